@@ -1,0 +1,28 @@
+"""Waiting for a state with a deadline: the only way in which tests wait."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+async def wait_until(
+    check: Callable[[], Awaitable[T] | T],
+    *,
+    deadline_s: float,
+    what: str,
+    every_s: float = 0.05,
+) -> T:
+    """Return the first truthy answer of `check`; fail after `deadline_s` with `what` was missing."""
+    last = time.monotonic() + deadline_s
+    while True:
+        answer = check()
+        value: T = await answer if inspect.isawaitable(answer) else answer
+        if value:
+            return value
+        if time.monotonic() > last:
+            raise AssertionError(f"not within {deadline_s} s: {what} (last answer: {value!r})")
+        await asyncio.sleep(every_s)
