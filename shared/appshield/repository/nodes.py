@@ -1,0 +1,84 @@
+"""What a repository knows about one entry of a directory, and the two ports of its files half.
+
+A `Node` is the entry of a restic tree with its Go spelling taken away: the name is raw bytes, the
+mode is that of `stat`, times are nanoseconds since 1970 (negative before). `trees.py` turns nodes
+into the exact bytes that restic writes, and back.
+
+The files half walks and writes directories and meets the format half only here: it gives bytes to
+a `BlobSink` when it saves and takes them from a `BlobSource` when it restores.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, Protocol
+
+import msgspec
+
+NodeKind = Literal["file", "dir", "symlink", "dev", "chardev", "fifo", "socket"]
+
+
+class Node(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a directory; `content` is set for files, `subtree` for directories.
+
+    `mode` holds permission, setuid, setgid and sticky bits (0o7777), never the file type.
+    Blob ids are 32 raw bytes. `device` is the number of a device node, `device_id` that of the
+    file system which holds the entry. An empty file has `content=()`.
+    """
+
+    name: bytes
+    kind: NodeKind
+    mode: int
+    mtime_ns: int
+    atime_ns: int
+    ctime_ns: int
+    uid: int
+    gid: int
+    user: str = ""
+    group: str = ""
+    inode: int = 0
+    device_id: int = 0
+    size_bytes: int = 0
+    links: int = 1
+    linktarget: bytes = b""
+    extended_attributes: tuple[tuple[str, bytes], ...] = ()
+    device: int = 0
+    content: tuple[bytes, ...] | None = None
+    subtree: bytes | None = None
+
+
+class BlobSink(Protocol):
+    """Takes what is saved; safe to use from several threads.
+
+    Each call may block while packs wait for their upload. An earlier failed upload is raised by
+    the next call.
+    """
+
+    def add_data(self, data: bytes | memoryview) -> bytes:
+        """Store one chunk of at most 8 MiB; return its blob id."""
+        ...
+
+    def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+        """Cut a stream into chunks and store them; return their ids and the size in bytes.
+
+        `read(n)` returns up to `n` bytes, and `b""` at the end.
+        """
+        ...
+
+    def add_tree(self, nodes: Iterable[Node]) -> bytes:
+        """Store one directory (nodes in any order, names unique); return its tree id."""
+        ...
+
+
+class BlobSource(Protocol):
+    """Gives back what was saved, verified; safe to use from several threads."""
+
+    def read_blob(self, blob_id: bytes) -> bytes:
+        """Return the plain bytes of a blob; a `DamagedError` names what does not verify."""
+        ...
+
+    def blob_size(self, blob_id: bytes) -> int:
+        """Return the plain size of a blob in bytes, from the index alone."""
+        ...
+
+    def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:
+        """Return the entries of a directory, ascending by name."""
+        ...
