@@ -1,0 +1,28 @@
+"""Named bytes in a store: one port, three stores that keep its promises.
+
+`port.py` says what a store is. `MemoryObjectStore` serves tests, `FolderObjectStore` a local disk,
+`S3ObjectStore` any S3-compatible service; one conformance suite runs on all of them. `bucket.py`
+holds what is done to a bucket as a whole.
+"""
+
+from appshield.objectstore.folder import FolderObjectStore
+from appshield.objectstore.memory import MemoryObjectStore
+from appshield.objectstore.port import (
+    ObjectExistsError,
+    ObjectFacts,
+    ObjectMissingError,
+    ObjectStore,
+    StoreFullError,
+    within,
+)
+
+__all__ = [
+    "FolderObjectStore",
+    "MemoryObjectStore",
+    "ObjectExistsError",
+    "ObjectFacts",
+    "ObjectMissingError",
+    "ObjectStore",
+    "StoreFullError",
+    "within",
+]

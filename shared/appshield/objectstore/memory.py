@@ -1,0 +1,69 @@
+"""An object store in memory: the fast one for tests, held to the same promises as the others."""
+
+import threading
+from collections.abc import Iterator
+
+from appshield.errors import InvalidInputError
+from appshield.objectstore.port import (
+    ObjectExistsError,
+    ObjectFacts,
+    ObjectMissingError,
+    check_name,
+    check_range,
+    folder_of,
+)
+
+
+class MemoryObjectStore:
+    """Objects in a dictionary; gone with the process."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, bytes] = {}
+        self._guard = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<memory store of {len(self._objects)} objects>"
+
+    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+        """See ObjectStore.put."""
+        check_name(name)
+        copy = bytes(data)
+        with self._guard:
+            if only_if_absent and name in self._objects:
+                raise ObjectExistsError(f"object {name} exists already")
+            self._refuse_a_folder(name)
+            self._objects[name] = copy
+
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """See ObjectStore.get."""
+        check_name(name)
+        check_range(offset, length)
+        data = self._objects.get(name)
+        if data is None:
+            raise ObjectMissingError(f"there is no object {name}")
+        return data[offset:] if length is None else data[offset : offset + length]
+
+    def size(self, name: str) -> int | None:
+        """See ObjectStore.size."""
+        check_name(name)
+        data = self._objects.get(name)
+        return None if data is None else len(data)
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        """See ObjectStore.list."""
+        folder = folder_of(prefix)
+        with self._guard:
+            found = [(n, len(d)) for n, d in self._objects.items() if n.startswith(folder)]
+        yield from (ObjectFacts(name, size_bytes) for name, size_bytes in found)
+
+    def delete(self, name: str) -> None:
+        """See ObjectStore.delete."""
+        check_name(name)
+        with self._guard:
+            self._objects.pop(name, None)
+
+    def _refuse_a_folder(self, name: str) -> None:
+        """Be as strict as a disk, so that tests in memory find what a disk would refuse."""
+        parents = {name[:at] for at, letter in enumerate(name) if letter == "/"}
+        if parents & self._objects.keys():
+            raise InvalidInputError(f"{name} lies below an object, which is no folder")

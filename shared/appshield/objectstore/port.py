@@ -1,0 +1,133 @@
+"""The port: what every object store promises, and the view of a part of one.
+
+A name is one or more segments joined by `/`, relative to the prefix of its store. A segment is not
+empty, does not start with a dot and holds no control character or backslash. No name may be the
+folder of another (`a` beside `a/b`): folders on a disk and some S3 services cannot hold both.
+"""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import msgspec
+
+from appshield.errors import InvalidInputError, NotFoundError, RefusedError, UnavailableError
+
+
+class ObjectExistsError(RefusedError):
+    """An object of this name is there already and was not touched."""
+
+
+class ObjectMissingError(NotFoundError):
+    """No object of this name is in the store."""
+
+
+class StoreFullError(UnavailableError):
+    """The store accepts no more bytes: its disk, quota or bucket is full."""
+
+
+class ObjectFacts(msgspec.Struct, frozen=True):
+    """What a listing tells about one object."""
+
+    name: str
+    size_bytes: int
+
+
+class ObjectStore(Protocol):
+    """Named bytes. Calls block, may come from any thread, and see all writes that returned before.
+
+    Every call can raise UnavailableError (cannot be reached now; StoreFullError when it is full)
+    and DeniedError (no right to do this), and InvalidInputError for a malformed name.
+    """
+
+    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+        """Store all of `data` durably, or nothing.
+
+        With `only_if_absent` exactly one of several racing writers succeeds, the others get
+        ObjectExistsError. When an answer was lost on the way, a writer can be told so about its
+        own bytes: whoever has to know reads the object and compares.
+        """
+        ...
+
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        """Return `length` bytes from `offset`, fewer where the object ends before.
+
+        Raises:
+            ObjectMissingError: there is no such object.
+        """
+        ...
+
+    def size(self, name: str) -> int | None:
+        """Return the size in bytes, None when there is no such object."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        """Yield every object below the folder `prefix` (`""`: all), in no particular order.
+
+        `keys` and `keys/` both mean the folder: `keys/1` is in it, `keyset` is not.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove the object; it is no error when it is gone already."""
+        ...
+
+
+def within(store: ObjectStore, prefix: str) -> ObjectStore:
+    """Return a view of the part of `store` below the folder `prefix`."""
+    return _View(store, folder_of(prefix))
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidInputError unless `name` can be the name of an object."""
+    for segment in name.split("/"):
+        if not segment or segment[0] == "." or "\\" in segment or not segment.isprintable():
+            raise InvalidInputError(
+                f"{name!r} cannot be the name of an object",
+                why="each part between slashes must be printable, not empty, without a leading dot",
+            )
+
+
+def check_range(offset: int, length: int | None) -> None:
+    """Raise InvalidInputError for a range that starts or ends before the object does."""
+    if offset < 0 or (length is not None and length < 0):
+        raise InvalidInputError(f"offset {offset} with length {length} is not a range of bytes")
+
+
+def folder_of(prefix: str) -> str:
+    """Return the folder that `prefix` names: empty, or checked and with one slash at its end."""
+    folder = prefix.removesuffix("/")
+    if not folder:
+        return ""
+    check_name(folder)
+    return folder + "/"
+
+
+class _View:
+    """A store that sees one folder of another one."""
+
+    def __init__(self, store: ObjectStore, folder: str) -> None:
+        self._store = store
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"{self._store!r}/{self._folder}"
+
+    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+        self._store.put(self._whole(name), data, only_if_absent=only_if_absent)
+
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        return self._store.get(self._whole(name), offset=offset, length=length)
+
+    def size(self, name: str) -> int | None:
+        return self._store.size(self._whole(name))
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        for found in self._store.list(self._folder + folder_of(prefix)):
+            yield ObjectFacts(found.name.removeprefix(self._folder), found.size_bytes)
+
+    def delete(self, name: str) -> None:
+        self._store.delete(self._whole(name))
+
+    def _whole(self, name: str) -> str:
+        check_name(name)
+        return self._folder + name
