@@ -1,0 +1,1 @@
+"""The servers that AppShield brings along for one machine: started, owned and stopped by it."""
