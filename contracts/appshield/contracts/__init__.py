@@ -1,1 +1,86 @@
-"""The language of the system."""
+"""The language of the system: messages, subjects, streams, identities; msgspec and nothing else.
+
+`MESSAGES` lists every message that travels; `decode` turns bytes into one of them.
+"""
+
+import functools
+import operator
+from typing import cast
+
+import msgspec
+
+from appshield.contracts import backups, catalog, requests, restores, runs
+from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
+
+MESSAGES: tuple[type[Message], ...] = (
+    ApplicationObserved,
+    requests.RequestBackup,
+    requests.RequestRestore,
+    requests.RequestCancel,
+    requests.RequestCatalog,
+    backups.OpenRepository,
+    backups.RepositoryOpened,
+    backups.TakeSnapshot,
+    backups.SnapshotTaken,
+    backups.ReleaseSnapshot,
+    backups.SnapshotReleased,
+    backups.StoreSource,
+    backups.SourceStored,
+    backups.CommitBackup,
+    backups.BackupStored,
+    backups.SourcesLost,
+    restores.PlanRestore,
+    restores.RestorePlanned,
+    restores.PrepareVolumes,
+    restores.VolumesPrepared,
+    restores.LoadVolume,
+    restores.VolumeLoaded,
+    restores.ApplyObjects,
+    restores.ObjectsApplied,
+    restores.LoadDump,
+    restores.DumpLoaded,
+    restores.FinishRestore,
+    restores.RestoreFinished,
+    catalog.RebuildCatalog,
+    catalog.ApplicationFound,
+    catalog.CatalogRebuilt,
+    runs.StepFailed,
+    runs.RunChanged,
+    runs.StepDue,
+    runs.ScheduleDue,
+    runs.Progress,
+)
+
+__all__ = [
+    "MESSAGES",
+    "Command",
+    "Event",
+    "Message",
+    "Request",
+    "StepCommand",
+    "StepEvent",
+    "decode",
+    "encode",
+]
+
+
+def encode(message: Message) -> bytes:
+    """Write a message as JSON."""
+    return msgspec.json.encode(message)
+
+
+def decode(body: bytes) -> Message:
+    """Read any message of this system from JSON.
+
+    Raises:
+        msgspec.ValidationError: the body is no message known here; the text says where.
+        msgspec.DecodeError: the body is no JSON.
+    """
+    return _decoder().decode(body)
+
+
+@functools.cache
+def _decoder() -> msgspec.json.Decoder[Message]:
+    union = functools.reduce(operator.or_, MESSAGES)
+    return cast("msgspec.json.Decoder[Message]", msgspec.json.Decoder(union))

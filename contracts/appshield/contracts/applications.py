@@ -1,0 +1,89 @@
+"""What the watcher tells about applications, and what is kept about each."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+
+from appshield.contracts.identities import AppRef
+from appshield.contracts.message import Event
+
+TriggerKind = Literal["manual", "schedule", "rpo", "change", "signal", "health", "gate"]
+
+
+class Keep(msgspec.Struct, frozen=True, kw_only=True):
+    """How many versions are kept, per calendar unit; `within` is a span such as `30d`."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+    within: str = ""
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy in force for an application: when it makes versions and how long they stay."""
+
+    name: str
+    trigger: TriggerKind
+    schedule: str = ""
+    timezone: str = "UTC"
+    jitter_s: int = 0
+    missed: Literal["run-once", "skip"] = "run-once"
+    keep: Keep = Keep()
+
+
+class ApplicationObserved(
+    Event, frozen=True, kw_only=True, tag="appshield.v1.application_observed"
+):
+    """What the watcher last saw of an Application object: its latest fact replaces older ones.
+
+    `revision` is the digest of the document in force; `refused` says why the newest document is
+    not (the last good revision stays in force then). `adopts` names the history that this object
+    continues instead of starting its own.
+    """
+
+    noun: ClassVar[str] = "application"
+    verb: ClassVar[str] = "observed"
+
+    uid: str
+    resource_version: str
+    exists: bool
+    revision: str = ""
+    application_type: str = ""
+    criticality: str = ""
+    protections: tuple[Protection, ...] = ()
+    targets: tuple[str, ...] = ("primary",)
+    adopts: str = ""
+    refused: str = ""
+
+    def message_id(self) -> str:
+        """Name the fact after the object's uid and version."""
+        return f"{self.uid}.{self.resource_version}.{'seen' if self.exists else 'gone'}"
+
+
+class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What the planner keeps about one history of versions, under its `app_id`.
+
+    `orphaned`: the object is gone, its versions stay. `highest_version` is None until the
+    repository was asked, and only grows.
+    """
+
+    app_id: str
+    app: AppRef
+    uid: str
+    vault: str
+    state: Literal["active", "orphaned"]
+    revision: str = ""
+    resource_version: str = ""
+    application_type: str = ""
+    criticality: str = ""
+    protections: tuple[Protection, ...] = ()
+    refused: str = ""
+    highest_version: int | None = None
+    active_run: str = ""
+    pending_runs: tuple[str, ...] = ()
+    last_version: int = 0
+    last_backup_at: datetime | None = None

@@ -1,0 +1,136 @@
+"""The steps of a backup: open the repository, take a snapshot, store, commit, release."""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from appshield.contracts.applications import TriggerKind
+from appshield.contracts.identities import AppRef
+from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.sources import AnySource, Consistency, StoredSource
+
+
+class OpenRepository(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.open_repository"):
+    """Make sure that the application's repository exists and tell its highest version."""
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "open"
+
+    uid: str = ""
+
+
+class RepositoryOpened(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.repository_opened"):
+    """The repository can be written; no version above `highest_version` was ever promised."""
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "opened"
+
+    highest_version: int
+
+
+class TakeSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.take_snapshot"):
+    """Cut a point in time: read the manifests, quiesce, snapshot the volumes, resume."""
+
+    noun: ClassVar[str] = "snapshot"
+    verb: ClassVar[str] = "take"
+
+    revision: str = ""
+
+
+class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snapshot_taken"):
+    """The application runs on; its sources are ready to be read.
+
+    `cut_at` is when the point in time was cut, `quiesced_ms` how long the application waited.
+    """
+
+    noun: ClassVar[str] = "snapshot"
+    verb: ClassVar[str] = "taken"
+
+    sources: tuple[AnySource, ...]
+    consistency: Consistency
+    revision: str
+    cut_at: datetime
+    quiesced_ms: int = 0
+    skipped: tuple[str, ...] = ()
+
+
+class ReleaseSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.release_snapshot"):
+    """Remove everything that taking the snapshot made, and resume what is still quiesced."""
+
+    noun: ClassVar[str] = "snapshot"
+    verb: ClassVar[str] = "release"
+
+
+class SnapshotReleased(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snapshot_released"):
+    """Nothing of the run is left in the cluster."""
+
+    noun: ClassVar[str] = "snapshot"
+    verb: ClassVar[str] = "released"
+
+
+class StoreSource(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.store_source"):
+    """Read one source and store it in the repository."""
+
+    noun: ClassVar[str] = "source"
+    verb: ClassVar[str] = "store"
+
+    source: AnySource
+
+
+class SourceStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.source_stored"):
+    """The source is in the repository, every byte of it."""
+
+    noun: ClassVar[str] = "source"
+    verb: ClassVar[str] = "stored"
+
+    stored: StoredSource
+
+
+class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a version says about itself; kept inside the version and in the catalog."""
+
+    app: AppRef
+    app_id: str
+    uid: str
+    number: int
+    run: str
+    revision: str
+    consistency: Consistency
+    cut_at: datetime
+    trigger: TriggerKind
+    trigger_name: str = ""
+    actor: str = ""
+    quiesced_ms: int = 0
+    skipped: tuple[str, ...] = ()
+    sources: tuple[StoredSource, ...] = ()
+
+
+class CommitBackup(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.commit_backup"):
+    """Join the stored sources into one version and make it exist."""
+
+    noun: ClassVar[str] = "backup"
+    verb: ClassVar[str] = "commit"
+
+    facts: VersionFacts
+
+
+class BackupStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.backup_stored"):
+    """The version exists: its snapshot document is in the repository."""
+
+    noun: ClassVar[str] = "backup"
+    verb: ClassVar[str] = "stored"
+
+    facts: VersionFacts
+    snapshot_id: str
+    vault: str
+
+
+class SourcesLost(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.sources_lost"):
+    """Before the commit, stored data was found missing: these sources must be stored again."""
+
+    noun: ClassVar[str] = "backup"
+    verb: ClassVar[str] = "refused"
+
+    sources: tuple[str, ...]
+    why: str

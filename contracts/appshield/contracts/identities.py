@@ -1,0 +1,61 @@
+"""Who and what a message is about: applications, runs, and the names derived from them.
+
+Every identity here is minted the same way by whoever computes it, so that a repeated request, a
+second planner or a rebuilt installation arrives at the same name.
+"""
+
+import hashlib
+import re
+from typing import Literal
+
+import msgspec
+
+RunKind = Literal["backup", "restore", "catalog"]
+
+_KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_IDENTITY_DIGITS = 20
+
+
+class AppRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An application by its place: cluster (a configured name), namespace, name."""
+
+    cluster: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def application_id(cluster: str, uid: str) -> str:
+    """Mint the identity under which versions of an application are kept, for ever.
+
+    It comes from the uid of the first Application object, so a new object of the same name starts
+    a new history, and a planner that lost its memory arrives at the same identity again.
+    """
+    return "a-" + _digest(f"application/{cluster}/{uid}")
+
+
+def run_id(kind: RunKind, trigger: str) -> str:
+    """Mint a run's identity from its trigger's, so that a repeated trigger is the same run."""
+    return f"{kind[0]}-" + _digest(f"{kind}/{trigger}")
+
+
+def token(name: str) -> str:
+    """Turn a Kubernetes name into one subject token; lossless, as names never hold underscores.
+
+    Raises:
+        ValueError: `name` is no Kubernetes name.
+    """
+    if not _KUBERNETES_NAME.fullmatch(name):
+        raise ValueError(f"not a Kubernetes name: {name!r}")
+    return name.replace(".", "_")
+
+
+def name_of(token_text: str) -> str:
+    """Give back the Kubernetes name that `token` turned into this subject token."""
+    return token_text.replace("_", ".")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_IDENTITY_DIGITS]

@@ -1,0 +1,101 @@
+"""What every message is: a frozen, tagged value that knows its subject and its identity.
+
+Events are facts in the past tense and may have many readers; commands are imperative and have one.
+Fields are only ever added, with a default; readers skip what they do not know. No message carries
+content: no manifest, no secret, no credential; identities, digests and locations only.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from appshield.contracts import subjects
+from appshield.contracts.identities import AppRef
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Anything that travels on a subject."""
+
+    noun: ClassVar[str] = ""
+    verb: ClassVar[str] = ""
+
+    app: AppRef
+
+    def subject(self) -> str:
+        """Name the subject on which this message travels."""
+        raise TypeError(f"{type(self).__name__} is not a message of its own")
+
+    def message_id(self) -> str:
+        """Name this message for deduplication (`Nats-Msg-Id`): the same fact, the same name."""
+        raise TypeError(f"{type(self).__name__} is not a message of its own")
+
+
+class Event(Message, frozen=True, kw_only=True):
+    """A fact, in the past tense."""
+
+    def subject(self) -> str:
+        """Name the subject on which this fact is told."""
+        return subjects.event(self.noun, self.verb, self.app)
+
+
+class Command(Message, frozen=True, kw_only=True):
+    """An order to exactly one kind of worker."""
+
+    def subject(self) -> str:
+        """Name the subject on which this order is given."""
+        return subjects.command(self.noun, self.verb, self.app)
+
+
+class Request(Command, frozen=True, kw_only=True):
+    """A wish of a person or a tool, admitted by the planner and by nobody else.
+
+    `request_id` is minted by who asks: asking again with the same one is asking once.
+    """
+
+    verb: ClassVar[str] = "request"
+
+    request_id: str
+    actor: str = ""
+
+    def message_id(self) -> str:
+        """Name the request after its own identity."""
+        return f"{self.noun}.request.{self.request_id}"
+
+
+class StepCommand(Command, frozen=True, kw_only=True):
+    """One step of a run, for a worker.
+
+    `step` names the step within the run, `attempt` counts from 1 and `epoch` grows with every
+    planner that takes the run over: a worker refuses an epoch lower than the run's.
+    `node` is empty when any worker can do it.
+    """
+
+    run: str
+    step: str
+    attempt: int
+    epoch: int
+    app_id: str
+    vault: str
+    node: str = ""
+
+    def subject(self) -> str:
+        """Name the subject on which this order is given, to one node where it needs one."""
+        return subjects.command(self.noun, self.verb, self.app, node=self.node)
+
+    def message_id(self) -> str:
+        """Name the order after run, step and attempt."""
+        return f"{self.run}.{self.step}.{self.attempt}.{self.epoch}"
+
+
+class StepEvent(Event, frozen=True, kw_only=True):
+    """The outcome of one step of a run."""
+
+    run: str
+    step: str
+    attempt: int
+    worker: str = ""
+    took_ms: int = 0
+
+    def message_id(self) -> str:
+        """Name the outcome after run, step, attempt and what came of it."""
+        return f"{self.run}.{self.step}.{self.attempt}.{self.verb}"

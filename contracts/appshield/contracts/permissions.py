@@ -1,0 +1,138 @@
+"""Which user of the bus may publish and read what, as plain values.
+
+Every service has a user of its own from the first day; `installer` makes streams and consumers,
+`person` is what the command line and other tools use.
+"""
+
+import msgspec
+
+from appshield.contracts import streams
+from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.subjects import ROOT
+
+
+class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What one user of the bus may do.
+
+    `publishes`: subjects; `consumes`: durable consumers (with `agent_consumers` also those of its
+    node); `reads`: streams to look at without consuming; `keeps` and `looks_at`: buckets to write
+    and to read.
+    """
+
+    name: str
+    publishes: tuple[str, ...] = ()
+    listens: tuple[str, ...] = ()
+    consumes: tuple[ConsumerSpec, ...] = ()
+    agent_consumers: bool = False
+    reads: tuple[StreamSpec, ...] = ()
+    keeps: tuple[BucketSpec, ...] = ()
+    looks_at: tuple[BucketSpec, ...] = ()
+    administers: bool = False
+
+
+_LOG = f"{ROOT}.log.>"
+_LIVE = f"{ROOT}.live.>"
+_FAILED = f"{ROOT}.evt.step.failed.>"
+_WORKER_KEEPS = (streams.RESULTS, streams.AGENTS)
+_WORKER_LOOKS = (streams.RUNS,)
+
+INSTALLER = UserSpec(name="installer", administers=True)
+WATCHER = UserSpec(
+    name="watcher",
+    publishes=(f"{ROOT}.evt.application.observed.>", f"{ROOT}.audit.>", _LOG),
+    reads=(streams.STATE,),
+    keeps=(streams.CURSORS, streams.AGENTS),
+)
+PLANNER = UserSpec(
+    name="planner",
+    publishes=(
+        f"{ROOT}.cmd.>",
+        f"{ROOT}.evt.run.>",
+        f"{ROOT}.timer.>",
+        f"{ROOT}.due.>",
+        f"{ROOT}.audit.>",
+        f"{ROOT}.dead.planner",
+        _LOG,
+        _LIVE,
+    ),
+    listens=(_LIVE,),
+    consumes=(
+        streams.PLANNER_FACTS,
+        streams.PLANNER_REQUESTS,
+        streams.PLANNER_OUTCOMES,
+        streams.PLANNER_TIMERS,
+    ),
+    reads=(streams.STATE, streams.OUTCOMES, streams.TIMERS, streams.COMMANDS),
+    keeps=(
+        streams.RUNS,
+        streams.APPLICATIONS,
+        streams.CATALOG,
+        streams.LEASES,
+        streams.AGENTS,
+    ),
+    administers=True,
+)
+SNAPSHOTTER = UserSpec(
+    name="snapshotter",
+    publishes=(f"{ROOT}.evt.snapshot.>", _FAILED, f"{ROOT}.dead.snapshotter", _LOG, _LIVE),
+    consumes=(streams.SNAPSHOTTER_ORDERS,),
+    keeps=(*_WORKER_KEEPS, streams.QUIESCED),
+    looks_at=_WORKER_LOOKS,
+)
+UPLOADER = UserSpec(
+    name="uploader",
+    publishes=(
+        f"{ROOT}.evt.repository.>",
+        f"{ROOT}.evt.source.>",
+        f"{ROOT}.evt.backup.>",
+        f"{ROOT}.evt.catalog.>",
+        f"{ROOT}.evt.application.found.>",
+        _FAILED,
+        f"{ROOT}.dead.uploader",
+        _LOG,
+        _LIVE,
+    ),
+    consumes=(streams.UPLOADER_ORDERS,),
+    agent_consumers=True,
+    keeps=(*_WORKER_KEEPS, streams.COMMITS, streams.REPOSITORY_LOCKS),
+    looks_at=_WORKER_LOOKS,
+)
+RESTORER = UserSpec(
+    name="restorer",
+    publishes=(
+        f"{ROOT}.evt.restore.>",
+        f"{ROOT}.evt.volume.>",
+        f"{ROOT}.evt.object.>",
+        f"{ROOT}.evt.dump.>",
+        _FAILED,
+        f"{ROOT}.dead.restorer",
+        _LOG,
+        _LIVE,
+    ),
+    consumes=(streams.RESTORER_ORDERS,),
+    agent_consumers=True,
+    keeps=(*_WORKER_KEEPS, streams.REPOSITORY_LOCKS),
+    looks_at=_WORKER_LOOKS,
+)
+PERSON = UserSpec(
+    name="person",
+    publishes=(f"{ROOT}.cmd.*.request.>", f"{ROOT}.signal.>"),
+    listens=(_LIVE,),
+    reads=(
+        streams.STATE,
+        streams.OUTCOMES,
+        streams.SIGNALS,
+        streams.DEAD,
+        streams.LOGS,
+        streams.AUDIT,
+    ),
+    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.CATALOG, streams.AGENTS),
+)
+OPERATOR = UserSpec(
+    name="operator",
+    publishes=(f"{ROOT}.>",),
+    reads=streams.STREAMS,
+    looks_at=streams.BUCKETS,
+    administers=True,
+)
+USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, PERSON, OPERATOR)

@@ -1,0 +1,124 @@
+"""The steps of a restore: plan, prepare volumes, load them, apply objects, load dumps, finish."""
+
+from typing import ClassVar
+
+from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.sources import DumpTarget, VolumeTarget
+
+
+class RestoreCommand(StepCommand, frozen=True, kw_only=True):
+    """A step of a restore of version `version` into `target_namespace`."""
+
+    version: int
+    snapshot_id: str
+    target_namespace: str
+
+
+class PlanRestore(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.plan_restore"):
+    """Read the version and the target, and tell what would be created, or what is in the way."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "plan"
+
+    dry_run: bool = False
+
+
+class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.restore_planned"):
+    """What the restore will create, in order; objects as `Kind namespace/name`."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "planned"
+
+    objects: tuple[str, ...]
+    volumes: tuple[VolumeTarget, ...] = ()
+    dumps: tuple[DumpTarget, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.prepare_volumes"):
+    """Create the namespace and the claims, each mounted by a loader pod on some node."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "prepare"
+
+    volumes: tuple[VolumeTarget, ...]
+
+
+class VolumesPrepared(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volumes_prepared"):
+    """Every claim is bound and mounted; each target names its node and pod."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "prepared"
+
+    volumes: tuple[VolumeTarget, ...]
+
+
+class LoadVolume(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.load_volume"):
+    """Write the data of one volume, on the node where it is mounted."""
+
+    noun: ClassVar[str] = "volume"
+    verb: ClassVar[str] = "load"
+
+    volume: VolumeTarget
+
+
+class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volume_loaded"):
+    """The volume holds what the version holds, verified blob by blob."""
+
+    noun: ClassVar[str] = "volume"
+    verb: ClassVar[str] = "loaded"
+
+    source: str
+    bytes_written: int = 0
+    files: int = 0
+
+
+class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.apply_objects"):
+    """Create the objects in dependency order and wait until the workloads are ready."""
+
+    noun: ClassVar[str] = "object"
+    verb: ClassVar[str] = "apply"
+
+
+class ObjectsApplied(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.objects_applied"):
+    """Every object exists and every workload is ready."""
+
+    noun: ClassVar[str] = "object"
+    verb: ClassVar[str] = "applied"
+
+    objects: int = 0
+
+
+class LoadDump(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.load_dump"):
+    """Feed a dump to the component's load command; bytes in are compared with bytes taken."""
+
+    noun: ClassVar[str] = "dump"
+    verb: ClassVar[str] = "load"
+
+    dump: DumpTarget
+
+
+class DumpLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.dump_loaded"):
+    """The component has loaded the whole dump."""
+
+    noun: ClassVar[str] = "dump"
+    verb: ClassVar[str] = "loaded"
+
+    source: str
+    bytes_written: int = 0
+
+
+class FinishRestore(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.finish_restore"):
+    """Remove what only the restore needed; with `failed`, leave claims for a later resume."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "finish"
+
+    failed: bool = False
+
+
+class RestoreFinished(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.restore_finished"):
+    """Nothing of the restore is left but the application itself."""
+
+    noun: ClassVar[str] = "restore"
+    verb: ClassVar[str] = "finished"

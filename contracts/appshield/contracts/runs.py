@@ -1,0 +1,187 @@
+"""A run: one key in a bucket that holds its state, its steps and its outbox.
+
+New state and outbox are written together by compare-and-set; then the outbox is published; then it
+is cleared; then the cause is acknowledged. Whoever takes over publishes what is left.
+"""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+
+from appshield.contracts.applications import TriggerKind
+from appshield.contracts.backups import SnapshotTaken
+from appshield.contracts.identities import AppRef, RunKind
+from appshield.contracts.message import Event, StepEvent
+from appshield.contracts.restores import RestorePlanned
+from appshield.contracts.sources import StoredSource, VolumeTarget
+
+RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled"]
+StepState = Literal["running", "done", "failed"]
+FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why something failed, for a person: what, why, and the next step."""
+
+    what: str
+    why: str = ""
+    next_step: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.what}: {self.why}" if self.why else self.what
+        return f"{text}. {self.next_step}" if self.next_step else text
+
+
+class StepFailed(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.step_failed"):
+    """A step ended without success; `again` says whether a new attempt may succeed."""
+
+    noun: ClassVar[str] = "step"
+    verb: ClassVar[str] = "failed"
+
+    failure: Failure
+    again: bool = False
+
+
+class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is promised and may not be published yet.
+
+    `at` makes it a timer that is published to its due subject then.
+    """
+
+    subject: str
+    message_id: str
+    body: msgspec.Raw
+    at: datetime | None = None
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a run: attempts, times, and who did it."""
+
+    name: str
+    state: StepState
+    attempt: int
+    started_at: datetime
+    deadline_at: datetime
+    node: str = ""
+    worker: str = ""
+    finished_at: datetime | None = None
+    failure: Failure | None = None
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run exists. `identity` is unique: the same trigger is the same run."""
+
+    kind: TriggerKind
+    identity: str
+    name: str = ""
+    actor: str = ""
+    reason: str = ""
+    at: datetime | None = None
+
+
+class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backup has gathered so far."""
+
+    taken: SnapshotTaken | None = None
+    stored: tuple[StoredSource, ...] = ()
+
+
+class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore is asked for and has gathered so far."""
+
+    version: int
+    snapshot_id: str
+    target_namespace: str
+    dry_run: bool = False
+    planned: RestorePlanned | None = None
+    prepared: tuple[VolumeTarget, ...] = ()
+    bytes_written: int = 0
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one run; written by the planner only."""
+
+    id: str
+    kind: RunKind
+    app: AppRef
+    app_id: str
+    uid: str = ""
+    vault: str
+    trigger: Trigger
+    state: RunState
+    epoch: int
+    requested_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    version: int | None = None
+    snapshot_id: str = ""
+    steps: tuple[Step, ...] = ()
+    outbox: tuple[OutboxEntry, ...] = ()
+    failure: Failure | None = None
+    backup: BackupProgress | None = None
+    restore: RestoreProgress | None = None
+
+
+class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):
+    """A run entered another state."""
+
+    noun: ClassVar[str] = "run"
+    verb: ClassVar[str] = "changed"
+
+    run: str
+    kind: RunKind
+    state: RunState
+    epoch: int
+    version: int | None = None
+    failure: Failure | None = None
+
+    def message_id(self) -> str:
+        """Name the fact after run and state."""
+        return f"{self.run}.{self.state}"
+
+
+class StepDue(Event, frozen=True, kw_only=True, tag="appshield.v1.step_due"):
+    """The deadline of a step's attempt has come."""
+
+    noun: ClassVar[str] = "step"
+    verb: ClassVar[str] = "due"
+
+    run: str
+    step: str
+    attempt: int
+    epoch: int
+
+    def message_id(self) -> str:
+        """Name the timer after run, step and attempt."""
+        return f"{self.run}.{self.step}.{self.attempt}.{self.epoch}.due"
+
+
+class ScheduleDue(Event, frozen=True, kw_only=True, tag="appshield.v1.schedule_due"):
+    """A protection's next time has come."""
+
+    noun: ClassVar[str] = "schedule"
+    verb: ClassVar[str] = "due"
+
+    app_id: str
+    protection: str
+    revision: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after application, protection and time."""
+        return f"{self.app_id}.{self.protection}.{int(self.at.timestamp())}.{self.revision[:12]}"
+
+
+class Progress(Event, frozen=True, kw_only=True, tag="appshield.v1.progress"):
+    """How far a step has come; may be lost, and is never stored."""
+
+    noun: ClassVar[str] = "progress"
+    verb: ClassVar[str] = "made"
+
+    run: str
+    step: str
+    worker: str
+    bytes_done: int
+    bytes_total: int = 0
+    bytes_stored: int = 0

@@ -1,0 +1,253 @@
+"""Streams, buckets and durable consumers as plain values; the bus makes them so.
+
+Every stream has limits. A stream that must not lose anything refuses new messages when it is full
+(`discard: new`): that is back-pressure for the publisher, never a loss.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from appshield.contracts.subjects import ANY_NODE, ROOT, orders
+
+MIB = 1024 * 1024
+DAY_S = 86_400.0
+DUPLICATE_WINDOW_S = 120.0
+
+
+class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream and its limits.
+
+    `retention`: `limits` keeps until a limit, `work` until the one consumer has acknowledged.
+    """
+
+    name: str
+    purpose: str
+    subjects: tuple[str, ...]
+    retention: Literal["limits", "work"] = "limits"
+    discard: Literal["new", "old"] = "new"
+    bytes_max: int
+    messages_max: int = -1
+    messages_per_subject_max: int = -1
+    age_max_s: float = 0
+    message_bytes_max: int = MIB
+    duplicate_window_s: float = DUPLICATE_WINDOW_S
+    schedules: bool = False
+
+
+class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One durable consumer: who reads what, how long a silent handler may take, how often."""
+
+    name: str
+    stream: str
+    filters: tuple[str, ...]
+    ack_wait_s: float = 30
+    deliver_max: int = 8
+    in_flight_max: int = 64
+
+
+class BucketSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One key-value bucket; keys live `live_s` after their last write, 0 for ever."""
+
+    name: str
+    purpose: str
+    bytes_max: int
+    live_s: float = 0
+
+
+STATE = StreamSpec(
+    name="APPSHIELD_STATE",
+    purpose="latest fact about each application",
+    subjects=(f"{ROOT}.evt.application.observed.>",),
+    messages_per_subject_max=1,
+    bytes_max=256 * MIB,
+)
+REQUESTS = StreamSpec(
+    name="APPSHIELD_REQUESTS",
+    purpose="wishes of people and tools, until the planner has admitted them",
+    subjects=(f"{ROOT}.cmd.*.request.>",),
+    retention="work",
+    bytes_max=64 * MIB,
+)
+COMMANDS = StreamSpec(
+    name="APPSHIELD_COMMANDS",
+    purpose="orders to workers, until they are done",
+    subjects=(
+        f"{ROOT}.cmd.repository.open.>",
+        f"{ROOT}.cmd.snapshot.take.>",
+        f"{ROOT}.cmd.snapshot.release.>",
+        f"{ROOT}.cmd.source.store.>",
+        f"{ROOT}.cmd.backup.commit.>",
+        f"{ROOT}.cmd.catalog.rebuild.>",
+        f"{ROOT}.cmd.restore.plan.>",
+        f"{ROOT}.cmd.restore.prepare.>",
+        f"{ROOT}.cmd.volume.load.>",
+        f"{ROOT}.cmd.object.apply.>",
+        f"{ROOT}.cmd.dump.load.>",
+        f"{ROOT}.cmd.restore.finish.>",
+    ),
+    retention="work",
+    bytes_max=256 * MIB,
+)
+OUTCOMES = StreamSpec(
+    name="APPSHIELD_OUTCOMES",
+    purpose="what came of orders and what became of runs; trimmed behind the planner",
+    subjects=(
+        f"{ROOT}.evt.repository.>",
+        f"{ROOT}.evt.snapshot.>",
+        f"{ROOT}.evt.source.>",
+        f"{ROOT}.evt.backup.>",
+        f"{ROOT}.evt.restore.>",
+        f"{ROOT}.evt.volume.>",
+        f"{ROOT}.evt.object.>",
+        f"{ROOT}.evt.dump.>",
+        f"{ROOT}.evt.step.failed.>",
+        f"{ROOT}.evt.catalog.>",
+        f"{ROOT}.evt.application.found.>",
+        f"{ROOT}.evt.run.>",
+    ),
+    bytes_max=512 * MIB,
+)
+SIGNALS = StreamSpec(
+    name="APPSHIELD_SIGNALS",
+    purpose="what other tools tell",
+    subjects=(f"{ROOT}.signal.>",),
+    bytes_max=128 * MIB,
+    age_max_s=7 * DAY_S,
+)
+TIMERS = StreamSpec(
+    name="APPSHIELD_TIMERS",
+    purpose="durable timers and those that are due",
+    subjects=(f"{ROOT}.timer.>", f"{ROOT}.due.>"),
+    bytes_max=256 * MIB,
+    schedules=True,
+)
+AUDIT = StreamSpec(
+    name="APPSHIELD_AUDIT",
+    purpose="what anyone did",
+    subjects=(f"{ROOT}.audit.>",),
+    bytes_max=512 * MIB,
+)
+DEAD = StreamSpec(
+    name="APPSHIELD_DEAD",
+    purpose="messages that could not be handled, for a person to look at and replay",
+    subjects=(f"{ROOT}.dead.>",),
+    bytes_max=256 * MIB,
+    age_max_s=90 * DAY_S,
+    message_bytes_max=2 * MIB,
+)
+LOGS = StreamSpec(
+    name="APPSHIELD_LOGS",
+    purpose="log lines of runs; the oldest go first",
+    subjects=(f"{ROOT}.log.>",),
+    discard="old",
+    bytes_max=128 * MIB,
+    messages_per_subject_max=5_000,
+    age_max_s=14 * DAY_S,
+)
+STREAMS = (STATE, REQUESTS, COMMANDS, OUTCOMES, SIGNALS, TIMERS, AUDIT, DEAD, LOGS)
+
+RUNS = BucketSpec(name="APPSHIELD_RUNS", purpose="runs, by id", bytes_max=512 * MIB)
+APPLICATIONS = BucketSpec(
+    name="APPSHIELD_APPLICATIONS", purpose="histories, by application id", bytes_max=256 * MIB
+)
+CATALOG = BucketSpec(
+    name="APPSHIELD_CATALOG", purpose="versions, by application id and number", bytes_max=512 * MIB
+)
+COMMITS = BucketSpec(
+    name="APPSHIELD_COMMITS",
+    purpose="sealed snapshot documents, by run, written before the bucket",
+    bytes_max=256 * MIB,
+    live_s=30 * DAY_S,
+)
+RESULTS = BucketSpec(
+    name="APPSHIELD_RESULTS",
+    purpose="outcomes that workers have reached, by run and step",
+    bytes_max=256 * MIB,
+    live_s=7 * DAY_S,
+)
+QUIESCED = BucketSpec(
+    name="APPSHIELD_QUIESCED", purpose="promises to resume, by application", bytes_max=16 * MIB
+)
+REPOSITORY_LOCKS = BucketSpec(
+    name="APPSHIELD_LOCKS", purpose="repository locks that workers hold", bytes_max=16 * MIB
+)
+AGENTS = BucketSpec(
+    name="APPSHIELD_AGENTS", purpose="workers that are alive", bytes_max=16 * MIB, live_s=15
+)
+LEASES = BucketSpec(
+    name="APPSHIELD_LEASES", purpose="who plans at the moment", bytes_max=MIB, live_s=8
+)
+CURSORS = BucketSpec(
+    name="APPSHIELD_CURSORS", purpose="what the watcher has told already", bytes_max=128 * MIB
+)
+BUCKETS = (
+    RUNS,
+    APPLICATIONS,
+    CATALOG,
+    COMMITS,
+    RESULTS,
+    QUIESCED,
+    REPOSITORY_LOCKS,
+    AGENTS,
+    LEASES,
+    CURSORS,
+)
+
+PLANNER_FACTS = ConsumerSpec(name="planner-facts", stream=STATE.name, filters=STATE.subjects)
+PLANNER_REQUESTS = ConsumerSpec(
+    name="planner-requests", stream=REQUESTS.name, filters=REQUESTS.subjects
+)
+PLANNER_OUTCOMES = ConsumerSpec(
+    name="planner-outcomes",
+    stream=OUTCOMES.name,
+    filters=tuple(s for s in OUTCOMES.subjects if not s.startswith(f"{ROOT}.evt.run.")),
+)
+PLANNER_TIMERS = ConsumerSpec(name="planner-timers", stream=TIMERS.name, filters=(f"{ROOT}.due.>",))
+SNAPSHOTTER_ORDERS = ConsumerSpec(
+    name="snapshotter-orders",
+    stream=COMMANDS.name,
+    filters=(orders("snapshot", "take"), orders("snapshot", "release")),
+)
+UPLOADER_ORDERS = ConsumerSpec(
+    name="uploader-orders",
+    stream=COMMANDS.name,
+    filters=(
+        orders("repository", "open"),
+        orders("source", "store", node=ANY_NODE),
+        orders("backup", "commit"),
+        orders("catalog", "rebuild"),
+    ),
+)
+RESTORER_ORDERS = ConsumerSpec(
+    name="restorer-orders",
+    stream=COMMANDS.name,
+    filters=(
+        orders("restore", "plan"),
+        orders("restore", "prepare"),
+        orders("object", "apply"),
+        orders("dump", "load"),
+        orders("restore", "finish"),
+    ),
+)
+CONSUMERS = (
+    PLANNER_FACTS,
+    PLANNER_REQUESTS,
+    PLANNER_OUTCOMES,
+    PLANNER_TIMERS,
+    SNAPSHOTTER_ORDERS,
+    UPLOADER_ORDERS,
+    RESTORER_ORDERS,
+)
+
+
+def agent_consumer(
+    service: Literal["uploader", "restorer"], cluster: str, node: str
+) -> ConsumerSpec:
+    """Describe the consumer of an agent: the orders for its own node."""
+    noun, verb = ("source", "store") if service == "uploader" else ("volume", "load")
+    return ConsumerSpec(
+        name=f"{service}-{cluster.replace('.', '_')}-{node.replace('.', '_')}",
+        stream=COMMANDS.name,
+        filters=(orders(noun, verb, cluster=cluster, node=node),),
+    )

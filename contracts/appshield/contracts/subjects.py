@@ -1,0 +1,74 @@
+"""The grammar of subjects.
+
+    appshield.v1.evt.<noun>.<verb>.<cluster>.<namespace>.<app>            facts and outcomes
+    appshield.v1.cmd.<noun>.<verb>.<cluster>.<node>.<namespace>.<app>     orders to workers
+    appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.<app>           wishes, for the planner
+    appshield.v1.signal.<name>                                            what other tools tell
+    appshield.v1.timer.<name> and appshield.v1.due.<name>                 durable timers
+    appshield.v1.live.<noun>.<cluster>.<namespace>.<app>                  may be lost: progress
+    appshield.v1.log.<run>.<service>                                      lines of a run's log
+    appshield.v1.audit.<noun>                                             what anyone did
+    appshield.v1.dead.<service>                                           parked messages
+
+Dots in Kubernetes names become underscores. `<node>` is `_any` where any worker will do: no node
+can be called that.
+"""
+
+from appshield.contracts.identities import AppRef, token
+
+ROOT = "appshield.v1"
+ANY_NODE = "_any"
+
+
+def event(noun: str, verb: str, app: AppRef) -> str:
+    """Name the subject of a fact about an application."""
+    return f"{ROOT}.evt.{noun}.{verb}.{place(app)}"
+
+
+def command(noun: str, verb: str, app: AppRef, *, node: str = "") -> str:
+    """Name the subject of an order; requests carry no node."""
+    if verb == "request":
+        return f"{ROOT}.cmd.{noun}.{verb}.{place(app)}"
+    where = token(node) if node else ANY_NODE
+    return f"{ROOT}.cmd.{noun}.{verb}.{token(app.cluster)}.{where}.{app_place(app)}"
+
+
+def orders(noun: str, verb: str, *, cluster: str = "*", node: str = "*") -> str:
+    """Name the filter for one kind of order, to all nodes or to one (`ANY_NODE` included)."""
+    where = node if node in {"*", ANY_NODE} else token(node)
+    return f"{ROOT}.cmd.{noun}.{verb}.{cluster if cluster == '*' else token(cluster)}.{where}.>"
+
+
+def live(noun: str, app: AppRef) -> str:
+    """Name the subject of something that may be lost."""
+    return f"{ROOT}.live.{noun}.{place(app)}"
+
+
+def log(run: str, service: str) -> str:
+    """Name the subject of one service's log lines about a run."""
+    return f"{ROOT}.log.{run}.{service}"
+
+
+def timer(name: str) -> str:
+    """Name the subject that holds a timer until it is due."""
+    return f"{ROOT}.timer.{name}"
+
+
+def due(name: str) -> str:
+    """Name the subject on which a timer arrives when it is due."""
+    return f"{ROOT}.due.{name}"
+
+
+def dead(service: str) -> str:
+    """Name the subject on which a service parks what it cannot handle."""
+    return f"{ROOT}.dead.{service}"
+
+
+def place(app: AppRef) -> str:
+    """Write an application's place as subject tokens."""
+    return f"{token(app.cluster)}.{app_place(app)}"
+
+
+def app_place(app: AppRef) -> str:
+    """Write namespace and name of an application as subject tokens."""
+    return f"{token(app.namespace)}.{token(app.name)}"
