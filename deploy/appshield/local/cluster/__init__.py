@@ -1,0 +1,1 @@
+"""A real single-node Kubernetes on this machine, started and stopped by the project."""
