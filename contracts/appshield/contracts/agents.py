@@ -5,13 +5,16 @@ from typing import Literal
 
 import msgspec
 
+ServiceName = Literal["watcher", "planner", "snapshotter", "uploader", "restorer", "gateway"]
+
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker process that can reach volumes of `node`; it renews this record while it lives."""
+    """A process that is alive and renews this record; with a `node` it reaches volumes there."""
 
-    service: Literal["uploader", "restorer"]
-    node: str
+    service: ServiceName
+    cluster: str
     worker: str
+    node: str = ""
     seen_at: datetime
 
 

@@ -16,9 +16,10 @@ from appshield.contracts.message import Event, StepEvent
 from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeTarget
 
-RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled"]
+RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled", "folded"]
+EndState = Literal["succeeded", "failed", "cancelled"]
 StepState = Literal["running", "done", "failed"]
-FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "folded"})
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +62,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     state: StepState
     attempt: int
+    epoch: int
     started_at: datetime
     deadline_at: datetime
     node: str = ""
@@ -100,7 +102,11 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything about one run; written by the planner only."""
+    """Everything about one run; written by the planner only.
+
+    `ending` means that what the run made is being removed; it then `ends_as` something. A trigger
+    that came while another of its kind was waiting is `folded_into` that one.
+    """
 
     id: str
     kind: RunKind
@@ -110,6 +116,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     vault: str
     trigger: Trigger
     state: RunState
+    ends_as: EndState = "succeeded"
+    folded_into: str = ""
     epoch: int
     requested_at: datetime
     started_at: datetime | None = None

@@ -1,0 +1,51 @@
+"""The catalog: which versions exist, as an index over the Vaults."""
+
+from datetime import datetime
+
+from appshield.bus import Bucket, Bus
+
+from appshield.contracts.backups import BackupStored
+from appshield.contracts.catalog import ApplicationFound, VersionRecord
+from appshield.contracts.streams import CATALOG
+
+
+class Catalog:
+    """Versions by application id and number; written by the leading planner only."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bucket: Bucket[VersionRecord] = bus.bucket(CATALOG, VersionRecord)
+
+    async def get(self, app_id: str, number: int) -> VersionRecord | None:
+        """Look one version up."""
+        entry = await self._bucket.get(_key(app_id, number))
+        return entry.value if entry else None
+
+    async def numbers(self, app_id: str) -> list[int]:
+        """List the numbers of an application's versions, oldest first."""
+        keys = await self._bucket.keys(f"{app_id}.")
+        return sorted(int(key.rpartition(".")[2]) for key in keys)
+
+    async def record(self, stored: BackupStored, at: datetime) -> None:
+        """Take in a version that exists; doing it again changes nothing."""
+        key = _key(stored.facts.app_id, stored.facts.number)
+        if await self._bucket.get(key) is None:
+            version = VersionRecord(
+                facts=stored.facts,
+                snapshot_id=stored.snapshot_id,
+                vault=stored.vault,
+                stored_at=at,
+            )
+            await self._bucket.put(key, version)
+
+    async def replace(self, found: ApplicationFound) -> None:
+        """Let the catalog say exactly what the Vault holds for one application."""
+        present = {version.facts.number for version in found.versions}
+        for number in await self.numbers(found.app_id):
+            if number not in present:
+                await self._bucket.delete(_key(found.app_id, number))
+        for version in found.versions:
+            await self._bucket.put(_key(found.app_id, version.facts.number), version)
+
+
+def _key(app_id: str, number: int) -> str:
+    return f"{app_id}.{number}"

@@ -1,0 +1,171 @@
+"""Messages in, runs moved: the planner's four consumers meet here.
+
+Each handler reads, decides, writes with the promises that follow, publishes them, and only then
+returns, which acknowledges its cause. Called again, it finds its own work and goes on.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
+from msgspec.structs import replace
+
+from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.backups import BackupStored, RepositoryOpened
+from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.message import StepEvent
+from appshield.contracts.requests import (
+    RequestBackup,
+    RequestCancel,
+    RequestCatalog,
+    RequestRestore,
+)
+from appshield.contracts.runs import FINAL_STATES, Progress, Run, ScheduleDue, StepDue, Trigger
+from appshield.planner import deciding
+from appshield.planner.admitting import Admission
+from appshield.planner.catalog import Catalog
+from appshield.planner.leading import Leadership
+from appshield.planner.observing import Observation
+from appshield.planner.registry import Registry
+from appshield.planner.runs import Runs
+from appshield.service import Clock
+
+_LATE_S = 300.0
+_CONFLICT_RETRY_S = 0.2
+
+
+class Planner:
+    """Moves runs forward, one message at a time."""
+
+    def __init__(
+        self,
+        *,
+        runs: Runs,
+        registry: Registry,
+        catalog: Catalog,
+        admission: Admission,
+        observation: Observation,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> None:
+        self._runs = runs
+        self._registry = registry
+        self._catalog = catalog
+        self._admission = admission
+        self._observation = observation
+        self._leadership = leadership
+        self._clock = clock
+        self._moved: dict[tuple[str, str], datetime] = {}
+
+    async def reconcile(self) -> None:
+        """After taking over: keep every promise that was written and start what waits."""
+        await self._registry.load()
+        for entry in await self._runs.unfinished():
+            run = (await self._runs.write(entry, entry.value)).value
+            if run.state in FINAL_STATES:
+                await self._admission.settle(run)
+        for record in self._registry.all():
+            await self._admission.start_next(record)
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Handle any message that the planner consumes."""
+        self._leadership.ensure()
+        try:
+            await self._dispatch(delivery)
+        except StaleRevisionError as error:
+            raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
+
+    def progressed(self, progress: Progress) -> None:
+        """Note that a step moves, so that its deadline moves with it."""
+        self._moved[progress.run, progress.step] = self._clock.now()
+
+    async def _dispatch(self, delivery: Delivery) -> None:
+        match delivery.message:
+            case ApplicationObserved() as fact:
+                await self._observation.observed(fact)
+            case RequestBackup() as request:
+                await self._admission.backup(request)
+            case RequestRestore() as request:
+                await self._admission.restore(request)
+            case RequestCancel() as request:
+                await self._admission.cancel(request)
+            case RequestCatalog() as request:
+                await self._admission.catalog(request)
+            case StepDue() as due:
+                await self._step_due(due)
+            case ScheduleDue() as due:
+                await self._schedule_due(due)
+            case StepEvent() as event:
+                await self._outcome(event)
+            case other:
+                raise Reject(f"the planner does not handle {type(other).__name__}")
+
+    async def _outcome(self, event: StepEvent) -> None:
+        await self._record(event)
+        entry = await self._runs.get(event.run)
+        if entry is None:
+            structlog.get_logger().warning("outcome of an unknown run", run=event.run)
+            return
+        run = entry.value
+        if isinstance(event, RepositoryOpened) and run.version is None:
+            number = await self._registry.next_version(
+                run.app_id, at_least_above=event.highest_version
+            )
+            run = replace(run, version=number)
+        decided = deciding.advance(run, event, epoch=self._leadership.epoch, now=self._clock.now())
+        await self._runs.write(entry, decided)
+        await self._after(decided)
+
+    async def _record(self, event: StepEvent) -> None:
+        """Take in facts that are true whatever becomes of the run that found them."""
+        match event:
+            case BackupStored():
+                await self._catalog.record(event, self._clock.now())
+                record = self._registry.get(event.facts.app_id)
+                if record is not None and event.facts.number > record.last_version:
+                    await self._registry.write(
+                        replace(
+                            record,
+                            last_version=event.facts.number,
+                            last_backup_at=event.facts.cut_at,
+                        )
+                    )
+            case ApplicationFound():
+                await self._catalog.replace(event)
+                await self._observation.found(event)
+
+    async def _step_due(self, due: StepDue) -> None:
+        entry = await self._runs.get(due.run)
+        if entry is None:
+            return
+        decided = deciding.overdue(
+            entry.value,
+            due,
+            last_moved=self._moved.get((due.run, due.step)),
+            epoch=self._leadership.epoch,
+            now=self._clock.now(),
+        )
+        await self._runs.write(entry, decided)
+        await self._after(decided)
+
+    async def _schedule_due(self, due: ScheduleDue) -> None:
+        record = self._registry.get(due.app_id)
+        if record is None or record.state != "active" or record.revision != due.revision:
+            return
+        named = {protection.name: protection for protection in record.protections}
+        protection = named.get(due.protection)
+        if protection is None:
+            return
+        now = self._clock.now()
+        late = now - due.at > timedelta(seconds=_LATE_S)
+        if not (late and protection.missed == "skip"):
+            identity = f"schedule/{due.app_id}/{due.protection}/{due.at.isoformat()}"
+            trigger = Trigger(kind="schedule", identity=identity, name=due.protection, at=due.at)
+            await self._admission.trigger_backup(record, trigger)
+        await self._observation.schedule_next(record, protection, max(now, due.at))
+
+    async def _after(self, run: Run) -> None:
+        if run.state in FINAL_STATES:
+            for moved in [key for key in self._moved if key[0] == run.id]:
+                del self._moved[moved]
+            await self._admission.settle(run)

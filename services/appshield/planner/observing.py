@@ -1,0 +1,147 @@
+"""Facts about applications: what the registry learns from them, and which timers follow."""
+
+from datetime import datetime
+
+from appshield.bus import Bus
+from appshield.language.scheduling import Schedule, next_due
+from msgspec.structs import replace
+
+from appshield.contracts import encode
+from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
+from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.identities import application_id
+from appshield.contracts.runs import ScheduleDue
+from appshield.planner.registry import Registry
+from appshield.service import Clock
+
+
+class Observation:
+    """Keeps registry and schedule timers in line with what is observed."""
+
+    def __init__(self, *, bus: Bus, registry: Registry, clock: Clock) -> None:
+        self._bus = bus
+        self._registry = registry
+        self._clock = clock
+
+    async def observed(self, fact: ApplicationObserved) -> None:
+        """Take in the newest fact about one Application object."""
+        app_id = self._history_of(fact)
+        known = self._registry.get(app_id)
+        if not fact.exists:
+            if known is not None and known.uid == fact.uid:
+                await self._orphan(known, fact)
+            return
+        record = remembered(known, fact, app_id)
+        await self._orphan_others(record)
+        await self._registry.write(record)
+        await self._set_timers(record)
+
+    async def found(self, fact: ApplicationFound) -> None:
+        """Take in what a Vault holds of one application."""
+        known = self._registry.get(fact.app_id)
+        newest = max((v.facts.number for v in fact.versions), default=0)
+        last_at = max((v.stored_at for v in fact.versions), default=None)
+        if known is None:
+            known = ApplicationRecord(
+                app_id=fact.app_id, app=fact.app, uid=fact.uid, vault=fact.vault, state="orphaned"
+            )
+        await self._registry.write(
+            replace(
+                known,
+                highest_version=max(known.highest_version or 0, fact.highest_version),
+                last_version=newest,
+                last_backup_at=last_at,
+            )
+        )
+
+    async def schedule_next(
+        self, record: ApplicationRecord, protection: Protection, after: datetime
+    ) -> None:
+        """Set the timer for a protection's next time."""
+        due_at = next_due(_schedule(record, protection), after)
+        if due_at is None:
+            return
+        due = ScheduleDue(
+            app=record.app,
+            app_id=record.app_id,
+            protection=protection.name,
+            revision=record.revision,
+            at=due_at,
+        )
+        await self._bus.schedule(
+            timer_name(record.app_id, protection.name),
+            due_at,
+            encode(due),
+            message_id=due.message_id(),
+        )
+
+    def _history_of(self, fact: ApplicationObserved) -> str:
+        adopted = self._registry.get(fact.adopts) if fact.adopts else None
+        same_name = adopted is not None and (
+            (adopted.app.namespace, adopted.app.name) == (fact.app.namespace, fact.app.name)
+        )
+        return fact.adopts if same_name else application_id(fact.app.cluster, fact.uid)
+
+    async def _orphan(self, record: ApplicationRecord, fact: ApplicationObserved) -> None:
+        await self._registry.write(
+            replace(record, state="orphaned", resource_version=fact.resource_version)
+        )
+        await self._cancel_timers(record)
+
+    async def _orphan_others(self, record: ApplicationRecord) -> None:
+        for other in self._registry.histories_of(record.app):
+            if other.app_id != record.app_id and other.state == "active":
+                await self._registry.write(replace(other, state="orphaned"))
+                await self._cancel_timers(other)
+
+    async def _set_timers(self, record: ApplicationRecord) -> None:
+        for protection in record.protections:
+            if protection.trigger == "schedule":
+                await self.schedule_next(record, protection, self._clock.now())
+
+    async def _cancel_timers(self, record: ApplicationRecord) -> None:
+        for protection in record.protections:
+            if protection.trigger == "schedule":
+                await self._bus.cancel_timer(timer_name(record.app_id, protection.name))
+
+
+def remembered(
+    known: ApplicationRecord | None, fact: ApplicationObserved, app_id: str
+) -> ApplicationRecord:
+    """Fold a fact into what is known; a refused document leaves the last good one in force."""
+    record = known or ApplicationRecord(
+        app_id=app_id, app=fact.app, uid=fact.uid, vault=fact.targets[0], state="active"
+    )
+    record = replace(
+        record,
+        app=fact.app,
+        uid=fact.uid,
+        state="active",
+        resource_version=fact.resource_version,
+        refused=fact.refused,
+    )
+    if fact.refused:
+        return record
+    return replace(
+        record,
+        vault=fact.targets[0],
+        revision=fact.revision,
+        application_type=fact.application_type,
+        criticality=fact.criticality,
+        protections=fact.protections,
+    )
+
+
+def timer_name(app_id: str, protection: str) -> str:
+    """Name the timer of one protection."""
+    return f"schedule.{app_id}.{protection}"
+
+
+def _schedule(record: ApplicationRecord, protection: Protection) -> Schedule:
+    return Schedule(
+        expression=protection.schedule,
+        timezone=protection.timezone,
+        jitter_s=protection.jitter_s,
+        missed=protection.missed,
+        key=f"{record.app_id}/{protection.name}",
+    )

@@ -1,0 +1,114 @@
+"""The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.restores import (
+    ApplyObjects,
+    DumpLoaded,
+    FinishRestore,
+    LoadDump,
+    LoadVolume,
+    PlanRestore,
+    PrepareVolumes,
+    RestorePlanned,
+    VolumeLoaded,
+    VolumesPrepared,
+)
+from appshield.contracts.runs import RestoreProgress, Run
+from appshield.contracts.sources import DumpTarget, VolumeTarget
+from appshield.planner.steps import Next, kind_of, subject_of
+
+
+def first(_: Run) -> tuple[Next, ...]:
+    """Look before anything is touched."""
+    return (Next("plan"),)
+
+
+def following(run: Run) -> tuple[Next, ...]:
+    """Name the steps after the ones that are done; none when the application runs."""
+    progress = _progress(run)
+    if progress.planned is None or progress.dry_run:
+        return ()
+    done = {step.name for step in run.steps if step.state == "done"}
+    if progress.planned.volumes and "prepare" not in done:
+        return (Next("prepare"),)
+    loads = tuple(Next(f"load/{volume.source}", volume.node) for volume in progress.prepared)
+    if missing := tuple(load for load in loads if load.name not in done):
+        return missing
+    if "apply" not in done:
+        return (Next("apply"),)
+    feeds = (Next(f"feed/{dump.source}") for dump in progress.planned.dumps)
+    return tuple(feed for feed in feeds if feed.name not in done)
+
+
+def last(run: Run) -> tuple[Next, ...]:
+    """Remove loader pods and other things that only the restore needed, where it made any."""
+    made = any(kind_of(step.name) in {"prepare", "apply"} for step in run.steps)
+    return (Next("finish"),) if made else ()
+
+
+def gather(run: Run, event: StepEvent) -> Run:
+    """Keep what an outcome brings."""
+    progress = _progress(run)
+    match event:
+        case RestorePlanned():
+            return replace(run, restore=replace(progress, planned=event))
+        case VolumesPrepared():
+            return replace(run, restore=replace(progress, prepared=event.volumes))
+        case VolumeLoaded() | DumpLoaded():
+            written = progress.bytes_written + event.bytes_written
+            return replace(run, restore=replace(progress, bytes_written=written))
+        case _:
+            return run
+
+
+def order(run: Run, step: str) -> StepCommand:
+    """Write the order for a step of this run."""
+    progress = _progress(run)
+    base: dict[str, Any] = {
+        "app": run.app,
+        "run": run.id,
+        "step": step,
+        "attempt": 1,
+        "epoch": run.epoch,
+        "app_id": run.app_id,
+        "vault": run.vault,
+        "version": progress.version,
+        "snapshot_id": progress.snapshot_id,
+        "target_namespace": progress.target_namespace,
+    }
+    match kind_of(step):
+        case "plan":
+            return PlanRestore(**base, dry_run=progress.dry_run)
+        case "prepare":
+            planned = progress.planned
+            return PrepareVolumes(**base, volumes=planned.volumes if planned else ())
+        case "load":
+            volume = _volume(run, step)
+            return LoadVolume(**base, node=volume.node, volume=volume)
+        case "apply":
+            return ApplyObjects(**base)
+        case "feed":
+            return LoadDump(**base, dump=_dump(run, step))
+        case _:
+            return FinishRestore(**base, failed=run.ends_as != "succeeded")
+
+
+def _progress(run: Run) -> RestoreProgress:
+    if run.restore is None:
+        raise ValueError(f"run {run.id} is no restore")
+    return run.restore
+
+
+def _volume(run: Run, step: str) -> VolumeTarget:
+    wanted = subject_of(step)
+    return next(volume for volume in _progress(run).prepared if volume.source == wanted)
+
+
+def _dump(run: Run, step: str) -> DumpTarget:
+    planned = _progress(run).planned
+    wanted = subject_of(step)
+    return next(dump for dump in (planned.dumps if planned else ()) if dump.source == wanted)

@@ -1,0 +1,68 @@
+"""Runs in their bucket: state and outbox are written together, published, then cleared."""
+
+from appshield.bus import Bucket, Bus, Entry, KeyExistsError
+from msgspec.structs import replace
+
+from appshield.contracts.runs import FINAL_STATES, OutboxEntry, Run
+from appshield.contracts.streams import RUNS
+from appshield.contracts.subjects import timer
+from appshield.planner.leading import Leadership
+
+
+class Runs:
+    """Every run; written here and nowhere else."""
+
+    def __init__(self, bus: Bus, leadership: Leadership) -> None:
+        self._bus = bus
+        self._bucket: Bucket[Run] = bus.bucket(RUNS, Run)
+        self._leadership = leadership
+
+    async def get(self, run_id: str) -> Entry[Run] | None:
+        """Read a run with its revision."""
+        return await self._bucket.get(run_id)
+
+    async def create(self, run: Run) -> Entry[Run]:
+        """Write a new run, or find the one that is there under the same identity."""
+        self._leadership.ensure()
+        try:
+            revision = await self._bucket.create(run.id, run)
+        except KeyExistsError:
+            found = await self._bucket.get(run.id)
+            if found is None:
+                raise
+            return found
+        return Entry(value=run, revision=revision)
+
+    async def write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
+        """Write state and outbox over what was seen, publish the outbox, clear it.
+
+        Raises:
+            StaleRevisionError: another planner has written in the meantime.
+        """
+        self._leadership.ensure()
+        revision = seen.revision
+        if run != seen.value:
+            revision = await self._bucket.update(run.id, run, seen.revision)
+        if not run.outbox:
+            return Entry(value=run, revision=revision)
+        for promised in run.outbox:
+            await self._publish(promised)
+        cleared = replace(run, outbox=())
+        revision = await self._bucket.update(run.id, cleared, revision)
+        return Entry(value=cleared, revision=revision)
+
+    async def unfinished(self) -> list[Entry[Run]]:
+        """List the runs that have not ended, or ended with promises that may not be published."""
+        return [
+            entry
+            async for entry in self._bucket.items()
+            if entry.value.state not in FINAL_STATES or entry.value.outbox
+        ]
+
+    async def _publish(self, promised: OutboxEntry) -> None:
+        body = bytes(promised.body)
+        if promised.at is None:
+            await self._bus.publish_raw(promised.subject, body, message_id=promised.message_id)
+            return
+        name = promised.subject.removeprefix(timer(""))
+        await self._bus.schedule(name, promised.at, body, message_id=promised.message_id)

@@ -1,0 +1,106 @@
+"""Wiring of the planner: what is built from what, and what runs beside what."""
+
+import asyncio
+import os
+import socket
+
+from appshield.bus import Bus, BusAccess
+
+from appshield.contracts import streams, subjects
+from appshield.contracts.agents import Agent
+from appshield.contracts.message import Message
+from appshield.contracts.runs import Progress
+from appshield.planner.admitting import Admission
+from appshield.planner.agents import keep_agent_consumers
+from appshield.planner.catalog import Catalog
+from appshield.planner.handling import Planner
+from appshield.planner.leading import Leadership
+from appshield.planner.observing import Observation
+from appshield.planner.registry import Registry
+from appshield.planner.runs import Runs
+from appshield.planner.settings import Settings
+from appshield.planner.trimming import keep_trimmed
+from appshield.service import Health, SystemClock, announce, serve_health
+
+_CONSUMERS = (
+    streams.PLANNER_FACTS,
+    streams.PLANNER_REQUESTS,
+    streams.PLANNER_OUTCOMES,
+    streams.PLANNER_TIMERS,
+)
+
+
+async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+    """Lead whenever the lease can be had, until told to stop."""
+    access = BusAccess(url=settings.nats_url, user="planner", seed_file=settings.nats_seed_file)
+    worker = f"planner-{socket.gethostname()}-{os.getpid()}"
+    health = Health()
+    async with (
+        Bus.connect(access, name=worker) as bus,
+        serve_health(health, host=settings.health_host, port=settings.health_port),
+        asyncio.TaskGroup() as tasks,
+    ):
+        health.add("bus", bus.health)
+        await bus.ensure_topology()
+        agent = Agent(
+            service="planner",
+            cluster=settings.cluster,
+            worker=worker,
+            seen_at=SystemClock().now(),
+        )
+        tasks.create_task(announce(bus, agent, stopping), name="announce")
+        while not stopping.is_set():
+            await _lead(bus, worker, settings, stopping)
+
+
+async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Event) -> None:
+    """Plan from taking the lease to losing it or being told to stop."""
+    leadership = Leadership(bus, worker)
+    if not await leadership.acquire(stopping):
+        return
+    planner = build(bus, leadership)
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        keeping = tasks.create_task(leadership.keep(stopping), name="lease")
+        keeping.add_done_callback(lambda _: over.set())
+        await planner.reconcile()
+        for consumer in _CONSUMERS:
+            tasks.create_task(
+                bus.consume(
+                    consumer, planner.handle, stopping=over, concurrency=settings.concurrency
+                ),
+                name=consumer.name,
+            )
+        tasks.create_task(keep_agent_consumers(bus, over), name="agents")
+        tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
+        tasks.create_task(_listen(bus, planner, over), name="progress")
+    await leadership.resign()
+
+
+def build(bus: Bus, leadership: Leadership) -> Planner:
+    """Build the planner's parts over a bus; tests build them over theirs."""
+    clock = SystemClock()
+    runs = Runs(bus, leadership)
+    registry = Registry(bus, leadership)
+    catalog = Catalog(bus)
+    admission = Admission(
+        runs=runs, registry=registry, catalog=catalog, leadership=leadership, clock=clock
+    )
+    return Planner(
+        runs=runs,
+        registry=registry,
+        catalog=catalog,
+        admission=admission,
+        observation=Observation(bus=bus, registry=registry, clock=clock),
+        leadership=leadership,
+        clock=clock,
+    )
+
+
+async def _listen(bus: Bus, planner: Planner, over: asyncio.Event) -> None:
+    async def heard(message: Message) -> None:
+        if isinstance(message, Progress):
+            planner.progressed(message)
+
+    async with bus.listen(f"{subjects.ROOT}.live.progress.>", heard):
+        await over.wait()

@@ -1,0 +1,27 @@
+"""What every service has: settings from the environment, logs, a clock, health, a run loop, steps.
+
+`settings` reads one typed group of settings, all errors at once; `running` runs a service until it
+is told to stop; `steps` turns orders into outcomes, once in effect.
+"""
+
+from appshield.service.announcing import announce
+from appshield.service.clock import Clock, SystemClock
+from appshield.service.health import Health, serve_health
+from appshield.service.logs import set_up_logs
+from appshield.service.pausing import pause
+from appshield.service.running import run_service, start_service
+from appshield.service.settings import ServiceSettings, read_settings
+
+__all__ = [
+    "Clock",
+    "Health",
+    "ServiceSettings",
+    "SystemClock",
+    "announce",
+    "pause",
+    "read_settings",
+    "run_service",
+    "serve_health",
+    "set_up_logs",
+    "start_service",
+]

@@ -1,0 +1,85 @@
+"""Run a service until it is told to stop: signals, graceful stop within a deadline, exit code.
+
+A service is one coroutine function that takes its settings and a `stopping` event. On SIGTERM or
+SIGINT the event is set; what still runs after `stop_deadline_s` is cancelled. An error that
+AppShield raises on purpose ends the process with one line and its exit code, never a traceback.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+import structlog
+
+from appshield.errors import AppShieldError
+from appshield.service.logs import set_up_logs
+from appshield.service.settings import ServiceSettings, read_settings
+
+Serve = Callable[[asyncio.Event], Awaitable[None]]
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def start_service(
+    name: str, group: type[S], environment: Mapping[str, str], wire: Callable[[S], Serve]
+) -> int:
+    """Read the settings of service `name`, set up logs, and run it; return the exit code."""
+    try:
+        settings = read_settings(group, environment, f"APPSHIELD_{name.upper()}_")
+    except AppShieldError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    set_up_logs(name, form=settings.log_format, level=settings.log_level)
+    return run_service(wire(settings), stop_deadline_s=settings.stop_deadline_s)
+
+
+def run_service(serve: Serve, *, stop_deadline_s: float) -> int:
+    """Run `serve` to its end; return the exit code for the process."""
+    try:
+        asyncio.run(_run(serve, stop_deadline_s))
+    except AppShieldError as error:
+        structlog.get_logger().error("stopped by an error", problem=str(error))
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except BaseExceptionGroup as group:
+        known, unknown = group.split(AppShieldError)
+        if unknown is not None or known is None:
+            raise
+        first = _first(known)
+        structlog.get_logger().error("stopped by an error", problem=str(first))
+        sys.stderr.write(f"error: {first}\n")
+        return first.exit_code
+    return 0
+
+
+async def _run(serve: Serve, stop_deadline_s: float) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    work = asyncio.ensure_future(serve(stopping))
+    told = asyncio.create_task(stopping.wait(), name="stop signal")
+    try:
+        await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            structlog.get_logger().info("stopping", deadline_s=stop_deadline_s)
+            await asyncio.wait({work}, timeout=stop_deadline_s)
+        if not work.done():
+            structlog.get_logger().warning("stop deadline passed: cancelling what still runs")
+            work.cancel()
+            await asyncio.wait({work})
+        if not work.cancelled():
+            work.result()
+    finally:
+        told.cancel()
+
+
+def _first(group: BaseExceptionGroup[AppShieldError]) -> AppShieldError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if not isinstance(found, AppShieldError):
+        raise TypeError(type(found).__name__)
+    return found

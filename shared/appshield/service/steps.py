@@ -1,0 +1,203 @@
+"""How a worker does a step of a run: once in effect, answered from its record, given up in time.
+
+    order arrives ─► done already?          answer from the record
+                  ─► still wanted?          a step that moved on or ended is dropped
+                  ─► work, watched          another attempt or a cancelled run stops it
+                  ─► record the outcome, publish it, acknowledge the order
+
+A failure that AppShield raises on purpose becomes a `StepFailed`; the planner decides what follows.
+Anything unexpected goes back to the consume loop, which delivers the order again.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+import structlog
+from appshield.bus import Bucket, Bus, Delivery
+
+from appshield.contracts import subjects
+from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
+from appshield.contracts.streams import RESULTS, RUNS
+from appshield.errors import AppShieldError, UnavailableError
+
+PROGRESS_EVERY_S = 0.5
+
+
+class Superseded(Exception):  # noqa: N818  an outcome, not an error
+    """The step is no longer wanted: the run went on without it or has ended."""
+
+
+class StepContext:
+    """What a step may use while it works."""
+
+    def __init__(
+        self, command: StepCommand, worker: str, delivery: Delivery, work: "StepWork"
+    ) -> None:
+        self.command = command
+        self.worker = worker
+        self._delivery = delivery
+        self._work = work
+        self._loop = asyncio.get_running_loop()
+        self._told_at = 0.0
+
+    def moved(self) -> None:
+        """Say that the work progresses; a step that never says so is given to another."""
+        self._delivery.moved()
+
+    def progress(self, bytes_done: int, bytes_total: int = 0, bytes_stored: int = 0) -> None:
+        """Say how far the work has come. May be called from any thread, as often as one likes."""
+        now = time.monotonic()
+        if now - self._told_at < PROGRESS_EVERY_S:
+            return
+        self._told_at = now
+        self._loop.call_soon_threadsafe(self._tell, bytes_done, bytes_total, bytes_stored)
+
+    async def ensure_wanted(self) -> None:
+        """Read the run again before anything that cannot be undone.
+
+        Raises:
+            Superseded: the run is gone on, cancelled or ended.
+        """
+        await self._work.ensure_wanted(self.command)
+
+    def _tell(self, bytes_done: int, bytes_total: int, bytes_stored: int) -> None:
+        self.moved()
+        self._work.tell(
+            Progress(
+                app=self.command.app,
+                run=self.command.run,
+                step=self.command.step,
+                worker=self.worker,
+                bytes_done=bytes_done,
+                bytes_total=bytes_total,
+                bytes_stored=bytes_stored,
+            )
+        )
+
+
+StepHandler = Callable[[StepCommand, StepContext], Awaitable[StepEvent]]
+
+
+class StepWork:
+    """Handles the orders of one worker."""
+
+    def __init__(
+        self, bus: Bus, *, worker: str, handlers: Mapping[type[StepCommand], StepHandler]
+    ) -> None:
+        self._bus = bus
+        self._worker = worker
+        self._handlers = handlers
+        self._runs: Bucket[Run] = bus.bucket(RUNS, Run)
+        self._results: Bucket[msgspec.Raw] = bus.bucket(RESULTS, msgspec.Raw)
+        self._telling: set[asyncio.Task[None]] = set()
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Do what the order says, or answer from the record; for the consume loop."""
+        command = delivery.message
+        if not isinstance(command, StepCommand):
+            raise TypeError(f"not an order for a worker: {type(command).__name__}")
+        log = structlog.get_logger().bind(step=command.step, attempt=command.attempt)
+        key = f"{command.run}.{command.step}.{command.attempt}"
+        if (done := await self._results.get(key)) is not None:
+            outcome = msgspec.json.decode(done.value, type=_Outcome)
+            await self._bus.publish_raw(
+                outcome.subject, bytes(outcome.body), message_id=outcome.message_id
+            )
+            log.info("answered from the record")
+            return
+        try:
+            await self.ensure_wanted(command)
+            event = await self._watched(command, delivery)
+        except Superseded as reason:
+            log.info("dropped an order that is no longer wanted", reason=str(reason))
+            return
+        except AppShieldError as error:
+            log.warning("step failed", problem=str(error))
+            await self._bus.publish(self._failed(command, error))
+            return
+        await self._results.put(key, msgspec.Raw(_record(event)))
+        await self._bus.publish(event)
+        log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
+
+    async def ensure_wanted(self, command: StepCommand) -> None:
+        """Compare the order with the run as it stands now.
+
+        Raises:
+            Superseded: the order is not (or no longer) what the run waits for.
+        """
+        entry = await self._runs.get(command.run)
+        if entry is None:
+            raise Superseded("the run is unknown")
+        if (why := unwanted(entry.value, command)) is not None:
+            raise Superseded(why)
+
+    def tell(self, progress: Progress) -> None:
+        """Publish progress without waiting for it; it may be lost."""
+        task = asyncio.get_running_loop().create_task(
+            self._bus.tell(subjects.live("progress", progress.app), progress), name="progress"
+        )
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _watched(self, command: StepCommand, delivery: Delivery) -> StepEvent:
+        """Do the work; stop it as soon as the run no longer wants it."""
+        started = time.monotonic()
+        handler = self._handlers[type(command)]
+        context = StepContext(command, self._worker, delivery, self)
+        work = asyncio.ensure_future(handler(command, context))
+        watch = asyncio.create_task(self._until_unwanted(command), name="wanted?")
+        try:
+            await asyncio.wait({work, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                took_ms = round((time.monotonic() - started) * 1000)
+                return msgspec.structs.replace(work.result(), worker=self._worker, took_ms=took_ms)
+            raise Superseded(watch.result())
+        finally:
+            for task in (work, watch):
+                task.cancel()
+            await asyncio.gather(work, watch, return_exceptions=True)
+
+    async def _until_unwanted(self, command: StepCommand) -> str:
+        async for change in self._runs.watch(command.run, stopping=asyncio.Event()):
+            if change.value is not None and (why := unwanted(change.value, command)) is not None:
+                return why
+        return "the bus is gone"
+
+    def _failed(self, command: StepCommand, error: AppShieldError) -> StepFailed:
+        return StepFailed(
+            app=command.app,
+            run=command.run,
+            step=command.step,
+            attempt=command.attempt,
+            worker=self._worker,
+            failure=Failure(what=error.what, why=error.why, next_step=error.next_step),
+            again=isinstance(error, UnavailableError),
+        )
+
+
+def unwanted(run: Run, command: StepCommand) -> str | None:
+    """Say why `run` does not wait for this order, or None when it does."""
+    if run.state in FINAL_STATES:
+        return f"the run has {run.state}"
+    step = next((step for step in run.steps if step.name == command.step), None)
+    if step is None:
+        return "the run has no such step"
+    if step.state != "running":
+        return f"the step is {step.state}"
+    if step.attempt != command.attempt or command.epoch < step.epoch:
+        return f"attempt {step.attempt} of epoch {step.epoch} is under way"
+    return None
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    subject: str
+    message_id: str
+    body: msgspec.Raw
+
+
+def _record(event: StepEvent) -> bytes:
+    body = msgspec.Raw(msgspec.json.encode(event))
+    return msgspec.json.encode(_Outcome(event.subject(), event.message_id(), body))
