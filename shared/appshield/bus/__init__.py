@@ -1,0 +1,37 @@
+"""The message bus: what services meet on, and the only library that knows NATS.
+
+async with Bus.connect(access, name="planner") as bus:
+    await bus.publish(message)
+    await bus.consume(PLANNER_FACTS, handle, stopping=stopping)
+"""
+
+from appshield.bus.access import BusAccess
+from appshield.bus.errors import (
+    BusFullError,
+    KeyExistsError,
+    NobodyAnswersError,
+    Reject,
+    Retry,
+    StaleRevisionError,
+)
+from appshield.bus.port import Bucket, Bus, Handler, Since
+from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
+
+__all__ = [
+    "Bucket",
+    "Bus",
+    "BusAccess",
+    "BusFullError",
+    "Change",
+    "Delivery",
+    "Entry",
+    "Handler",
+    "KeyExistsError",
+    "NobodyAnswersError",
+    "Receipt",
+    "Reject",
+    "Retry",
+    "Since",
+    "StaleRevisionError",
+    "Stored",
+]
