@@ -1,0 +1,32 @@
+"""Directories in and out of a repository: the half that knows file systems and no format.
+
+    store_directory     an open directory to a tree, hot, by descriptors, incremental
+    restore_directory   a tree into an open directory; may be killed and called again
+    store_documents     small documents from memory to a tree
+    store_stream        bytes of unknown length to a tree with one file
+    open_directory_inside   from a relative path to a descriptor without following a link
+
+All of it is blocking; callers run it in a thread or process of its own.
+"""
+
+from appshield.repository.files.confined import open_directory_inside
+from appshield.repository.files.documents import store_documents, store_stream
+from appshield.repository.files.problems import FileProblem, ProblemKind, shown
+from appshield.repository.files.restoring import RestoredDirectory, restore_directory
+from appshield.repository.files.storing import StoredDirectory, store_directory
+from appshield.repository.files.tally import Progress, StoppedError
+
+__all__ = [
+    "FileProblem",
+    "ProblemKind",
+    "Progress",
+    "RestoredDirectory",
+    "StoppedError",
+    "StoredDirectory",
+    "open_directory_inside",
+    "restore_directory",
+    "shown",
+    "store_directory",
+    "store_documents",
+    "store_stream",
+]

@@ -1,0 +1,126 @@
+"""Reading one regular file into chunks, while its owner may write to it.
+
+A file is read up to the size that it had when it was opened: one that grows has no end otherwise.
+What is stored is always what was read, with its true size, and what happened is always said.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from appshield.errors import UnavailableError
+from appshield.repository.files.problems import ProblemKind
+from appshield.repository.files.sparse import Segment, segments
+from appshield.repository.nodes import BlobSink
+
+CHUNK_BYTES = 8 << 20
+"""The largest chunk of the format."""
+
+
+class ReadFile(NamedTuple):
+    """What was stored of a file: its chunks, its size and what happened meanwhile, if anything."""
+
+    content: tuple[bytes, ...]
+    size_bytes: int
+    problem: tuple[ProblemKind, str] | None
+
+
+class FileReader:
+    """Reads regular files into a sink and counts what it reads.
+
+    `advance` is told the bytes of each read and of each hole; it may raise to stop.
+    """
+
+    def __init__(self, sink: BlobSink, advance: Callable[[int], None]) -> None:
+        self._sink = sink
+        self._advance = advance
+        self._zero_chunk: bytes | None = None
+        self.bytes_read = 0
+
+    def read(self, descriptor: int, before: os.stat_result) -> ReadFile:
+        """Store an open file, of which `before` was just taken.
+
+        Raises:
+            OSError: it cannot be read. Errors of the sink are not of this kind.
+        """
+        content: list[bytes] = []
+        size = 0
+        for segment in segments(descriptor, before):
+            if segment.hole:
+                content += self._store_hole(segment)
+                size = segment.end
+                continue
+            ids, length = self._store_data(descriptor, segment)
+            content += ids
+            size += length
+            if size < segment.end:
+                break
+        return ReadFile(tuple(content), size, _difference(before, os.fstat(descriptor), size))
+
+    def _store_data(self, descriptor: int, segment: Segment) -> tuple[tuple[bytes, ...], int]:
+        """Store what a segment holds; less than its length when the file ends before.
+
+        An error of the file must not pass through the sink, which could not tell it from its own.
+        """
+        position = segment.start
+        failure: OSError | None = None
+
+        def read(limit: int) -> bytes:
+            nonlocal position, failure
+            try:
+                data = os.pread(descriptor, min(limit, segment.end - position), position)
+            except OSError as error:
+                failure = error
+                return b""
+            position += len(data)
+            self.bytes_read += len(data)
+            self._advance(len(data))
+            return data
+
+        with _storing():
+            stored = self._sink.add_file(read)
+        if failure is not None:
+            raise failure
+        return stored
+
+    def _store_hole(self, segment: Segment) -> list[bytes]:
+        """Store zeros without reading them: the same full chunk again and again, then a rest."""
+        full, rest = divmod(segment.end - segment.start, CHUNK_BYTES)
+        content: list[bytes] = []
+        with _storing():
+            if full:
+                self._zero_chunk = self._zero_chunk or self._sink.add_data(bytes(CHUNK_BYTES))
+                content = [self._zero_chunk] * full
+            if rest:
+                content.append(self._sink.add_data(bytes(rest)))
+        self._advance(segment.end - segment.start)
+        return content
+
+
+@contextmanager
+def _storing() -> Iterator[None]:
+    """Keep system errors of the sink apart from those of the file that is read."""
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            "what was read cannot be stored",
+            why=str(error),
+            next_step="See that the store has room and can be reached, and save again",
+        ) from error
+
+
+def _difference(
+    before: os.stat_result, after: os.stat_result, read: int
+) -> tuple[ProblemKind, str] | None:
+    """Say what happened to a file between two looks."""
+    if read < before.st_size:
+        return "shrank", f"it was cut from {before.st_size} to {read} bytes while it was read"
+    if after.st_size < before.st_size:
+        return "shrank", f"it was cut to {after.st_size} bytes; {read} bytes are stored as read"
+    if after.st_size > before.st_size:
+        return "grew", f"it grew to {after.st_size} bytes; the first {read} are stored"
+    if (after.st_mtime_ns, after.st_ctime_ns) != (before.st_mtime_ns, before.st_ctime_ns):
+        return "changed", "it was changed while it was read"
+    return None

@@ -1,0 +1,87 @@
+"""Holes of sparse files: found when reading, made when writing.
+
+A hole is a run of zeros that the file system does not store. restic knows no holes: they are zeros
+in chunks like any other, so that every reader sees the right content. We do not read them, and
+make them again wherever whole blocks are zero.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+HOLE_FLOOR_BYTES = 1 << 20
+"""Shorter holes are read as zeros with the data around them, rather than cut a file to crumbs."""
+
+BLOCK_BYTES = 4096
+_ZERO_BLOCK = bytes(BLOCK_BYTES)
+
+
+class Segment(NamedTuple):
+    """A part of a file, [start, end) in bytes."""
+
+    start: int
+    end: int
+    hole: bool
+
+
+def segments(descriptor: int, status: os.stat_result) -> Iterator[Segment]:
+    """Yield the parts of a file, in order and without gaps, up to the size in `status`."""
+    size = status.st_size
+    if status.st_blocks * 512 >= size:
+        if size:
+            yield Segment(0, size, hole=False)
+        return
+    unsent = position = 0
+    while position < size:
+        data = _seek(descriptor, position, os.SEEK_DATA, size)
+        if data - position >= HOLE_FLOOR_BYTES:
+            if unsent < position:
+                yield Segment(unsent, position, hole=False)
+            yield Segment(position, data, hole=True)
+            unsent = data
+        position = max(_seek(descriptor, data, os.SEEK_HOLE, size), position + 1)
+    if unsent < size:
+        yield Segment(unsent, size, hole=False)
+
+
+def is_hole(descriptor: int, start: int, end: int) -> bool:
+    """Whether nothing is stored between two offsets."""
+    return start < end <= _seek(descriptor, start, os.SEEK_DATA, end)
+
+
+def write_sparsely(descriptor: int, data: bytes, offset: int) -> None:
+    """Write, but leave out whole blocks of zeros; the file must have nothing at that place yet."""
+    if data.find(_ZERO_BLOCK) < 0:
+        _write(descriptor, memoryview(data), offset)
+        return
+    view = memoryview(data)
+    unwritten = position = 0
+    following = -offset % BLOCK_BYTES or BLOCK_BYTES
+    while position < len(data):
+        following = min(following, len(data))
+        if following - position == BLOCK_BYTES and data.startswith(_ZERO_BLOCK, position):
+            _write(descriptor, view[unwritten:position], offset + unwritten)
+            unwritten = following
+        position, following = following, following + BLOCK_BYTES
+    _write(descriptor, view[unwritten:], offset + unwritten)
+
+
+def _write(descriptor: int, data: memoryview, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _seek(descriptor: int, position: int, whence: int, size: int) -> int:
+    """Find the next data or hole, at most `size`; without support all of it counts as data."""
+    if position >= size:
+        return size
+    try:
+        return min(os.lseek(descriptor, position, whence), size)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # no data up to the end
+            return size
+        if error.errno not in {errno.EINVAL, errno.EOPNOTSUPP}:
+            raise
+        return position if whence == os.SEEK_DATA else size
