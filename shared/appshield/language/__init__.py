@@ -1,0 +1,11 @@
+"""The language of AppShield, as pure functions: documents in, checked and resolved values out.
+
+- `kinds`, `protection`, `values`: the types that a document is read into; the one source of all
+- `reading`: documents from text; `object_reading`: documents from the API server
+- `checking`: what types alone cannot say
+- `resolving`: the document with every default filled in, and its revision
+- `scheduling`: when a schedule is due; `retention`: which versions stay
+- `crds`: the custom resource definitions made from the types
+
+No clock, no file, no network: callers pass the time and the text.
+"""

@@ -1,0 +1,30 @@
+"""What holds where a document says nothing: every default of the language, once.
+
+Descriptions of fields quote these values and `resolving` fills them in; nothing else knows one.
+"""
+
+from typing import Final
+
+TYPE: Final = "application"
+CRITICALITY: Final = "silver"
+IMAGES: Final = "pin"
+FOLLOW: Final = True
+STRATEGY: Final = "snapshot"
+VOLUME_METHOD: Final = "auto"
+ALLOW_LIVE: Final = False
+TIMEZONE: Final = "UTC"
+MISSED: Final = "run-once"
+TARGET: Final = "primary"
+PRIORITY: Final = 0
+ADDRESSING: Final = "path"
+REGION: Final = "us-east-1"
+PREFIX: Final = ""
+
+HOOK_TIMEOUT: Final = "30s"
+"""Of quiesce and resume: an application waits while they run."""
+COPY_TIMEOUT: Final = "1h"
+"""Of dump and load: they move data."""
+HOOK_ON_ERROR: Final = "fail"
+HOOK_PODS: Final = "all"
+COPY_PODS: Final = "any"
+"""A dump of one replica is the data of all."""

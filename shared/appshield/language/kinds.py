@@ -1,0 +1,391 @@
+"""The kinds of documents: Application, Policy and Vault, as they are written.
+
+Field for field the documents of `appshield.io/v1alpha1`, from which the custom resource definitions
+and the reference page are made. A field that was left out is None, False-like or empty here; what
+holds then is filled in by `resolving`.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from appshield.language import defaults
+from appshield.language.protection import Part, Protection, Reaction
+from appshield.language.values import (
+    Duration,
+    Expression,
+    KindPattern,
+    Label,
+    ObjectName,
+    Text,
+)
+
+GROUP = "appshield.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+Strategy = Literal["snapshot", "one-replica", "dump", "none"]
+VolumeMethod = Literal["auto", "snapshot", "files"]
+Images = Literal["pin", "archive"]
+OnError = Literal["fail", "continue"]
+HookPods = Literal["any", "all", "leader"]
+Addressing = Literal["path", "virtual"]
+Command = Annotated[
+    tuple[Annotated[str, Meta(max_length=65_536)], ...],
+    Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
+]
+
+
+class ObjectMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The metadata of a document; what the API server adds beyond these is passed over."""
+
+    name: ObjectName
+    namespace: str = ""
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    deletion_timestamp: str | None = None
+    labels: dict[str, str] | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Requirement(Part, frozen=True, kw_only=True):
+    """One condition on a label."""
+
+    key: Annotated[Text, Meta(description="The label's key.")]
+    operator: Annotated[
+        Literal["In", "NotIn", "Exists", "DoesNotExist"], Meta(description="How it is compared.")
+    ]
+    values: Annotated[
+        tuple[str, ...], Meta(description="For In and NotIn: the values.", max_length=256)
+    ] = ()
+
+
+class Selector(Part, frozen=True, kw_only=True):
+    """A label selector: every condition must hold."""
+
+    match_labels: Annotated[dict[str, str], Meta(description="Labels and their values.")] = (
+        msgspec.field(default_factory=dict)
+    )
+    match_expressions: Annotated[
+        tuple[Requirement, ...], Meta(description="Conditions on labels.", max_length=64)
+    ] = ()
+
+
+class Resources(Part, frozen=True, kw_only=True):
+    """Which objects belong to the application."""
+
+    selector: Annotated[
+        Selector | None,
+        Meta(description="Labels of the objects. Default: every object of the namespace."),
+    ] = None
+    include: Annotated[
+        tuple[KindPattern, ...],
+        Meta(
+            description="Only these kinds are selected, such as deployments.apps or *.acme.io. "
+            "Default: all kinds.",
+            max_length=256,
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[KindPattern, ...],
+        Meta(description="These kinds never belong to it.", max_length=256),
+    ] = ()
+    follow: Annotated[
+        bool | None,
+        Meta(
+            description="Take in what members refer to (Secrets, ConfigMaps, volumes, service "
+            f"accounts and their rights) and their owners. Default {str(defaults.FOLLOW).lower()}."
+        ),
+    ] = None
+
+
+class Workload(Part, frozen=True, kw_only=True):
+    """The workload that runs a component."""
+
+    kind: Annotated[
+        str,
+        Meta(
+            description="Its kind, such as StatefulSet or Deployment.",
+            pattern="^[A-Z][A-Za-z0-9]*$",
+            max_length=63,
+            extra={"means": "a kind such as StatefulSet"},
+        ),
+    ]
+    name: Annotated[ObjectName, Meta(description="Its name.")]
+
+
+class Hook(Part, frozen=True, kw_only=True):
+    """A command that runs in the component's pods."""
+
+    command: Command
+    container: Annotated[
+        Label | None, Meta(description="The container. Default: the pod's first one.")
+    ] = None
+    timeout: Annotated[
+        Duration | None,
+        Meta(
+            description=f"How long it may take. Default {defaults.HOOK_TIMEOUT} for quiesce and "
+            f"resume, {defaults.COPY_TIMEOUT} for dump and load."
+        ),
+    ] = None
+    on_error: Annotated[
+        OnError | None,
+        Meta(
+            description="fail ends the backup, continue goes on with weaker consistency. "
+            f"Default {defaults.HOOK_ON_ERROR}."
+        ),
+    ] = None
+    pods: Annotated[
+        HookPods | None,
+        Meta(
+            description=f"In which pods. Default {defaults.HOOK_PODS} for quiesce and resume, "
+            f"{defaults.COPY_PODS} for dump and load."
+        ),
+    ] = None
+
+
+class Volumes(Part, frozen=True, kw_only=True):
+    """How the component's volumes are read."""
+
+    method: Annotated[
+        VolumeMethod | None,
+        Meta(
+            description="snapshot: a point in time; files: read while in use; auto: a snapshot "
+            f"where the driver can make one. Default {defaults.VOLUME_METHOD}."
+        ),
+    ] = None
+    exclude: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Volumes that are left out, by their name in the pod or their claim.",
+            max_length=64,
+        ),
+    ] = ()
+
+
+class Component(Part, frozen=True, kw_only=True):
+    """A part of the application with state of its own."""
+
+    name: Annotated[Label, Meta(description="The component's name, unique in the document.")]
+    workload: Annotated[Workload, Meta(description="What runs it.")]
+    profile: Annotated[
+        Text | None,
+        Meta(description="Its type, such as database/postgresql. Default: the application's type."),
+    ] = None
+    strategy: Annotated[
+        Strategy | None,
+        Meta(
+            description="snapshot: the volumes of every replica; one-replica: those of one; dump: "
+            f"the output of a command and no volumes; none: no data. Default {defaults.STRATEGY}."
+        ),
+    ] = None
+    quiesce: Annotated[
+        Hook | None, Meta(description="Makes the data consistent; needs a resume.")
+    ] = None
+    resume: Annotated[Hook | None, Meta(description="Ends the quiesce; runs whatever happens.")] = (
+        None
+    )
+    dump: Annotated[
+        Hook | None, Meta(description="Writes the data to its standard output; needs a load.")
+    ] = None
+    load: Annotated[Hook | None, Meta(description="Reads a dump from its standard input.")] = None
+    volumes: Annotated[Volumes | None, Meta(description="How its volumes are read.")] = None
+    allow_live: Annotated[
+        bool | None,
+        Meta(
+            description="Accept that a database's files are read while it writes to them. "
+            f"Default {str(defaults.ALLOW_LIVE).lower()}."
+        ),
+    ] = None
+
+
+class ApplicationSpec(Part, frozen=True, kw_only=True):
+    """What the application is, what of it is state, and how it is protected."""
+
+    type: Annotated[
+        Text | None,
+        Meta(
+            description="Such as database/postgresql or web; policies match on it. "
+            f"Default {defaults.TYPE}."
+        ),
+    ] = None
+    criticality: Annotated[
+        Text | None,
+        Meta(
+            description="bronze, silver, gold, platinum, or a name of your own; policies match on "
+            f"it. Default {defaults.CRITICALITY}."
+        ),
+    ] = None
+    resources: Annotated[
+        Resources | None, Meta(description="Which objects belong to the application.")
+    ] = None
+    components: Annotated[
+        tuple[Component, ...],
+        Meta(description="Parts with state of their own.", max_length=64),
+    ] = ()
+    images: Annotated[
+        Images | None,
+        Meta(
+            description="pin: digests of the running images; archive: their layers too. "
+            f"Default {defaults.IMAGES}."
+        ),
+    ] = None
+    protect: Annotated[
+        tuple[Protection, ...],
+        Meta(description="When it is saved, and how long versions stay.", max_length=64),
+    ] = ()
+    targets: Annotated[
+        tuple[Label, ...],
+        Meta(description=f"Vaults to write to. Default [{defaults.TARGET}].", max_length=8),
+    ] = ()
+
+
+class Application(Part, frozen=True, kw_only=True):
+    """An application, what of it is state, and when it is saved."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Application"]
+    metadata: ObjectMeta
+    spec: Annotated[ApplicationSpec, Meta(description="What the application is.")]
+
+
+class SecretReference(Part, frozen=True, kw_only=True):
+    """A Secret of the cluster."""
+
+    namespace: Annotated[Label, Meta(description="Its namespace.")]
+    name: Annotated[ObjectName, Meta(description="Its name.")]
+
+
+class VaultSpec(Part, frozen=True, kw_only=True):
+    """A place in an S3-compatible object store."""
+
+    endpoint: Annotated[
+        Text, Meta(description="Address of the store, such as https://s3.example.org.")
+    ]
+    bucket: Annotated[
+        str,
+        Meta(
+            description="The bucket; it must exist.",
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            extra={"means": "a bucket name of 3 to 63 lower-case letters, digits, dots, dashes"},
+        ),
+    ]
+    prefix: Annotated[
+        str | None,
+        Meta(
+            description="Everything is written below this path. Default: the bucket's root.",
+            max_length=512,
+        ),
+    ] = None
+    region: Annotated[
+        Text | None, Meta(description=f"Region of the bucket. Default {defaults.REGION}.")
+    ] = None
+    addressing: Annotated[
+        Addressing | None,
+        Meta(
+            description=f"path: host/bucket; virtual: bucket.host. Default {defaults.ADDRESSING}."
+        ),
+    ] = None
+    ca_secret: Annotated[
+        SecretReference | None,
+        Meta(description="Secret with `ca.crt`, for a store with a certificate of its own."),
+    ] = None
+    credentials_secret: Annotated[
+        SecretReference,
+        Meta(description="Secret with `accessKey` and `secretKey`, if asked `sessionToken`."),
+    ]
+    key_secret: Annotated[
+        SecretReference, Meta(description="Secret with the root key that seals all repositories.")
+    ]
+    read_only: Annotated[
+        bool | None,
+        Meta(
+            description="Never write: disaster recovery from another cluster's bucket. "
+            "Default false."
+        ),
+    ] = None
+
+
+class Vault(Part, frozen=True, kw_only=True):
+    """A target for versions."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Vault"]
+    metadata: ObjectMeta
+    spec: Annotated[VaultSpec, Meta(description="Where it is, and its secrets.")]
+
+
+class Probe(Part, frozen=True, kw_only=True):
+    """A command that says whether a restored copy is good."""
+
+    component: Annotated[Label, Meta(description="In whose pods it runs.")]
+    command: Command
+    timeout: Annotated[
+        Duration | None,
+        Meta(description=f"How long it may take. Default {defaults.HOOK_TIMEOUT}."),
+    ] = None
+
+
+class Verify(Part, frozen=True, kw_only=True):
+    """When versions are verified, by restoring a copy of them."""
+
+    schedule: Annotated[Text, Meta(description="Cron with five fields, or @weekly and so on.")]
+    timezone: Annotated[
+        Text | None,
+        Meta(description=f"IANA time zone of the schedule. Default {defaults.TIMEZONE}."),
+    ] = None
+    probes: Annotated[
+        tuple[Probe, ...], Meta(description="Commands that must succeed.", max_length=32)
+    ] = ()
+
+
+class Alerts(Part, frozen=True, kw_only=True):
+    """When people are told."""
+
+    rpo: Annotated[Duration | None, Meta(description="The newest version is older than this.")] = (
+        None
+    )
+
+
+class PolicySpec(Part, frozen=True, kw_only=True):
+    """Which applications get which protection."""
+
+    match: Annotated[Expression, Meta(description="CEL over `app`: who gets this policy.")]
+    protect: Annotated[
+        tuple[Protection, ...], Meta(description="Rules for each of them.", max_length=64)
+    ] = ()
+    react: Annotated[
+        tuple[Reaction, ...],
+        Meta(description="Facts that are watched, with actions.", max_length=64),
+    ] = ()
+    targets: Annotated[
+        tuple[Label, ...], Meta(description="Vaults to write to.", max_length=8)
+    ] = ()
+    verify: Annotated[Verify | None, Meta(description="When versions are verified.")] = None
+    alerts: Annotated[Alerts | None, Meta(description="When people are told.")] = None
+
+
+class Policy(Part, frozen=True, kw_only=True):
+    """Protection for every application that matches."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Policy"]
+    metadata: ObjectMeta
+    spec: Annotated[PolicySpec, Meta(description="Who gets which protection.")]
+
+
+Resource = Application | Policy | Vault
+KINDS: dict[str, type[Application] | type[Policy] | type[Vault]] = {
+    "Application": Application,
+    "Policy": Policy,
+    "Vault": Vault,
+}
+NAMESPACED_KINDS = frozenset({"Application"})
+
+
+def document(resource: Resource) -> dict[str, Any]:
+    """Return the document as the API server takes it, without what was left out."""
+    written: dict[str, Any] = msgspec.to_builtins(resource)
+    return written

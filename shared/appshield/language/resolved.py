@@ -1,0 +1,197 @@
+"""The resolved model: an application and a vault with nothing left open.
+
+Durations are seconds, a trigger is exactly one variant, and every default is filled in. Values of
+these types are made by `resolving` alone.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from appshield.language import defaults
+from appshield.language.kinds import (
+    Addressing,
+    HookPods,
+    Images,
+    OnError,
+    Requirement,
+    SecretReference,
+    Strategy,
+    VolumeMethod,
+    Workload,
+)
+from appshield.language.protection import Gated, Health, Missed
+from appshield.language.values import RateLimit
+
+DATABASE_PREFIX = "database/"
+
+
+class Resolved(msgspec.Struct, frozen=True, kw_only=True):
+    """A value of the resolved model; nothing in it is left open."""
+
+
+class ResolvedHook(Resolved, frozen=True, kw_only=True):
+    """A command in a container; an empty `container` is the pod's first one."""
+
+    command: tuple[str, ...]
+    container: str
+    timeout_s: int
+    on_error: OnError
+    pods: HookPods
+
+
+class ResolvedComponent(Resolved, frozen=True, kw_only=True):
+    """A part of the application with state of its own."""
+
+    name: str
+    workload: Workload
+    profile: str
+    strategy: Strategy
+    quiesce: ResolvedHook | None
+    resume: ResolvedHook | None
+    dump: ResolvedHook | None
+    load: ResolvedHook | None
+    volume_method: VolumeMethod
+    excluded_volumes: tuple[str, ...]
+    allow_live: bool
+
+    @property
+    def is_database(self) -> bool:
+        """Whether its files are useless when read while it writes."""
+        return self.profile.startswith(DATABASE_PREFIX)
+
+
+class ResolvedResources(Resolved, frozen=True, kw_only=True):
+    """Which objects belong to it; without a selector all of the namespace."""
+
+    has_selector: bool
+    match_labels: dict[str, str]
+    match_expressions: tuple[Requirement, ...]
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    follow: bool
+
+
+class Schedule(Resolved, frozen=True, kw_only=True, tag="schedule"):
+    """Cron in a time zone, each application at its own moment within `jitter_s`."""
+
+    cron: str
+    timezone: str = defaults.TIMEZONE
+    jitter_s: int = 0
+    missed: Missed = defaults.MISSED
+
+
+class RpoTrigger(Resolved, frozen=True, kw_only=True, tag="rpo"):
+    """The newest version is never older than this, if anything changed."""
+
+    age_s: int
+
+
+class ChangeTrigger(Resolved, frozen=True, kw_only=True, tag="change"):
+    """A change of objects; an empty `when` counts every one."""
+
+    of: tuple[str, ...]
+    when: str
+
+
+class SignalTrigger(Resolved, frozen=True, kw_only=True, tag="signal"):
+    """A signal that other tools publish."""
+
+    signal: str
+
+
+class HealthTrigger(Resolved, frozen=True, kw_only=True, tag="health"):
+    """The application's health became this."""
+
+    becomes: Health
+
+
+class GateTrigger(Resolved, frozen=True, kw_only=True, tag="gate"):
+    """Operations that wait for a good version."""
+
+    before: tuple[Gated, ...]
+
+
+class ManualTrigger(Resolved, frozen=True, kw_only=True, tag="manual"):
+    """Only when somebody asks."""
+
+
+ResolvedTrigger: TypeAlias = (
+    Schedule
+    | RpoTrigger
+    | ChangeTrigger
+    | SignalTrigger
+    | HealthTrigger
+    | GateTrigger
+    | ManualTrigger
+)
+
+
+class ResolvedBlackout(Resolved, frozen=True, kw_only=True):
+    """A window that opens on a schedule and stays open for `lasts_s`."""
+
+    opens: Schedule
+    lasts_s: int
+
+
+class ResolvedKeep(Resolved, frozen=True, kw_only=True):
+    """How many versions of each period stay; zero is none."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+    monthly: int = 0
+    yearly: int = 0
+    within_s: int = 0
+
+
+class ResolvedProtection(Resolved, frozen=True, kw_only=True):
+    """One rule; `keep` None keeps every version that it made."""
+
+    name: str
+    trigger: ResolvedTrigger
+    keep: ResolvedKeep | None
+    targets: tuple[str, ...]
+    settle_s: int
+    at_most: RateLimit | None
+    blackout: tuple[ResolvedBlackout, ...]
+    priority: int
+
+
+class ResolvedApplication(Resolved, frozen=True, kw_only=True):
+    """All that the services need to know about an application's document.
+
+    `revision` is the SHA-256 of the canonical JSON of the spec as it was written, so that two
+    documents of the same content have the same revision.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    revision: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    type: str
+    criticality: str
+    resources: ResolvedResources
+    components: tuple[ResolvedComponent, ...]
+    images: Images
+    protect: tuple[ResolvedProtection, ...]
+    targets: tuple[str, ...]
+
+
+class ResolvedVault(Resolved, frozen=True, kw_only=True):
+    """Where versions go; `prefix` has no slash at either end."""
+
+    name: str
+    endpoint: str
+    bucket: str
+    prefix: str
+    region: str
+    addressing: Addressing
+    ca_secret: SecretReference | None
+    credentials_secret: SecretReference
+    key_secret: SecretReference
+    read_only: bool

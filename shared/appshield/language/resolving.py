@@ -1,0 +1,182 @@
+"""A document with every default filled in: what the services work with.
+
+`resolve` is pure and total: a document that passed `checking` always resolves. Durations become
+seconds, the trigger becomes exactly one variant, and the revision names the content of the spec.
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from appshield.language import defaults
+from appshield.language.kinds import Application, Component, Hook, HookPods, Resources, Vault
+from appshield.language.protection import Blackout, Keep, Protection, Trigger
+from appshield.language.resolved import (
+    ChangeTrigger,
+    GateTrigger,
+    HealthTrigger,
+    ManualTrigger,
+    Resolved,
+    ResolvedApplication,
+    ResolvedBlackout,
+    ResolvedComponent,
+    ResolvedHook,
+    ResolvedKeep,
+    ResolvedProtection,
+    ResolvedResources,
+    ResolvedTrigger,
+    ResolvedVault,
+    RpoTrigger,
+    Schedule,
+    SignalTrigger,
+)
+from appshield.language.values import rate, seconds
+
+
+def resolve(application: Application) -> ResolvedApplication:
+    """Fill in everything that the document leaves open."""
+    spec, metadata = application.spec, application.metadata
+    application_type = spec.type or defaults.TYPE
+    targets = spec.targets or (defaults.TARGET,)
+    return ResolvedApplication(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        revision=revision(spec),
+        labels=metadata.labels or {},
+        annotations=metadata.annotations or {},
+        type=application_type,
+        criticality=spec.criticality or defaults.CRITICALITY,
+        resources=_resources(spec.resources or Resources()),
+        components=tuple(_component(part, application_type) for part in spec.components),
+        images=spec.images or defaults.IMAGES,
+        protect=tuple(resolve_protection(rule, targets) for rule in spec.protect),
+        targets=targets,
+    )
+
+
+def resolve_vault(vault: Vault) -> ResolvedVault:
+    """Fill in everything that the vault's document leaves open."""
+    spec = vault.spec
+    return ResolvedVault(
+        name=vault.metadata.name,
+        endpoint=spec.endpoint.rstrip("/"),
+        bucket=spec.bucket,
+        prefix=(spec.prefix or defaults.PREFIX).strip("/"),
+        region=spec.region or defaults.REGION,
+        addressing=spec.addressing or defaults.ADDRESSING,
+        ca_secret=spec.ca_secret,
+        credentials_secret=spec.credentials_secret,
+        key_secret=spec.key_secret,
+        read_only=bool(spec.read_only),
+    )
+
+
+def resolve_protection(rule: Protection, targets: tuple[str, ...]) -> ResolvedProtection:
+    """Fill in one rule; `targets` are those of the document it stands in."""
+    trigger = rule.on
+    return ResolvedProtection(
+        name=rule.name,
+        trigger=resolve_trigger(trigger),
+        keep=None if rule.keep is None else resolve_keep(rule.keep),
+        targets=rule.targets or targets,
+        settle_s=seconds(trigger.settle) if trigger.settle else 0,
+        at_most=rate(trigger.at_most) if trigger.at_most else None,
+        blackout=tuple(_blackout(window) for window in trigger.blackout),
+        priority=defaults.PRIORITY if trigger.priority is None else trigger.priority,
+    )
+
+
+def resolve_trigger(trigger: Trigger) -> ResolvedTrigger:
+    """Return the one variant that the trigger names."""
+    made: ResolvedTrigger = ManualTrigger()
+    if trigger.schedule is not None:
+        made = Schedule(
+            cron=trigger.schedule,
+            timezone=trigger.timezone or defaults.TIMEZONE,
+            jitter_s=seconds(trigger.jitter) if trigger.jitter else 0,
+            missed=trigger.missed or defaults.MISSED,
+        )
+    elif trigger.rpo is not None:
+        made = RpoTrigger(age_s=seconds(trigger.rpo))
+    elif trigger.change is not None:
+        made = ChangeTrigger(of=trigger.change.of, when=trigger.change.when or "")
+    elif trigger.signal is not None:
+        made = SignalTrigger(signal=trigger.signal)
+    elif trigger.health is not None:
+        made = HealthTrigger(becomes=trigger.health)
+    elif trigger.gate is not None:
+        made = GateTrigger(before=trigger.gate.before)
+    return made
+
+
+def resolve_keep(keep: Keep) -> ResolvedKeep:
+    """Return the counts, zero where the document says nothing."""
+    return ResolvedKeep(
+        last=keep.last or 0,
+        hourly=keep.hourly or 0,
+        daily=keep.daily or 0,
+        weekly=keep.weekly or 0,
+        monthly=keep.monthly or 0,
+        yearly=keep.yearly or 0,
+        within_s=seconds(keep.within) if keep.within else 0,
+    )
+
+
+def revision(spec: msgspec.Struct) -> str:
+    """Return the SHA-256 (hex) of the canonical JSON of a spec."""
+    return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
+
+
+def as_data(resolved: Resolved) -> dict[str, Any]:
+    """Return the resolved model as plain data, for JSON and YAML."""
+    data: dict[str, Any] = msgspec.to_builtins(resolved)
+    return data
+
+
+def _resources(resources: Resources) -> ResolvedResources:
+    selector = resources.selector
+    return ResolvedResources(
+        has_selector=selector is not None,
+        match_labels=dict(selector.match_labels) if selector else {},
+        match_expressions=selector.match_expressions if selector else (),
+        include=resources.include,
+        exclude=resources.exclude,
+        follow=defaults.FOLLOW if resources.follow is None else resources.follow,
+    )
+
+
+def _component(component: Component, application_type: str) -> ResolvedComponent:
+    volumes = component.volumes
+    return ResolvedComponent(
+        name=component.name,
+        workload=component.workload,
+        profile=component.profile or application_type,
+        strategy=component.strategy or defaults.STRATEGY,
+        quiesce=_hook(component.quiesce, defaults.HOOK_TIMEOUT, defaults.HOOK_PODS),
+        resume=_hook(component.resume, defaults.HOOK_TIMEOUT, defaults.HOOK_PODS),
+        dump=_hook(component.dump, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
+        load=_hook(component.load, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
+        volume_method=(volumes and volumes.method) or defaults.VOLUME_METHOD,
+        excluded_volumes=volumes.exclude if volumes else (),
+        allow_live=defaults.ALLOW_LIVE if component.allow_live is None else component.allow_live,
+    )
+
+
+def _hook(hook: Hook | None, timeout: str, pods: HookPods) -> ResolvedHook | None:
+    if hook is None:
+        return None
+    return ResolvedHook(
+        command=hook.command,
+        container=hook.container or "",
+        timeout_s=seconds(hook.timeout or timeout),
+        on_error=hook.on_error or defaults.HOOK_ON_ERROR,
+        pods=hook.pods or pods,
+    )
+
+
+def _blackout(window: Blackout) -> ResolvedBlackout:
+    opens = Schedule(cron=window.schedule, timezone=window.timezone or defaults.TIMEZONE)
+    return ResolvedBlackout(opens=opens, lasts_s=seconds(window.lasts))
