@@ -1,1 +1,58 @@
-"""The restic repository format, version 2: reading and writing."""
+"""The restic repository format, version 2: reading and writing.
+
+    repository = Repository.create(store, password)
+    with RepositoryLock.acquire(repository, owner=run) as lock, Writer(repository, lock) as writer:
+        tree = writer.add_tree(...)
+    repository.publish_snapshot(seal_snapshot(repository, SnapshotDocument(tree=tree.hex(), ...)))
+
+All calls block and may come from any thread. `files` walks and restores directories.
+"""
+
+from appshield.repository.checking import CheckReport, Finding, check
+from appshield.repository.joining import join_trees
+from appshield.repository.locks import (
+    LockLostError,
+    LockTiming,
+    RepositoryLock,
+    RepositoryLockedError,
+    remove_lock,
+)
+from appshield.repository.nodes import BlobSink, BlobSource, Node, NodeKind
+from appshield.repository.reader import Reader
+from appshield.repository.repository import Repository
+from appshield.repository.snapshots import (
+    SealedSnapshot,
+    SnapshotDocument,
+    SnapshotListing,
+    SnapshotSummary,
+    UnreadableSnapshot,
+    seal_snapshot,
+)
+from appshield.repository.walking import missing_blobs
+from appshield.repository.writer import Writer
+
+__all__ = [
+    "BlobSink",
+    "BlobSource",
+    "CheckReport",
+    "Finding",
+    "LockLostError",
+    "LockTiming",
+    "Node",
+    "NodeKind",
+    "Reader",
+    "Repository",
+    "RepositoryLock",
+    "RepositoryLockedError",
+    "SealedSnapshot",
+    "SnapshotDocument",
+    "SnapshotListing",
+    "SnapshotSummary",
+    "UnreadableSnapshot",
+    "Writer",
+    "check",
+    "join_trees",
+    "missing_blobs",
+    "remove_lock",
+    "seal_snapshot",
+]

@@ -1,0 +1,103 @@
+"""The `config` file, and how a repository comes into being exactly once.
+
+A repository needs a key file and a config sealed by the same key. Two creators at once must not
+leave two keys, so they first agree: the first key file to be written as the claim object is the one
+that both go on with. The claim is removed when there is a config; whoever claims after that sees
+the config and gives up. Every step can be repeated, so a creator may die between any two.
+"""
+
+import secrets
+from typing import Final
+
+import msgspec
+
+from appshield.errors import DamagedError, DeniedError, InvalidInputError, UnavailableError
+from appshield.objectstore import ObjectExistsError, ObjectMissingError, ObjectStore
+from appshield.repository.crypto import SealingKey
+from appshield.repository.keys import WrongPasswordError, make_key_file, open_key_file
+from appshield.repository.layout import CONFIG, file_id, file_name
+from appshield.repository.polynomial import random_polynomial
+
+FORMAT_VERSION: Final = 2
+
+CLAIM: Final = "appshield-creating"
+"""The key file of a repository that is being created."""
+
+MOST_ATTEMPTS: Final = 10
+
+
+class RepositoryConfig(msgspec.Struct, frozen=True):
+    """The content of `config`; the field names are restic's."""
+
+    version: int
+    id: str
+    chunker_polynomial: str
+
+
+def open_config(stored: bytes, key: SealingKey) -> RepositoryConfig:
+    """Return the config.
+
+    Raises:
+        BrokenSealError: another key sealed it.
+        InvalidInputError: the repository has a version that is not known here.
+    """
+    try:
+        config = msgspec.json.decode(key.open(stored), type=RepositoryConfig)
+    except msgspec.DecodeError as error:
+        raise DamagedError("the repository's config cannot be read", why=str(error)) from error
+    if config.version != FORMAT_VERSION:
+        raise InvalidInputError(
+            f"the repository has format version {config.version}",
+            why=f"only version {FORMAT_VERSION} is supported",
+            next_step="Upgrade an older one with `restic migrate upgrade_repo_v2`",
+        )
+    return config
+
+
+def create_config(store: ObjectStore, password: str) -> None:
+    """Make the place a repository unless it is one already.
+
+    Raises:
+        DeniedError: somebody else is creating it with another password.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        if store.size(CONFIG) is not None:
+            store.delete(CLAIM)
+            return
+        key_file = _claim(store, password)
+        if key_file is not None and store.size(CONFIG) is None:
+            _create(store, key_file, password)
+    raise UnavailableError("the repository is being created and removed again by others")
+
+
+def _claim(store: ObjectStore, password: str) -> bytes | None:
+    """Return the key file that all creators go on with, None if they are done already."""
+    mine = make_key_file(SealingKey.random(), password)
+    try:
+        store.put(CLAIM, mine, only_if_absent=True)
+    except ObjectExistsError:
+        try:
+            return store.get(CLAIM)
+        except ObjectMissingError:
+            return None
+    return mine
+
+
+def _create(store: ObjectStore, key_file: bytes, password: str) -> None:
+    try:
+        key = open_key_file(key_file, password)
+    except WrongPasswordError as error:
+        raise DeniedError(
+            "the repository is being created with another password",
+            next_step=f"If nobody is creating it, delete the object {CLAIM} and try again",
+        ) from error
+    config = RepositoryConfig(
+        version=FORMAT_VERSION,
+        id=secrets.token_hex(32),
+        chunker_polynomial=f"{random_polynomial():x}",
+    )
+    store.put(file_name("keys", file_id(key_file)), key_file)
+    try:
+        store.put(CONFIG, bytes(key.seal(msgspec.json.encode(config))), only_if_absent=True)
+    except ObjectExistsError:
+        return

@@ -1,0 +1,286 @@
+"""Locks, exactly as restic's, so that restic may work on the same repository at the same time.
+
+A lock is a sealed file in `locks/`. Any number of shared locks go together; an exclusive lock goes
+with no other. To acquire: look, write the own lock, wait a moment, look again. A holder writes a
+new lock every five minutes and then deletes the one before.
+
+A lock that has grown old still counts, as it does for restic: its holder may be asleep, and goes on
+when it wakes and finds its lock. A foreign lock is never removed here. A dead worker's own lock is
+removed by its successor, who knows its id: `record` is told each id before the lock is written.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+import msgspec
+
+from appshield.errors import AppShieldError, DamagedError, UnavailableError
+from appshield.objectstore import ObjectMissingError, ObjectStore
+from appshield.repository.layout import file_name, list_files
+from appshield.repository.repository import Repository
+from appshield.repository.unpacked import SealedFile
+
+MOST_LOOKS: Final = 20
+"""How often locks that vanish while they are read make us look again."""
+
+
+class LockDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A lock file; the field names are restic's."""
+
+    time: dt.datetime
+    exclusive: bool
+    hostname: str
+    username: str
+    pid: int
+    uid: int = 0
+    gid: int = 0
+
+
+class LockTiming(msgspec.Struct, frozen=True):
+    """The protocol's times in seconds; restic's, but for tests."""
+
+    settle_s: float = 0.2
+    reread_s: tuple[float, ...] = (5.0, 10.0, 20.0)
+    refresh_s: float = 300.0
+    lost_after_s: float = 1200.0
+
+
+class RepositoryLockedError(UnavailableError):
+    """Somebody holds a lock that does not go together with the one that was wanted."""
+
+    def __init__(self, holder: str, *, age_s: float, exclusive: bool) -> None:
+        kind = "an exclusive" if exclusive else "a"
+        super().__init__(
+            f"the repository is locked by {holder}",
+            why=f"it holds {kind} lock that was last renewed {age_s:.0f} s ago",
+            next_step="Wait until it is done; if it has died, run `restic unlock`",
+        )
+        self.holder = holder
+        self.age_s = age_s
+
+
+class LockLostError(UnavailableError):
+    """The own lock is gone or too old: others may change the repository, nothing may be written."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "the lock of the repository is lost", why=why, next_step="Start the work again"
+        )
+
+
+def remove_lock(store: ObjectStore, lock_id: str) -> None:
+    """Remove the lock of a worker that is known to be dead; fine when it is gone."""
+    store.delete(file_name("locks", lock_id))
+
+
+class RepositoryLock:
+    """A lock that is held, and renewed by a thread of its own until `release`; thread-safe."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        exclusive: bool,
+        owner: str,
+        record: Callable[[str], None] | None,
+        timing: LockTiming,
+    ) -> None:
+        self.exclusive = exclusive
+        self._repository = repository
+        self._owner = owner
+        self._record = record
+        self._timing = timing
+        self._changing = threading.Lock()
+        self._released = threading.Event()
+        self._lost: LockLostError | None = None
+        self._lock_id = ""
+        self._superseded: list[str] = []
+        self._renewed = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._renewing = threading.Thread(
+            target=self._keep_renewing, name=f"lock of {owner}", daemon=True
+        )
+
+    @classmethod
+    def acquire(
+        cls,
+        repository: Repository,
+        *,
+        exclusive: bool = False,
+        owner: str,
+        record: Callable[[str], None] | None = None,
+        timing: LockTiming | None = None,
+    ) -> Self:
+        """Acquire a lock for `owner`, shown to others as host `appshield-<owner>`.
+
+        Raises:
+            RepositoryLockedError: somebody holds a lock that forbids it.
+            DamagedError: a lock file cannot be read, so nobody knows what it forbids.
+        """
+        timing = timing or LockTiming()
+        lock = cls(repository, exclusive=exclusive, owner=owner, record=record, timing=timing)
+        _refuse_conflicts(repository, exclusive=exclusive, own="", timing=timing)
+        try:
+            lock._write_new()
+            time.sleep(timing.settle_s)  # until a lock written at the same moment can be seen
+            _refuse_conflicts(repository, exclusive=exclusive, own=lock.lock_id, timing=timing)
+        except BaseException:
+            with contextlib.suppress(AppShieldError):
+                lock._remove(lock.lock_id)
+            raise
+        lock._renewing.start()
+        return lock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    @property
+    def lock_id(self) -> str:
+        """The id of the lock file that counts now; it changes with every renewal."""
+        return self._lock_id
+
+    def ensure_fresh(self) -> None:
+        """Raise LockLostError if the lock is known to be lost; asks no store, for every pack."""
+        if self._lost is not None:
+            raise self._lost
+        if _age_s(self._renewed) > self._timing.lost_after_s:
+            raise LockLostError(f"it could not be renewed for {_age_s(self._renewed):.0f} s")
+
+    def ensure_held(self) -> None:
+        """Read the own lock again; call it before each index and snapshot is written.
+
+        Raises:
+            LockLostError: it is gone, or too old to be believed by others for much longer.
+        """
+        with self._changing:
+            self.ensure_fresh()
+            try:
+                document = self._repository.sealed_files.load("locks", self._lock_id, LockDocument)
+            except ObjectMissingError as error:
+                self._lost = LockLostError("somebody has removed it")
+                raise self._lost from error
+            if _age_s(document.time) > self._timing.lost_after_s:
+                raise LockLostError(f"it was last renewed {_age_s(document.time):.0f} s ago")
+
+    def renew(self) -> None:
+        """Write a new lock, then delete the old one.
+
+        A lock that was removed is not renewed, nor one that grew old while this process was
+        stopped: the old one is looked at before and after the new one is written.
+
+        Raises:
+            LockLostError: from now on the lock is lost for good.
+        """
+        with self._changing:
+            old = self._lock_id
+            old_renewed = self._renewed
+            self._ensure_renewable(old, old_renewed)
+            self._write_new()
+            try:
+                self._ensure_renewable(old, old_renewed)
+            except LockLostError:
+                self._remove(self._lock_id)
+                raise
+            self._remove(old)
+
+    def release(self) -> None:
+        """Stop renewing and remove the lock. May be called twice."""
+        self._released.set()
+        if self._renewing.is_alive():
+            self._renewing.join()
+        with self._changing:
+            self._lost = self._lost or LockLostError("it was released")
+            self._remove(self._lock_id)
+
+    def _ensure_renewable(self, lock_id: str, renewed: dt.datetime) -> None:
+        if self._lost is None and self._repository.store.size(file_name("locks", lock_id)) is None:
+            self._lost = LockLostError("somebody has removed it")
+        if self._lost is None and _age_s(renewed) > self._timing.lost_after_s:
+            self._lost = LockLostError(f"it could not be renewed for {_age_s(renewed):.0f} s")
+        if self._lost is not None:
+            raise self._lost
+
+    def _write_new(self) -> None:
+        document = LockDocument(
+            time=dt.datetime.now(dt.UTC),
+            exclusive=self.exclusive,
+            hostname=f"appshield-{self._owner}",
+            username="appshield",
+            pid=os.getpid(),
+        )
+        file: SealedFile = self._repository.sealed_files.seal(document)
+        if self._record is not None:
+            self._record(file.identity)
+        try:
+            self._repository.sealed_files.put("locks", file)
+        except AppShieldError:
+            self._superseded.append(file.identity)  # its answer may be lost and the lock be there
+            raise
+        self._lock_id = file.identity
+        self._renewed = document.time
+
+    def _remove(self, lock_id: str) -> None:
+        """Remove this lock, and those that could not be removed before."""
+        if lock_id:
+            self._superseded.append(lock_id)
+        while self._superseded:
+            remove_lock(self._repository.store, self._superseded[-1])
+            self._superseded.pop()
+
+    def _keep_renewing(self) -> None:
+        while not self._released.wait(self._timing.refresh_s):
+            try:
+                self.renew()
+            except LockLostError:
+                return
+            except AppShieldError:
+                continue  # tried again at the next turn; `ensure_fresh` sees when it is too late
+
+
+def _refuse_conflicts(
+    repository: Repository, *, exclusive: bool, own: str, timing: LockTiming
+) -> None:
+    """Raise RepositoryLockedError if another lock does not go together with ours."""
+    waits = iter(timing.reread_s)
+    for _ in range(MOST_LOOKS):
+        try:
+            return _look(repository, exclusive=exclusive, own=own)
+        except ObjectMissingError:
+            continue  # renewed or released since it was listed: look again at once
+        except DamagedError:
+            # perhaps its writer is not done yet
+            wait_s = next(waits, None)
+            if wait_s is None:
+                raise
+            time.sleep(wait_s)
+    raise UnavailableError("the locks of the repository change too fast to be read")
+
+
+def _look(repository: Repository, *, exclusive: bool, own: str) -> None:
+    for identity, size_bytes in list_files(repository.store, "locks"):
+        if identity == own or size_bytes == 0:
+            continue  # an empty file is an upload that was cut off, restic passes over it too
+        document = repository.sealed_files.load("locks", identity, LockDocument)
+        if exclusive or document.exclusive:
+            raise RepositoryLockedError(
+                f"{document.username}@{document.hostname} (process {document.pid})",
+                age_s=_age_s(document.time),
+                exclusive=document.exclusive,
+            )
+
+
+def _age_s(renewed: dt.datetime) -> float:
+    return (dt.datetime.now(dt.UTC) - renewed).total_seconds()

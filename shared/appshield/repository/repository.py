@@ -1,0 +1,164 @@
+"""A repository: a store and the key to it. Everything that reads or writes starts here."""
+
+import threading
+from typing import TYPE_CHECKING
+
+from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
+from appshield.objectstore import ObjectMissingError, ObjectStore
+from appshield.repository.config import RepositoryConfig, create_config, open_config
+from appshield.repository.crypto import SealingKey
+from appshield.repository.index import Index, IndexDocument
+from appshield.repository.keys import WrongPasswordError, open_key_file
+from appshield.repository.layout import CONFIG, file_id, file_name, list_files
+from appshield.repository.snapshots import (
+    SealedSnapshot,
+    SnapshotDocument,
+    SnapshotListing,
+    UnreadableSnapshot,
+    check_sealed,
+)
+from appshield.repository.unpacked import SealedFile, SealedFiles
+
+if TYPE_CHECKING:
+    from appshield.repository.locks import RepositoryLock
+
+
+class Repository:
+    """An opened repository in restic's format, version 2; thread-safe, all calls block."""
+
+    def __init__(self, store: ObjectStore, key: SealingKey, config: RepositoryConfig) -> None:
+        self.store = store
+        self.key = key
+        self.config = config
+        self.sealed_files = SealedFiles(store, key)
+        self._index: Index | None = None
+        self._loading = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<repository {self.config.id[:8]} in {self.store!r}>"
+
+    @classmethod
+    def create(cls, store: ObjectStore, password: str) -> "Repository":
+        """Create a repository and open it; where there is one already, open that.
+
+        Any number of creators may race or die: there is one config and one key.
+
+        Raises:
+            DeniedError: the one that is there has another password.
+        """
+        create_config(store, password)
+        return cls.open(store, password)
+
+    @classmethod
+    def open(cls, store: ObjectStore, password: str) -> "Repository":
+        """Open a repository.
+
+        Raises:
+            NotFoundError: there is none.
+            DeniedError: the password is wrong.
+            InvalidInputError: its format has another version.
+            DamagedError: its key files or its config cannot be read.
+        """
+        try:
+            stored_config = store.get(CONFIG)
+        except ObjectMissingError as error:
+            raise NotFoundError(
+                f"there is no repository in {store!r}", why="it has no config"
+            ) from error
+        damaged: list[str] = []
+        for identity, _ in list_files(store, "keys"):
+            try:
+                key = open_key_file(_read_key_file(store, identity), password)
+                return cls(store, key, open_config(stored_config, key))
+            except (WrongPasswordError, ObjectMissingError):
+                continue  # the key file of another password, or one just removed
+            except DamagedError as error:
+                damaged.append(f"{file_name('keys', identity)}: {error}")
+        if damaged:
+            raise DamagedError(f"{store!r} cannot be opened", why="; ".join(damaged))
+        raise DeniedError(
+            f"the password does not open the repository in {store!r}",
+            next_step="Use the password that it was created with, or one that was added later",
+        )
+
+    @property
+    def index(self) -> Index:
+        """The index in memory; loaded on first use."""
+        with self._loading:
+            if self._index is None:
+                self._index = self.read_index()
+            return self._index
+
+    def load_index(self) -> Index:
+        """Load the index anew, to know what others have written and removed since."""
+        index = self.read_index()
+        with self._loading:
+            self._index = index
+        return index
+
+    def read_index(self) -> Index:
+        """Return the sum of all index files as they are now, and keep nothing."""
+        index = Index()
+        for identity, _ in list_files(self.store, "index"):
+            index.add_document(self.read_index_file(identity))
+        return index
+
+    def read_index_file(self, identity: str) -> IndexDocument:
+        """Return one index file.
+
+        Raises:
+            DamagedError: it does not verify.
+            UnavailableError: it vanished, since somebody is rewriting the index.
+        """
+        try:
+            return self.sealed_files.load("index", identity, IndexDocument)
+        except ObjectMissingError as error:
+            raise UnavailableError(
+                f"{file_name('index', identity)} vanished while the index was read",
+                why="another client is rewriting the index",
+                next_step="Try again when it is done",
+            ) from error
+
+    def publish_snapshot(
+        self, snapshot: SealedSnapshot, *, lock: "RepositoryLock | None" = None
+    ) -> None:
+        """Put exactly these bytes under their name; a repetition changes nothing.
+
+        Raises:
+            LockLostError: `lock` is given and not held any more; nothing was written.
+            DamagedError: the bytes were not sealed for this repository.
+        """
+        check_sealed(self, snapshot)
+        if lock is not None:
+            lock.ensure_held()
+        self.sealed_files.put("snapshots", SealedFile(snapshot.snapshot_id, snapshot.sealed))
+
+    def list_snapshots(self) -> SnapshotListing:
+        """Return all snapshots, oldest first; unreadable ones apart, by name."""
+        readable: list[tuple[str, SnapshotDocument]] = []
+        unreadable: list[UnreadableSnapshot] = []
+        for identity, _ in list_files(self.store, "snapshots"):
+            try:
+                document = self.sealed_files.load("snapshots", identity, SnapshotDocument)
+                readable.append((identity, document))
+            except ObjectMissingError:
+                continue  # forgotten by another client since it was listed
+            except DamagedError as error:
+                unreadable.append(UnreadableSnapshot(identity, str(error)))
+        readable.sort(key=lambda found: (found[1].time, found[0]))
+        return SnapshotListing(tuple(readable), tuple(unreadable))
+
+    def snapshots(self) -> list[tuple[str, SnapshotDocument]]:
+        """Return id and document of each readable snapshot, oldest first."""
+        return list(self.list_snapshots().readable)
+
+    def snapshots_with_tag(self, tag: str) -> list[tuple[str, SnapshotDocument]]:
+        """Return the readable snapshots that carry this tag, oldest first."""
+        return [found for found in self.snapshots() if tag in found[1].tags]
+
+
+def _read_key_file(store: ObjectStore, identity: str) -> bytes:
+    stored = store.get(file_name("keys", identity))
+    if file_id(stored) != identity:
+        raise DamagedError("the key file is damaged", why="its bytes do not match its name")
+    return stored

@@ -1,0 +1,200 @@
+"""Directories as restic writes them: one JSON document whose bytes are its name.
+
+The same entries must give the same bytes, in any version and on any machine: an unchanged directory
+is then stored once, and restic's `rewrite` and `repair` accept our trees. Field order is that of
+restic's Node; fields with an empty value are left out, except name, type, times, owner and content.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from appshield.errors import DamagedError, InvalidInputError
+from appshield.repository.gotext import (
+    format_time,
+    go_mode,
+    json_name,
+    json_text,
+    parse_name,
+    parse_time,
+    unix_mode,
+)
+from appshield.repository.nodes import Node, NodeKind
+
+_COUNTS_LINKS: Final = ("file", "symlink", "dev", "chardev")
+"""Kinds for which restic writes the number of links."""
+
+
+class _StoredAttribute(msgspec.Struct):
+    name: str
+    value: bytes | None = None
+
+
+class _StoredNode(msgspec.Struct):
+    name: str
+    type: NodeKind
+    mtime: str
+    atime: str
+    ctime: str
+    uid: int
+    gid: int
+    mode: int = 0
+    user: str = ""
+    group: str = ""
+    inode: int = 0
+    device_id: int = 0
+    size: int = 0
+    links: int = 1
+    linktarget: str = ""
+    linktarget_raw: bytes | None = None
+    extended_attributes: list[_StoredAttribute] | None = None
+    device: int = 0
+    content: list[str] | None = None
+    subtree: str | None = None
+
+
+class _StoredTree(msgspec.Struct):
+    nodes: list[_StoredNode] | None
+
+
+def encode_tree(nodes: Iterable[Node]) -> bytes:
+    """Return the bytes of a directory with these entries, in any order.
+
+    Raises:
+        InvalidInputError: two entries have one name, or an entry is not possible.
+    """
+    encoded: dict[bytes, str] = {}
+    for node in nodes:
+        if node.name in encoded:
+            raise InvalidInputError(f"two entries of a directory are called {node.name!r}")
+        encoded[node.name] = _encode_node(node)
+    body = ",".join(encoded[name] for name in sorted(encoded))
+    return f'{{"nodes":[{body}]}}\n'.encode()
+
+
+def decode_tree(stored: bytes) -> tuple[Node, ...]:
+    """Return the entries of a directory, ascending by name.
+
+    Raises:
+        DamagedError: the bytes are not those of a directory that a restore could write.
+    """
+    try:
+        tree = msgspec.json.decode(stored, type=_StoredTree)
+        nodes = tuple(map(_decode_node, tree.nodes or ()))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise DamagedError("a directory cannot be read", why=str(error)) from error
+    for index, node in enumerate(nodes):
+        _check_name(node.name)
+        if index and node.name <= nodes[index - 1].name:
+            raise DamagedError("the entries of a directory are not in order", why=repr(node.name))
+    return nodes
+
+
+def _check_name(name: bytes) -> None:
+    """A name from a bucket becomes a path on a node: it must stay inside its directory."""
+    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
+        raise DamagedError(f"{name!r} cannot be the name of an entry")
+
+
+def _encode_node(node: Node) -> str:
+    if node.name in (b"", b".", b"..") or (node.kind == "file") == (node.content is None):
+        raise InvalidInputError(f"{node.kind} {node.name!r} cannot be an entry of a directory")
+    if (node.kind == "dir") == (node.subtree is None):
+        raise InvalidInputError(f"{node.kind} {node.name!r} must name a subtree if a directory")
+    fields = [f'"name":{json_name(node.name)},"type":"{node.kind}"']
+    if mode := go_mode(node.kind, node.mode):
+        fields.append(f'"mode":{mode}')
+    times = {"mtime": node.mtime_ns, "atime": node.atime_ns, "ctime": node.ctime_ns}
+    fields += (f'"{name}":"{format_time(time_ns)}"' for name, time_ns in times.items())
+    fields.append(f'"uid":{node.uid},"gid":{node.gid}')
+    fields += _optional_fields(node)
+    fields.append(f'"content":{_encode_content(node.content)}')
+    if node.subtree is not None:
+        fields.append(f'"subtree":"{node.subtree.hex()}"')
+    return f"{{{','.join(fields)}}}"
+
+
+def _optional_fields(node: Node) -> Iterable[str]:
+    if node.user:
+        yield f'"user":{json_text(node.user)}'
+    if node.group:
+        yield f'"group":{json_text(node.group)}'
+    numbers = {
+        "inode": node.inode,
+        "device_id": node.device_id,
+        "size": node.size_bytes if node.kind == "file" else 0,
+        "links": node.links if node.kind in _COUNTS_LINKS else 0,
+    }
+    yield from (f'"{name}":{number}' for name, number in numbers.items() if number)
+    yield from _encode_target(node.linktarget)
+    if node.extended_attributes:
+        attributes = ",".join(
+            f'{{"name":{json_text(name)},"value":"{b64encode(value).decode()}"}}'
+            for name, value in node.extended_attributes
+        )
+        yield f'"extended_attributes":[{attributes}]'
+    if node.device:
+        yield f'"device":{node.device}'
+
+
+def _encode_target(target: bytes) -> Iterable[str]:
+    if not target:
+        return
+    text = target.decode("utf-8", "surrogateescape")
+    yield f'"linktarget":{json_text(text)}'
+    if not _is_utf8(target):
+        yield f'"linktarget_raw":"{b64encode(target).decode()}"'
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encode_content(content: tuple[bytes, ...] | None) -> str:
+    if content is None:
+        return "null"
+    return "[" + ",".join(f'"{identity.hex()}"' for identity in content) + "]"
+
+
+def _decode_node(stored: _StoredNode) -> Node:
+    if stored.type == "file" and stored.content is None:
+        raise DamagedError(f"file {stored.name!r} has no list of contents")
+    if stored.type == "dir" and stored.subtree is None:
+        raise DamagedError(f"directory {stored.name!r} has no subtree")
+    return Node(
+        name=parse_name(stored.name),
+        kind=stored.type,
+        mode=unix_mode(stored.mode),
+        mtime_ns=parse_time(stored.mtime),
+        atime_ns=parse_time(stored.atime),
+        ctime_ns=parse_time(stored.ctime),
+        uid=stored.uid,
+        gid=stored.gid,
+        user=stored.user,
+        group=stored.group,
+        inode=stored.inode,
+        device_id=stored.device_id,
+        size_bytes=stored.size,
+        links=stored.links,
+        linktarget=stored.linktarget_raw or stored.linktarget.encode(),
+        extended_attributes=tuple(
+            (attribute.name, attribute.value or b"")
+            for attribute in stored.extended_attributes or ()
+        ),
+        device=stored.device,
+        content=tuple(map(_decode_id, stored.content or ())) if stored.type == "file" else None,
+        subtree=_decode_id(stored.subtree) if stored.type == "dir" and stored.subtree else None,
+    )
+
+
+def _decode_id(text: str) -> bytes:
+    identity = bytes.fromhex(text)
+    if len(identity) != 32:
+        raise DamagedError(f"{text!r} is not the name of a blob")
+    return identity
