@@ -12,7 +12,7 @@ TriggerKind = Literal["manual", "schedule", "rpo", "change", "signal", "health",
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
-    """How many versions are kept, per calendar unit; `within` is a span such as `30d`."""
+    """How many versions are kept of each calendar unit, and all of the last `within_s` seconds."""
 
     last: int = 0
     hourly: int = 0
@@ -20,7 +20,7 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
     weekly: int = 0
     monthly: int = 0
     yearly: int = 0
-    within: str = ""
+    within_s: int = 0
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ WATCHER = UserSpec(
     publishes=(f"{ROOT}.evt.application.observed.>", f"{ROOT}.audit.>", _LOG),
     reads=(streams.STATE,),
     keeps=(streams.CURSORS, streams.AGENTS),
+    looks_at=(streams.APPLICATIONS,),
 )
 PLANNER = UserSpec(
     name="planner",

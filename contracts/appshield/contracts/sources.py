@@ -59,6 +59,7 @@ class DumpSource(Source, frozen=True, kw_only=True, tag="dump"):
     pod_namespace: str
     pod: str
     container: str
+    staged_sha256: str
 
 
 AnySource = ManifestsSource | VolumeSource | DumpSource

@@ -5,6 +5,7 @@ is told to stop; `steps` turns orders into outcomes, once in effect.
 """
 
 from appshield.service.announcing import announce
+from appshield.service.blocking import Cancelled, run_blocking
 from appshield.service.clock import Clock, SystemClock
 from appshield.service.health import Health, serve_health
 from appshield.service.logs import set_up_logs
@@ -13,6 +14,7 @@ from appshield.service.running import run_service, start_service
 from appshield.service.settings import ServiceSettings, read_settings
 
 __all__ = [
+    "Cancelled",
     "Clock",
     "Health",
     "ServiceSettings",
@@ -20,6 +22,7 @@ __all__ = [
     "announce",
     "pause",
     "read_settings",
+    "run_blocking",
     "run_service",
     "serve_health",
     "set_up_logs",

@@ -12,11 +12,12 @@ Anything unexpected goes back to the consume loop, which delivers the order agai
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from appshield.bus import Bucket, Bus, Delivery
 
+from appshield.bus import Bucket, Bus, Delivery
 from appshield.contracts import subjects
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
@@ -76,6 +77,23 @@ class StepContext:
                 bytes_stored=bytes_stored,
             )
         )
+
+
+C = TypeVar("C", bound=StepCommand)
+E = TypeVar("E", bound=StepEvent)
+
+
+def order_of(command: StepCommand, kind: type[C]) -> C:
+    """Give the order its own type; a handler is only ever called with its kind."""
+    if not isinstance(command, kind):
+        raise TypeError(f"expected {kind.__name__}, got {type(command).__name__}")
+    return command
+
+
+def outcome(kind: type[E], order: StepCommand, **brings: Any) -> E:  # noqa: ANN401  its fields
+    """Make the outcome of an order."""
+    about = {"app": order.app, "run": order.run, "step": order.step, "attempt": order.attempt}
+    return kind(**{**about, **brings})
 
 
 StepHandler = Callable[[StepCommand, StepContext], Awaitable[StepEvent]]

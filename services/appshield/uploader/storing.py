@@ -1,0 +1,143 @@
+"""Store one source: read it, put its blobs into the repository, answer with a tree.
+
+The tree of a source holds the entries that go into the folder of its name: `volumes/data` gives a
+tree with the one directory `data`, `manifests` one with the top folders of the version.
+"""
+
+import asyncio
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from appshield.capture import CapturedApplication
+from appshield.capture.layout import files_of
+from appshield.contracts.backups import SourceStored, StoreSource
+from appshield.contracts.message import StepCommand
+from appshield.contracts.sources import DumpSource, ManifestsSource, StoredSource, VolumeSource
+from appshield.custody import Custody, HeldRepository
+from appshield.errors import DamagedError
+from appshield.kubernetes import Cluster
+from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.repository import Reader, Writer
+from appshield.repository.files import store_directory, store_documents
+from appshield.service import Cancelled, run_blocking
+from appshield.service.steps import StepContext, order_of, outcome
+from appshield.uploader.dumping import store_dump
+from appshield.uploader.parents import tree_of_latest
+
+_PROBLEMS_MAX = 50
+
+
+class Storing:
+    """Stores sources of every kind."""
+
+    def __init__(
+        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path
+    ) -> None:
+        self._custody = custody
+        self._cluster = cluster
+        self._node = node
+        self._kubelet_root = kubelet_root
+
+    async def store(self, command: StepCommand, context: StepContext) -> SourceStored:
+        """Store the source that the order names, every byte of it."""
+        order = order_of(command, StoreSource)
+        async with self._custody.held(order.vault, order.app_id) as held:
+            context.moved()
+            match order.source:
+                case ManifestsSource() as source:
+                    stored = await self._manifests(source, order, held)
+                case VolumeSource() as source:
+                    stored = await self._volume(source, held, context)
+                case DumpSource() as source:
+                    staged = (order.run, source.staged_sha256)
+                    content = await asyncio.to_thread(held.shelf.staged, *staged)
+                    captured = _decode(content)
+                    stored = await store_dump(self._cluster, source, captured, held, context)
+        return outcome(SourceStored, order, stored=stored)
+
+    async def _manifests(
+        self, source: ManifestsSource, order: StoreSource, held: HeldRepository
+    ) -> StoredSource:
+        content = await asyncio.to_thread(held.shelf.staged, order.run, source.sha256)
+        captured = _decode(content)
+        return await run_blocking(partial(_store_files, held, source, captured))
+
+    async def _volume(
+        self, source: VolumeSource, held: HeldRepository, context: StepContext
+    ) -> StoredSource:
+        volume = await open_pod_volume(
+            self._cluster,
+            kubelet_root=self._kubelet_root,
+            node=self._node,
+            pod_namespace=source.pod_namespace,
+            pod=source.pod,
+            pod_uid=source.pod_uid,
+            claim=source.claim,
+        )
+        return await run_blocking(partial(_store_volume, held, source, volume, context))
+
+
+def _store_files(
+    held: HeldRepository,
+    source: ManifestsSource,
+    captured: CapturedApplication,
+    _: Cancelled,
+) -> StoredSource:
+    files = files_of(captured)
+    with Writer(held.repository, held.lock) as writer:
+        tree = store_documents(files, writer, mtime_ns=0)
+    return StoredSource(
+        name=source.name,
+        kind="manifests",
+        tree=tree.hex(),
+        bytes_read=sum(len(content) for content in files.values()),
+        bytes_stored=writer.bytes_stored,
+        files=len(files),
+    )
+
+
+def _store_volume(
+    held: HeldRepository,
+    source: VolumeSource,
+    volume: MountedVolume,
+    context: StepContext,
+    cancelled: Cancelled,
+) -> StoredSource:
+    reader = Reader(held.repository)
+    earlier = tree_of_latest(held.repository, reader, source.name)
+    with (
+        volume.opened() as root,
+        Writer(
+            held.repository,
+            held.lock,
+            lambda read, stored: context.progress(read, bytes_stored=stored),
+        ) as writer,
+    ):
+        saved = store_directory(
+            root,
+            writer,
+            parent=(reader, earlier) if earlier else None,
+            progress=lambda *_: context.moved(),
+            cancelled=cancelled,
+        )
+        name = source.name.rpartition("/")[2].encode()
+        tree = writer.add_tree([msgspec.structs.replace(saved.root_node, name=name)])
+    problems = tuple(str(problem) for problem in saved.problems[:_PROBLEMS_MAX])
+    return StoredSource(
+        name=source.name,
+        kind=f"volume/{source.method}",
+        tree=tree.hex(),
+        bytes_read=saved.bytes_total,
+        bytes_stored=writer.bytes_stored,
+        files=saved.files,
+        problems=problems,
+    )
+
+
+def _decode(content: bytes) -> CapturedApplication:
+    try:
+        return CapturedApplication.decode(content)
+    except msgspec.MsgspecError as error:
+        raise DamagedError("what the snapshotter staged cannot be read", why=str(error)) from error

@@ -1,0 +1,18 @@
+"""`python -m appshield.watcher`: read the settings, run until told to stop."""
+
+import os
+import sys
+from functools import partial
+
+from appshield.service import start_service
+from appshield.watcher.service import serve
+from appshield.watcher.settings import Settings
+
+
+def main() -> int:
+    """Run the watcher; return the exit code of the process."""
+    return start_service("watcher", Settings, os.environ, lambda found: partial(serve, found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

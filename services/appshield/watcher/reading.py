@@ -1,0 +1,112 @@
+"""From an Application object to the fact that is told about it. Pure.
+
+The fact carries what the planner has to know (triggers, retention, targets), never a hook or a
+selector: those are read where they are used.
+"""
+
+from appshield.language.object_reading import read_object
+
+from appshield.contracts.applications import ApplicationObserved, Keep, Protection
+from appshield.contracts.identities import AppRef
+from appshield.errors import InvalidInputError
+from appshield.kubernetes import Object
+from appshield.language.kinds import Application
+from appshield.language.resolved import (
+    ChangeTrigger,
+    GateTrigger,
+    HealthTrigger,
+    ResolvedKeep,
+    ResolvedProtection,
+    RpoTrigger,
+    Schedule,
+    SignalTrigger,
+)
+from appshield.language.resolving import resolve
+
+CONTINUES = "appshield.io/continues"
+"""Annotation that names the history which a restored Application object goes on with."""
+
+_REFUSED_CHARACTERS_MAX = 2_000
+
+
+def observe(obj: Object, cluster: str) -> ApplicationObserved:
+    """Say what an Application object says, or why it is refused."""
+    meta = obj["metadata"]
+    app = AppRef(cluster=cluster, namespace=meta["namespace"], name=meta["name"])
+    adopts = (meta.get("annotations") or {}).get(CONTINUES, "")
+    base = ApplicationObserved(
+        app=app,
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        exists=True,
+        adopts=adopts,
+    )
+    try:
+        document = read_object(obj)
+    except InvalidInputError as error:
+        return _refused(base, str(error))
+    if not isinstance(document, Application):
+        return _refused(base, f"it is a {type(document).__name__}")
+    resolved = resolve(document)
+    return ApplicationObserved(
+        app=app,
+        uid=base.uid,
+        resource_version=base.resource_version,
+        exists=True,
+        adopts=adopts,
+        revision=resolved.revision,
+        application_type=resolved.type,
+        criticality=resolved.criticality,
+        protections=tuple(_protection(rule) for rule in resolved.protect),
+        targets=resolved.targets,
+    )
+
+
+def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
+    return ApplicationObserved(
+        app=base.app,
+        uid=base.uid,
+        resource_version=base.resource_version,
+        exists=True,
+        adopts=base.adopts,
+        refused=why[:_REFUSED_CHARACTERS_MAX],
+    )
+
+
+def _protection(rule: ResolvedProtection) -> Protection:
+    keep = _keep(rule.keep) if rule.keep is not None else Keep()
+    match rule.trigger:
+        case Schedule() as schedule:
+            return Protection(
+                name=rule.name,
+                trigger="schedule",
+                schedule=schedule.cron,
+                timezone=schedule.timezone,
+                jitter_s=schedule.jitter_s,
+                missed=schedule.missed,
+                keep=keep,
+            )
+        case RpoTrigger():
+            return Protection(name=rule.name, trigger="rpo", keep=keep)
+        case ChangeTrigger():
+            return Protection(name=rule.name, trigger="change", keep=keep)
+        case SignalTrigger():
+            return Protection(name=rule.name, trigger="signal", keep=keep)
+        case HealthTrigger():
+            return Protection(name=rule.name, trigger="health", keep=keep)
+        case GateTrigger():
+            return Protection(name=rule.name, trigger="gate", keep=keep)
+        case _:
+            return Protection(name=rule.name, trigger="manual", keep=keep)
+
+
+def _keep(keep: ResolvedKeep) -> Keep:
+    return Keep(
+        last=keep.last,
+        hourly=keep.hourly,
+        daily=keep.daily,
+        weekly=keep.weekly,
+        monthly=keep.monthly,
+        yearly=keep.yearly,
+        within_s=keep.within_s,
+    )

@@ -1,0 +1,91 @@
+"""Write back what became of an application: its status, and an event when a document is refused."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from appshield.bus import Bus
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.streams import APPLICATIONS
+from appshield.errors import AppShieldError
+from appshield.kubernetes import Cluster, Object
+from appshield.kubernetes.kinds import APPLICATION
+
+
+class Statuses:
+    """Keeps the status of Application objects in line with the registry."""
+
+    def __init__(self, *, bus: Bus, cluster: Cluster, cluster_name: str) -> None:
+        self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
+        self._cluster = cluster
+        self._cluster_name = cluster_name
+
+    async def keep_written(self, stopping: asyncio.Event) -> None:
+        """Write the status of every application that changes, until told to stop."""
+        async for change in self._records.watch("", stopping=stopping):
+            record = change.value
+            if record is None or record.state != "active":
+                continue
+            if record.app.cluster == self._cluster_name:
+                await self._write(record)
+
+    async def refused(self, obj: Object, why: str) -> None:
+        """Record an event about a refused document."""
+        try:
+            await self._cluster.record_event(
+                obj, reason="DocumentRefused", message=why, warning=True
+            )
+        except AppShieldError as error:
+            structlog.get_logger().warning("event not recorded", problem=str(error))
+
+    async def _write(self, record: ApplicationRecord) -> None:
+        obj = await self._cluster.get(APPLICATION, record.app.name, record.app.namespace)
+        if obj is None or obj["metadata"]["uid"] != record.uid:
+            return
+        status = status_of(record, obj)
+        if status == obj.get("status"):
+            return
+        try:
+            await self._cluster.patch_status(
+                APPLICATION, record.app.name, status, namespace=record.app.namespace
+            )
+        except AppShieldError as error:
+            structlog.get_logger().warning("status not written", problem=str(error))
+
+
+def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
+    """Say in a status what the registry knows; a condition keeps its time while it stays so."""
+    status: dict[str, Any] = {
+        "applicationId": record.app_id,
+        "revision": record.revision,
+        "conditions": [_accepted(record, obj)],
+    }
+    if record.last_version:
+        status["lastVersion"] = record.last_version
+    if record.last_backup_at is not None:
+        status["lastBackupAt"] = _written(record.last_backup_at)
+    return status
+
+
+def _accepted(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
+    accepted = "False" if record.refused else "True"
+    before = next(
+        (c for c in obj.get("status", {}).get("conditions", []) if c["type"] == "Accepted"), None
+    )
+    changed_at = obj["metadata"]["creationTimestamp"]
+    if before is not None and before["status"] == accepted:
+        changed_at = before["lastTransitionTime"]
+    return {
+        "type": "Accepted",
+        "status": accepted,
+        "reason": "Refused" if record.refused else "Accepted",
+        "message": record.refused or "the document is in force",
+        "lastTransitionTime": changed_at,
+        "observedGeneration": obj["metadata"].get("generation", 0),
+    }
+
+
+def _written(at: datetime) -> str:
+    return at.replace(microsecond=0).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,150 @@
+"""Find and open the directory of a pod's volume on this node.
+
+Names come from a message, facts from the API server: the pod of that uid runs on this node and
+mounts that claim, the claim is bound to that volume. Only then is a path made of uid and volume
+name, below the kubelet's root, and opened without following a link in any component.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from appshield.errors import NotFoundError, RefusedError
+from appshield.kubernetes import Kind, Object
+from appshield.kubernetes.kinds import POD, PV, PVC
+from appshield.repository.files import open_directory_inside
+
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_FOLDERS = {
+    "csi": "kubernetes.io~csi/{volume}/mount",
+    "local": "kubernetes.io~local-volume/{volume}",
+    "nfs": "kubernetes.io~nfs/{volume}",
+}
+_DRIVER_FACTS_BYTES_MAX = 65_536
+
+
+class ClusterReader(Protocol):
+    """The part of a cluster that is needed here."""
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        """Read one object, None when it is not there."""
+        ...
+
+
+class MountedVolume(msgspec.Struct, frozen=True):
+    """A volume that is mounted on this node: its place below the kubelet's root, and its facts."""
+
+    folder: str
+    driver: str
+    handle: str
+    kubelet_root: Path
+
+    @contextmanager
+    def opened(self) -> Iterator[int]:
+        """Give a descriptor of the volume's root directory.
+
+        Raises:
+            RefusedError: the mount belongs to another volume, or a link is in the way.
+        """
+        if self.driver:
+            self._compare_driver()
+        descriptor = open_directory_inside(self.kubelet_root, self.folder)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _compare_driver(self) -> None:
+        parent = open_directory_inside(self.kubelet_root, self.folder.rpartition("/")[0])
+        try:
+            facts = _read_facts(parent)
+        finally:
+            os.close(parent)
+        found = (facts.get("driverName"), facts.get("volumeHandle"))
+        if found != (self.driver, self.handle):
+            raise RefusedError(
+                f"the mount at {self.folder} is not the volume that the API server names",
+                why=f"it belongs to {found[0]} {found[1]}",
+                next_step="Look at the pod and its claim; the step is tried again.",
+            )
+
+
+async def open_pod_volume(
+    cluster: ClusterReader,
+    *,
+    kubelet_root: Path,
+    node: str,
+    pod_namespace: str,
+    pod: str,
+    pod_uid: str,
+    claim: str,
+) -> MountedVolume:
+    """Derive where `claim` of a pod is mounted on `node`.
+
+    Raises:
+        NotFoundError: pod, claim or volume is not there (any more).
+        RefusedError: they are not what the message says, or the volume's kind cannot be read.
+    """
+    found = await _get(cluster, POD, pod, pod_namespace)
+    if found["metadata"]["uid"] != pod_uid or not _UID.fullmatch(pod_uid):
+        raise RefusedError(f"pod {pod_namespace}/{pod} is another one than the order names")
+    if found["spec"].get("nodeName") != node:
+        raise RefusedError(f"pod {pod_namespace}/{pod} does not run on node {node}")
+    if claim not in _claims_of(found):
+        raise RefusedError(f"pod {pod_namespace}/{pod} does not mount the claim {claim}")
+    bound = await _get(cluster, PVC, claim, pod_namespace)
+    volume = bound["spec"].get("volumeName", "")
+    if not volume:
+        raise NotFoundError(f"claim {pod_namespace}/{claim} is not bound to a volume")
+    return _mounted(await _get(cluster, PV, volume, ""), pod_uid, kubelet_root)
+
+
+def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
+    spec: dict[str, Any] = volume["spec"]
+    name: str = volume["metadata"]["name"]
+    plugin = next((plugin for plugin in _FOLDERS if plugin in spec), None)
+    if plugin is None:
+        known = ", ".join(_FOLDERS)
+        raise RefusedError(
+            f"volume {name} cannot be read on its node", why=f"it is none of {known}"
+        )
+    csi = spec.get("csi", {})
+    return MountedVolume(
+        folder=f"pods/{pod_uid}/volumes/" + _FOLDERS[plugin].format(volume=name),
+        driver=csi.get("driver", ""),
+        handle=csi.get("volumeHandle", ""),
+        kubelet_root=kubelet_root,
+    )
+
+
+def _claims_of(pod: Object) -> set[str]:
+    claims = set()
+    for volume in pod["spec"].get("volumes", []):
+        if "persistentVolumeClaim" in volume:
+            claims.add(volume["persistentVolumeClaim"]["claimName"])
+        if "ephemeral" in volume:
+            claims.add(f"{pod['metadata']['name']}-{volume['name']}")
+    return claims
+
+
+async def _get(cluster: ClusterReader, kind: Kind, name: str, namespace: str) -> Object:
+    found = await cluster.get(kind, name, namespace)
+    if found is None:
+        where = f"{namespace}/{name}" if namespace else name
+        raise NotFoundError(f"{kind.kind} {where} is not there any more")
+    return found
+
+
+def _read_facts(parent: int) -> dict[str, Any]:
+    descriptor = os.open("vol_data.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        return msgspec.json.decode(
+            os.read(descriptor, _DRIVER_FACTS_BYTES_MAX), type=dict[str, Any]
+        )
+    finally:
+        os.close(descriptor)

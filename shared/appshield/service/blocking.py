@@ -1,0 +1,28 @@
+"""Blocking work in a thread that can be told to stop and is always waited for."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Cancelled = Callable[[], bool]
+"""Asked by the work now and then: whether it should stop."""
+
+
+async def run_blocking(work: Callable[[Cancelled], T]) -> T:
+    """Run `work` in a thread; when cancelled, tell it so and wait until it has stopped.
+
+    Nothing of the work goes on after this has returned or raised.
+    """
+    stop = threading.Event()
+    future = asyncio.ensure_future(asyncio.to_thread(work, stop.is_set))
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({future})
+        if not future.cancelled():
+            future.exception()
+        raise
