@@ -41,12 +41,13 @@ async def push_shop_images(
         NotFoundError, RunFailedError: Debian's packages cannot be had.
         UnavailableError: the registry cannot be reached.
     """
-    async with asyncio.TaskGroup() as tasks:
-        made = [
-            tasks.create_task(asyncio.to_thread(_kept, recipe, cache, report, may_build=may_build))
-            for recipe in (POSTGRES, WEB)
-        ]
-    (postgres,), (web_1, web_2) = (task.result() for task in made)
+    making = (
+        asyncio.to_thread(_kept, recipe, cache, report, may_build=may_build)
+        for recipe in (POSTGRES, WEB)
+    )
+    # Both come to their end even if one fails: what is finished is kept.
+    made = await asyncio.gather(*making, return_exceptions=True)
+    (postgres,), (web_1, web_2) = (_made(images) for images in made)
     return ShopImages(
         database=await push_image(postgres, registry),
         web_1=await push_image(web_1, registry),
@@ -70,6 +71,12 @@ def _kept(
         finally:
             shutil.rmtree(work)
     return [_load(recipe.name, tag, folder / tag) for tag in sorted(recipe.tags)]
+
+
+def _made(images: list[Image] | BaseException) -> list[Image]:
+    if isinstance(images, BaseException):
+        raise images
+    return images
 
 
 def _list(recipe: ImageRecipe) -> str:

@@ -1,0 +1,182 @@
+"""The checker of the demo: silent about a whole version, loud about every planted difference."""
+
+import copy
+from typing import Any
+
+import msgspec
+import pytest
+
+from appshield.local.demo.checker import Violation, check
+from appshield.local.demo.facts import Cut, Gap, Running
+from appshield.local.demo.write_log import Acknowledged, Begun, Entry, Stream
+
+CUT = Cut(not_before_s=105.0, not_after_s=105.5)
+QUIET = Gap(baseline_s=0.12, backup_s=0.3)
+
+
+def digest(stream: str, n: int) -> str:
+    return f"{stream}-{n}"
+
+
+def log_of(stream: Stream, count: int) -> list[Entry]:
+    """Write n begins at 100 + n and is acknowledged 0.2 s later; write 5 spans the cut."""
+    entries: list[Entry] = []
+    for n in range(1, count + 1):
+        begun_s = 100.0 + n
+        acked_s = begun_s + 0.2
+        entries.append(Begun(stream=stream, n=n, sha256=digest(stream, n), at_s=begun_s))
+        entries.append(
+            Acknowledged(
+                stream=stream, n=n, sha256=digest(stream, n), at_s=acked_s, monotonic_s=acked_s
+            )
+        )
+    return entries
+
+
+LOG = (*log_of("rows", 9), *log_of("files", 9))
+
+
+def settings_map(greeting: str) -> dict[str, Any]:
+    return {"kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"greeting": greeting}}
+
+
+def running(last: int = 4) -> Running:
+    """What is restored when everything up to `last` was in the snapshot."""
+    numbers = range(1, last + 1)
+    return Running(
+        rows={n: digest("rows", n) for n in numbers},
+        files={n: digest("files", n) for n in numbers},
+        objects={"ConfigMap web": settings_map("hello"), "Service web": {"kind": "Service"}},
+        images={"web/web": "sha256:one", "db/postgres": "sha256:db"},
+    )
+
+
+def differences(before: dict[str, Any], restored: dict[str, Any]) -> list[str]:
+    return [key for key in before if before[key] != restored.get(key)]
+
+
+def checked(restored: Running, gap: Gap = QUIET) -> tuple[Violation, ...]:
+    return check(
+        log=LOG,
+        cuts={"rows": CUT, "files": CUT},
+        gaps={"rows": QUIET, "files": gap},
+        before=running(),
+        restored=restored,
+        differences=differences,
+    )
+
+
+def rules(restored: Running) -> set[str]:
+    return {violation.rule for violation in checked(restored)}
+
+
+def changed(**fields: object) -> Running:
+    return msgspec.structs.replace(running(), **fields)
+
+
+@pytest.mark.parametrize("last", [4, 5])
+def test_a_whole_version_has_no_violation(last: int) -> None:
+    """A write that was under way during the cut may be in the version or not."""
+    assert checked(running(last)) == ()
+
+
+def test_a_missing_early_row_is_found() -> None:
+    """Planted difference 1: an acknowledged row is gone."""
+    rows = {n: digest for n, digest in running().rows.items() if n != 1}
+    assert {"lost write", "hole"} == rules(changed(rows=rows))
+
+
+def test_an_acknowledged_last_row_that_is_missing_is_found() -> None:
+    """A prefix that ends too early has no hole, and lacks what it must hold."""
+    assert rules(changed(rows=running(3).rows)) == {"lost write"}
+
+
+def test_no_rows_at_all_are_found() -> None:
+    """An empty table is no unbroken prefix of anything that was acknowledged."""
+    assert rules(changed(rows={})) == {"lost write"}
+
+
+def test_a_row_begun_after_the_cut_is_found() -> None:
+    """Planted difference 2: the version holds the future."""
+    (violation,) = checked(changed(rows=running(6).rows))
+    assert (violation.rule, violation.about) == ("write after the cut", "rows")
+    assert "6" in violation.detail
+
+
+def test_a_changed_digest_is_found() -> None:
+    """Planted difference 3: a row of the right number holds other bytes."""
+    assert rules(changed(rows={**running().rows, 2: "other"})) == {"changed bytes"}
+
+
+def test_a_hole_in_the_middle_of_files_is_found() -> None:
+    """Planted difference 4: a file between restored ones is gone."""
+    files = {n: digest for n, digest in running(5).files.items() if n != 3}
+    found = checked(changed(files=files))
+    assert {violation.rule for violation in found} == {"lost write", "hole"}
+    assert {violation.about for violation in found} == {"files"}
+
+
+def test_a_hole_among_unacknowledged_writes_is_found() -> None:
+    """Writes that need not be there may not be there without those before them."""
+    late = Cut(not_before_s=101.0, not_after_s=110.0)
+    files = {n: digest("files", n) for n in (1, 2, 4)}
+    found = check(
+        log=LOG,
+        cuts={"rows": CUT, "files": late},
+        gaps={"rows": QUIET, "files": QUIET},
+        before=running(),
+        restored=changed(files=files),
+        differences=differences,
+    )
+    assert [violation.rule for violation in found] == ["hole"]
+
+
+def test_a_changed_configuration_value_is_found() -> None:
+    """Planted difference 5: an object is not as it was."""
+    objects = {**running().objects, "ConfigMap web": settings_map("other")}
+    (violation,) = checked(changed(objects=objects))
+    assert (violation.rule, violation.about) == ("object changed", "ConfigMap web")
+    assert violation.detail == "data"
+
+
+def test_another_image_is_found() -> None:
+    """Planted difference 6: version 2's image runs."""
+    images = {**running().images, "web/web": "sha256:two"}
+    assert rules(changed(images=images)) == {"image changed"}
+
+
+def test_a_container_that_does_not_run_is_found() -> None:
+    """No running container is no equal image."""
+    assert rules(changed(images={"db/postgres": "sha256:db"})) == {"image changed"}
+
+
+def test_a_missing_object_is_found() -> None:
+    """Planted difference 7: an object did not come back."""
+    objects = {"ConfigMap web": settings_map("hello")}
+    assert rules(changed(objects=objects)) == {"object missing"}
+
+
+def test_an_extra_object_is_found() -> None:
+    """Planted difference 8: something is there that was not before."""
+    objects = {**running().objects, "Secret left-over": {"kind": "Secret"}}
+    assert rules(changed(objects=objects)) == {"object too many"}
+
+
+def test_a_row_that_was_never_written_is_found() -> None:
+    """What is in no log cannot come from this application."""
+    assert rules(changed(rows={**running().rows, 99: "x"})) >= {"unknown write"}
+
+
+def test_a_writer_that_waited_is_found() -> None:
+    """A gap may be 250 ms longer than without a backup, and no more."""
+    assert checked(running(), Gap(baseline_s=0.1, backup_s=0.349)) == ()
+    (violation,) = checked(running(), Gap(baseline_s=0.1, backup_s=0.36))
+    assert (violation.rule, violation.about) == ("writes waited", "files")
+
+
+def test_the_checker_changes_nothing() -> None:
+    """The facts can be used again after a check."""
+    restored = running()
+    kept = copy.deepcopy(restored)
+    checked(restored)
+    assert restored == kept
