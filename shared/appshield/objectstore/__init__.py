@@ -6,6 +6,7 @@ holds what is done to a bucket as a whole.
 """
 
 from appshield.objectstore.folder import FolderObjectStore
+from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.memory import MemoryObjectStore
 from appshield.objectstore.port import (
     ObjectExistsError,
@@ -15,6 +16,7 @@ from appshield.objectstore.port import (
     StoreFullError,
     within,
 )
+from appshield.objectstore.s3 import S3ObjectStore, S3Patience
 
 __all__ = [
     "FolderObjectStore",
@@ -23,6 +25,10 @@ __all__ = [
     "ObjectFacts",
     "ObjectMissingError",
     "ObjectStore",
+    "S3Credentials",
+    "S3Location",
+    "S3ObjectStore",
+    "S3Patience",
     "StoreFullError",
     "within",
 ]

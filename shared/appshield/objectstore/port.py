@@ -63,7 +63,8 @@ class ObjectStore(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         """Yield every object below the folder `prefix` (`""`: all), in no particular order.
 
-        `keys` and `keys/` both mean the folder: `keys/1` is in it, `keyset` is not.
+        `keys` and `keys/` both mean the folder: `keys/1` is in it, `keyset` is not. Foreign
+        objects whose names this port does not accept are left out.
         """
         ...
 
@@ -79,12 +80,17 @@ def within(store: ObjectStore, prefix: str) -> ObjectStore:
 
 def check_name(name: str) -> None:
     """Raise InvalidInputError unless `name` can be the name of an object."""
-    for segment in name.split("/"):
-        if not segment or segment[0] == "." or "\\" in segment or not segment.isprintable():
-            raise InvalidInputError(
-                f"{name!r} cannot be the name of an object",
-                why="each part between slashes must be printable, not empty, without a leading dot",
-            )
+    if not is_name(name):
+        raise InvalidInputError(
+            f"{name!r} cannot be the name of an object",
+            why="each part between slashes must be printable, not empty, without a leading dot",
+        )
+
+
+def is_name(name: str) -> bool:
+    """Tell whether `name` can be the name of an object."""
+    segments = name.split("/")
+    return name.isprintable() and all(s and s[0] != "." and "\\" not in s for s in segments)
 
 
 def check_range(offset: int, length: int | None) -> None:

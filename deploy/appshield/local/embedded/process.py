@@ -43,14 +43,14 @@ def program(name: str) -> Path:
     )
 
 
-def free_port(host: str = LOOPBACK, *, besides: Iterable[int] = ()) -> int:
+def free_port(host: str = LOOPBACK, *, besides: Iterable[int] = (), last: int | None = None) -> int:
     """Return a port that nobody listens on and that no outgoing connection will take.
 
     Ports below the range from which the kernel serves outgoing connections stay free while the
     server is down, so that it keeps its address across restarts.
     """
     taken = set(besides)
-    last = _first_outgoing_port() - 1
+    last = min(last or 65_535, _first_outgoing_port() - 1)
     for _ in range(200):
         port = random.randint(FIRST_PORT, last)  # noqa: S311 - not a secret
         if port not in taken and port_is_free(port, host):
@@ -70,7 +70,11 @@ def port_is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 class OwnedProcess:
-    """One program, from its start to its end. Its output goes to the end of `log_file`."""
+    """One program, from its start to its end.
+
+    Its output goes to the end of `log_file`. `environment` is all that it sees of an environment,
+    None means ours; `folder` is where it runs; `inherit` are descriptors that it shares.
+    """
 
     def __init__(
         self,
@@ -79,12 +83,14 @@ class OwnedProcess:
         *,
         log_file: Path,
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
         inherit: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log_file = log_file
         self._command = tuple(command)
-        self._environment = {**os.environ, **(environment or {})}
+        self._environment = environment
+        self._folder = folder
         self._inherit = tuple(inherit)
         self._process: asyncio.subprocess.Process | None = None
 
@@ -111,6 +117,7 @@ class OwnedProcess:
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                cwd=self._folder,
                 process_group=0,
                 pass_fds=self._inherit,
             )

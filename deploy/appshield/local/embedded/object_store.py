@@ -1,0 +1,298 @@
+"""The embedded object store: SeaweedFS (`weed mini`) from its wheel, for one machine.
+
+Everything listens on loopback only, sends no telemetry, and keeps its data, its log, its ports
+and its random credentials in one private folder. Its filer port knows no credentials: any process
+of this machine could read and delete there, so object lock on this store is no protection against
+a user of the machine. Each PUT syncs the file that holds the bytes (not the filer's own index): a
+killed server loses nothing that it acknowledged, a loss of power can lose the last seconds.
+
+    folder/lock           who runs here
+    folder/address.json   the ports, kept across restarts
+    folder/access.json    the credentials, in the form that the server reads
+    folder/server.log     what the server says
+    folder/data/          the objects
+"""
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import structlog
+
+from appshield.errors import AppShieldError, DeadlineError, UnavailableError
+from appshield.local.embedded.folder_lock import FolderLock
+from appshield.local.embedded.private_file import read_private, write_private
+from appshield.local.embedded.process import (
+    LOOPBACK,
+    OwnedProcess,
+    free_port,
+    port_is_free,
+    program,
+)
+from appshield.objectstore import S3Credentials, S3Location, S3ObjectStore, S3Patience
+
+NAME = "the embedded object store"
+BUCKET = "appshield"
+READY_DEADLINE_S = 60.0
+STOP_DEADLINE_S = 15.0
+SYNC_DEADLINE_S = 20.0
+MEMORY_SOFT_LIMIT = "512MiB"
+"""Half of what the server takes by itself after load, at the same speed."""
+
+LOG_BYTES_MAX = 16 * 1024 * 1024
+"""A longer log is begun anew at the next start; the one before is kept."""
+
+GRPC_OFFSET = 10_000
+"""The server adds this to an HTTP port to find the gRPC port, in places whatever was set."""
+
+LAST_PORT = 32_767 - GRPC_OFFSET
+
+SOCKET_FILE = "/tmp/seaweedfs-{part}-grpc-{port}.sock"  # noqa: S108 - fixed by the server
+
+_ENVIRONMENT = {"GOMEMLIMIT": MEMORY_SOFT_LIMIT, "HOME": ".", "TMPDIR": "."}
+"""All that the server sees: it would obey AWS and WEED variables of ours."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Ports(msgspec.Struct, frozen=True):
+    """The HTTP ports of the parts of the server."""
+
+    s3: int
+    master: int
+    volume: int
+    filer: int
+    admin: int
+
+
+class _Key(msgspec.Struct, frozen=True, rename="camel"):
+    access_key: str
+    secret_key: str
+
+
+class _Identity(msgspec.Struct, frozen=True):
+    name: str
+    credentials: tuple[_Key, ...]
+    actions: tuple[str, ...] = ("Admin", "Read", "List", "Tagging", "Write")
+
+
+class _Access(msgspec.Struct, frozen=True):
+    """The server's own file format for who may do what."""
+
+    identities: tuple[_Identity, ...]
+
+
+class EmbeddedObjectStore:
+    """One S3 server with its data in `folder`; an async context manager, or `start` and `stop`.
+
+    `bucket` exists as soon as it is ready. A second one on the same folder is refused.
+    """
+
+    def __init__(self, folder: Path, *, bucket: str = BUCKET) -> None:
+        self.bucket = bucket
+        self.address_changed = False
+        """Whether the last start had to take other ports than the one before."""
+        self._folder = folder.absolute()
+        self._lock = FolderLock(self._folder, NAME)
+        self._process: OwnedProcess | None = None
+        self._ports: _Ports | None = None
+        self._credentials: S3Credentials | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def log_file(self) -> Path:
+        """Where the server's log is."""
+        return self._folder / "server.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process else None
+
+    @property
+    def credentials(self) -> S3Credentials:
+        """The key of this installation."""
+        if self._credentials is None:
+            raise UnavailableError(f"{NAME} was not started")
+        return self._credentials
+
+    def location(self, bucket: str | None = None, prefix: str = "") -> S3Location:
+        """Return where a bucket of this store is (by default the one that it comes with)."""
+        endpoint = f"http://{LOOPBACK}:{self._ports_in_use()['s3']}"
+        return S3Location(endpoint, bucket or self.bucket, prefix)
+
+    async def start(self) -> None:
+        """Start the server and return when it has accepted an object.
+
+        Raises:
+            RefusedError: it runs in this folder already.
+            UnavailableError, DeadlineError: it did not come up; the message shows its log.
+        """
+        (self._folder / "data").mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        await self._lock.acquire()
+        try:
+            self._prepare()
+            await self._run()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop the server; what it acknowledged is there at the next start."""
+        try:
+            if self._process is not None:
+                await self._process.stop(STOP_DEADLINE_S)
+                self._remove_sockets()
+        finally:
+            self._lock.release()
+
+    def _prepare(self) -> None:
+        self._credentials = self._read_or_make_credentials()
+        self._ports = self._choose_ports()
+        (self._folder / "data" / "mini.options").unlink(missing_ok=True)  # it would overrule ours
+        if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
+            self.log_file.replace(self.log_file.with_suffix(".log.before"))
+
+    async def _run(self) -> None:
+        self._process = OwnedProcess(
+            NAME,
+            self._command(),
+            log_file=self.log_file,
+            environment=_ENVIRONMENT,
+            folder=self._folder,
+            inherit=[self._lock.descriptor],
+        )
+        await self._process.start()
+        if self._process.pid is not None:
+            self._lock.record_server(self._process.pid)
+        await self._process.wait_ready(self._accepts_an_object, READY_DEADLINE_S)
+        await self._sync_each_object()
+
+    def _command(self) -> Sequence[str]:
+        """Return the command line; paths are relative, as socket paths must be short."""
+        ports = self._ports_in_use()
+        return [
+            str(program("weed")),
+            "-logtostderr=true",
+            "mini",
+            "-dir=data",
+            f"-ip={LOOPBACK}",
+            f"-ip.bind={LOOPBACK}",
+            "-master.telemetry=false",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-s3.config=access.json",
+            "-s3.autoCreateBucket=false",
+            "-s3.allowDeleteBucketNotEmpty=false",
+            "-s3.localSocket=s3.socket",
+            "-filer.localSocket=filer.socket",
+            f"-bucket={self.bucket}",
+            *(f"-{part}.port={port}" for part, port in ports.items()),
+            *(f"-{part}.port.grpc={port + GRPC_OFFSET}" for part, port in ports.items()),
+        ]
+
+    async def _accepts_an_object(self) -> bool:
+        return await asyncio.to_thread(self._try_an_object)
+
+    def _try_an_object(self) -> bool:
+        patience = S3Patience(connect_timeout_s=1, answer_timeout_s=5, attempts=1)
+        store = S3ObjectStore(self.location(), self.credentials, patience=patience)
+        probe = f"appshield-ready-{secrets.token_hex(8)}"
+        try:
+            store.put(probe, b"ready")
+            store.delete(probe)
+        except AppShieldError:
+            return False
+        finally:
+            store.close()
+        return True
+
+    async def _sync_each_object(self) -> None:
+        """Have the server sync what it stores, once per installation."""
+        done = self._folder / "data" / "synced"
+        if done.exists():
+            return
+        ports = self._ports_in_use()
+        shell = await asyncio.create_subprocess_exec(
+            program("weed"),
+            "-logtostderr=true",
+            "shell",
+            f"-master={LOOPBACK}:{ports['master']}",
+            f"-filer={LOOPBACK}:{ports['filer']}",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd=self._folder,
+            env=_ENVIRONMENT,
+        )
+        order = b"fs.configure -locationPrefix=/buckets/ -fsync -apply\n"
+        try:
+            async with asyncio.timeout(SYNC_DEADLINE_S):
+                said, _ = await shell.communicate(order)
+        except TimeoutError as error:
+            shell.kill()
+            await shell.wait()
+            raise DeadlineError(f"{NAME} did not accept its settings in time") from error
+        if b'"fsync":  true' not in said:
+            raise UnavailableError(f"{NAME} did not accept its settings", why=said.decode()[-500:])
+        done.touch()
+
+    def _remove_sockets(self) -> None:
+        """Remove what the server forgets outside its folder when it is killed, and sometimes else."""
+        for part, port in self._ports_in_use().items():
+            Path(SOCKET_FILE.format(part=part, port=port + GRPC_OFFSET)).unlink(missing_ok=True)
+
+    def _ports_in_use(self) -> dict[str, int]:
+        if self._ports is None:
+            raise UnavailableError(f"{NAME} was not started")
+        return msgspec.structs.asdict(self._ports)
+
+    def _choose_ports(self) -> _Ports:
+        """Return the ports of the last time, or new ones where somebody took one of them."""
+        file = self._folder / "address.json"
+        before = read_private(file, _Ports)
+        if before and all(_pair_is_free(port) for port in msgspec.structs.asdict(before).values()):
+            return before
+        chosen: list[int] = []
+        while len(chosen) < len(_Ports.__struct_fields__):
+            port = free_port(besides=chosen, last=LAST_PORT)
+            if _pair_is_free(port):
+                chosen.append(port)
+        ports = _Ports(*chosen)
+        write_private(file, ports)
+        if before:
+            self.address_changed = True
+            _log.warning("embedded object store moved", port=ports.s3, port_before=before.s3)
+        return ports
+
+    def _read_or_make_credentials(self) -> S3Credentials:
+        file = self._folder / "access.json"
+        access = read_private(file, _Access)
+        if access is None:
+            key = _Key("appshield-" + secrets.token_hex(8), secrets.token_urlsafe(32))
+            access = _Access((_Identity("appshield", (key,)),))
+            write_private(file, access)
+        key = access.identities[0].credentials[0]
+        return S3Credentials(key.access_key, key.secret_key)
+
+
+def _pair_is_free(port: int) -> bool:
+    return port_is_free(port) and port_is_free(port + GRPC_OFFSET)
