@@ -256,7 +256,7 @@ class EmbeddedObjectStore:
         done.touch()
 
     def _remove_sockets(self) -> None:
-        """Remove what the server forgets outside its folder when it is killed, and sometimes else."""
+        """Remove what the server leaves outside its folder when it is killed."""
         for part, port in self._ports_in_use().items():
             Path(SOCKET_FILE.format(part=part, port=port + GRPC_OFFSET)).unlink(missing_ok=True)
 
