@@ -13,12 +13,14 @@ from msgspec import Meta
 from appshield.language import defaults
 from appshield.language.protection import Part, Protection, Reaction
 from appshield.language.values import (
+    Cron,
     Duration,
     Expression,
     KindPattern,
     Label,
     ObjectName,
     Text,
+    TimeZone,
 )
 
 GROUP = "appshield.io"
@@ -273,11 +275,8 @@ class VaultSpec(Part, frozen=True, kw_only=True):
         ),
     ]
     prefix: Annotated[
-        str | None,
-        Meta(
-            description="Everything is written below this path. Default: the bucket's root.",
-            max_length=512,
-        ),
+        Text | None,
+        Meta(description="Everything is written below this path. Default: the bucket's root."),
     ] = None
     region: Annotated[
         Text | None, Meta(description=f"Region of the bucket. Default {defaults.REGION}.")
@@ -331,9 +330,9 @@ class Probe(Part, frozen=True, kw_only=True):
 class Verify(Part, frozen=True, kw_only=True):
     """When versions are verified, by restoring a copy of them."""
 
-    schedule: Annotated[Text, Meta(description="Cron with five fields, or @weekly and so on.")]
+    schedule: Annotated[Cron, Meta(description="Cron with five fields, or @weekly and so on.")]
     timezone: Annotated[
-        Text | None,
+        TimeZone | None,
         Meta(description=f"IANA time zone of the schedule. Default {defaults.TIMEZONE}."),
     ] = None
     probes: Annotated[
@@ -387,5 +386,5 @@ NAMESPACED_KINDS = frozenset({"Application"})
 
 def document(resource: Resource) -> dict[str, Any]:
     """Return the document as the API server takes it, without what was left out."""
-    written: dict[str, Any] = msgspec.to_builtins(resource)
+    written: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(resource))
     return written

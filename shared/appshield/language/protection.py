@@ -10,7 +10,16 @@ import msgspec
 from msgspec import Meta
 
 from appshield.language import defaults
-from appshield.language.values import Duration, Expression, KindPattern, Label, Rate, Text
+from appshield.language.values import (
+    Cron,
+    Duration,
+    Expression,
+    KindPattern,
+    Label,
+    Rate,
+    Text,
+    TimeZone,
+)
 
 Health = Literal["Healthy", "Progressing", "Degraded", "Missing"]
 Missed = Literal["run-once", "skip"]
@@ -55,13 +64,13 @@ class Blackout(Part, frozen=True, kw_only=True):
     """A window in which no backup starts."""
 
     schedule: Annotated[
-        Text, Meta(description="When the window opens: cron with five fields, or @daily and so on.")
+        Cron, Meta(description="When the window opens: cron with five fields, or @daily and so on.")
     ]
     lasts: Annotated[Duration, Meta(description="How long the window stays open.")] = msgspec.field(
         name="for"
     )
     timezone: Annotated[
-        Text | None,
+        TimeZone | None,
         Meta(description=f"IANA time zone of the schedule. Default {defaults.TIMEZONE}."),
     ] = None
 
@@ -70,11 +79,11 @@ class Trigger(Part, frozen=True, kw_only=True):
     """What starts a backup: exactly one of schedule, rpo, change, signal, health, gate, manual."""
 
     schedule: Annotated[
-        Text | None,
+        Cron | None,
         Meta(description="Cron with five fields, or @hourly, @daily, @weekly, @monthly, @yearly."),
     ] = None
     timezone: Annotated[
-        Text | None,
+        TimeZone | None,
         Meta(description=f"IANA time zone of the schedule. Default {defaults.TIMEZONE}."),
     ] = None
     jitter: Annotated[

@@ -132,7 +132,7 @@ def revision(spec: msgspec.Struct) -> str:
 
 def as_data(resolved: Resolved) -> dict[str, Any]:
     """Return the resolved model as plain data, for JSON and YAML."""
-    data: dict[str, Any] = msgspec.to_builtins(resolved)
+    data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(resolved))
     return data
 
 

@@ -1,7 +1,8 @@
-"""The small grammars of the language: durations, rates, names and patterns of kinds.
+"""The small grammars of the language: durations, rates, schedules, names, patterns of kinds.
 
 Each grammar is one annotated type, so that reading, the custom resource definitions and the
-reference page agree, and one function that gives the value. `means` is the phrase for messages.
+reference page agree, and one function that gives the value. `means` is the phrase for messages,
+`parse` the function that raises for a text without a meaning.
 """
 
 import re
@@ -11,58 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from appshield.errors import InvalidInputError
+from appshield.language import cron
 
 SECONDS_BY_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 DURATION_MAX_S = 100 * 366 * 86_400
 
 _DURATION_PART = re.compile(r"([0-9]+)([smhdw])")
-
-Duration = Annotated[
-    str,
-    Meta(
-        pattern=r"^([0-9]{1,9}[smhdw])+$",
-        max_length=60,
-        extra={"means": "a duration such as 30s, 5m, 1h, 1h30m or 7d"},
-    ),
-]
-Rate = Annotated[
-    str,
-    Meta(
-        pattern=r"^[1-9][0-9]{0,5}/([0-9]{1,9}[smhdw])+$",
-        max_length=60,
-        extra={"means": "a rate such as 1/10m (once in ten minutes)"},
-    ),
-]
-Label = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        max_length=63,
-        extra={"means": "a name of lower-case letters, digits and dashes, at most 63 characters"},
-    ),
-]
-ObjectName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-        max_length=253,
-        extra={"means": "a Kubernetes name of lower-case letters, digits, dashes and dots"},
-    ),
-]
-Text = Annotated[str, Meta(min_length=1, max_length=1024, extra={"means": "a text"})]
-KindPattern = Annotated[
-    str,
-    Meta(
-        pattern=r"^(\*|[a-z0-9]+)(\.(\*|[a-z0-9*]([-a-z0-9.]*[a-z0-9])?))?$",
-        max_length=253,
-        extra={
-            "means": "kinds of objects such as deployments.apps, secrets, *.acme.io or *",
-        },
-    ),
-]
-Expression = Annotated[
-    str, Meta(min_length=1, max_length=4096, extra={"means": "an expression in CEL"})
-]
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -114,3 +69,67 @@ def duration(total_s: int) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]{1,9}[smhdw])+$",
+        max_length=60,
+        extra={"means": "a duration such as 30s, 5m, 1h, 1h30m or 7d", "parse": seconds},
+    ),
+]
+Rate = Annotated[
+    str,
+    Meta(
+        pattern=r"^[1-9][0-9]{0,5}/([0-9]{1,9}[smhdw])+$",
+        max_length=60,
+        extra={"means": "a rate such as 1/10m (once in ten minutes)", "parse": rate},
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        max_length=63,
+        extra={"means": "a name of lower-case letters, digits and dashes, at most 63 characters"},
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        max_length=253,
+        extra={"means": "a Kubernetes name of lower-case letters, digits, dashes and dots"},
+    ),
+]
+Text = Annotated[str, Meta(min_length=1, max_length=1024, extra={"means": "a text"})]
+KindPattern = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\*|[a-z0-9]+)(\.(\*|[a-z0-9*]([-a-z0-9.]*[a-z0-9])?))?$",
+        max_length=253,
+        extra={
+            "means": "kinds of objects such as deployments.apps, secrets, *.acme.io or *",
+        },
+    ),
+]
+Expression = Annotated[
+    str, Meta(min_length=1, max_length=4096, extra={"means": "an expression in CEL"})
+]
+Cron = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=cron.EXPRESSION_MAX,
+        extra={"means": 'a schedule such as "30 2 * * *" or @daily', "parse": cron.expanded},
+    ),
+]
+TimeZone = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=64,
+        extra={"means": "a time zone such as Europe/Berlin", "parse": cron.zone},
+    ),
+]

@@ -1,0 +1,200 @@
+"""What types alone cannot say: rules between the fields of a document.
+
+Works on plain data, not on the typed value, so that every rule still speaks when another field is
+wrong: what has the wrong type counts as absent here, `shape` reports it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from appshield.language.problems import Path, Problem
+from appshield.language.resolved import DATABASE_PREFIX
+
+Fields: TypeAlias = dict[str, Any]
+Problems: TypeAlias = Iterator[Problem]
+
+TRIGGERS = ("schedule", "rpo", "change", "signal", "health", "gate", "manual")
+ACTIONS = ("backup", "restore", "notify", "pause")
+_SCHEDULE_ONLY = ("timezone", "jitter", "missed")
+_COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+
+
+def check_rules(kind: str, document: Fields) -> Problems:
+    """Yield every broken rule of a document of this kind."""
+    metadata = _fields(document.get("metadata"))
+    if kind != "Application" and metadata.get("namespace"):
+        yield Problem(
+            ("metadata", "namespace"), f"a {kind} stands in no namespace", "remove the field"
+        )
+    spec = _fields(document.get("spec"))
+    if kind == "Application":
+        yield from _check_application(spec, ("spec",))
+    elif kind == "Policy":
+        yield from _check_policy(spec, ("spec",))
+    else:
+        yield from _check_vault(spec, ("spec",))
+
+
+def _check_application(spec: Fields, path: Path) -> Problems:
+    yield from _check_selector(spec, (*path, "resources", "selector"))
+    yield from _unique(spec.get("components"), "name", (*path, "components"))
+    seen: dict[str, str] = {}
+    for component, at in _items(spec, "components", path):
+        yield from _check_hooks(component, at)
+        yield from _check_live(component, spec.get("type"), at)
+        workload = _fields(component.get("workload"))
+        key = f"{workload.get('kind')} {workload.get('name')}"
+        if key in seen and len(workload) > 1:
+            wrong = f"{key} already belongs to component {seen[key]}"
+            yield Problem((*at, "workload"), wrong, "give each workload to one component")
+        seen.setdefault(key, str(component.get("name")))
+    yield from _check_protect(spec, path)
+    yield from _check_targets(spec, path)
+
+
+def _check_policy(spec: Fields, path: Path) -> Problems:
+    if not any(spec.get(field) for field in ("protect", "react", "verify", "alerts")):
+        yield Problem(path, "does nothing", "add protect, react, verify or alerts")
+    yield from _check_protect(spec, path)
+    yield from _check_targets(spec, path)
+    for reaction, at in _items(spec, "react", path):
+        if isinstance(reaction.get("do"), dict):
+            yield from _exactly_one(reaction["do"], ACTIONS, "action", (*at, "do"))
+        notify = _fields(_fields(reaction.get("do")).get("notify"), missing={"signal": ""})
+        if not notify.keys() & {"signal", "webhook"}:
+            yield Problem((*at, "do", "notify"), "tells nobody", "add signal or webhook")
+
+
+def _check_vault(spec: Fields, path: Path) -> Problems:
+    endpoint = spec.get("endpoint")
+    if isinstance(endpoint, str) and endpoint:
+        problem = _endpoint_problem(endpoint)
+        if problem:
+            yield Problem((*path, "endpoint"), problem, "write for example https://s3.example.org")
+    prefix = spec.get("prefix")
+    if isinstance(prefix, str) and any(part in {".", ".."} for part in prefix.split("/")):
+        yield Problem((*path, "prefix"), "holds . or ..", "write a plain path such as team/shop")
+
+
+def _endpoint_problem(endpoint: str) -> str:
+    """Return what is wrong; the address itself is not repeated, it may hold a password."""
+    try:
+        parts = urlsplit(endpoint)
+        _ = parts.port
+    except ValueError:
+        return "is not an address"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "is not an http or https address"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user or password, which belong into credentialsSecret"
+    return "has a path, query or fragment" if parts.path.strip("/") or parts.query else ""
+
+
+def _check_selector(spec: Fields, path: Path) -> Problems:
+    selector = _fields(_fields(spec.get("resources")).get("selector"))
+    for requirement, at in _items(selector, "matchExpressions", path):
+        operator, values = requirement.get("operator"), requirement.get("values")
+        if operator in {"In", "NotIn"} and not values:
+            yield Problem((*at, "values"), f"{operator} compares with nothing", "list the values")
+        if operator in {"Exists", "DoesNotExist"} and values:
+            yield Problem((*at, "values"), f"{operator} takes no values", "remove the field")
+
+
+def _check_hooks(component: Fields, path: Path) -> Problems:
+    if "quiesce" in component and "resume" not in component:
+        yield Problem(
+            (*path, "quiesce"), "a quiesce without a resume never ends", "add resume with a command"
+        )
+    if "dump" in component and "load" not in component:
+        yield Problem(
+            (*path, "dump"), "a dump without a load cannot be restored", "add load with a command"
+        )
+    if component.get("strategy") == "dump" and "dump" not in component:
+        yield Problem(
+            (*path, "strategy"), "strategy dump has no dump", "add dump and load with commands"
+        )
+
+
+def _check_live(component: Fields, application_type: object, path: Path) -> Problems:
+    profile = component.get("profile", application_type)
+    is_database = isinstance(profile, str) and profile.startswith(DATABASE_PREFIX)
+    method = _fields(component.get("volumes")).get("method")
+    copied = component.get("strategy") in {"dump", "none"} or "quiesce" in component
+    if is_database and method == "files" and not copied and component.get("allowLive") is not True:
+        yield Problem(
+            (*path, "volumes", "method"),
+            "a database's files would be read while it writes",
+            "use snapshot or auto, add quiesce and resume, or say allowLive: true",
+        )
+
+
+def _check_protect(spec: Fields, path: Path) -> Problems:
+    yield from _unique(spec.get("protect"), "name", (*path, "protect"))
+    for rule, at in _items(spec, "protect", path):
+        if isinstance(rule.get("on"), dict):
+            yield from _check_trigger(rule["on"], (*at, "on"))
+        if isinstance(rule.get("keep"), dict):
+            yield from _check_keep(rule["keep"], (*at, "keep"))
+        yield from _check_targets(rule, at)
+
+
+def _check_trigger(trigger: Fields, path: Path) -> Problems:
+    yield from _exactly_one(trigger, TRIGGERS, "trigger", path)
+    if trigger.get("manual") is False:
+        yield Problem((*path, "manual"), "false means nothing", "write true or remove the field")
+    for field in _SCHEDULE_ONLY:
+        if field in trigger and "schedule" not in trigger:
+            yield Problem(
+                (*path, field), "belongs to a schedule", "add schedule or remove the field"
+            )
+
+
+def _check_keep(keep: Fields, path: Path) -> Problems:
+    if not any(keep.get(field) for field in (*_COUNTS, "within")):
+        right = "add last, hourly, daily, weekly, monthly, yearly or within"
+        yield Problem(path, "keeps nothing", right)
+
+
+def _check_targets(owner: Fields, path: Path) -> Problems:
+    targets = owner.get("targets")
+    listed = targets if isinstance(targets, list) else []
+    for index, target in enumerate(listed):
+        if target in listed[:index]:
+            at = (*path, "targets", index)
+            yield Problem(at, f"{str(target)[:63]!r} is listed twice", "keep one of them")
+
+
+def _exactly_one(fields: Fields, names: tuple[str, ...], what: str, path: Path) -> Problems:
+    given = [name for name in names if name in fields]
+    if not given:
+        yield Problem(path, f"names no {what}", f"write one of {', '.join(names)}")
+    for extra in given[1:]:
+        yield Problem(
+            (*path, extra), f"is a second {what} beside {given[0]}", "keep exactly one", at_key=True
+        )
+
+
+def _unique(items: object, field: str, path: Path) -> Problems:
+    seen: set[str] = set()
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        name = _fields(item).get(field)
+        if isinstance(name, str) and name in seen:
+            yield Problem(
+                (*path, index, field), f"{name[:63]!r} is used twice", "give each its own name"
+            )
+        elif isinstance(name, str):
+            seen.add(name)
+
+
+def _fields(value: object, missing: Fields | None = None) -> Fields:
+    """Return the fields of a mapping; anything else has none."""
+    return value if isinstance(value, dict) else (missing or {})
+
+
+def _items(owner: Fields, field: str, path: Path) -> Iterator[tuple[Fields, Path]]:
+    """Yield each mapping of a list together with its path."""
+    items = owner.get(field)
+    for index, item in enumerate(items if isinstance(items, list) else []):
+        if isinstance(item, dict):
+            yield item, (*path, field, index)
