@@ -1,4 +1,4 @@
-"""Bring AppShield's kinds along: created or upgraded in place, never deleted, so no object is lost."""
+"""Bring AppShield's kinds along: made or upgraded in place, never deleted, so nothing is lost."""
 
 from appshield.language.crds import crds
 

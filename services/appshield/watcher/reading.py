@@ -6,7 +6,7 @@ selector: those are read where they are used.
 
 from appshield.language.object_reading import read_object
 
-from appshield.contracts.applications import ApplicationObserved, Keep, Protection
+from appshield.contracts.applications import ApplicationObserved, Keep, Protection, TriggerKind
 from appshield.contracts.identities import AppRef
 from appshield.errors import InvalidInputError
 from appshield.kubernetes import Object
@@ -15,6 +15,7 @@ from appshield.language.resolved import (
     ChangeTrigger,
     GateTrigger,
     HealthTrigger,
+    ManualTrigger,
     ResolvedKeep,
     ResolvedProtection,
     RpoTrigger,
@@ -27,6 +28,14 @@ CONTINUES = "appshield.io/continues"
 """Annotation that names the history which a restored Application object goes on with."""
 
 _REFUSED_CHARACTERS_MAX = 2_000
+_KINDS: dict[type, TriggerKind] = {
+    RpoTrigger: "rpo",
+    ChangeTrigger: "change",
+    SignalTrigger: "signal",
+    HealthTrigger: "health",
+    GateTrigger: "gate",
+    ManualTrigger: "manual",
+}
 
 
 def observe(obj: Object, cluster: str) -> ApplicationObserved:
@@ -75,29 +84,17 @@ def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
 
 def _protection(rule: ResolvedProtection) -> Protection:
     keep = _keep(rule.keep) if rule.keep is not None else Keep()
-    match rule.trigger:
-        case Schedule() as schedule:
-            return Protection(
-                name=rule.name,
-                trigger="schedule",
-                schedule=schedule.cron,
-                timezone=schedule.timezone,
-                jitter_s=schedule.jitter_s,
-                missed=schedule.missed,
-                keep=keep,
-            )
-        case RpoTrigger():
-            return Protection(name=rule.name, trigger="rpo", keep=keep)
-        case ChangeTrigger():
-            return Protection(name=rule.name, trigger="change", keep=keep)
-        case SignalTrigger():
-            return Protection(name=rule.name, trigger="signal", keep=keep)
-        case HealthTrigger():
-            return Protection(name=rule.name, trigger="health", keep=keep)
-        case GateTrigger():
-            return Protection(name=rule.name, trigger="gate", keep=keep)
-        case _:
-            return Protection(name=rule.name, trigger="manual", keep=keep)
+    if isinstance(rule.trigger, Schedule):
+        return Protection(
+            name=rule.name,
+            trigger="schedule",
+            schedule=rule.trigger.cron,
+            timezone=rule.trigger.timezone,
+            jitter_s=rule.trigger.jitter_s,
+            missed=rule.trigger.missed,
+            keep=keep,
+        )
+    return Protection(name=rule.name, trigger=_KINDS[type(rule.trigger)], keep=keep)
 
 
 def _keep(keep: ResolvedKeep) -> Keep:

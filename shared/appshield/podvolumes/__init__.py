@@ -4,6 +4,23 @@ The path is derived from what the API server says about pod, claim and volume, c
 the kubelet has written beside the mount, and opened component by component without following links.
 """
 
+from appshield.podvolumes.holder import (
+    MANAGED,
+    RUN_LABEL,
+    holder_pod,
+    is_running,
+    labels_of,
+    selector_of,
+)
 from appshield.podvolumes.opening import MountedVolume, open_pod_volume
 
-__all__ = ["MountedVolume", "open_pod_volume"]
+__all__ = [
+    "MANAGED",
+    "RUN_LABEL",
+    "MountedVolume",
+    "holder_pod",
+    "is_running",
+    "labels_of",
+    "open_pod_volume",
+    "selector_of",
+]

@@ -12,6 +12,7 @@ from appshield.service.logs import set_up_logs
 from appshield.service.pausing import pause
 from appshield.service.running import run_service, start_service
 from appshield.service.settings import ServiceSettings, read_settings
+from appshield.service.together import together
 
 __all__ = [
     "Cancelled",
@@ -27,4 +28,5 @@ __all__ = [
     "serve_health",
     "set_up_logs",
     "start_service",
+    "together",
 ]

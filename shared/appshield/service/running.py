@@ -16,6 +16,7 @@ import structlog
 from appshield.errors import AppShieldError
 from appshield.service.logs import set_up_logs
 from appshield.service.settings import ServiceSettings, read_settings
+from appshield.service.together import first_of
 
 Serve = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -47,7 +48,7 @@ def run_service(serve: Serve, *, stop_deadline_s: float) -> int:
         known, unknown = group.split(AppShieldError)
         if unknown is not None or known is None:
             raise
-        first = _first(known)
+        first = first_of(known)
         structlog.get_logger().error("stopped by an error", problem=str(first))
         sys.stderr.write(f"error: {first}\n")
         return first.exit_code
@@ -74,12 +75,3 @@ async def _run(serve: Serve, stop_deadline_s: float) -> None:
             work.result()
     finally:
         told.cancel()
-
-
-def _first(group: BaseExceptionGroup[AppShieldError]) -> AppShieldError:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    if not isinstance(found, AppShieldError):
-        raise TypeError(type(found).__name__)
-    return found

@@ -1,0 +1,62 @@
+"""A pod that only holds a claim mounted on some node, so that the agent there sees it."""
+
+from appshield.kubernetes import Object
+
+RUN_LABEL = "appshield.io/run"
+MANAGED = {"app.kubernetes.io/managed-by": "appshield"}
+HELD = "held"
+
+
+def labels_of(run: str) -> dict[str, str]:
+    """Label what a run makes in the cluster: it is found again by these, and never saved."""
+    return {**MANAGED, RUN_LABEL: run}
+
+
+def selector_of(run: str) -> str:
+    """Select what a run made."""
+    return f"{RUN_LABEL}={run}"
+
+
+def holder_pod(
+    *, name: str, namespace: str, claim: str, image: str, run: str, read_only: bool
+) -> Object:
+    """Describe the pod. It holds no rights and runs as nobody; the agent needs no more of it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "labels": labels_of(run)},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "restartPolicy": "Always",
+            "terminationGracePeriodSeconds": 0,
+            "tolerations": [{"operator": "Exists"}],
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "holder",
+                    "image": image,
+                    "resources": {
+                        "requests": {"cpu": "1m", "memory": "8Mi"},
+                        "limits": {"memory": "32Mi"},
+                    },
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                        "readOnlyRootFilesystem": True,
+                    },
+                    "volumeMounts": [{"name": HELD, "mountPath": "/held", "readOnly": read_only}],
+                }
+            ],
+            "volumes": [{"name": HELD, "persistentVolumeClaim": {"claimName": claim}}],
+        },
+    }
+
+
+def is_running(pod: Object | None) -> bool:
+    """Say whether a holder pod runs, with its volume mounted."""
+    return pod is not None and pod.get("status", {}).get("phase") == "Running"

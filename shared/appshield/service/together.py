@@ -1,0 +1,42 @@
+"""Several pieces of work at once; the first error ends them all and is raised as itself."""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
+
+from appshield.errors import AppShieldError
+
+T = TypeVar("T")
+
+
+async def together(work: Iterable[Coroutine[Any, Any, T]], *, at_once: int = 16) -> list[T]:
+    """Run all of `work`, at most `at_once` at a time; return the results in order.
+
+    When one fails the others are cancelled. An error that AppShield raises on purpose comes out
+    alone, not in a group.
+    """
+    places = asyncio.Semaphore(at_once)
+
+    async def in_place(one: Coroutine[Any, Any, T]) -> T:
+        async with places:
+            return await one
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(in_place(one)) for one in work]
+    except BaseExceptionGroup as group:
+        known, unknown = group.split(AppShieldError)
+        if known is None or unknown is not None:
+            raise
+        raise first_of(known) from group
+    return [task.result() for task in running]
+
+
+def first_of(group: BaseExceptionGroup[AppShieldError]) -> AppShieldError:
+    """Give the first error in a group, however deep."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if not isinstance(found, AppShieldError):
+        raise TypeError(type(found).__name__)
+    return found
