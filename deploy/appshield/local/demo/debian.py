@@ -6,12 +6,13 @@ tools) is added here; what no container needs (documentation, translations, the 
 is removed. They come from where this machine's own apt gets them.
 """
 
+import asyncio
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from appshield.errors import NotFoundError, RunFailedError
+from appshield.errors import NotFoundError
+from appshield.local.cluster.commands import run_command
 
 SUITE = "bookworm"
 """The Debian release whose packages are used; the one that has PostgreSQL 15."""
@@ -22,6 +23,9 @@ SHELL_PACKAGE = "busybox-static"
 """The package of the shell and the tools of every image."""
 
 TOOL = "mmdebstrap"
+
+_BUSYBOX = "bin/busybox"
+_PLACE_AND_RELEASE = "$(SOURCESENTRY)|$(CODENAME)"
 
 _NEVER_NEEDED = (
     "dev/*",
@@ -65,29 +69,26 @@ _NEVER_NEEDED = (
 )
 
 
-def unpack_packages(packages: Sequence[str], rootfs: Path, *, without: Sequence[str] = ()) -> None:
+async def unpack_packages(
+    packages: Sequence[str], rootfs: Path, *, without: Sequence[str] = ()
+) -> None:
     """Unpack Debian packages and what they depend on into the new folder `rootfs`.
 
-    `without` are patterns of paths to remove besides what no container needs. Needs root. Blocks
-    for tens of seconds.
+    `without` are patterns of paths to remove besides what no container needs. Needs root and
+    `mmdebstrap`; takes tens of seconds.
 
     Raises:
-        NotFoundError: mmdebstrap, or a source of Debian packages, is missing on this machine.
-        RunFailedError: the packages could not be fetched or unpacked.
+        NotFoundError: this machine's apt knows no source of the packages.
+        RunFailedError, DeadlineError: they could not be fetched or unpacked.
     """
-    if shutil.which(TOOL) is None:
-        raise NotFoundError(
-            f"the program {TOOL} is missing",
-            why="the demo's images are made with it from Debian packages",
-            next_step=f"apt-get install {TOOL}",
-        )
     include = ",".join((*packages, SHELL_PACKAGE))
-    options = ("--mode=root", "--variant=extract", "--quiet", f"--include={include}")
-    _run((TOOL, *options, SUITE, str(rootfs), *_apt_sources()))
-    for pattern in (*_NEVER_NEEDED, *without):
-        for path in rootfs.glob(pattern):
-            _remove(path)
-    _link_shell_tools(rootfs)
+    rootfs.parent.mkdir(parents=True, exist_ok=True)
+    options = ("--mode=root", "--variant=extract", f"--include={include}")
+    sources = await _apt_sources()
+    await run_command(TOOL, *options, SUITE, rootfs, *sources, timeout_s=UNPACK_DEADLINE_S)
+    await asyncio.to_thread(_trim, rootfs, (*_NEVER_NEEDED, *without))
+    tools = await run_command(rootfs / _BUSYBOX, "--list-full")
+    _link_shell_tools(rootfs, tools.split())
 
 
 def add_user(rootfs: Path, name: str, *, user: int, group: int) -> None:
@@ -97,63 +98,45 @@ def add_user(rootfs: Path, name: str, *, user: int, group: int) -> None:
     (rootfs / "etc/group").write_text(f"root:x:0:\n{name}:x:{group}:\n")
 
 
-def _apt_sources() -> tuple[str, ...]:
+async def _apt_sources() -> tuple[str, ...]:
     """Return the files in which this machine's apt is told about Debian's packages."""
-    wanted = ("Created-By: Packages", "Origin: Debian")
-    text = _run(("apt-get", "indextargets", "--format", "$(SOURCESENTRY)|$(CODENAME)", *wanted))
-    entries = [line.partition("|") for line in text.splitlines()]
-    files = {place.rpartition(":")[0] for place, _, release in entries if _is_ours(release)}
+    files = await _listed_sources()
+    if not files:  # its lists were never fetched, or removed to save space
+        await run_command("apt-get", "--quiet", "update", timeout_s=UNPACK_DEADLINE_S)
+        files = await _listed_sources()
     if not files:
         raise NotFoundError(
             f"apt on this machine knows no packages of Debian {SUITE}",
             why="the demo's images are made from them",
-            next_step="Run `apt-get update`; on another system, use a Debian 12 machine",
+            next_step="Use a machine with Debian 12, or add that release to apt's sources",
         )
-    return tuple(sorted(files))
+    return files
 
 
-def _is_ours(release: str) -> bool:
+async def _listed_sources() -> tuple[str, ...]:
+    wanted = ("Created-By: Packages", "Origin: Debian")
+    lines = await run_command("apt-get", "indextargets", "--format", _PLACE_AND_RELEASE, *wanted)
+    entries = [line.partition("|") for line in lines.splitlines()]
+    return tuple(sorted({place.rpartition(":")[0] for place, _, name in entries if _ours(name)}))
+
+
+def _ours(release: str) -> bool:
     return release == SUITE or release.startswith(f"{SUITE}-")
 
 
-def _link_shell_tools(rootfs: Path) -> None:
+def _trim(rootfs: Path, patterns: Sequence[str]) -> None:
+    for pattern in patterns:
+        for path in rootfs.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _link_shell_tools(rootfs: Path, tools: Sequence[str]) -> None:
     """Put the tools of busybox where no package has put its own."""
-    busybox = rootfs / "bin/busybox"
-    for path in _run((str(busybox), "--list-full")).split():
+    for path in tools:
         tool = rootfs / path
         if not tool.exists() and not tool.is_symlink():
             tool.parent.mkdir(parents=True, exist_ok=True)
-            tool.symlink_to("/bin/busybox")
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def _run(command: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=UNPACK_DEADLINE_S,
-            check=True,
-        )
-    except subprocess.CalledProcessError as error:
-        raise RunFailedError(
-            f"{command[0]} ended with exit code {error.returncode}",
-            why=error.stderr.strip()[-1000:],
-            next_step="Check that `apt-get update` works on this machine, then try again",
-        ) from error
-    except subprocess.TimeoutExpired as error:
-        raise RunFailedError(
-            f"{command[0]} did not end within {UNPACK_DEADLINE_S:.0f} s",
-            next_step="Check the connection to the Debian mirror, then try again",
-        ) from error
-    except OSError as error:
-        raise NotFoundError(f"{command[0]} cannot be run", why=str(error)) from error
-    return done.stdout
+            tool.symlink_to(f"/{_BUSYBOX}")

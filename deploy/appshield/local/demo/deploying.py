@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 
 import aiohttp
@@ -16,6 +17,7 @@ from appshield.kubernetes.kinds import (
     STATEFUL_SET,
     Kind,
 )
+from appshield.local.cluster.locking import waits
 from appshield.local.demo import application
 from appshield.local.demo.images import ShopImages
 from appshield.local.demo.reading import KINDS, read_text, web_url
@@ -140,19 +142,12 @@ async def _answers(cluster: Cluster, namespace: str, path: str, wanted: str) -> 
 
 async def _eventually(attempt: Callable[[], Awaitable[None]]) -> None:
     """Attempt until it succeeds; raise its last error after the deadline."""
-    clock = asyncio.get_running_loop().time
-    last = clock() + ANSWER_DEADLINE_S
-    pauses = 0
+    last_s = time.monotonic() + ANSWER_DEADLINE_S
+    pauses = waits()
     while True:
         try:
             return await attempt()
         except UnavailableError:
-            if clock() > last:
+            if time.monotonic() > last_s:
                 raise
-        await asyncio.sleep(_pause_s(pauses))
-        pauses += 1
-
-
-def _pause_s(attempt: int) -> float:
-    """Return how long to wait before the next look: short at first, at most half a second."""
-    return float(min(0.02 * 1.5**attempt, 0.5))
+        await asyncio.sleep(pauses.next_s())

@@ -1,24 +1,27 @@
 """The images of the demo application: built once from Debian packages, kept, and pushed.
 
 An image is kept as the three blobs that a registry wants, in a folder whose name says what it was
-made of; a folder appears there whole or not at all.
+made of; such a folder appears whole or not at all.
 """
 
 import asyncio
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from appshield.errors import RefusedError
+from appshield.local.cluster.building import Report, ensure_packages
 from appshield.local.cluster.images import Image, build_image, push_image
-from appshield.local.demo.debian import add_user, unpack_packages
+from appshield.local.cluster.locking import locked
+from appshield.local.demo.debian import TOOL, add_user, unpack_packages
 from appshield.local.demo.postgres_image import POSTGRES
-from appshield.local.demo.recipe import File, ImageRecipe
+from appshield.local.demo.recipe import File, Folder, ImageRecipe
 from appshield.local.demo.web_image import WEB
+
+BUILD_DEADLINE_S = 900.0
+"""How long to wait for another process that builds the same image."""
 
 
 class ShopImages(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,66 +33,40 @@ class ShopImages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def push_shop_images(
-    registry: str, *, cache: Path, report: Callable[[str], None], may_build: bool = True
+    registry: str, *, cache: Path, report: Report, may_build: bool = True
 ) -> ShopImages:
     """Push the application's images to `registry`, building first what `cache` does not hold.
 
-    `registry` is `host:port`; `report` gets one line before anything is fetched or built.
+    `registry` is `host:port`; `report` gets one line before anything is installed or built.
 
     Raises:
         RefusedError: an image is not there and `may_build` is false, or this is not root.
-        NotFoundError, RunFailedError: Debian's packages cannot be had.
+        NotFoundError, RunFailedError, DeadlineError: Debian's packages cannot be had.
         UnavailableError: the registry cannot be reached.
     """
-    making = (
-        asyncio.to_thread(_kept, recipe, cache, report, may_build=may_build)
-        for recipe in (POSTGRES, WEB)
-    )
-    # Both come to their end even if one fails: what is finished is kept.
-    made = await asyncio.gather(*making, return_exceptions=True)
-    (postgres,), (web_1, web_2) = (_made(images) for images in made)
+    missing = [recipe for recipe in (POSTGRES, WEB) if not (cache / recipe.key()).is_dir()]
+    if missing:
+        _check_may_build(missing, allowed=may_build)
+        await ensure_packages({TOOL: TOOL}, report)
+        # Both come to their end even if one fails: what is finished is kept.
+        builds = (_build(recipe, cache, report) for recipe in missing)
+        for failure in await asyncio.gather(*builds, return_exceptions=True):
+            if failure is not None:
+                raise failure
     return ShopImages(
-        database=await push_image(postgres, registry),
-        web_1=await push_image(web_1, registry),
-        web_2=await push_image(web_2, registry),
+        database=await push_image(_load(POSTGRES, "15", cache), registry),
+        web_1=await push_image(_load(WEB, "1", cache), registry),
+        web_2=await push_image(_load(WEB, "2", cache), registry),
     )
 
 
-def _kept(
-    recipe: ImageRecipe, cache: Path, report: Callable[[str], None], *, may_build: bool
-) -> list[Image]:
-    """Return the recipe's image of each tag, from the cache if it is there."""
-    folder = cache / recipe.key()
-    if not folder.exists():
-        _check_may_build(recipe, allowed=may_build)
-        report(f"Building the image {recipe.name} from the Debian packages {_list(recipe)}")
-        cache.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{recipe.name}-", dir=cache))
-        try:
-            _build(recipe, rootfs=work / "rootfs", images=work / "images")
-            _publish(work / "images", folder)
-        finally:
-            shutil.rmtree(work)
-    return [_load(recipe.name, tag, folder / tag) for tag in sorted(recipe.tags)]
-
-
-def _made(images: list[Image] | BaseException) -> list[Image]:
-    if isinstance(images, BaseException):
-        raise images
-    return images
-
-
-def _list(recipe: ImageRecipe) -> str:
-    return ", ".join(recipe.packages)
-
-
-def _check_may_build(recipe: ImageRecipe, *, allowed: bool) -> None:
-    what = f"the image {recipe.name} is not built yet"
+def _check_may_build(recipes: list[ImageRecipe], *, allowed: bool) -> None:
+    what = f"{', '.join(recipe.name for recipe in recipes)}: these images are not built yet"
     if not allowed:
         raise RefusedError(
             what,
-            why="building and installing is switched off",
-            next_step="Unset APPSHIELD_NO_INSTALL and try again",
+            why="APPSHIELD_NO_INSTALL=1 forbids to install and build",
+            next_step="Unset it and try again",
         )
     if os.geteuid() != 0:
         raise RefusedError(
@@ -99,8 +76,25 @@ def _check_may_build(recipe: ImageRecipe, *, allowed: bool) -> None:
         )
 
 
-def _build(recipe: ImageRecipe, *, rootfs: Path, images: Path) -> None:
-    unpack_packages(recipe.packages, rootfs, without=recipe.without)
+async def _build(recipe: ImageRecipe, cache: Path, report: Report) -> None:
+    """Build all images of a recipe, unless another process has done so meanwhile."""
+    folder, work = cache / recipe.key(), cache / f"building-{recipe.name}"
+    async with locked(cache / f"{recipe.name}.lock", timeout_s=BUILD_DEADLINE_S):
+        if folder.is_dir():
+            return
+        packages = ", ".join(recipe.packages)
+        report(f"Building the image {recipe.name} from the Debian packages {packages} (once)")
+        shutil.rmtree(work, ignore_errors=True)  # of a build that was killed
+        try:
+            await unpack_packages(recipe.packages, work / "rootfs", without=recipe.without)
+            await asyncio.to_thread(_finish, recipe, work / "rootfs", work / "images")
+            (work / "images").rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _finish(recipe: ImageRecipe, rootfs: Path, images: Path) -> None:
+    """Add what is the recipe's own, and write the image of each tag into a folder."""
     add_user(rootfs, recipe.account, user=recipe.user, group=recipe.group)
     for name, addition in recipe.add.items():
         _add(rootfs / name, addition, recipe)
@@ -116,7 +110,7 @@ def _build(recipe: ImageRecipe, *, rootfs: Path, images: Path) -> None:
         _store(image, images / tag)
 
 
-def _add(path: Path, addition: object, recipe: ImageRecipe) -> None:
+def _add(path: Path, addition: File | Folder, recipe: ImageRecipe) -> None:
     if isinstance(addition, File):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(addition.content)
@@ -132,17 +126,9 @@ def _store(image: Image, folder: Path) -> None:
         (folder / blob).write_bytes(getattr(image, blob))
 
 
-def _load(name: str, tag: str, folder: Path) -> Image:
+def _load(recipe: ImageRecipe, tag: str, cache: Path) -> Image:
+    folder = cache / recipe.key() / tag
     config, layer, manifest = (
         (folder / blob).read_bytes() for blob in ("config", "layer", "manifest")
     )
-    return Image(name=name, tag=tag, config=config, layer=layer, manifest=manifest)
-
-
-def _publish(built: Path, folder: Path) -> None:
-    """Give the finished folder its name; another builder may have been first."""
-    try:
-        built.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
+    return Image(name=recipe.name, tag=tag, config=config, layer=layer, manifest=manifest)
