@@ -1,0 +1,49 @@
+"""What AppShield writes into the status of its objects, for people who use kubectl."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One statement about the object, in the form that Kubernetes uses everywhere."""
+
+    type: Annotated[str, Meta(description="What is stated, such as Ready.", max_length=316)]
+    status: Annotated[Literal["True", "False", "Unknown"], Meta(description="Whether it holds.")]
+    reason: Annotated[str, Meta(description="Why, in one word.", max_length=1024)] = ""
+    message: Annotated[str, Meta(description="Why, for people.", max_length=32_768)] = ""
+    last_transition_time: Annotated[
+        datetime | None, Meta(description="When this last changed.")
+    ] = None
+    observed_generation: Annotated[
+        int | None, Meta(description="Generation of the document that this is about.")
+    ] = None
+
+
+class ObjectStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What AppShield made of a document."""
+
+    observed_generation: Annotated[
+        int | None, Meta(description="Generation of the document that is in force.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...], Meta(description="Statements about the object.", max_length=32)
+    ] = ()
+
+
+class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
+    """How the application is, and what of it is saved."""
+
+    revision: Annotated[
+        str | None, Meta(description="Digest of the document that is in force.")
+    ] = None
+    health: Annotated[
+        Literal["Healthy", "Progressing", "Degraded", "Missing", "Unknown"] | None,
+        Meta(description="Health of the application's objects."),
+    ] = None
+    last_version: Annotated[int | None, Meta(description="Number of the newest version.")] = None
+    last_backup_at: Annotated[
+        datetime | None, Meta(description="When the newest version was made.")
+    ] = None
