@@ -80,6 +80,8 @@ class ListingPage(msgspec.Struct, frozen=True):
     """A part of a listing and where the next part begins; names are whole keys."""
 
     objects: tuple[ObjectFacts, ...]
+    folders: tuple[str, ...]
+    """Filled where the listing was asked to stop at each `/`; each ends in one."""
     next_token: str | None
 
 
@@ -88,16 +90,20 @@ def listing_page(body: bytes) -> ListingPage:
     root = _parsed(body)
     if root is None or _local(root) != "ListBucketResult":
         raise UnavailableError("the object store answered with something that is no listing")
-    found: list[ObjectFacts] = []
     escaped = _child(root, "EncodingType") == "url"
+    objects: list[ObjectFacts] = []
+    folders: list[str] = []
     for element in root:
-        if _local(element) == "Contents":
-            key = _child(element, "Key")
-            found.append(
-                ObjectFacts(unquote(key) if escaped else key, int(_child(element, "Size")))
-            )
+        kind = _local(element)
+        key = _child(element, {"Contents": "Key", "CommonPrefixes": "Prefix"}.get(kind, ""))
+        name = unquote(key) if escaped else key
+        if kind == "Contents":
+            objects.append(ObjectFacts(name, int(_child(element, "Size"))))
+        elif kind == "CommonPrefixes":
+            folders.append(name)
     more = _child(root, "IsTruncated") == "true"
-    return ListingPage(tuple(found), _child(root, "NextContinuationToken") if more else None)
+    next_token = _child(root, "NextContinuationToken") if more else None
+    return ListingPage(tuple(objects), tuple(folders), next_token)
 
 
 def error_for(

@@ -22,6 +22,7 @@ from appshield.objectstore.port import (
     check_name,
     check_range,
     folder_of,
+    is_name,
 )
 
 INCOMING = ".incoming"
@@ -89,6 +90,14 @@ class FolderObjectStore:
         with _translated(self._folder, self._folder / folder):
             yield from _files_below(self._folder / folder, folder)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See ObjectStore.folders."""
+        folder = self._folder / folder_of(prefix)
+        with _translated(self._folder, folder), contextlib.suppress(FileNotFoundError):
+            with os.scandir(folder) as entries:
+                names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            yield from (name for name in names if is_name(name))
+
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
         path = self._path(name)
@@ -143,7 +152,7 @@ def _files_below(folder: Path, prefix: str) -> Iterator[ObjectFacts]:
         return
     with entries:
         for entry in entries:
-            if entry.name.startswith("."):
+            if not is_name(entry.name):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 yield from _files_below(folder / entry.name, f"{prefix}{entry.name}/")

@@ -56,6 +56,12 @@ class MemoryObjectStore:
             found = [(n, len(d)) for n, d in self._objects.items() if n.startswith(folder)]
         yield from (ObjectFacts(name, size_bytes) for name, size_bytes in found)
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See ObjectStore.folders."""
+        depth = len(folder_of(prefix))
+        below = (found.name[depth:].split("/") for found in self.list(prefix))
+        yield from {segments[0] for segments in below if len(segments) > 1}
+
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
         check_name(name)

@@ -68,6 +68,13 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """Yield the names of the folders directly in `prefix`, without looking into them.
+
+        A folder is there while an object is below it; one that was emptied may still be named.
+        """
+        ...
+
     def delete(self, name: str) -> None:
         """Remove the object; it is no error when it is gone already."""
         ...
@@ -130,6 +137,9 @@ class _View:
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         for found in self._store.list(self._folder + folder_of(prefix)):
             yield ObjectFacts(found.name.removeprefix(self._folder), found.size_bytes)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        return self._store.folders(self._folder + folder_of(prefix))
 
     def delete(self, name: str) -> None:
         self._store.delete(self._whole(name))

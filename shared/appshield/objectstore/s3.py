@@ -25,6 +25,7 @@ from appshield.objectstore.answers import (
     PRECONDITION_FAILED,
     RANGE_NOT_SATISFIABLE,
     Answer,
+    ListingPage,
     error_for,
     listing_page,
     may_pass,
@@ -147,22 +148,18 @@ class S3ObjectStore:
 
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         """See ObjectStore.list."""
-        query = {
-            "list-type": "2",
-            "encoding-type": "url",
-            "prefix": self._folder + folder_of(prefix),
-        }
-        while True:
-            answer = self._ask("GET", "", query=query)
-            self._require(answer)
-            page = listing_page(answer.body)
+        for page in self._pages(self._folder + folder_of(prefix)):
             for found in page.objects:
                 name = found.name.removeprefix(self._folder)
                 if is_name(name):
                     yield ObjectFacts(name, found.size_bytes)
-            if page.next_token is None:
-                return
-            query["continuation-token"] = page.next_token
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See ObjectStore.folders."""
+        whole = self._folder + folder_of(prefix)
+        for page in self._pages(whole, delimiter="/"):
+            names = (folder.removeprefix(whole).removesuffix("/") for folder in page.folders)
+            yield from (name for name in names if is_name(name))
 
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
@@ -179,6 +176,17 @@ class S3ObjectStore:
         answer = self._ask("GET", "", query={"list-type": "2", "max-keys": "1"})
         self._require(answer)
         return answer.server_time
+
+    def _pages(self, folder: str, **more: str) -> Iterator[ListingPage]:
+        query = {"list-type": "2", "encoding-type": "url", "prefix": folder, **more}
+        while True:
+            answer = self._ask("GET", "", query=query)
+            self._require(answer)
+            page = listing_page(answer.body)
+            yield page
+            if page.next_token is None:
+                return
+            query["continuation-token"] = page.next_token
 
     def _key(self, name: str) -> str:
         check_name(name)
