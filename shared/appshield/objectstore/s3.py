@@ -173,7 +173,7 @@ class S3ObjectStore:
         Raises:
             NotFoundError: the bucket does not exist.
         """
-        answer = self._ask("GET", "", query={"list-type": "2", "max-keys": "1"})
+        answer = self._ask_for_one()
         self._require(answer)
         return answer.server_time
 
@@ -205,7 +205,12 @@ class S3ObjectStore:
     def _require_bucket(self) -> None:
         """HEAD answers 404 without saying what is missing: rule out that it is the bucket."""
         if not self._bucket_was_seen:
-            self._require(self._ask("GET", "", query={"list-type": "2", "max-keys": "1"}))
+            self._require(self._ask_for_one())
+
+    def _ask_for_one(self) -> Answer:
+        """List one object: the smallest question that needs no more rights than a listing."""
+        query = {"list-type": "2", "max-keys": "1", "prefix": self._folder}
+        return self._ask("GET", "", query=query)
 
     def _ask(
         self,

@@ -1,0 +1,35 @@
+"""What is needed to reach a Vault, and who is kept in it: plain values."""
+
+from datetime import datetime
+
+import msgspec
+
+from appshield.objectstore import S3Credentials, S3Location
+
+
+class VaultAccess(msgspec.Struct, frozen=True):
+    """Where a Vault is, who asks, and its root key. Secrets appear in no representation."""
+
+    name: str
+    location: S3Location
+    credentials: S3Credentials
+    root_key: bytes
+    read_only: bool = False
+
+    def __repr__(self) -> str:
+        mode = ", read only" if self.read_only else ""
+        return f"VaultAccess({self.name}, {self.location}{mode}, root_key=…)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return [("name", self.name), ("location", self.location), ("read_only", self.read_only)]
+
+
+class ApplicationIdentity(msgspec.Struct, frozen=True):
+    """An application whose versions are kept, as it was when its identity was minted."""
+
+    app_id: str
+    cluster: str
+    namespace: str
+    name: str
+    uid: str
+    minted_at: datetime
