@@ -2,6 +2,7 @@
 
 import json
 
+from appshield.language.object_reading import find_problems
 from appshield.local.demo.application import NAME, shop_document, shop_objects
 
 OBJECTS = shop_objects(
@@ -44,3 +45,8 @@ def test_the_document_names_workloads_that_exist() -> None:
     named = {(part["workload"]["kind"], part["workload"]["name"]) for part in components}
     assert named == {("StatefulSet", "db"), ("Deployment", "web")}
     assert named <= present
+
+
+def test_the_document_is_one_that_the_language_accepts() -> None:
+    """The demo must not show what would be refused."""
+    assert find_problems(shop_document("somewhere")) == []

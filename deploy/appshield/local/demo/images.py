@@ -19,6 +19,7 @@ from appshield.local.demo.debian import TOOL, add_user, unpack_packages
 from appshield.local.demo.postgres_image import POSTGRES
 from appshield.local.demo.recipe import File, Folder, ImageRecipe
 from appshield.local.demo.web_image import WEB
+from appshield.service import together
 
 BUILD_DEADLINE_S = 900.0
 """How long to wait for another process that builds the same image."""
@@ -48,11 +49,7 @@ async def push_shop_images(
     if missing:
         _check_may_build(missing, allowed=may_build)
         await ensure_packages({TOOL: TOOL}, report)
-        # Both come to their end even if one fails: what is finished is kept.
-        builds = (_build(recipe, cache, report) for recipe in missing)
-        for failure in await asyncio.gather(*builds, return_exceptions=True):
-            if failure is not None:
-                raise failure
+        await together(_build(recipe, cache, report) for recipe in missing)
     return ShopImages(
         database=await push_image(_load(POSTGRES, "15", cache), registry),
         web_1=await push_image(_load(WEB, "1", cache), registry),
