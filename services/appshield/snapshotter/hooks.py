@@ -3,7 +3,7 @@
 from appshield.capture import CapturedComponent, CapturedHook
 from appshield.errors import NotFoundError, RunFailedError
 from appshield.kubernetes import Cluster, Object, PodRef
-from appshield.kubernetes.kinds import POD
+from appshield.podvolumes.components import container_of, running_pods
 from appshield.service import together
 
 _LEADER_LABELS = ("role", "app.kubernetes.io/role", "cnpg.io/instanceRole", "spilo-role")
@@ -43,36 +43,6 @@ class ContainerHooks:
             )
 
 
-async def running_pods(
-    cluster: Cluster, namespace: str, component: CapturedComponent
-) -> list[Object]:
-    """List the running pods of a component's workload, by name.
-
-    Raises:
-        NotFoundError: the workload is not there, or none of its pods runs.
-    """
-    kind = await cluster.kind_named(_RESOURCES.get(component.workload_kind, "statefulsets.apps"))
-    workload = await cluster.get(kind, component.workload_name, namespace)
-    what = f"{component.workload_kind} {namespace}/{component.workload_name}"
-    if workload is None:
-        raise NotFoundError(
-            f"component {component.name} has no workload",
-            why=f"{what} does not exist",
-            next_step="Correct `workload` in the Application document.",
-        )
-    labels = workload["spec"].get("selector", {}).get("matchLabels", {})
-    selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-    pods = await cluster.list(POD, namespace=namespace, label_selector=selector)
-    running = [pod for pod in pods if _runs(pod)]
-    if not running:
-        raise NotFoundError(
-            f"no pod of component {component.name} runs",
-            why=f"{what} has {len(pods)} pods, none of them running",
-            next_step="Bring the component up, then back up again.",
-        )
-    return sorted(running, key=lambda pod: str(pod["metadata"]["name"]))
-
-
 def chosen_pods(pods: list[Object], hook: CapturedHook) -> list[Object]:
     """Choose the pods in which a hook runs.
 
@@ -93,25 +63,6 @@ def chosen_pods(pods: list[Object], hook: CapturedHook) -> list[Object]:
     return leaders[:1]
 
 
-def container_of(pod: Object, hook: CapturedHook) -> str:
-    """Name the container: the hook's, else the pod's first."""
-    return hook.container or str(pod["spec"]["containers"][0]["name"])
-
-
-def _runs(pod: Object) -> bool:
-    going = "deletionTimestamp" in pod["metadata"]
-    return pod.get("status", {}).get("phase") == "Running" and not going
-
-
 def _leads(pod: Object) -> bool:
     labels = pod["metadata"].get("labels", {})
     return any(labels.get(key) in _LEADER_VALUES for key in _LEADER_LABELS)
-
-
-_RESOURCES = {
-    "StatefulSet": "statefulsets.apps",
-    "Deployment": "deployments.apps",
-    "DaemonSet": "daemonsets.apps",
-    "ReplicaSet": "replicasets.apps",
-    "Job": "jobs.batch",
-}

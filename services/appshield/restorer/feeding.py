@@ -1,0 +1,81 @@
+"""Load a dump: feed it to the component's load command, counted at both ends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+from appshield.capture import CapturedComponent
+from appshield.contracts.message import StepCommand
+from appshield.contracts.restores import DumpLoaded, LoadDump
+from appshield.custody import Custody
+from appshield.errors import DamagedError, InvalidInputError, RunFailedError
+from appshield.kubernetes import Cluster, PodRef
+from appshield.podvolumes.components import container_of, running_pods
+from appshield.repository import Reader
+from appshield.restorer.reading import VersionContent, read_version
+from appshield.service.steps import StepContext, order_of, outcome
+
+_WORDS_MAX = 400
+
+
+class Feeding:
+    """Feeds dumps to running components."""
+
+    def __init__(self, *, custody: Custody, cluster: Cluster) -> None:
+        self._custody = custody
+        self._cluster = cluster
+
+    async def feed(self, command: StepCommand, context: StepContext) -> DumpLoaded:
+        """Load one dump whole.
+
+        Raises:
+            RunFailedError: the load command ended with another code than 0.
+            DamagedError: not every byte arrived.
+        """
+        order = order_of(command, LoadDump)
+        async with self._custody.held(order.vault, order.app_id) as held:
+            content = await read_version(held, order)
+            component = _component(content, order.dump.component)
+            if component.load is None:
+                raise InvalidInputError(f"component {component.name} declares no load")
+            await context.ensure_wanted()
+            reader = Reader(held.repository)
+            node = await asyncio.to_thread(reader.find, content.root, order.dump.source)
+            pods = await running_pods(self._cluster, order.dump.namespace, component)
+            where = PodRef(
+                order.dump.namespace,
+                pods[0]["metadata"]["name"],
+                container_of(pods[0], component.load),
+            )
+            done = await self._cluster.execute(
+                where,
+                component.load.command,
+                stdin=_pieces(reader.iter_file(node), context, node.size_bytes),
+                timeout_s=component.load.timeout_s,
+            )
+        if done.exit_code != 0:
+            raise RunFailedError(
+                f"loading the dump of {component.name} in {where} ended with {done.exit_code}",
+                why=done.stderr_tail.strip()[-_WORDS_MAX:],
+                next_step="Correct the load command, then restore again.",
+            )
+        if done.stdin_bytes != node.size_bytes:
+            raise DamagedError(
+                f"the dump of {component.name} was not loaded whole",
+                why=f"{done.stdin_bytes} of {node.size_bytes} bytes were taken",
+            )
+        return outcome(DumpLoaded, order, source=order.dump.source, bytes_written=done.stdin_bytes)
+
+
+async def _pieces(read: Iterator[bytes], context: StepContext, total: int) -> AsyncIterator[bytes]:
+    done = 0
+    while (piece := await asyncio.to_thread(next, read, b"")) != b"":
+        yield piece
+        done += len(piece)
+        context.progress(done, total)
+
+
+def _component(content: VersionContent, name: str) -> CapturedComponent:
+    found = next((p for p in content.application.components if p.name == name), None)
+    if found is None:
+        raise InvalidInputError(f"the version has no component {name}")
+    return found

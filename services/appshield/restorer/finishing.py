@@ -1,0 +1,73 @@
+"""Finish a restore: remove the pods that held volumes, and take the marks off what was made.
+
+After a failure the marks stay: the next restore of the same version knows its work by them.
+"""
+
+from functools import partial
+
+from appshield.contracts.message import StepCommand
+from appshield.contracts.restores import FinishRestore, RestoreFinished
+from appshield.custody import Custody
+from appshield.kubernetes import Cluster, Object
+from appshield.kubernetes.kinds import POD
+from appshield.podvolumes import selector_of
+from appshield.restorer.marking import RESTORING, is_ours, mark_of
+from appshield.restorer.reading import read_version
+from appshield.restorer.targets import kind_of, standing
+from appshield.service import together
+from appshield.service.steps import StepContext, order_of, outcome
+
+_GONE_TIMEOUT_S = 60.0
+
+
+class Finishing:
+    """Ends restores."""
+
+    def __init__(self, *, custody: Custody, cluster: Cluster) -> None:
+        self._custody = custody
+        self._cluster = cluster
+
+    async def finish(self, command: StepCommand, context: StepContext) -> RestoreFinished:
+        """Leave nothing but the application, or after a failure what can be gone on with."""
+        order = order_of(command, FinishRestore)
+        await self._remove_holders(order)
+        context.moved()
+        if not order.failed:
+            async with self._custody.held(order.vault, order.app_id) as held:
+                content = await read_version(held, order)
+            mark = mark_of(order)
+            await together(self._unmark(obj, mark) for obj in content.objects)
+        return outcome(RestoreFinished, order)
+
+    async def _remove_holders(self, order: FinishRestore) -> None:
+        pods = await self._cluster.list(
+            POD, namespace=order.target_namespace, label_selector=selector_of(order.run)
+        )
+        await together(self._remove(pod) for pod in pods)
+
+    async def _remove(self, pod: Object) -> None:
+        meta = pod["metadata"]
+        await self._cluster.delete(POD, meta["name"], namespace=meta["namespace"], uid=meta["uid"])
+        await self._cluster.wait_for(
+            POD,
+            meta["name"],
+            meta["namespace"],
+            partial(_is_gone, meta["uid"]),
+            timeout_s=_GONE_TIMEOUT_S,
+            what=f"pod {meta['name']} removed",
+        )
+
+    async def _unmark(self, obj: Object, mark: str) -> None:
+        found = await standing(self._cluster, obj)
+        kind = await kind_of(self._cluster, obj)
+        if found is None or kind is None or not is_ours(found, mark):
+            return
+        meta = found["metadata"]
+        patch = {"metadata": {"annotations": {RESTORING: None}}}
+        await self._cluster.merge_patch(
+            kind, meta["name"], patch, namespace=meta.get("namespace", "")
+        )
+
+
+def _is_gone(uid: str, obj: Object | None) -> bool:
+    return obj is None or obj["metadata"]["uid"] != uid

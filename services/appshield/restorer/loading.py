@@ -1,0 +1,87 @@
+"""Load a volume: write what the version holds into the claim that was made for it, here."""
+
+from functools import partial
+from pathlib import Path
+
+from appshield.contracts.message import StepCommand
+from appshield.contracts.restores import LoadVolume, VolumeLoaded
+from appshield.custody import Custody, HeldRepository
+from appshield.errors import DamagedError, RefusedError
+from appshield.kubernetes import Cluster
+from appshield.kubernetes.kinds import PVC
+from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.repository import Reader
+from appshield.repository.files import RestoredDirectory, restore_directory
+from appshield.restorer.marking import is_ours, mark_of
+from appshield.restorer.reading import root_of
+from appshield.service import Cancelled, run_blocking
+from appshield.service.steps import StepContext, order_of, outcome
+
+
+class Loading:
+    """Writes volumes; killed and called again, it writes what is still missing."""
+
+    def __init__(
+        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path
+    ) -> None:
+        self._custody = custody
+        self._cluster = cluster
+        self._node = node
+        self._kubelet_root = kubelet_root
+
+    async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
+        """Fill one volume, verified blob by blob."""
+        order = order_of(command, LoadVolume)
+        await self._ensure_ours(order)
+        target = order.volume
+        volume = await open_pod_volume(
+            self._cluster,
+            kubelet_root=self._kubelet_root,
+            node=self._node,
+            pod_namespace=target.namespace,
+            pod=target.pod,
+            pod_uid=target.pod_uid,
+            claim=target.claim,
+        )
+        async with self._custody.held(order.vault, order.app_id) as held:
+            await context.ensure_wanted()
+            done = await run_blocking(partial(_load, held, order, volume, context))
+        return outcome(
+            VolumeLoaded,
+            order,
+            source=target.source,
+            bytes_written=done.bytes_written + done.bytes_unchanged,
+            files=done.files,
+        )
+
+    async def _ensure_ours(self, order: LoadVolume) -> None:
+        """Never write into a claim that was not made for this very restore."""
+        target = order.volume
+        claim = await self._cluster.get(PVC, target.claim, target.namespace)
+        if claim is None or not is_ours(claim, mark_of(order)):
+            raise RefusedError(
+                f"claim {target.namespace}/{target.claim} was not made for this restore",
+                next_step="Delete it, or restore into another namespace with --to.",
+            )
+
+
+def _load(
+    held: HeldRepository,
+    order: LoadVolume,
+    volume: MountedVolume,
+    context: StepContext,
+    cancelled: Cancelled,
+) -> RestoredDirectory:
+    reader = Reader(held.repository)
+    node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
+    if node.subtree is None:
+        raise DamagedError(f"{order.volume.source} is no directory in the version")
+    with volume.opened() as root:
+        return restore_directory(
+            root,
+            node.subtree,
+            reader,
+            root_node=node,
+            progress=context.progress,
+            cancelled=cancelled,
+        )
