@@ -52,7 +52,7 @@ PLANNER = UserSpec(
         f"{ROOT}.timer.>",
         f"{ROOT}.due.>",
         f"{ROOT}.audit.>",
-        f"{ROOT}.dead.planner",
+        f"{ROOT}.dead.>",
         _LOG,
         _LIVE,
     ),
@@ -62,6 +62,7 @@ PLANNER = UserSpec(
         streams.PLANNER_REQUESTS,
         streams.PLANNER_OUTCOMES,
         streams.PLANNER_TIMERS,
+        streams.PLANNER_EXHAUSTED,
     ),
     reads=(streams.STATE, streams.OUTCOMES, streams.TIMERS, streams.COMMANDS),
     keeps=(

@@ -13,6 +13,8 @@ from appshield.contracts.subjects import ANY_NODE, ROOT, orders
 MIB = 1024 * 1024
 DAY_S = 86_400.0
 DUPLICATE_WINDOW_S = 120.0
+STREAM_NAME_BEGINS = "APPSHIELD_"
+DELIVER_FOREVER = -1
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,10 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One durable consumer: who reads what, how long a silent handler may take, how often."""
+    """One durable consumer: who reads what, how long a handler may be silent, how often it comes.
+
+    Its name begins with its service, and a dash. `deliver_max` -1 means for ever.
+    """
 
     name: str
     stream: str
@@ -117,8 +122,10 @@ SIGNALS = StreamSpec(
 )
 TIMERS = StreamSpec(
     name="APPSHIELD_TIMERS",
-    purpose="durable timers and those that are due",
+    purpose="durable timers, and those that are due until they are handled",
     subjects=(f"{ROOT}.timer.>", f"{ROOT}.due.>"),
+    retention="work",
+    discard="old",  # the server allows no other with schedules
     bytes_max=256 * MIB,
     schedules=True,
 )
@@ -145,7 +152,15 @@ LOGS = StreamSpec(
     messages_per_subject_max=5_000,
     age_max_s=14 * DAY_S,
 )
-STREAMS = (STATE, REQUESTS, COMMANDS, OUTCOMES, SIGNALS, TIMERS, AUDIT, DEAD, LOGS)
+ADVISORIES = StreamSpec(
+    name="APPSHIELD_ADVISORIES",
+    purpose="the server's word on messages that nobody settled, until they are parked",
+    subjects=("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
+    retention="work",
+    discard="old",
+    bytes_max=16 * MIB,
+)
+STREAMS = (STATE, REQUESTS, COMMANDS, OUTCOMES, SIGNALS, TIMERS, AUDIT, DEAD, LOGS, ADVISORIES)
 
 RUNS = BucketSpec(name="APPSHIELD_RUNS", purpose="runs, by id", bytes_max=512 * MIB)
 APPLICATIONS = BucketSpec(
@@ -204,6 +219,12 @@ PLANNER_OUTCOMES = ConsumerSpec(
     filters=tuple(s for s in OUTCOMES.subjects if not s.startswith(f"{ROOT}.evt.run.")),
 )
 PLANNER_TIMERS = ConsumerSpec(name="planner-timers", stream=TIMERS.name, filters=(f"{ROOT}.due.>",))
+PLANNER_EXHAUSTED = ConsumerSpec(
+    name="planner-exhausted",
+    stream=ADVISORIES.name,
+    filters=ADVISORIES.subjects,
+    deliver_max=DELIVER_FOREVER,
+)
 SNAPSHOTTER_ORDERS = ConsumerSpec(
     name="snapshotter-orders",
     stream=COMMANDS.name,
@@ -235,6 +256,7 @@ CONSUMERS = (
     PLANNER_REQUESTS,
     PLANNER_OUTCOMES,
     PLANNER_TIMERS,
+    PLANNER_EXHAUSTED,
     SNAPSHOTTER_ORDERS,
     UPLOADER_ORDERS,
     RESTORER_ORDERS,

@@ -9,6 +9,7 @@
     appshield.v1.log.<run>.<service>                                      lines of a run's log
     appshield.v1.audit.<noun>                                             what anyone did
     appshield.v1.dead.<service>                                           parked messages
+    appshield.v1.stored.<stream>.<subject>                                hints: just stored
 
 Dots in Kubernetes names become underscores. `<node>` is `_any` where any worker will do: no node
 can be called that.
@@ -64,6 +65,20 @@ def dead(service: str) -> str:
     return f"{ROOT}.dead.{service}"
 
 
+def stored(stream: str, subject: str = "") -> str:
+    """Name the subject on which a stream tells that it has stored something; empty: anything."""
+    return f"{ROOT}.stored.{stream}.{subject or '>'}"
+
+
+def matches(subject: str, pattern: str) -> bool:
+    """Say whether a subject belongs to a pattern with `*` (one token) and `>` (the rest)."""
+    tokens, wanted = subject.split("."), pattern.split(".")
+    if wanted[-1] == ">":
+        head = len(wanted) - 1
+        return len(tokens) > head and all(map(_fits, tokens[:head], wanted[:head]))
+    return len(tokens) == len(wanted) and all(map(_fits, tokens, wanted))
+
+
 def place(app: AppRef) -> str:
     """Write an application's place as subject tokens."""
     return f"{token(app.cluster)}.{app_place(app)}"
@@ -72,3 +87,7 @@ def place(app: AppRef) -> str:
 def app_place(app: AppRef) -> str:
     """Write namespace and name of an application as subject tokens."""
     return f"{token(app.namespace)}.{token(app.name)}"
+
+
+def _fits(token_text: str, wanted: str) -> bool:
+    return wanted in ("*", token_text)

@@ -6,6 +6,7 @@ async with Bus.connect(access, name="planner") as bus:
 """
 
 from appshield.bus.access import BusAccess
+from appshield.bus.dead import DeadLetter, DeadLetters
 from appshield.bus.errors import (
     BusFullError,
     KeyExistsError,
@@ -23,6 +24,8 @@ __all__ = [
     "BusAccess",
     "BusFullError",
     "Change",
+    "DeadLetter",
+    "DeadLetters",
     "Delivery",
     "Entry",
     "Handler",

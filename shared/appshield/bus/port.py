@@ -194,6 +194,14 @@ class Bus(abc.ABC):
         """
 
     @abc.abstractmethod
+    async def message_at(self, stream: StreamSpec, sequence: int) -> Stored | None:
+        """Read one message of a stream; None when there is none of that sequence."""
+
+    @abc.abstractmethod
+    async def remove_message(self, stream: StreamSpec, sequence: int) -> None:
+        """Remove one message of a stream; no error when it is gone."""
+
+    @abc.abstractmethod
     async def trim(self, stream: StreamSpec, *, below_sequence: int) -> None:
         """Drop the messages with lower sequences than this."""
 
@@ -208,6 +216,14 @@ class Bus(abc.ABC):
         Raises:
             RefusedError: the server's stream differs in a way that would lose data if changed.
         """
+
+    @abc.abstractmethod
+    async def ensure_stream(self, stream: StreamSpec) -> None:
+        """Make one stream, or change it to its description; raises as `ensure_topology`."""
+
+    @abc.abstractmethod
+    async def ensure_bucket(self, bucket: BucketSpec) -> None:
+        """Make one bucket, or change it to its description; raises as `ensure_topology`."""
 
     @abc.abstractmethod
     async def ensure_consumer(self, consumer: ConsumerSpec) -> None:

@@ -75,7 +75,7 @@ class Delivery:
         self.deliveries = deliveries
         self.published_at = published_at
         self.headers = headers
-        self.moved_at = time.monotonic()
+        self._moved_at = time.monotonic()
 
     def moved(self) -> None:
         """Say that the work makes progress; safe to call from any thread.
@@ -83,4 +83,8 @@ class Delivery:
         A handler that is silent for the consumer's `ack_wait_s` is stopped and its message
         delivered again.
         """
-        self.moved_at = time.monotonic()
+        self._moved_at = time.monotonic()
+
+    def silent_s(self) -> float:
+        """Return how long ago the handler began or last said that it moves."""
+        return time.monotonic() - self._moved_at

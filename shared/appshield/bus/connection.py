@@ -1,0 +1,373 @@
+"""One connection to a NATS server: the only module that speaks to nats-py.
+
+It promises what nats-py does not: a call never waits for ever, a refused permission is an error
+at once, errors belong to AppShield's tree, and outages are survived without limit.
+"""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+
+from appshield.bus.access import BusAccess
+from appshield.bus.errors import NobodyAnswersError
+from appshield.bus.inbox import Inbox, Incoming, incoming
+from appshield.bus.waiting import first_of
+from appshield.errors import DeniedError, InvalidInputError, UnavailableError
+
+OLDEST_SERVER = (2, 12)
+"""The first NATS release with durable `@at` schedules."""
+
+_RECONNECT_PAUSE_S = 0.25
+_PING_EVERY_S = 5
+_PINGS_LOST_MAX = 2
+_CLOSE_TIMEOUT_S = 5.0
+_TELL_BYTES_MAX = 1024 * 1024
+_VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
+
+
+class Connection:
+    """A connection as one user. Open it once, close it once."""
+
+    def __init__(
+        self, access: BusAccess, name: str, on_problem: Callable[[str], None] | None
+    ) -> None:
+        self.access = access
+        self._name = name
+        self._on_problem = on_problem or (lambda _: None)
+        self._client = Client()
+        self._up = asyncio.Event()
+        self._down = asyncio.Event()
+        self._closing = False
+        self.outages = 0
+        self._fatal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        self._last_error = ""
+        self._refusals: dict[str, list[asyncio.Future[str]]] = {}
+        self._violations: dict[str, str] = {}
+        self._log = structlog.get_logger().bind(url=access.url)
+
+    async def open(self, deadline_s: float) -> None:
+        """Connect; see `Bus.connect` for what it raises."""
+        self._ensure_key_file()
+        connecting = asyncio.create_task(self._connect())
+        ends: set[asyncio.Future[Any]] = {connecting, self._fatal}
+        try:
+            async with asyncio.timeout(deadline_s):
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if self._fatal.done():
+                raise self._fatal.result()
+            await connecting
+            self._ensure_new_enough()
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"the message bus at {self.access.url} does not answer",
+                why=self._last_error or f"no connection within {deadline_s:g} s",
+                next_step="Check that NATS runs there and that the URL is right",
+            ) from error
+        except nats.errors.Error as error:
+            raise InvalidInputError(
+                f"the message bus at {self.access.url} cannot be used", why=_text(error)
+            ) from error
+        finally:
+            if not self._up.is_set():
+                await self._give_up(connecting)
+
+    async def close(self) -> None:
+        """Send what is written already, then disconnect."""
+        self._closing = True
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                if self.is_up:
+                    await self._barrier()
+                await self._client.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the server can be reached at this moment."""
+        return bool(self._client.is_connected)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has ended this connection for good."""
+        return bool(self._client.is_closed)
+
+    @property
+    def largest_message_bytes(self) -> int:
+        """The largest message that the server takes, headers included."""
+        return int(self._client.max_payload)
+
+    async def problem(self) -> str:
+        """Ask the server for a sign of life; say what is wrong, or nothing."""
+        if self.is_closed:
+            return f"the server at {self.access.url} closed the connection: {self._last_error}"
+        if not self.is_up:
+            return f"not connected to {self.access.url}: {self._last_error or 'reconnecting'}"
+        try:
+            await self._client.flush(timeout=2)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            return f"{self.access.url} does not answer: {_text(error)}"
+        return ""
+
+    async def request(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Incoming:
+        """Ask once and wait for the answer.
+
+        Raises:
+            UnavailableError: no connection, or no answer in time; it may have arrived all the same.
+            NobodyAnswersError: the server has nothing that serves the subject.
+            DeniedError: this user may not publish there.
+            InvalidInputError: larger than the server takes.
+        """
+        await self._wait_up(timeout_s)
+        refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        waiting = self._refusals.setdefault(subject.lower(), [])
+        waiting.append(refusal)
+        answer = asyncio.ensure_future(
+            self._client.request(
+                subject, body, timeout=timeout_s, headers=dict(headers) if headers else None
+            )
+        )
+        try:
+            ends: set[asyncio.Future[Any]] = {answer, refusal}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if refusal.done():
+                raise self._denied("publish", subject)
+            return incoming(answer.result())
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise self._translated(subject, body, error) from error
+        finally:
+            answer.cancel()
+            await asyncio.gather(answer, return_exceptions=True)
+            waiting.remove(refusal)
+            if not waiting:
+                self._refusals.pop(subject.lower(), None)
+
+    async def send(
+        self,
+        subject: str,
+        body: bytes,
+        *,
+        reply: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send without an answer; raises UnavailableError when not connected."""
+        try:
+            await self._client.publish(
+                subject, body, reply=reply, headers=dict(headers) if headers else None
+            )
+        except (nats.errors.Error, OSError) as error:
+            raise self._translated(subject, body, error) from error
+
+    def is_congested(self) -> bool:
+        """Whether so much waits to be sent that what may be lost should not be added."""
+        return not self.is_up or self._client.pending_data_size > _TELL_BYTES_MAX
+
+    @contextlib.asynccontextmanager
+    async def inbox(self, subject: str = "") -> AsyncIterator[Inbox]:
+        """Subscribe for the time of the block: to `subject`, or to a new place for answers.
+
+        Raises:
+            DeniedError: this user may not listen there.
+        """
+        place = self._client.new_inbox()
+        wanted = subject or f"{place}.*"
+        self._violations.pop(wanted.lower(), None)
+        try:
+            subscription = await self._client.subscribe(wanted)
+            if subject:
+                await self._barrier()
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise self._translated(wanted, b"", error) from error
+        try:
+            if wanted.lower() in self._violations:
+                raise self._denied("listen", wanted)
+            yield Inbox(place, subscription)
+        finally:
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await subscription.unsubscribe()
+
+    def ensure_allowed(self, subject: str) -> None:
+        """Raise DeniedError when the server has refused what was just sent to `subject`."""
+        if self._violations.pop(subject.lower(), None) is not None:
+            raise self._denied("publish", subject)
+
+    async def wait_up(self, stopping: asyncio.Event, longest_s: float) -> None:
+        """Wait for the connection, but not for longer than this, nor after `stopping`."""
+        await first_of(self._up.wait(), stopping.wait(), longest_s=longest_s)
+
+    async def wait_down(self) -> None:
+        """Return when the connection is lost."""
+        await self._down.wait()
+
+    async def _connect(self) -> None:
+        access = self.access
+        try:
+            await self._client.connect(
+                access.url,
+                name=self._name,
+                inbox_prefix=access.inbox_prefix,
+                nkeys_seed=access.seed_file or None,
+                tls=self._tls(),
+                error_cb=self._on_error,
+                disconnected_cb=self._on_disconnected,
+                reconnected_cb=self._on_reconnected,
+                closed_cb=self._on_closed,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_RECONNECT_PAUSE_S,  # type: ignore[arg-type] # any number does
+                ping_interval=_PING_EVERY_S,
+                max_outstanding_pings=_PINGS_LOST_MAX,
+                pending_size=0,  # nothing is buffered while down: a call that failed was not sent
+            )
+        except ValueError as error:
+            raise InvalidInputError(
+                f"the key file {access.seed_file} holds no nkey seed", why=str(error)
+            ) from error
+        self._up.set()
+
+    def _ensure_key_file(self) -> None:
+        access = self.access
+        if access.seed_file and not Path(access.seed_file).is_file():
+            raise InvalidInputError(
+                f"the key file {access.seed_file} of the bus user {access.user} is missing",
+                next_step="Set it to the file that holds the user's nkey seed",
+            )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        if not self.access.ca_file and not self.access.url.startswith("tls://"):
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.access.ca_file or None)
+        except OSError as error:
+            raise InvalidInputError(
+                f"the certificates in {self.access.ca_file} cannot be used", why=str(error)
+            ) from error
+
+    def _ensure_new_enough(self) -> None:
+        version = self._client.connected_server_version
+        if (version.major, version.minor) >= OLDEST_SERVER:
+            return
+        self._up.clear()
+        raise InvalidInputError(
+            f"AppShield needs NATS {OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or later, "
+            f"{self.access.url} runs {version.major}.{version.minor}.{version.patch}",
+            next_step="Upgrade the server",
+        )
+
+    async def _give_up(self, connecting: asyncio.Task[None]) -> None:
+        self._closing = True
+        connecting.cancel()
+        await asyncio.gather(connecting, return_exceptions=True)
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                await self._client.close()
+
+    async def _barrier(self) -> None:
+        """Return when the server has seen everything written so far.
+
+        nats-py writes PING past its own buffer: only the second one comes after what waited there.
+        """
+        await self._client.flush(timeout=5)
+        await self._client.flush(timeout=5)
+
+    async def _wait_up(self, timeout_s: float) -> None:
+        if self.is_closed:
+            raise UnavailableError(
+                f"the message bus at {self.access.url} closed the connection", why=self._last_error
+            )
+        if self.is_up:
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+        except TimeoutError as error:
+            raise UnavailableError(
+                f"the message bus at {self.access.url} cannot be reached", why=self._last_error
+            ) from error
+
+    def _denied(self, act: str, subject: str) -> DeniedError:
+        return DeniedError(
+            f"the bus user {self.access.user} may not {act} on {subject}",
+            next_step="Use the access of a user who may, or correct the permissions of this one",
+        )
+
+    def _translated(self, subject: str, body: bytes, error: BaseException) -> Exception:
+        if isinstance(error, nats.errors.MaxPayloadError):
+            return InvalidInputError(
+                f"a message for {subject} is too large",
+                why=f"{len(body)} bytes, the server takes {self.largest_message_bytes}",
+            )
+        if isinstance(error, nats.errors.NoRespondersError):
+            return NobodyAnswersError(
+                f"nothing serves {subject} on the message bus",
+                next_step="Check that JetStream is enabled and that the streams exist",
+            )
+        if isinstance(error, nats.errors.BadSubjectError | nats.errors.BadHeaderError):
+            return InvalidInputError(f"{subject!r} is no subject", why=_text(error))
+        return UnavailableError(
+            f"the message bus at {self.access.url} did not answer on {subject}", why=_text(error)
+        )
+
+    async def _on_error(self, error: Exception) -> None:
+        text = _text(error)
+        if found := _VIOLATION.search(text.lower()):
+            act, subject = found.groups()
+            self._violations[subject] = text
+            for refusal in self._refusals.get(subject, ()):
+                if not refusal.done():
+                    refusal.set_result(text)
+            self._tell_problem(f"user {self.access.user} was refused to {act} on {subject}")
+            return
+        self._last_error = text
+        if "authorization violation" in text.lower() and not self._fatal.done():
+            self._fatal.set_result(
+                DeniedError(
+                    f"the message bus at {self.access.url} does not know the key of user "
+                    f"{self.access.user}",
+                    next_step=f"Check the key file {self.access.seed_file or '(none is set)'}",
+                )
+            )
+        if isinstance(error, nats.errors.SlowConsumerError):
+            self._tell_problem(f"messages on {error.subject} come faster than they are taken")
+        self._log.debug("bus error", error=text)
+
+    async def _on_disconnected(self) -> None:
+        self._up.clear()
+        self._down.set()
+        if not self._closing:
+            self._tell_problem(f"lost the connection to {self.access.url}")
+
+    async def _on_reconnected(self) -> None:
+        self._last_error = ""
+        self.outages += 1
+        self._down.clear()
+        self._up.set()
+        self._log.info("bus reconnected")
+
+    async def _on_closed(self) -> None:
+        self._up.clear()
+        self._down.set()
+        if not self._closing:
+            self._tell_problem(f"{self.access.url} closed the connection: {self._last_error}")
+
+    def _tell_problem(self, text: str) -> None:
+        self._log.warning("bus problem", problem=text)
+        self._on_problem(text)
+
+
+def _text(error: BaseException) -> str:
+    """Return a reason for people: nats-py says it in `str`, some errors say nothing at all."""
+    text = str(error).removeprefix("nats: ").strip("' \r\n")
+    return text or type(error).__name__

@@ -1,0 +1,86 @@
+"""What a user of the bus may send and hear, in the server's own terms.
+
+Nobody but administrators may make consumers: the server delivers a push consumer's messages to any
+subject that its maker names, so the right to make one is the right to publish anything.
+"""
+
+import msgspec
+
+from appshield.bus.access import BusAccess
+from appshield.bus.api import PREFIX
+from appshield.bus.buckets import stream_of
+from appshield.contracts import streams, subjects
+from appshield.contracts.permissions import UserSpec
+from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+
+
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """Subjects that one user may publish to and subscribe to; what is not named is refused.
+
+    `publish_denied` takes away again what a wildcard in `publish` gives too much.
+    """
+
+    publish: tuple[str, ...]
+    publish_denied: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def allowed(user: UserSpec) -> Allowed:
+    """Translate what a user does into subjects."""
+    publish = [*user.publishes]
+    denied: list[str] = []
+    subscribe = [f"{BusAccess(url='', user=user.name).inbox_prefix}.>", *user.listens]
+    for consumer in user.consumes:
+        publish += _consuming(consumer.stream, consumer.name)
+    if user.agent_consumers:
+        publish += _consuming(streams.COMMANDS.name, "*")
+        for other in _others(user):
+            denied += _consuming(other.stream, other.name)
+    for stream in user.reads:
+        publish += _reading(stream.name)
+        subscribe += [subjects.stored(stream.name), *_told(stream)]
+    for bucket in (*user.looks_at, *user.keeps):
+        publish += [*_reading(stream_of(bucket)), f"{PREFIX}.STREAM.MSG.GET.{stream_of(bucket)}"]
+        subscribe += [subjects.stored(stream_of(bucket)), _keys(bucket)]
+    publish += [_keys(bucket) for bucket in user.keeps]
+    if user.administers:
+        publish.append(f"{PREFIX}.>")
+    return Allowed(
+        publish=tuple(dict.fromkeys(publish)),
+        publish_denied=tuple(dict.fromkeys(denied)),
+        subscribe=tuple(dict.fromkeys(subscribe)),
+    )
+
+
+def _consuming(stream: str, consumer: str) -> list[str]:
+    return [
+        f"{PREFIX}.CONSUMER.MSG.NEXT.{stream}.{consumer}",
+        f"{PREFIX}.CONSUMER.INFO.{stream}.{consumer}",
+        f"$JS.ACK.{stream}.{consumer}.>",
+    ]
+
+
+def _reading(stream: str) -> list[str]:
+    return [
+        f"{PREFIX}.STREAM.INFO.{stream}",
+        f"{PREFIX}.DIRECT.GET.{stream}",
+        f"{PREFIX}.DIRECT.GET.{stream}.>",
+    ]
+
+
+def _others(user: UserSpec) -> list[ConsumerSpec]:
+    """List the consumers of other services in the stream of orders."""
+    return [
+        consumer
+        for consumer in streams.CONSUMERS
+        if consumer.stream == streams.COMMANDS.name and consumer not in user.consumes
+    ]
+
+
+def _told(stream: StreamSpec) -> list[str]:
+    """List what a reader of a stream may also hear as it is published."""
+    return list(stream.subjects)
+
+
+def _keys(bucket: BucketSpec) -> str:
+    return f"$KV.{bucket.name}.>"
