@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from appshield.contracts.agents import ServiceName
 from appshield.contracts.subjects import ANY_NODE, ROOT, orders
 
 MIB = 1024 * 1024
@@ -263,9 +264,7 @@ CONSUMERS = (
 )
 
 
-def agent_consumer(
-    service: Literal["uploader", "restorer"], cluster: str, node: str
-) -> ConsumerSpec:
+def agent_consumer(service: ServiceName, cluster: str, node: str) -> ConsumerSpec:
     """Describe the consumer of an agent: the orders for its own node."""
     noun, verb = ("source", "store") if service == "uploader" else ("volume", "load")
     return ConsumerSpec(

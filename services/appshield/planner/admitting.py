@@ -6,11 +6,11 @@ the run's identity is minted from the trigger's, and each write is compared with
 
 from datetime import datetime
 
-from appshield.bus import Entry
 from msgspec.structs import replace
 
+from appshield.bus import Entry
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import AppRef, run_id
+from appshield.contracts.identities import AppRef, RunKind, run_id
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
@@ -239,9 +239,7 @@ class Admission:
         )
 
 
-def _run(kind: str, app: AppRef, trigger: Trigger, now: datetime) -> Run:
-    if kind not in {"backup", "restore", "catalog"}:
-        raise ValueError(f"no kind of run: {kind}")
+def _run(kind: RunKind, app: AppRef, trigger: Trigger, now: datetime) -> Run:
     return Run(
         id=run_id(kind, trigger.identity),
         kind=kind,

@@ -7,7 +7,6 @@ for a node that is gone are purged; the deadline of their step plans them again.
 import asyncio
 
 from appshield.bus import Bus
-
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS, ConsumerSpec, agent_consumer
 
@@ -42,7 +41,6 @@ async def keep_agent_consumers(bus: Bus, stopping: asyncio.Event) -> None:
 
 def consumer_of(agent: Agent) -> ConsumerSpec | None:
     """Name the consumer that an agent needs; only those that reach volumes of a node do."""
-    if not agent.node or agent.service not in {"uploader", "restorer"}:
-        return None
-    service = "uploader" if agent.service == "uploader" else "restorer"
-    return agent_consumer(service, agent.cluster, agent.node)
+    if agent.node and agent.service in {"uploader", "restorer"}:
+        return agent_consumer(agent.service, agent.cluster, agent.node)
+    return None

@@ -2,15 +2,16 @@
 
 from datetime import datetime
 
-from appshield.bus import Bus
-from appshield.language.scheduling import Schedule, next_due
 from msgspec.structs import replace
 
+from appshield.bus import Bus
 from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.identities import application_id
 from appshield.contracts.runs import ScheduleDue
+from appshield.language.resolved import Schedule
+from appshield.language.scheduling import next_due
 from appshield.planner.registry import Registry
 from appshield.service import Clock
 
@@ -58,7 +59,8 @@ class Observation:
         self, record: ApplicationRecord, protection: Protection, after: datetime
     ) -> None:
         """Set the timer for a protection's next time."""
-        due_at = next_due(_schedule(record, protection), after)
+        key = f"{record.app_id}/{protection.name}"
+        due_at = next_due(schedule_of(protection), after, key=key)
         if due_at is None:
             return
         due = ScheduleDue(
@@ -137,11 +139,11 @@ def timer_name(app_id: str, protection: str) -> str:
     return f"schedule.{app_id}.{protection}"
 
 
-def _schedule(record: ApplicationRecord, protection: Protection) -> Schedule:
+def schedule_of(protection: Protection) -> Schedule:
+    """Give a protection's schedule as the language's calendar takes it."""
     return Schedule(
-        expression=protection.schedule,
+        cron=protection.schedule,
         timezone=protection.timezone,
         jitter_s=protection.jitter_s,
         missed=protection.missed,
-        key=f"{record.app_id}/{protection.name}",
     )

@@ -4,8 +4,6 @@ import asyncio
 import os
 import socket
 
-from appshield.vault.finding import ClusterVaults
-
 from appshield.bus import Bus, BusAccess
 from appshield.contracts import streams
 from appshield.contracts.agents import Agent
@@ -28,6 +26,7 @@ from appshield.restorer.preparing import Preparing
 from appshield.restorer.settings import Settings
 from appshield.service import Health, SystemClock, announce, serve_health
 from appshield.service.steps import StepWork
+from appshield.vault.finding import ClusterVaults
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:

@@ -44,30 +44,15 @@ class Cataloguing:
             versions += len(found.versions)
         return outcome(CatalogRebuilt, order, applications=len(identities), versions=versions)
 
-    async def _read(self, order: RebuildCatalog, identity: ApplicationIdentity) -> ApplicationFound:
-        app = AppRef(cluster=identity.cluster, namespace=identity.namespace, name=identity.name)
-        highest, versions, damaged = 0, (), ()
-        try:
-            async with self._custody.held(order.vault, identity.app_id) as held:
-                highest, versions, damaged = await run_blocking(partial(_read, held, order.vault))
-        except AppShieldError as error:
-            damaged = (str(error),)
-        return outcome(
-            ApplicationFound,
-            order,
-            app=app,
-            app_id=identity.app_id,
-            uid=identity.uid,
-            vault=order.vault,
-            highest_version=highest,
-            versions=versions,
-            damaged=damaged,
-        )
+    async class _Holding(msgspec.Struct, frozen=True, kw_only=True):
+    """What one repository holds, and what of it cannot be read."""
+
+    highest: int
+    versions: tuple[VersionRecord, ...]
+    damaged: tuple[str, ...]
 
 
-def _read(
-    held: HeldRepository, vault: str, _: Cancelled
-) -> tuple[int, tuple[VersionRecord, ...], tuple[str, ...]]:
+def _read(held: HeldRepository, vault: str, _: Cancelled) -> _Holding:
     reader = Reader(held.repository)
     pins = held.shelf.pins()
     versions: list[VersionRecord] = []
@@ -92,4 +77,4 @@ def _read(
         )
     highest = max([held.shelf.highest_version(), *(v.facts.number for v in versions)])
     ordered = tuple(sorted(versions, key=lambda version: version.facts.number))
-    return highest, ordered, tuple(damaged)
+    return _Holding(highest=highest, versions=ordered, damaged=tuple(damaged))

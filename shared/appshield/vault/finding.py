@@ -1,0 +1,121 @@
+"""Find a Vault by its name in the cluster: its object names the Secrets that open it.
+
+Credentials and the root key are read from those Secrets when they are needed, kept in memory for a
+short while, and appear nowhere else.
+"""
+
+import base64
+import time
+from typing import Any, Protocol
+
+from appshield.errors import DeniedError, InvalidInputError, NotFoundError
+from appshield.kubernetes import Kind, Object
+from appshield.kubernetes.kinds import SECRET, VAULT
+from appshield.language.kinds import SecretReference
+from appshield.language.kinds import Vault as VaultDocument
+from appshield.language.object_reading import read_object
+from appshield.language.resolved import ResolvedVault
+from appshield.language.resolving import resolve_vault
+from appshield.objectstore import S3Credentials, S3Location
+from appshield.vault.access import VaultAccess
+from appshield.vault.root_key import import_root_key
+from appshield.vault.vault import Vault, open_vault
+
+_FRESH_S = 30.0
+ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, ROOT_KEY = "accessKey", "secretKey", "sessionToken", "key"
+
+
+class ClusterReader(Protocol):
+    """The part of a cluster that is needed here."""
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        """Read one object, None when it is not there."""
+        ...
+
+
+class ClusterVaults:
+    """Opens Vaults that are objects of the cluster."""
+
+    def __init__(self, cluster: ClusterReader) -> None:
+        self._cluster = cluster
+        self._opened: dict[str, tuple[float, Vault]] = {}
+
+    async def open(self, name: str) -> Vault:
+        """Open a Vault; one that was opened a moment ago is not looked up again.
+
+        Raises:
+            NotFoundError: the Vault or one of its Secrets does not exist.
+            InvalidInputError: one of them is not as it should be.
+        """
+        known = self._opened.get(name)
+        if known is not None and time.monotonic() - known[0] < _FRESH_S:
+            return known[1]
+        vault = open_vault(await self.access(name))
+        self._opened[name] = (time.monotonic(), vault)
+        return vault
+
+    async def access(self, name: str) -> VaultAccess:
+        """Read what is needed to open a Vault."""
+        document = await self._document(name)
+        credentials = await self._secret(document.credentials_secret, name)
+        key = await self._secret(document.key_secret, name)
+        if document.ca_secret is not None:
+            raise InvalidInputError(
+                f"Vault {name} names a CA of its own",
+                why="certificates from a Secret are not supported yet",
+                next_step="Add the CA to the machine's trusted certificates.",
+            )
+        return VaultAccess(
+            name=name,
+            location=S3Location(
+                endpoint=document.endpoint,
+                bucket=document.bucket,
+                prefix=document.prefix,
+                region=document.region,
+                addressing=document.addressing,
+            ),
+            credentials=S3Credentials(
+                access_key=_value(credentials, ACCESS_KEY, name),
+                secret_key=_value(credentials, SECRET_KEY, name),
+                session_token=credentials.get(SESSION_TOKEN, ""),
+            ),
+            root_key=import_root_key(_value(key, ROOT_KEY, name)),
+            read_only=document.read_only,
+        )
+
+    async def _document(self, name: str) -> ResolvedVault:
+        found = await self._cluster.get(VAULT, name)
+        if found is None:
+            raise NotFoundError(
+                f"Vault {name} does not exist",
+                next_step="`appshield vault add` makes one; `kubectl get vaults` lists them.",
+            )
+        document = read_object(found)
+        if not isinstance(document, VaultDocument):
+            raise InvalidInputError(f"{name} is no Vault")
+        return resolve_vault(document)
+
+    async def _secret(self, reference: SecretReference, vault: str) -> dict[str, str]:
+        found = await self._cluster.get(SECRET, reference.name, reference.namespace)
+        if found is None:
+            raise NotFoundError(
+                f"Secret {reference.namespace}/{reference.name} does not exist",
+                why=f"Vault {vault} names it",
+                next_step="Create it, or correct the Vault.",
+            )
+        return _decoded(found)
+
+
+def _decoded(secret: Object) -> dict[str, str]:
+    data: dict[str, Any] = secret.get("data") or {}
+    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+
+
+def _value(secret: dict[str, str], name: str, vault: str) -> str:
+    if not secret.get(name):
+        raise DeniedError(
+            f"Vault {vault} cannot be opened",
+            why=f"its Secret holds no `{name}`",
+            next_step="Add it to the Secret.",
+        )
+    return secret[name]
