@@ -4,7 +4,6 @@ import asyncio
 from functools import partial
 
 import msgspec
-from appshield.vault import ApplicationIdentity
 
 from appshield.bus import Bus
 from appshield.capture.layout import VERSION_FILE
@@ -22,6 +21,7 @@ from appshield.errors import AppShieldError
 from appshield.repository import Reader
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.vault import ApplicationIdentity
 
 
 class Cataloguing:
@@ -44,7 +44,27 @@ class Cataloguing:
             versions += len(found.versions)
         return outcome(CatalogRebuilt, order, applications=len(identities), versions=versions)
 
-    async class _Holding(msgspec.Struct, frozen=True, kw_only=True):
+    async def _read(self, order: RebuildCatalog, identity: ApplicationIdentity) -> ApplicationFound:
+        app = AppRef(cluster=identity.cluster, namespace=identity.namespace, name=identity.name)
+        try:
+            async with self._custody.held(order.vault, identity.app_id) as held:
+                found = await run_blocking(partial(_read, held, order.vault))
+        except AppShieldError as error:
+            found = _Holding(highest=0, versions=(), damaged=(str(error),))
+        return outcome(
+            ApplicationFound,
+            order,
+            app=app,
+            app_id=identity.app_id,
+            uid=identity.uid,
+            vault=order.vault,
+            highest_version=found.highest,
+            versions=found.versions,
+            damaged=found.damaged,
+        )
+
+
+class _Holding(msgspec.Struct, frozen=True, kw_only=True):
     """What one repository holds, and what of it cannot be read."""
 
     highest: int
