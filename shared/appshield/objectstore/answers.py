@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -96,7 +96,7 @@ def listing_page(body: bytes) -> ListingPage:
     for element in root:
         kind = _local(element)
         key = _child(element, {"Contents": "Key", "CommonPrefixes": "Prefix"}.get(kind, ""))
-        name = unquote(key) if escaped else key
+        name = unquote_plus(key) if escaped else key
         if kind == "Contents":
             objects.append(ObjectFacts(name, int(_child(element, "Size"))))
         elif kind == "CommonPrefixes":

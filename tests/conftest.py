@@ -1,0 +1,3 @@
+"""Fixtures of real servers that every test may ask for."""
+
+pytest_plugins = ["embedded_s3"]
