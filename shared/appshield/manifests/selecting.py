@@ -1,0 +1,45 @@
+"""Label selectors, with the meaning that Kubernetes gives them.
+
+Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+"""
+
+from collections.abc import Mapping
+
+from appshield.language.kinds import Requirement
+from appshield.language.resolved import ResolvedResources
+
+
+def matches_labels(resources: ResolvedResources, labels: Mapping[str, str]) -> bool:
+    """Whether every condition of the selector holds; an empty selector holds for all."""
+    wanted = resources.match_labels.items()
+    return all(labels.get(key) == value for key, value in wanted) and all(
+        _holds(requirement, labels) for requirement in resources.match_expressions
+    )
+
+
+def described(resources: ResolvedResources) -> str:
+    """Return the selector as people write it: `tier=web,env in (a, b)`."""
+    parts = [f"{key}={value}" for key, value in sorted(resources.match_labels.items())]
+    for one in resources.match_expressions:
+        match one.operator:
+            case "Exists":
+                parts.append(one.key)
+            case "DoesNotExist":
+                parts.append(f"!{one.key}")
+            case _:
+                word = "in" if one.operator == "In" else "notin"
+                parts.append(f"{one.key} {word} ({', '.join(one.values)})")
+    return ",".join(parts) or "everything"
+
+
+def _holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
+    present = requirement.key in labels
+    match requirement.operator:
+        case "Exists":
+            return present
+        case "DoesNotExist":
+            return not present
+        case "In":
+            return present and labels[requirement.key] in requirement.values
+        case "NotIn":
+            return not present or labels[requirement.key] not in requirement.values
