@@ -1,0 +1,57 @@
+"""Keep programs running: one that ends is started again, after a pause that grows while it fails.
+
+Told to stop, every program is asked to stop, given its time, and only then ended.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from appshield.local.embedded.process import OwnedProcess
+from appshield.local.programs import pid_file
+from appshield.service import pause
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 10.0
+_STEADY_AFTER_S = 20.0
+_STOP_DEADLINE_S = 25.0
+
+Report = Callable[[str], None]
+
+
+async def keep_running(
+    process: OwnedProcess, *, pids: Path, stopping: asyncio.Event, report: Report
+) -> None:
+    """Run one program until told to stop."""
+    wait_s = _FIRST_PAUSE_S
+    file = pid_file(pids, process.name)
+    try:
+        while not stopping.is_set():
+            started = time.monotonic()
+            await process.start()
+            file.write_text(f"{process.pid}\n")
+            code = await _until_end(process, stopping)
+            if code is None:
+                break
+            if time.monotonic() - started > _STEADY_AFTER_S:
+                wait_s = _FIRST_PAUSE_S
+            report(f"{process.name} ended with {code}; it starts again in {wait_s:g} s")
+            await pause(stopping, wait_s)
+            wait_s = min(wait_s * 2, _LONGEST_PAUSE_S)
+    finally:
+        await process.stop(_STOP_DEADLINE_S)
+        file.unlink(missing_ok=True)
+
+
+async def _until_end(process: OwnedProcess, stopping: asyncio.Event) -> int | None:
+    """Wait for the program's end or for the word to stop; return its exit code, None for that."""
+    ended = asyncio.create_task(process.wait(), name=f"{process.name} ends")
+    told = asyncio.create_task(stopping.wait(), name="stop")
+    try:
+        await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else None
+    finally:
+        for task in (ended, told):
+            task.cancel()
+        await asyncio.gather(ended, told, return_exceptions=True)

@@ -1,0 +1,138 @@
+"""`appshield up`: all of AppShield on one machine, against a cluster.
+
+In order: the embedded message bus and object store (unless others are named), the kinds and the
+Vault `primary` in the cluster, then the services, each kept running. Told to stop, it all stops in
+the reverse order; what was stored stays.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from appshield.bus import Bus, BusAccess
+from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.local.connection import Connection, write_connection
+from appshield.local.embedded.message_bus import EmbeddedBus
+from appshield.local.embedded.object_store import EmbeddedObjectStore
+from appshield.local.embedded.process import OwnedProcess
+from appshield.local.home import Home
+from appshield.local.keeping import keep_running
+from appshield.local.programs import SERVICES, Surroundings, command_of, environment_of
+from appshield.local.vaults import add_vault
+from appshield.watcher.kinds import install_kinds
+
+PRIMARY = "primary"
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The cluster to protect, and how its node's volumes can be reached from this machine."""
+
+    access: ClusterAccess
+    node: str = ""
+    kubelet_root: str = ""
+    holder_image: str = ""
+    name: str = ""
+
+
+async def run_up(
+    home: Home,
+    target: Target,
+    *,
+    environment: Mapping[str, str],
+    stopping: asyncio.Event,
+    report: Report,
+    ready: asyncio.Event | None = None,
+) -> None:
+    """Run AppShield until told to stop; `ready` is set when every service was started."""
+    home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with _bus(home, environment, report) as users, _store(home, environment, report) as store:
+        async with Cluster.connect(target.access) as cluster:
+            name = target.name or await cluster.uid()
+            report("installing AppShield's kinds and the Vault in the cluster")
+            await install_kinds(cluster)
+            if store is not None:
+                await add_vault(
+                    cluster,
+                    home,
+                    name=PRIMARY,
+                    location=store.location(),
+                    credentials=store.credentials,
+                )
+        async with Bus.connect(users("installer"), name="installer") as bus:
+            await bus.ensure_topology()
+        surroundings = Surroundings(
+            cluster=name,
+            kubeconfig=target.access.kubeconfig,
+            context=target.access.context,
+            node=target.node,
+            kubelet_root=target.kubelet_root,
+            holder_image=target.holder_image,
+        )
+        _tell_others(home, users("person"), surroundings)
+        async with asyncio.TaskGroup() as tasks:
+            for service in SERVICES:
+                process = OwnedProcess(
+                    service,
+                    command_of(service),
+                    log_file=home.logs / f"{service}.log",
+                    environment=environment_of(
+                        service, bus=users(service), surroundings=surroundings, ours=environment
+                    ),
+                )
+                keeping = keep_running(process, pids=home.pids, stopping=stopping, report=report)
+                tasks.create_task(keeping, name=service)
+            report(f"AppShield runs: {', '.join(SERVICES)}; logs in {home.logs}")
+            if ready is not None:
+                ready.set()
+
+
+def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings) -> None:
+    """Let other commands on this machine find bus and cluster."""
+    home.pids.mkdir(exist_ok=True)
+    write_connection(
+        home,
+        Connection(
+            nats_url=person.url,
+            users_folder=str(Path(person.seed_file).parent) if person.seed_file else "",
+            kubeconfig=surroundings.kubeconfig,
+            context=surroundings.context,
+            cluster=surroundings.cluster,
+        ),
+    )
+
+
+@asynccontextmanager
+async def _bus(
+    home: Home, environment: Mapping[str, str], report: Report
+) -> AsyncIterator[Callable[[str], BusAccess]]:
+    """Give the access of each user to the bus: the one that is named, else the embedded one."""
+    url = environment.get("APPSHIELD_NATS_URL", "")
+    if url:
+        seeds = environment.get("APPSHIELD_NATS_USERS", "")
+        report(f"using the message bus at {url}")
+        yield lambda user: BusAccess(
+            url=url, user=user, seed_file=f"{seeds}/{user}.nk" if seeds else ""
+        )
+        return
+    report("starting the message bus")
+    async with EmbeddedBus(home.bus) as embedded:
+        yield embedded.access
+
+
+@asynccontextmanager
+async def _store(
+    home: Home, environment: Mapping[str, str], report: Report
+) -> AsyncIterator[EmbeddedObjectStore | None]:
+    """Run the embedded object store, unless Vaults elsewhere are to be used alone."""
+    if environment.get("APPSHIELD_STORE") == "none":
+        report("no object store of our own: add a Vault with `appshield vault add`")
+        yield None
+        return
+    report("starting the object store")
+    async with EmbeddedObjectStore(home.store) as embedded:
+        yield embedded

@@ -1,0 +1,157 @@
+"""Make a Vault known to the cluster: its bucket, its Secrets, its object, and a copy of its key.
+
+Doing it again changes nothing. The root key is made once, or given; it is also kept in a private
+file, for the day on which the cluster is gone.
+"""
+
+import asyncio
+import base64
+import contextlib
+from pathlib import Path
+
+from appshield.errors import DeniedError, NotFoundError
+from appshield.kubernetes import AlreadyExistsError, Cluster, Object
+from appshield.kubernetes.kinds import NAMESPACE, SECRET, VAULT
+from appshield.language.kinds import API_VERSION
+from appshield.local.home import Home
+from appshield.objectstore import S3Credentials, S3Location
+from appshield.objectstore.bucket import ensure_bucket
+from appshield.podvolumes import MANAGED
+from appshield.vault import (
+    VaultAccess,
+    export_root_key,
+    import_root_key,
+    new_root_key,
+    open_vault,
+)
+from appshield.vault.finding import ACCESS_KEY, ROOT_KEY, SECRET_KEY, SESSION_TOKEN
+
+SYSTEM_NAMESPACE = "appshield-system"
+
+
+async def add_vault(
+    cluster: Cluster,
+    home: Home,
+    *,
+    name: str,
+    location: S3Location,
+    credentials: S3Credentials,
+    root_key: bytes | None = None,
+    read_only: bool = False,
+) -> VaultAccess:
+    """Set a Vault up, in the bucket and in the cluster.
+
+    Raises:
+        DeniedError: the bucket holds a Vault with another root key, or refuses the credentials.
+        UnavailableError: the store cannot be reached.
+    """
+    key = root_key or await _known_key(cluster, home, name) or new_root_key()
+    access = VaultAccess(
+        name=name, location=location, credentials=credentials, root_key=key, read_only=read_only
+    )
+    if not read_only:
+        await ensure_bucket(location, credentials)
+        await asyncio.to_thread(open_vault(access).initialize)
+    else:
+        await asyncio.to_thread(open_vault(access).vault_id)
+    _keep_key(home, name, key)
+    await _install(cluster, access)
+    return access
+
+
+async def _known_key(cluster: Cluster, home: Home, name: str) -> bytes | None:
+    file = key_file(home, name)
+    if file.exists():
+        return import_root_key(file.read_text())
+    found = await cluster.get(SECRET, f"vault-{name}-key", SYSTEM_NAMESPACE)
+    if found is None:
+        return None
+    return import_root_key(base64.b64decode(found["data"][ROOT_KEY]).decode())
+
+
+def key_file(home: Home, name: str) -> Path:
+    """Name the file that holds the copy of a Vault's root key."""
+    return home.root_keys / f"{name}.key"
+
+
+def exported_key(home: Home, name: str) -> str:
+    """Give the root key of a Vault as text to be kept in a safe place.
+
+    Raises:
+        NotFoundError: this installation has no such Vault.
+    """
+    file = key_file(home, name)
+    if not file.exists():
+        raise NotFoundError(
+            f"the root key of Vault {name} is not on this machine",
+            why=f"{file} does not exist",
+            next_step=f"It is in Secret {SYSTEM_NAMESPACE}/vault-{name}-key of the cluster.",
+        )
+    return file.read_text().strip()
+
+
+def _keep_key(home: Home, name: str, key: bytes) -> None:
+    file = key_file(home, name)
+    home.root_keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if file.exists():
+        if import_root_key(file.read_text()) != key:
+            raise DeniedError(
+                f"the root key of Vault {name} on this machine is another one",
+                why=f"{file} holds a different key",
+                next_step="Choose another name for the Vault, or move that file away.",
+            )
+        return
+    file.touch(mode=0o600)
+    file.write_text(export_root_key(key) + "\n")
+
+
+async def _install(cluster: Cluster, access: VaultAccess) -> None:
+    space: Object = {"apiVersion": "v1", "kind": "Namespace"}
+    space["metadata"] = {"name": SYSTEM_NAMESPACE, "labels": dict(MANAGED)}
+    with contextlib.suppress(AlreadyExistsError):
+        await cluster.create(NAMESPACE, space)
+    credentials = {
+        ACCESS_KEY: access.credentials.access_key,
+        SECRET_KEY: access.credentials.secret_key,
+    }
+    if access.credentials.session_token:
+        credentials[SESSION_TOKEN] = access.credentials.session_token
+    key = {ROOT_KEY: export_root_key(access.root_key)}
+    await cluster.apply(SECRET, _secret(f"vault-{access.name}-credentials", credentials))
+    await cluster.apply(SECRET, _secret(f"vault-{access.name}-key", key))
+    await cluster.apply(VAULT, _document(access))
+
+
+def _secret(name: str, values: dict[str, str]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": SYSTEM_NAMESPACE, "labels": dict(MANAGED)},
+        "type": "Opaque",
+        "data": {k: base64.b64encode(v.encode()).decode() for k, v in values.items()},
+    }
+
+
+def _document(access: VaultAccess) -> Object:
+    location = access.location
+    spec: Object = {
+        "endpoint": location.endpoint,
+        "bucket": location.bucket,
+        "region": location.region,
+        "addressing": location.addressing,
+        "credentialsSecret": {
+            "namespace": SYSTEM_NAMESPACE,
+            "name": f"vault-{access.name}-credentials",
+        },
+        "keySecret": {"namespace": SYSTEM_NAMESPACE, "name": f"vault-{access.name}-key"},
+    }
+    if location.prefix:
+        spec["prefix"] = location.prefix
+    if access.read_only:
+        spec["readOnly"] = True
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Vault",
+        "metadata": {"name": access.name},
+        "spec": spec,
+    }
