@@ -8,6 +8,8 @@ from appshield.custody import Custody
 from appshield.errors import NotFoundError, RefusedError, RunFailedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object, ready
 from appshield.kubernetes.kinds import CRD
+from appshield.manifests.objects import Reference, reference_of
+from appshield.manifests.relocating import link_owners
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.preparing import ensure_namespace
 from appshield.restorer.reading import read_version
@@ -41,8 +43,9 @@ class Applying:
         await context.ensure_wanted()
         await ensure_namespace(self._cluster, content.objects, order.target_namespace)
         mark = mark_of(order)
+        made: dict[Reference, str] = {}
         for wave in content.waves:
-            await together((self._make(obj, mark) for obj in wave), at_once=_AT_ONCE)
+            await together((self._make(obj, mark, made) for obj in wave), at_once=_AT_ONCE)
             context.moved()
             await self._until_served(wave)
         await together(
@@ -50,7 +53,8 @@ class Applying:
         )
         return outcome(ObjectsApplied, order, objects=len(content.objects))
 
-    async def _make(self, obj: Object, mark: str) -> None:
+    async def _make(self, obj: Object, mark: str, made: dict[Reference, str]) -> None:
+        """Make one object, its owners linked; remember its uid for those that it owns."""
         if obj["kind"] == "Namespace":
             return  # made before
         kind = await kind_of(self._cluster, obj)
@@ -61,7 +65,7 @@ class Applying:
                 next_step="Install what defines that kind, then restore again.",
             )
         try:
-            await self._cluster.create(kind, marked(obj, mark))
+            there = await self._cluster.create(kind, marked(link_owners(obj, made), mark))
         except AlreadyExistsError:
             other = await standing(self._cluster, obj)
             if other is None or not is_ours(other, mark):
@@ -69,6 +73,8 @@ class Applying:
                     f"{described(obj)} came into the way while restoring",
                     next_step="Delete it and restore again; what is done already is kept.",
                 ) from None
+            there = other
+        made[reference_of(obj)] = there["metadata"]["uid"]
 
     async def _until_served(self, wave: tuple[Object, ...]) -> None:
         definitions = [obj for obj in wave if obj["kind"] == "CustomResourceDefinition"]

@@ -12,6 +12,7 @@ from appshield.custody import Custody
 from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, POD, PVC
+from appshield.manifests.relocating import link_owners
 from appshield.podvolumes import holder_pod, is_running
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.reading import read_version
@@ -94,7 +95,7 @@ class Preparing:
     async def _make_claim(self, claim: Object, mark: str) -> None:
         metadata = claim["metadata"]
         try:
-            await self._cluster.create(PVC, marked(claim, mark))
+            await self._cluster.create(PVC, marked(link_owners(claim, {}), mark))
         except AlreadyExistsError:
             standing = await self._cluster.get(PVC, metadata["name"], metadata["namespace"])
             if standing is None or not is_ours(standing, mark):
