@@ -21,8 +21,7 @@ import json
 from collections.abc import Callable, Collection
 from typing import Any
 
-from appshield.manifests.comparing import differences as differences
-from appshield.manifests.comparing import same as same
+from appshield.manifests.comparing import differences, same
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import (
     Object,
@@ -34,6 +33,8 @@ from appshield.manifests.objects import (
     metadata,
 )
 from appshield.manifests.workloads import pod_template
+
+__all__ = ["clean", "differences", "same"]
 
 SERVER_METADATA = (
     "uid",
