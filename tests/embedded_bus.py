@@ -7,11 +7,16 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Receipt
+from appshield.contracts import encode
+from appshield.contracts.identities import AppRef
 from appshield.contracts.permissions import USERS, UserSpec
+from appshield.contracts.requests import RequestBackup
+from appshield.contracts.streams import MIB, BucketSpec, ConsumerSpec, StreamSpec
 from appshield.local.embedded.message_bus import EmbeddedBus
 
 TESTER = UserSpec(
@@ -19,11 +24,42 @@ TESTER = UserSpec(
 )
 
 _numbers = itertools.count(1)
+APP = AppRef(cluster="test", namespace="shop", name="web")
 
 
-def fresh_name(prefix: str) -> str:
-    """Return a name that no other test of this session uses."""
-    return f"{prefix}{next(_numbers)}"
+def scratch_stream(**limits: Any) -> StreamSpec:  # noqa: ANN401 - the fields of a StreamSpec
+    """Describe a stream with a name and subjects of its own."""
+    number = next(_numbers)
+    settings = {"bytes_max": MIB, **limits}
+    return StreamSpec(
+        name=f"APPSHIELD_TEST_{number}",
+        purpose="a test",
+        subjects=(f"appshield.v1.test.{number}.>",),
+        **settings,
+    )
+
+
+def scratch_consumer(stream: StreamSpec, **limits: Any) -> ConsumerSpec:  # noqa: ANN401 - as above
+    """Describe a consumer of everything in a stream."""
+    name = f"tester-{next(_numbers)}"
+    return ConsumerSpec(name=name, stream=stream.name, filters=stream.subjects, **limits)
+
+
+def scratch_bucket(**limits: Any) -> BucketSpec:  # noqa: ANN401 - as above
+    """Describe a bucket with a name of its own."""
+    settings = {"bytes_max": MIB, **limits}
+    return BucketSpec(name=f"APPSHIELD_TEST_{next(_numbers)}", purpose="a test", **settings)
+
+
+def subject_in(stream: StreamSpec, name: str = "one") -> str:
+    """Name a subject that a scratch stream keeps."""
+    return stream.subjects[0].replace(">", name)
+
+
+async def put(bus: Bus, stream: StreamSpec, identity: str, name: str = "one") -> Receipt:
+    """Publish a request called `identity` into a scratch stream."""
+    request = RequestBackup(app=APP, request_id=identity)
+    return await bus.publish_raw(subject_in(stream, name), encode(request), message_id=identity)
 
 
 @asynccontextmanager
@@ -44,4 +80,5 @@ async def embedded_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 async def bus(embedded_bus: EmbeddedBus) -> AsyncIterator[Bus]:
     """A connection to it as `tester`."""
     async with Bus.connect(embedded_bus.access("tester"), name="tests") as connected:
+        await connected.ensure_topology()
         yield connected

@@ -16,6 +16,7 @@ from appshield.contracts import MESSAGES
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.permissions import USERS, UserSpec
+from appshield.contracts.runs import Progress, ScheduleDue, StepDue
 from appshield.contracts.streams import (
     BUCKETS,
     CONSUMERS,
@@ -25,8 +26,18 @@ from appshield.contracts.streams import (
     ConsumerSpec,
     StreamSpec,
 )
+from appshield.contracts.subjects import ANY_NODE, ROOT, due
 
 SAMPLE_VERSION = "v1"
+
+_PLACE = AppRef(cluster="the-cluster", namespace="the-namespace", name="the-name")
+_LIVE = f"{ROOT}.live.progress.<cluster>.<namespace>.<app>"
+ELSEWHERE: Mapping[type[Message], str] = {
+    Progress: _LIVE,
+    StepDue: due("<timer>"),
+    ScheduleDue: due("<timer>"),
+}
+"""Messages that travel on another subject than their own."""
 
 _HEAD = """# Contracts
 
@@ -38,6 +49,11 @@ fields are only added, with a default. Decisions are in `adr/`.
 Delivery is at least once: a reader may see the same message again and must not act twice. A name
 with dots becomes one subject token by writing `_` for each dot. Ten lines that ask for a backup
 need no AppShield: publish the JSON of a `RequestBackup` with a `Nats-Msg-Id`.
+"""
+
+_AGENTS = """
+Agents on nodes have one more each, made by the planner: `<service>-<cluster>-<node>` in
+`APPSHIELD_COMMANDS`, for the orders that name their node (`_any` is a node that any worker is on).
 """
 
 
@@ -73,8 +89,7 @@ def readme() -> str:
         _table(
             ("consumer", "stream", "reads", "silence", "deliveries"), map(_consumer_row, CONSUMERS)
         ),
-        "Agents on nodes have one more each, made by the planner: "
-        "`<service>-<cluster>-<node>` in `APPSHIELD_COMMANDS`.",
+        _AGENTS,
         "## Buckets",
         _table(("bucket", "what for", "size", "keys live"), map(_bucket_row, BUCKETS)),
         "## Users",
@@ -93,20 +108,25 @@ def _value(kind: types.Type, name: str) -> object:
     """Make a value of any type that the contracts use; `name` is the field's."""
     match kind:
         case types.StructType():
-            value: dict[str, object] = {one.name: _value(one.type, one.name) for one in kind.fields}
+            value = {one.name: _value(one.type, one.name) for one in kind.fields}
             return {kind.tag_field: kind.tag, **value} if kind.tag_field else value
         case types.UnionType():
-            return _value(next(t for t in kind.types if not isinstance(t, types.NoneType)), name)
+            return _value(_members(kind)[0], name)
         case types.LiteralType():
             return kind.values[0]
-        case types.VarTupleType() | types.ListType() | types.SetType() | types.FrozenSetType():
-            return [_value(kind.item_type, name.removesuffix("s"))]
-        case types.TupleType():
-            return [_value(one, name) for one in kind.item_types]
+        case types.VarTupleType() | types.ListType():
+            return [_value(one, name.removesuffix("s")) for one in _members(kind.item_type)]
         case types.DictType():
             return {"key": _value(kind.value_type, name)}
         case _:
             return _plain(kind, name)
+
+
+def _members(kind: types.Type) -> tuple[types.Type, ...]:
+    """List the kinds of value that a type allows, None aside."""
+    if not isinstance(kind, types.UnionType):
+        return (kind,)
+    return tuple(one for one in kind.types if not isinstance(one, types.NoneType))
 
 
 def _plain(kind: types.Type, name: str) -> object:
@@ -124,23 +144,22 @@ def _plain(kind: types.Type, name: str) -> object:
 
 
 def _message_row(message: type[Message]) -> tuple[str, ...]:
-    app = AppRef(cluster="CLUSTER", namespace="NAMESPACE", name="APP")
     said = (inspect.getdoc(message) or "").partition("\n\n")[0].replace("\n", " ")
-    return f"`{message.__name__}`", said, f"`{_subject(message, app)}`"
+    return f"`{message.__name__}`", said, f"`{subject_form(message)}`"
 
 
-def _subject(message: type[Message], app: AppRef) -> str:
+def subject_form(message: type[Message]) -> str:
+    """Return where a message travels, with the changing parts in angle brackets."""
+    if message in ELSEWHERE:
+        return ELSEWHERE[message]
     made: Any = example(message)
-    lower = AppRef(
-        cluster=app.cluster.lower(), namespace=app.namespace.lower(), name=app.name.lower()
-    )
-    changes: dict[str, object] = {"app": lower}
+    changes: dict[str, object] = {"app": _PLACE}
     if "node" in message.__struct_fields__:
         changes["node"] = ""
     subject = str(msgspec.structs.replace(made, **changes).subject())
-    for name in ("cluster", "namespace", "app"):
-        subject = subject.replace(f".{name}", f".<{name}>")
-    return subject
+    for name in ("cluster", "namespace", "name"):
+        subject = subject.replace(f".the-{name}", f".<{name}>")
+    return subject.replace("<name>", "<app>").replace(f".{ANY_NODE}.", ".<node>.")
 
 
 def _stream_row(stream: StreamSpec) -> tuple[str, ...]:
@@ -180,7 +199,7 @@ def _user_row(user: UserSpec) -> tuple[str, ...]:
     if user.agent_consumers:
         consumes.append(f"{user.name}-<cluster>-<node>")
     publishes = [*user.publishes, *(["the server's own API"] if user.administers else [])]
-    reads = [spec.name for spec in (*user.reads, *user.looks_at)]
+    reads = [*(one.name for one in user.reads), *(one.name for one in user.looks_at)]
     return (
         f"`{user.name}`",
         _codes(publishes),

@@ -19,8 +19,8 @@ from appshield.bus.waiting import Budget
 from appshield.contracts.streams import ConsumerSpec
 from appshield.errors import UnavailableError
 
-WAIT_S = 2.0
-"""How long one request waits for messages."""
+WAIT_S = 1.0
+"""How long one request waits for messages: a drain may take as long."""
 
 _GRACE_S = 1.0
 _SETTLE_BUDGET_S = 10.0
