@@ -166,14 +166,14 @@ class FakeKubernetes:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs))
         try:
-            if request.headers.get("Authorization") != f"Bearer {self.token}":
-                raise RefusedByFakeError(401, "Unauthorized", "Unauthorized")
             self._fail(request)
             return await self._dispatch(request)
         except RefusedByFakeError as refused:
             return web.json_response(refused.status, status=refused.code, headers=refused.headers)
 
     def _fail(self, request: web.Request) -> None:
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            raise RefusedByFakeError(401, "Unauthorized", "Unauthorized")
         for fault in self._faults:
             if fault.left and fault.method in request.method and fault.path in request.path_qs:
                 fault.left -= 1

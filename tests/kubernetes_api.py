@@ -10,10 +10,10 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 import yaml
-from fake_kubernetes import FakeKubernetes
-from tcp_proxy import TcpProxy
 
 from appshield.kubernetes import Cluster, ClusterAccess, Object, kinds
+from fake_kubernetes import FakeKubernetes
+from tcp_proxy import TcpProxy
 
 
 class Api(Protocol):

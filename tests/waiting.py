@@ -3,12 +3,24 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
+@overload
+async def wait_until(
+    check: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    deadline_s: float,
+    what: str,
+    every_s: float = 0.05,
+) -> T: ...
+@overload
+async def wait_until(
+    check: Callable[[], T], *, deadline_s: float, what: str, every_s: float = 0.05
+) -> T: ...
 async def wait_until(
     check: Callable[[], Awaitable[T] | T],
     *,
@@ -16,7 +28,7 @@ async def wait_until(
     what: str,
     every_s: float = 0.05,
 ) -> T:
-    """Return the first truthy answer of `check`; fail after `deadline_s` with `what` was missing."""
+    """Return the first truthy answer of `check`; fail after `deadline_s`, naming `what`."""
     last = time.monotonic() + deadline_s
     while True:
         answer = check()

@@ -8,17 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_kubernetes import FakeKubernetes
-from kubernetes_api import (
-    Api,
-    FakeApi,
-    config_map,
-    gadgets,
-    namespace_in,
-    through_proxy,
-)
-from mirror import Mirror
-from waiting import wait_until
 
 from appshield.errors import DeadlineError, DeniedError, InvalidInputError, NotFoundError
 from appshield.kubernetes import (
@@ -35,6 +24,17 @@ from appshield.kubernetes import (
     listing,
     ready,
 )
+from fake_kubernetes import FakeKubernetes
+from kubernetes_api import (
+    Api,
+    FakeApi,
+    config_map,
+    gadgets,
+    namespace_in,
+    through_proxy,
+)
+from mirror import Mirror
+from waiting import wait_until
 
 
 @pytest.fixture(params=["fake"])
@@ -220,9 +220,9 @@ async def test_discovery_finds_kinds_by_any_of_their_names(cluster: Cluster) -> 
 
 async def test_an_unknown_kind_is_named_in_the_error(cluster: Cluster) -> None:
     """Neither a name nor an apiVersion is guessed."""
-    with pytest.raises(NotFoundError, match="knows no kind widgets.example.com"):
+    with pytest.raises(NotFoundError, match=r"knows no kind widgets\.example\.com"):
         await cluster.kind_named("widgets.example.com")
-    with pytest.raises(NotFoundError, match="Widget of example.com/v1"):
+    with pytest.raises(NotFoundError, match=r"Widget of example\.com/v1"):
         await cluster.kind_of("example.com/v1", "Widget")
 
 
@@ -485,7 +485,7 @@ async def test_a_reflector_waits_for_a_definition_that_is_missing(
 
 async def test_strangers_are_turned_away(api: Api, tmp_path: Path) -> None:
     """Wrong credentials end the connecting with an error that names server, file and context."""
-    document = yaml.safe_load(Path(api.kubeconfig).read_text())
+    document = yaml.safe_load(await asyncio.to_thread(Path(api.kubeconfig).read_text))
     for user in document["users"]:
         user["user"] = {"token": "planted-secret"}
     path = tmp_path / "stranger"

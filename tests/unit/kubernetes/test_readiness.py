@@ -13,7 +13,7 @@ def obj(
     *,
     spec: dict[str, Any] | None = None,
     status: dict[str, Any] | None = None,
-    **metadata: Any,
+    **metadata: str,
 ) -> Object:
     return {
         "apiVersion": api_version,

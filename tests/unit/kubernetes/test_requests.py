@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from fake_kubernetes import FakeKubernetes
-from kubernetes_api import config_map, through_proxy
 
 from appshield.errors import (
     AppShieldError,
@@ -17,6 +15,8 @@ from appshield.errors import (
 from appshield.kubernetes import BusyError, Cluster, kinds, listing, requests
 from appshield.kubernetes.errors import Status, refusal, status_of
 from appshield.kubernetes.retrying import backoff_s, pause_s
+from fake_kubernetes import FakeKubernetes
+from kubernetes_api import config_map, through_proxy
 
 
 @pytest.fixture
