@@ -12,7 +12,7 @@ from appshield.repository.nodes import Node
 class MemoryBlobs:
     """Both ports of the files half over a dictionary; chunks have one size.
 
-    `on_chunk` is called before a chunk of a file is read: the place to change files deterministically.
+    `on_chunk` is called before a chunk of a file is read: the place to change files.
     """
 
     def __init__(self, *, chunk_bytes: int = 64 << 10) -> None:

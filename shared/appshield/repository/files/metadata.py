@@ -109,8 +109,8 @@ def apply_metadata(target: Target, node: Node) -> tuple[str, ...]:
     mode = node.mode if owned else node.mode & ~_SET_ID
     if node.kind != "symlink" and (touched or mode != stat.S_IMODE(current.st_mode)):
         _attempt(failures, f"mode {mode:o}", partial(os.chmod, target, mode))
-    times = (node.atime_ns, node.mtime_ns)
-    if times != (current.st_atime_ns, current.st_mtime_ns):
+    if node.mtime_ns != current.st_mtime_ns:  # reading alone changes the access time
+        times = (node.atime_ns, node.mtime_ns)
         _attempt(failures, "times", partial(os.utime, target, ns=times))
     return tuple(failures)
 

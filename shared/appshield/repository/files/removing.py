@@ -1,12 +1,8 @@
 """Removing what is in the way, by descriptors, without following links or leaving the device."""
 
 import os
-from collections.abc import Iterable
 
 from appshield.repository.files.descriptors import DirectoryChain
-
-_KEPT_AT_ROOT = frozenset({b"lost+found"})
-"""Belongs to the file system of a volume, not to its data."""
 
 
 def remove_entry(name: bytes, directory: int) -> None:
@@ -35,12 +31,6 @@ def remove_tree(name: bytes, directory: int) -> None:
             empty = chain.name
             chain.leave()
             os.rmdir(empty, dir_fd=chain.descriptor)
-
-
-def extra_names(directory: int, wanted: Iterable[bytes], *, is_root: bool) -> list[bytes]:
-    """Return the names in a directory that are not wanted."""
-    keep = set(wanted) | (_KEPT_AT_ROOT if is_root else set())
-    return [name for name in map(os.fsencode, os.listdir(directory)) if name not in keep]
 
 
 def _remove_files(directory: int) -> list[bytes]:

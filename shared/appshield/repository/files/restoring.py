@@ -18,11 +18,12 @@ from appshield.repository.files.descriptors import DirectoryChain
 from appshield.repository.files.metadata import apply_metadata
 from appshield.repository.files.placing import EntryPlacer
 from appshield.repository.files.problems import FileProblem, ProblemKind, shown
-from appshield.repository.files.removing import extra_names, remove_entry, remove_tree
+from appshield.repository.files.removing import remove_entry, remove_tree
 from appshield.repository.files.tally import Progress, Tally
 from appshield.repository.nodes import BlobSource, Node
 
 _NO_USE_GOING_ON = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+_OF_THE_FILE_SYSTEM = b"lost+found"  # at the root of a volume, never extra
 _ATTEMPTS = 3
 _PRIVATE_DIRECTORY = 0o700
 
@@ -153,10 +154,10 @@ class _Walk:
         except (DamagedError, NotFoundError, OSError) as error:
             self._fail(b"", error)
             return []
-        names = [node.name for node in nodes]
+        names = {node.name for node in nodes}
         if self._delete_extra:
             self._remove_extra(directory, names)
-        self._entries.temporary = _temporary_name(set(names))
+        self._entries.temporary = _temporary_name(names)
         for node in nodes:
             if node.kind != "dir":
                 self._tally.go_on()
@@ -181,16 +182,22 @@ class _Walk:
         except (DamagedError, NotFoundError, OSError) as error:
             self._fail(node.name, error)
 
-    def _remove_extra(self, directory: int, names: list[bytes]) -> None:
-        for name in extra_names(directory, names, is_root=self._chain.depth == 0):
+    def _remove_extra(self, directory: int, wanted: set[bytes]) -> None:
+        for name in map(os.fsencode, os.listdir(directory)):
+            if name in wanted:
+                continue
             self._tally.go_on()
             try:
-                try:
-                    remove_entry(name, directory)
-                except IsADirectoryError:
-                    remove_tree(name, directory)
+                self._remove(directory, name)
             except OSError as error:
                 self._fail(name, error)
+
+    def _remove(self, directory: int, name: bytes) -> None:
+        try:
+            remove_entry(name, directory)
+        except IsADirectoryError:
+            if self._chain.depth or name != _OF_THE_FILE_SYSTEM:
+                remove_tree(name, directory)
 
     def _finish(self, node: Node | None) -> None:
         """Give the directory at work its metadata, now that nothing in it changes any more."""

@@ -1,0 +1,431 @@
+"""Saving directories that change, and what becomes of each kind of trouble."""
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from appshield.errors import UnavailableError
+from appshield.repository.files import StoppedError, StoredDirectory, problems, store_directory
+from appshield.repository.nodes import Node
+from file_trees import describe, make_sparse, never, opened, save
+from repository_fakes import MemoryBlobs
+
+CHUNK_BYTES = 1000
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    source = tmp_path / "source"
+    source.mkdir()
+    return source
+
+
+@pytest.fixture
+def blobs() -> MemoryBlobs:
+    return MemoryBlobs(chunk_bytes=CHUNK_BYTES)
+
+
+def on_chunk(blobs: MemoryBlobs, number: int, action: Callable[[], object]) -> None:
+    """Do something just before the chunk with this number is read."""
+    count = 0
+
+    def hook() -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            action()
+
+    blobs.on_chunk = hook
+
+
+def nodes_of(blobs: MemoryBlobs, stored: StoredDirectory) -> dict[bytes, Node]:
+    return {node.name: node for node in blobs.read_tree(stored.tree_id)}
+
+
+def kinds(stored: StoredDirectory) -> dict[bytes, str]:
+    return {problem.path: problem.kind for problem in stored.problems}
+
+
+def content(blobs: MemoryBlobs, node: Node) -> bytes:
+    return b"".join(blobs.read_blob(blob_id) for blob_id in node.content or ())
+
+
+def test_a_file_that_shrinks_is_stored_as_read_and_reported(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """The node has the size of what was read, never the one that was promised."""
+    (source / "file").write_bytes(b"x" * 5000)
+    on_chunk(blobs, 3, lambda: os.truncate(source / "file", 2500))
+
+    stored = save(source, blobs)
+
+    node = nodes_of(blobs, stored)[b"file"]
+    assert (node.size_bytes, content(blobs, node)) == (2500, b"x" * 2500)
+    assert kinds(stored) == {b"file": "shrank"}
+    assert "from 5000 to 2500" in str(stored.problems[0])
+
+
+def test_a_sparse_file_that_shrinks_is_stored_as_read(source: Path, blobs: MemoryBlobs) -> None:
+    """Holes behind the new end are not claimed to have been there."""
+    make_sparse(source / "file", 20 << 20, {0: b"x" * 5000, 19 << 20: b"end"})
+    on_chunk(blobs, 2, lambda: os.truncate(source / "file", 1000))
+
+    stored = save(source, blobs)
+
+    node = nodes_of(blobs, stored)[b"file"]
+    assert node.size_bytes == 1000 == len(content(blobs, node))
+    assert kinds(stored) == {b"file": "shrank"}
+
+
+def test_a_file_that_grows_is_stored_up_to_its_first_size(source: Path, blobs: MemoryBlobs) -> None:
+    """A log that is written faster than it is read does not hold a backup up."""
+    (source / "log").write_bytes(b"a" * 3000)
+
+    def append() -> None:
+        with (source / "log").open("ab") as file:
+            file.write(b"b" * CHUNK_BYTES)
+
+    blobs.on_chunk = append
+    stored = save(source, blobs)
+
+    node = nodes_of(blobs, stored)[b"log"]
+    assert (node.size_bytes, content(blobs, node)) == (3000, b"a" * 3000)
+    assert kinds(stored) == {b"log": "grew"}
+
+
+def test_a_file_that_is_overwritten_while_it_is_read_is_reported(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """Its content may be of two moments, and the next backup reads it again."""
+    (source / "file").write_bytes(b"a" * 3000)
+    on_chunk(blobs, 2, lambda: (source / "file").write_bytes(b"b" * 3000))
+
+    stored = save(source, blobs)
+    again = save(source, blobs, parent=(blobs, stored.tree_id))
+
+    assert kinds(stored) == {b"file": "changed"}
+    assert (again.files_unchanged, again.problems) == (0, ())
+    assert content(blobs, nodes_of(blobs, again)[b"file"]) == b"b" * 3000
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_stored_whole(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """What is open can be read to its end."""
+    (source / "file").write_bytes(b"a" * 3000)
+    on_chunk(blobs, 2, (source / "file").unlink)
+
+    stored = save(source, blobs)
+
+    assert content(blobs, nodes_of(blobs, stored)[b"file"]) == b"a" * 3000
+    assert kinds(stored) == {b"file": "changed"}
+
+
+def test_a_file_that_vanishes_before_its_turn_is_reported(source: Path, blobs: MemoryBlobs) -> None:
+    """The others are stored."""
+    for name in "abc":
+        (source / name).write_text(name)
+    on_chunk(blobs, 1, (source / "b").unlink)
+
+    stored = save(source, blobs)
+
+    assert list(nodes_of(blobs, stored)) == [b"a", b"c"]
+    assert kinds(stored) == {b"b": "vanished"}
+
+
+USURPERS: dict[str, Callable[[Path, Path], None]] = {
+    "link": lambda path, secret: path.symlink_to(secret),
+    "fifo": lambda path, _: os.mkfifo(path),
+    "directory": lambda path, _: path.mkdir(),
+}
+
+
+@pytest.mark.parametrize("usurper", USURPERS)
+def test_a_file_that_becomes_something_else_just_before_it_is_opened_is_left_out(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch, usurper: str
+) -> None:
+    """The open refuses a link, waits for no FIFO, and what it opened is looked at again."""
+    (source / "file").write_text("mine")
+    secret = source.parent / "secret"
+    secret.write_text("canary")
+    real_open = os.open
+
+    def replace_then_open(name: bytes, flags: int, *rest: int, dir_fd: int | None = None) -> int:
+        if name == b"file":
+            monkeypatch.undo()
+            (source / "file").unlink()
+            USURPERS[usurper](source / "file", secret)
+        return real_open(name, flags, *rest, dir_fd=dir_fd)
+
+    with opened(source) as root:
+        monkeypatch.setattr(os, "open", replace_then_open)
+        stored = store_directory(root, blobs, cancelled=never)
+
+    assert nodes_of(blobs, stored) == {}
+    assert kinds(stored) == {b"file": "replaced"}
+    assert not blobs.contains(b"canary")
+
+
+def test_a_directory_that_becomes_a_link_before_it_is_entered_is_left_out(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """Its listed kind is not believed when it is opened."""
+    outside = source.parent / "outside"
+    outside.mkdir()
+    (outside / "secret").write_text("canary")
+    (source / "d").mkdir()
+    (source / "z").write_text("kept")
+
+    def swap(_: bytes) -> bool:
+        if (source / "d").is_symlink():
+            return False
+        (source / "d").rename(source.parent / "away")
+        (source / "d").symlink_to(outside)
+        return False
+
+    stored = save(source, blobs, exclude=swap)
+
+    assert not blobs.contains(b"canary")
+    node = nodes_of(blobs, stored).get(b"d")
+    assert node is None or node.kind == "symlink"
+    assert b"z" in nodes_of(blobs, stored)
+
+
+def test_a_directory_that_is_swapped_after_it_was_walked_is_left_out(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """Content of one directory never gets the owner and mode of another."""
+    (source / "d").mkdir()
+    (source / "d" / "file").write_text("content")
+
+    def swap() -> None:
+        (source / "d").rename(source.parent / "away")
+        (source / "d").mkdir()
+
+    on_chunk(blobs, 1, swap)
+    stored = save(source, blobs)
+
+    assert nodes_of(blobs, stored) == {}
+    assert kinds(stored) == {b"d": "replaced"}
+
+
+def test_an_unreadable_file_is_reported_and_left_out(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fails in one file does not cost the others."""
+    (source / "bad").write_bytes(b"b" * 3000)
+    (source / "good").write_bytes(b"g" * 3000)
+    bad = (source / "bad").stat().st_ino
+    real_pread = os.pread
+
+    def pread(descriptor: int, length: int, offset: int) -> bytes:
+        if os.fstat(descriptor).st_ino == bad and offset:
+            raise OSError(errno.EIO, "Input/output error")
+        return real_pread(descriptor, length, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    stored = save(source, blobs)
+
+    assert list(nodes_of(blobs, stored)) == [b"good"]
+    assert [str(problem) for problem in stored.problems] == ["bad: Input/output error"]
+
+
+def test_a_failing_sink_is_not_taken_for_an_unreadable_file(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup without room in its store fails; it does not leave out all files."""
+    (source / "file").write_text("content")
+
+    def full(read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(blobs, "add_file", full)
+    with pytest.raises(UnavailableError, match="No space left"):
+        save(source, blobs)
+
+
+def test_another_file_system_becomes_an_empty_directory(blobs: MemoryBlobs) -> None:
+    """A mount point is kept for what will be mounted there; its content is not walked."""
+    stored = save(Path("/"), blobs, exclude=lambda path: path != b"proc")
+
+    node = nodes_of(blobs, stored)[b"proc"]
+    assert node.kind == "dir"
+    assert node.subtree is not None
+    assert blobs.read_tree(node.subtree) == ()
+    assert kinds(stored) == {b"proc": "mount"}
+
+
+def test_excluded_entries_are_neither_stored_nor_reported(source: Path, blobs: MemoryBlobs) -> None:
+    """The caller is asked with paths relative to the root, and below nothing that it excluded."""
+    (source / "d" / "e").mkdir(parents=True)
+    (source / "d" / "e" / "deep").write_text("1")
+    (source / "d" / "keep").write_text("2")
+    (source / "cache").mkdir()
+    (source / "cache" / "file").write_text("3")
+    asked: list[bytes] = []
+
+    def exclude(path: bytes) -> bool:
+        asked.append(path)
+        return path in {b"cache", b"d/e"}
+
+    stored = save(source, blobs, exclude=exclude)
+
+    assert sorted(asked) == [b"cache", b"d", b"d/e", b"d/keep"]
+    assert (stored.files, stored.directories, stored.problems) == (1, 2, ())
+
+
+def test_an_unchanged_file_is_not_read_again(source: Path, blobs: MemoryBlobs) -> None:
+    """Type, size, times and inode are as in the parent: content and attributes are taken over."""
+    (source / "d").mkdir()
+    for name in ("same", "d/same", "d/touched"):
+        (source / name).write_bytes(b"x" * 3000)
+    os.setxattr(source / "same", "user.a", b"1")
+    first = save(source, blobs)
+    (source / "d" / "touched").write_bytes(b"y" * 3000)
+
+    second = save(source, blobs, parent=(blobs, first.tree_id))
+
+    assert (second.files, second.files_unchanged, second.bytes_read) == (3, 2, 3000)
+    assert second.bytes_total == 9000
+    assert save(source, blobs).tree_id == second.tree_id
+
+
+def test_a_file_with_an_old_date_but_new_content_is_read(source: Path, blobs: MemoryBlobs) -> None:
+    """A modification time that was set back does not hide a change: the change time counts."""
+    (source / "file").write_bytes(b"x" * 3000)
+    first = save(source, blobs)
+    times = (source / "file").stat()
+    (source / "file").write_bytes(b"y" * 3000)
+    os.utime(source / "file", ns=(times.st_atime_ns, times.st_mtime_ns))
+
+    second = save(source, blobs, parent=(blobs, first.tree_id))
+
+    assert content(blobs, nodes_of(blobs, second)[b"file"]) == b"y" * 3000
+
+
+def test_a_lost_blob_of_an_unchanged_file_is_stored_again(source: Path, blobs: MemoryBlobs) -> None:
+    """Damage in the earlier version is mended, not inherited."""
+    (source / "file").write_bytes(b"x" * 3000)
+    first = save(source, blobs)
+    lost = (nodes_of(blobs, first)[b"file"].content or ())[0]
+    del blobs.blobs[lost]
+
+    second = save(source, blobs, parent=(blobs, first.tree_id))
+
+    assert second.files_unchanged == 0
+    assert lost in blobs.blobs
+
+
+def test_an_unreadable_earlier_tree_is_reported_and_costs_only_time(
+    source: Path, blobs: MemoryBlobs
+) -> None:
+    """Everything below it is read again."""
+    (source / "d").mkdir()
+    (source / "d" / "file").write_text("1")
+    (source / "file").write_text("2")
+    first = save(source, blobs)
+    subtree = nodes_of(blobs, first)[b"d"].subtree
+    assert subtree is not None
+    blobs.damage(subtree)
+
+    second = save(source, blobs, parent=(blobs, first.tree_id))
+
+    assert kinds(second) == {b"d": "parent"}
+    assert (second.files, second.files_unchanged) == (2, 1)
+    assert second.tree_id == first.tree_id
+
+
+def test_a_hard_linked_file_is_read_once(source: Path, blobs: MemoryBlobs) -> None:
+    """Its other names take the content over."""
+    (source / "d").mkdir()
+    (source / "first").write_bytes(b"x" * 3000)
+    os.link(source / "first", source / "second")
+    os.link(source / "first", source / "d" / "third")
+
+    stored = save(source, blobs)
+
+    assert (stored.files, stored.bytes_read, stored.bytes_total) == (3, 3000, 9000)
+
+
+def test_reading_leaves_no_trace(source: Path, blobs: MemoryBlobs) -> None:
+    """Neither access times nor anything else of the source changes."""
+    (source / "d").mkdir()
+    (source / "d" / "file").write_text("content")
+    os.utime(source / "d" / "file", ns=(0, 0))
+    before = (source / "d" / "file").stat(), (source / "d").stat().st_atime_ns
+
+    save(source, blobs)
+
+    assert ((source / "d" / "file").stat(), (source / "d").stat().st_atime_ns) == before
+
+
+def test_a_caller_can_stop_in_the_middle_of_a_file(source: Path, blobs: MemoryBlobs) -> None:
+    """At the latest after the next chunk."""
+    (source / "file").write_bytes(b"x" * 100_000)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+
+    on_chunk(blobs, 3, stop)
+    with pytest.raises(StoppedError, match="Call again"):
+        save(source, blobs, cancelled=lambda: stopped)
+    assert len(blobs.blobs) <= 3
+
+
+def test_progress_counts_up_to_everything(source: Path, blobs: MemoryBlobs) -> None:
+    """Totals only grow, and end with all entries and bytes, holes and hard links included."""
+    (source / "file").write_bytes(b"x" * 3000)
+    os.link(source / "file", source / "other")
+    make_sparse(source / "sparse", 10 << 20, {})
+    (source / "link").symlink_to("file")
+    told: list[tuple[int, int]] = []
+
+    stored = save(source, blobs, progress=lambda files, done: told.append((files, done)))
+
+    assert told == sorted(told)
+    assert told[-1] == (4, 6000 + (10 << 20)) == (stored.files, stored.bytes_total)
+
+
+def test_problems_are_bounded(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume in motion cannot fill the memory; what is not listed is counted."""
+    monkeypatch.setattr(problems, "LISTED_PROBLEMS", 3)
+    names = [f"{number:02}" for number in range(10)]
+    for name in names:
+        (source / name).write_text(name)
+
+    def delete_the_others() -> None:
+        for name in names[1:]:
+            (source / name).unlink()
+
+    on_chunk(blobs, 1, delete_the_others)
+
+    stored = save(source, blobs)
+
+    assert len(stored.problems) == 4
+    assert stored.problems[-1].kind == "more"
+    assert "6 further" in stored.problems[-1].detail
+
+
+def test_an_undecodable_path_is_shown_on_one_printable_line() -> None:
+    """Names cannot forge lines or terminal codes in messages."""
+    problem = problems.FileProblem(b"a\n\x1b[31m\xff\xc3\xa4", "vanished", "gone")
+
+    assert str(problem) == "a\\n\\x1b[31m\\xffä: gone"
+
+
+def test_the_root_keeps_its_own_metadata(source: Path, blobs: MemoryBlobs) -> None:
+    """A volume's root carries the group and mode that fsGroup needs."""
+    os.chown(source, 5, 2000)
+    source.chmod(0o2775)
+
+    root = save(source, blobs).root_node
+
+    assert (root.name, root.kind, root.uid, root.gid, root.mode) == (b"", "dir", 5, 2000, 0o2775)
+    assert describe(source)[b""].mtime_ns == root.mtime_ns
