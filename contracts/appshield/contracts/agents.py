@@ -41,9 +41,10 @@ class CommitRecord(msgspec.Struct, frozen=True, kw_only=True):
 class QuiesceLease(msgspec.Struct, frozen=True, kw_only=True):
     """A promise to resume: written before the first quiesce hook runs.
 
-    Any snapshotter that finds it past `resume_by` resumes the application.
+    Any snapshotter that finds it past `resume_by`, or its `worker` dead, resumes the application.
     """
 
+    worker: str
     run: str
     app_id: str
     cluster: str

@@ -30,7 +30,7 @@ class Exposing:
         self, cluster: Cluster, *, system_namespace: str, holder_image: str, timeout_s: float
     ) -> None:
         self._cluster = cluster
-        self._namespace = system_namespace
+        self.namespace = system_namespace
         self._image = holder_image
         self._timeout_s = timeout_s
 
@@ -42,12 +42,12 @@ class Exposing:
             DeadlineError: it was not mounted in time.
         """
         restore_size = await self._hand_over(run, cut, original["metadata"]["namespace"])
-        claim = bodies.exposed_claim(run, self._namespace, original, restore_size)
+        claim = bodies.exposed_claim(run, self.namespace, original, restore_size)
         name = claim["metadata"]["name"]
         await self._make(PVC, claim)
         pod = holder_pod(
             name=name,
-            namespace=self._namespace,
+            namespace=self.namespace,
             claim=name,
             image=self._image,
             run=run,
@@ -57,7 +57,7 @@ class Exposing:
         mounted = await self._cluster.wait_for(
             POD,
             name,
-            self._namespace,
+            self.namespace,
             is_running,
             timeout_s=self._timeout_s,
             what=f"copy of volume {cut.claim} mounted",
@@ -73,20 +73,20 @@ class Exposing:
     async def _hand_over(self, run: str, cut: Cut, namespace: str) -> str:
         """Move the snapshot into our own namespace; return its size as a quantity."""
         name = cut.snapshot
-        static = await self._cluster.get(VOLUME_SNAPSHOT, name, self._namespace)
+        static = await self._cluster.get(VOLUME_SNAPSHOT, name, self.namespace)
         if static is None:
             content = await self._retain(run, name, namespace)
             await self._make(
                 VOLUME_SNAPSHOT_CONTENT,
-                bodies.exposed_content(run, cut.claim, self._namespace, content),
+                bodies.exposed_content(run, cut.claim, self.namespace, content),
             )
             await self._make(
-                VOLUME_SNAPSHOT, bodies.exposed_snapshot(run, cut.claim, self._namespace)
+                VOLUME_SNAPSHOT, bodies.exposed_snapshot(run, cut.claim, self.namespace)
             )
         ready = await self._cluster.wait_for(
             VOLUME_SNAPSHOT,
             name,
-            self._namespace,
+            self.namespace,
             _is_ready,
             timeout_s=self._timeout_s,
             what=f"snapshot of volume {cut.claim} ready to use",
@@ -110,7 +110,7 @@ class Exposing:
 
     async def _remove_first(self, name: str, namespace: str) -> None:
         """Remove the first pair, now that the static content names the snapshot too."""
-        if namespace == self._namespace:
+        if namespace == self.namespace:
             return
         first = await self._cluster.get(VOLUME_SNAPSHOT, name, namespace)
         if first is None:

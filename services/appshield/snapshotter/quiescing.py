@@ -2,8 +2,8 @@
 
     promise written ─► quiesce hooks ─► (the cut) ─► resume hooks ─► promise removed
 
-Whoever finds a promise whose time has passed resumes the application, with the hooks that were
-staged when the promise was made. Resuming twice is harmless: that is asked of every resume hook.
+Whoever finds a promise whose time has passed, or whose maker is dead, resumes the application, with
+the hooks that were staged when the promise was made. Resuming twice is harmless: that is asked of every resume hook.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
-from appshield.vault import ApplicationShelf
 
 from appshield.bus import Bucket, Bus
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook
-from appshield.contracts.agents import QuiesceLease
+from appshield.contracts.agents import Agent, QuiesceLease
 from appshield.contracts.message import StepCommand
-from appshield.contracts.streams import QUIESCED
+from appshield.contracts.streams import AGENTS, QUIESCED
 from appshield.errors import AppShieldError, RunFailedError
 from appshield.service import Clock, pause
+from appshield.vault import ApplicationShelf
 
 _LOOK_EVERY_S = 2.0
 _GRACE_S = 15.0
@@ -50,8 +50,12 @@ class Shelves(Protocol):
 class Quiescing:
     """Keeps applications quiesced for as short as can be, whatever happens."""
 
-    def __init__(self, *, bus: Bus, hooks: Hooks, shelves: Shelves, clock: Clock) -> None:
+    def __init__(
+        self, *, bus: Bus, hooks: Hooks, shelves: Shelves, clock: Clock, worker: str
+    ) -> None:
         self._promises: Bucket[QuiesceLease] = bus.bucket(QUIESCED, QuiesceLease)
+        self._agents: Bucket[Agent] = bus.bucket(AGENTS, Agent)
+        self._worker = worker
         self._hooks = hooks
         self._shelves = shelves
         self._clock = clock
@@ -72,6 +76,7 @@ class Quiescing:
         await self._promises.put(
             order.app_id,
             QuiesceLease(
+                worker=self._worker,
                 run=order.run,
                 app_id=order.app_id,
                 cluster=order.app.cluster,
@@ -142,9 +147,10 @@ class Quiescing:
             await pause(stopping, _LOOK_EVERY_S)
 
     async def resume_late(self, now: datetime) -> None:
-        """Resume every application whose promise is past its time."""
+        """Resume every application whose promise is past its time, or made by a dead worker."""
+        alive = {self._worker, *[entry.value.worker async for entry in self._agents.items()]}
         async for entry in self._promises.items():
-            if now < entry.value.resume_by:
+            if now < entry.value.resume_by and entry.value.worker in alive:
                 continue
             try:
                 await self._keep_promise(entry.value)

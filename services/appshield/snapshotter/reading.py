@@ -1,0 +1,104 @@
+"""Read an application as it stands in the cluster: its document, its members, their volumes."""
+
+import msgspec
+
+from appshield.contracts.identities import AppRef
+from appshield.errors import InvalidInputError, NotFoundError, RefusedError
+from appshield.kubernetes import Cluster, Kind, Object
+from appshield.kubernetes.errors import NotServedError
+from appshield.kubernetes.kinds import (
+    APPLICATION,
+    NAMESPACE,
+    POD,
+    PV,
+    PVC,
+    VOLUME_SNAPSHOT_CLASS,
+)
+from appshield.language.kinds import Application
+from appshield.language.object_reading import read_object
+from appshield.language.resolved import ResolvedApplication
+from appshield.language.resolving import resolve
+from appshield.manifests.membership import Membership, kinds_needed, select
+from appshield.service import together
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cluster says about an application at one moment."""
+
+    document: Object
+    application: ResolvedApplication
+    namespace: Object
+    objects: tuple[Object, ...]
+    membership: Membership
+    pods: tuple[Object, ...]
+    claims: tuple[Object, ...]
+    volumes: tuple[Object, ...]
+    snapshot_classes: tuple[Object, ...]
+
+
+async def read_application(cluster: Cluster, app: AppRef) -> Reading:
+    """Read everything that a snapshot of the application needs.
+
+    Raises:
+        NotFoundError: the Application object is gone.
+        InvalidInputError: its document is refused.
+        RefusedError: its namespace is being deleted.
+    """
+    namespace = await _living_namespace(cluster, app)
+    document = await cluster.get(APPLICATION, app.name, app.namespace)
+    if document is None:
+        raise NotFoundError(
+            f"application {app} is gone",
+            why="its Application object was deleted",
+            next_step="Apply its document again; its versions are still there.",
+        )
+    application = _resolved(document, app)
+    kinds = kinds_needed(application, await cluster.kinds())
+    listed = await together(_list(cluster, kind, app.namespace) for kind in kinds)
+    objects = tuple(obj for found in listed for obj in found)
+    pods, claims, volumes, classes = await together(
+        (
+            _list(cluster, POD, app.namespace),
+            _list(cluster, PVC, app.namespace),
+            _list(cluster, PV, ""),
+            _list(cluster, VOLUME_SNAPSHOT_CLASS, ""),
+        )
+    )
+    return Reading(
+        document=document,
+        application=application,
+        namespace=namespace,
+        objects=objects,
+        membership=select(application, objects),
+        pods=tuple(pods),
+        claims=tuple(claims),
+        volumes=tuple(volumes),
+        snapshot_classes=tuple(classes),
+    )
+
+
+async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
+    namespace = await cluster.get(NAMESPACE, app.namespace)
+    if namespace is None:
+        raise NotFoundError(f"namespace {app.namespace} does not exist")
+    if namespace.get("status", {}).get("phase") == "Terminating":
+        raise RefusedError(
+            f"application {app} cannot be backed up",
+            why=f"namespace {app.namespace} is being deleted",
+            next_step="Its earlier versions are still there and can be restored.",
+        )
+    return namespace
+
+
+def _resolved(document: Object, app: AppRef) -> ResolvedApplication:
+    read = read_object(document)
+    if not isinstance(read, Application):
+        raise InvalidInputError(f"{app} is no Application")
+    return resolve(read)
+
+
+async def _list(cluster: Cluster, kind: Kind, namespace: str) -> list[Object]:
+    try:
+        return await cluster.list(kind, namespace=namespace)
+    except NotServedError:
+        return []  # a kind that the cluster does not have has no objects

@@ -1,0 +1,263 @@
+"""Take a snapshot: read, promise, quiesce, cut, resume, and only then make it readable.
+
+    read the application ─► refuse what cannot be saved ─► stage what a resume would need
+    promise to resume ─► quiesce ─► cut every volume ─► resume, whatever happened
+    read again, and again if it changed ─► stage ─► expose each snapshot ─► tell the sources
+
+The application waits from the first quiesce hook until every snapshot is cut, and not longer.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from appshield.capture import CapturedApplication
+from appshield.capture.layout import MANIFESTS, dump_source, volume_source
+from appshield.contracts.backups import SnapshotTaken, TakeSnapshot
+from appshield.contracts.message import StepCommand
+from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
+from appshield.errors import RefusedError
+from appshield.kubernetes import Cluster
+from appshield.manifests.consistency import consistency
+from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
+from appshield.podvolumes.components import container_of, running_pods
+from appshield.service import SystemClock, together
+from appshield.service.steps import StepContext, order_of, outcome
+from appshield.snapshotter.capturing import capture
+from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
+from appshield.snapshotter.exposing import Exposing
+from appshield.snapshotter.hooks import chosen_pods
+from appshield.snapshotter.quiescing import Quiescing, Shelves, quiesced_parts
+from appshield.snapshotter.reading import Reading, read_application
+
+_READS_MAX = 4
+
+
+class PointInTime(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cut gave: the snapshots, when, how long the application waited."""
+
+    cuts: tuple[Cut, ...]
+    at: datetime
+    quiesced_ms: int
+    quiesced_whole: bool
+
+
+class Taking:
+    """Takes snapshots."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        quiescing: Quiescing,
+        shelves: Shelves,
+        exposing: Exposing,
+        cut_timeout_s: float,
+    ) -> None:
+        self._cluster = cluster
+        self._quiescing = quiescing
+        self._shelves = shelves
+        self._exposing = exposing
+        self._cut_timeout_s = cut_timeout_s
+        self._clock = SystemClock()
+
+    async def take(self, command: StepCommand, context: StepContext) -> SnapshotTaken:
+        """Cut a point in time of the application and make its sources readable.
+
+        Raises:
+            RefusedError: something of it cannot be saved as the document stands.
+            RunFailedError: a hook or a snapshot failed.
+        """
+        order = order_of(command, TakeSnapshot)
+        await self._quiescing.release(order.app_id, order.run)
+        before = await read_application(self._cluster, order.app)
+        planning = plan_of(before)
+        captured = capture(before, planning.volumes)
+        context.moved()
+        point = await self._cut(order, captured, planning.volumes, context)
+        context.moved()
+        captured, sha256 = await self._settled(order, captured, planning)
+        context.moved()
+        volumes = await self._volumes(order, before, planning.volumes, point.cuts, context)
+        dumps = await self._dumps(order, captured, sha256)
+        parts = quiesced_parts(captured.components) if point.quiesced_whole else []
+        return outcome(
+            SnapshotTaken,
+            order,
+            sources=(_manifests(captured, sha256), *volumes, *dumps),
+            consistency=consistency(
+                before.application,
+                planning.volumes,
+                quiesced=[part.name for part in parts],
+                dumped=[dump.component for dump in dumps],
+            ),
+            revision=captured.revision,
+            cut_at=point.at,
+            quiesced_ms=point.quiesced_ms,
+            skipped=tuple(f"{left.name}: {left.reason}" for left in planning.left_out),
+        )
+
+    async def _cut(
+        self,
+        order: TakeSnapshot,
+        captured: CapturedApplication,
+        plan: Sequence[VolumePlan],
+        context: StepContext,
+    ) -> PointInTime:
+        """Quiesce, cut, and resume whatever happens in between."""
+        shelf = await self._shelves.shelf(order.vault, order.app_id)
+        staged = await asyncio.to_thread(shelf.stage, order.run, captured.encode())
+        await context.ensure_wanted()
+        await self._quiescing.promise(order, captured, staged, self._cut_timeout_s)
+        started = time.monotonic()
+        try:
+            whole = await self._quiescing.quiesce(captured)
+            context.moved()
+            cuts = await cut(
+                self._cluster,
+                run=order.run,
+                namespace=order.app.namespace,
+                wanted=[
+                    SnapshotWanted(volume.claim, volume.snapshot_class)
+                    for volume in plan
+                    if volume.method == "snapshot"
+                ],
+                timeout_s=self._cut_timeout_s,
+            )
+        finally:
+            await asyncio.shield(self._quiescing.resume(order.app_id, captured))
+        waited = round((time.monotonic() - started) * 1000)
+        has_hooks = bool(quiesced_parts(captured.components))
+        return PointInTime(
+            cuts=tuple(cuts),
+            at=max((one.at for one in cuts), default=self._clock.now()),
+            quiesced_ms=waited if has_hooks else 0,
+            quiesced_whole=whole,
+        )
+
+    async def _settled(
+        self, order: TakeSnapshot, captured: CapturedApplication, planning: VolumePlanning
+    ) -> tuple[CapturedApplication, str]:
+        """Read the manifests until two readings agree, and stage them."""
+        for _ in range(_READS_MAX):
+            again = capture(await read_application(self._cluster, order.app), planning.volumes)
+            same = again.encode() == captured.encode()
+            captured = again
+            if same:
+                break
+        else:
+            warning = "the objects kept changing while they were read"
+            captured = msgspec.structs.replace(captured, warnings=(*captured.warnings, warning))
+        shelf = await self._shelves.shelf(order.vault, order.app_id)
+        return captured, await asyncio.to_thread(shelf.stage, order.run, captured.encode())
+
+    async def _volumes(
+        self,
+        order: TakeSnapshot,
+        reading: Reading,
+        plan: Sequence[VolumePlan],
+        cuts: Sequence[Cut],
+        context: StepContext,
+    ) -> list[VolumeSource]:
+        claims = {claim["metadata"]["name"]: claim for claim in reading.claims}
+        by_claim = {one.claim: one for one in cuts}
+
+        async def source(volume: VolumePlan) -> VolumeSource:
+            if volume.claim not in by_claim:
+                return _live(volume, order.app.namespace)
+            exposed = await self._exposing.expose(
+                order.run, by_claim[volume.claim], claims[volume.claim]
+            )
+            context.moved()
+            return VolumeSource(
+                name=volume_source(volume.claim),
+                node=exposed.node,
+                method="snapshot",
+                pod_namespace=self._exposing.namespace,
+                pod=exposed.pod,
+                pod_uid=exposed.pod_uid,
+                claim=exposed.exposed_claim,
+                original_claim=volume.claim,
+                component=volume.component,
+                reason=volume.reason,
+            )
+
+        return await together(source(volume) for volume in plan)
+
+    async def _dumps(
+        self, order: TakeSnapshot, captured: CapturedApplication, sha256: str
+    ) -> list[DumpSource]:
+        found = []
+        for part in captured.components:
+            if part.dump is None or part.strategy == "none":
+                continue
+            pods = await running_pods(self._cluster, order.app.namespace, part)
+            pod = chosen_pods(pods, part.dump)[0]
+            found.append(
+                DumpSource(
+                    name=dump_source(part.name),
+                    component=part.name,
+                    pod_namespace=order.app.namespace,
+                    pod=pod["metadata"]["name"],
+                    container=container_of(pod, part.dump),
+                    staged_sha256=sha256,
+                )
+            )
+        return found
+
+
+def plan_of(reading: Reading) -> VolumePlanning:
+    """Decide how each volume is read.
+
+    Raises:
+        RefusedError: names every volume that cannot be saved, and why.
+    """
+    planning = volume_plan(
+        reading.application,
+        members=reading.membership.objects,
+        pods=reading.pods,
+        claims=reading.claims,
+        volumes=reading.volumes,
+        snapshot_classes=reading.snapshot_classes,
+    )
+    refusals = [f"{one.name}: {one.reason}" for one in planning.refusals]
+    refusals += [
+        f"{volume.claim}: block volumes cannot be saved yet; exclude it in its component"
+        for volume in planning.volumes
+        if volume.volume_mode == "Block"
+    ]
+    if refusals:
+        raise RefusedError(
+            f"application {reading.application.namespace}/{reading.application.name} "
+            "cannot be backed up as its document stands",
+            why="; ".join(refusals),
+            next_step="Correct the document or the volume, then back up again.",
+        )
+    return planning
+
+
+def _manifests(captured: CapturedApplication, sha256: str) -> AnySource:
+    return ManifestsSource(
+        name=MANIFESTS,
+        sha256=sha256,
+        objects=len(captured.objects),
+        images=len(captured.images),
+    )
+
+
+def _live(volume: VolumePlan, namespace: str) -> VolumeSource:
+    return VolumeSource(
+        name=volume_source(volume.claim),
+        node=volume.node,
+        method="live",
+        pod_namespace=namespace,
+        pod=volume.pod,
+        pod_uid=volume.pod_uid,
+        claim=volume.claim,
+        original_claim=volume.claim,
+        component=volume.component,
+        reason=volume.reason,
+    )
