@@ -6,7 +6,7 @@ after it was made; every one has the bytes that were sent. The objects are those
 but for what the server owns; the same images run; and nobody had to wait for the backup.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from appshield.kubernetes.kinds import Object
 from appshield.local.demo.facts import Cut, Gap, Running
 from appshield.local.demo.write_log import STREAMS, Entry, Stream, Write, writes_of
+from appshield.manifests.cleaning import clean, differences
 
 ALLOWED_EXTRA_GAP_S = 0.25
 """How much longer than without a backup a writer may wait."""
@@ -34,9 +35,6 @@ Rule = Literal[
     "writes waited",
 ]
 
-Differences = Callable[[Object, Object], Iterable[str]]
-"""Names what differs between two objects, apart from what the server owns."""
-
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
     """One claim that does not hold, about what, and how."""
@@ -56,7 +54,6 @@ def check(
     gaps: Mapping[Stream, Gap],
     before: Running,
     restored: Running,
-    differences: Differences,
 ) -> tuple[Violation, ...]:
     """Return every violation; none when the version came back whole.
 
@@ -70,7 +67,7 @@ def check(
         writes = writes_of(entries, stream)
         violations += check_writes(stream, writes, found[stream], cuts[stream])
         violations += check_gap(stream, gaps[stream])
-    violations += check_objects(before.objects, restored.objects, differences)
+    violations += check_objects(before.objects, restored.objects)
     violations += check_images(before.images, restored.images)
     return tuple(violations)
 
@@ -109,15 +106,15 @@ def check_gap(stream: Stream, gap: Gap) -> Iterator[Violation]:
 
 
 def check_objects(
-    before: Mapping[str, Object], restored: Mapping[str, Object], differences: Differences
+    before: Mapping[str, Object], restored: Mapping[str, Object]
 ) -> Iterator[Violation]:
-    """Yield objects that are missing, too many or different."""
+    """Yield objects that are missing, too many, or different in what no server owns."""
     for name in sorted(before.keys() - restored.keys()):
         yield Violation(rule="object missing", about=name, detail="was there, is not restored")
     for name in sorted(restored.keys() - before.keys()):
         yield Violation(rule="object too many", about=name, detail="was not there before")
     for name in sorted(before.keys() & restored.keys()):
-        differing = ", ".join(differences(before[name], restored[name]))
+        differing = ", ".join(differences(clean(before[name]), clean(restored[name])))
         if differing:
             yield Violation(rule="object changed", about=name, detail=differing)
 

@@ -15,7 +15,7 @@ from appshield.contracts.backups import VersionFacts
 from appshield.kubernetes import Cluster
 from appshield.local.demo import deploying
 from appshield.local.demo.application import FILES_CLAIM, NAME, NAMESPACE, ROWS_CLAIM
-from appshield.local.demo.checker import Differences, Violation, check
+from appshield.local.demo.checker import Violation, check
 from appshield.local.demo.continuity import Continuity
 from appshield.local.demo.cutting import observing_snapshots
 from appshield.local.demo.facts import Cut, Gap, Running
@@ -45,7 +45,6 @@ async def run_demo(
     images: ShopImages,
     log: Path,
     timeline: Timeline,
-    differences: Differences,
     namespace: str = NAMESPACE,
     baseline_s: float = BASELINE_S,
 ) -> tuple[Violation, ...]:
@@ -79,7 +78,6 @@ async def run_demo(
             gaps=loaded.gaps,
             before=loaded.before,
             restored=restored,
-            differences=differences,
         )
     _tell(timeline, loaded, second, restored, recovery_s)
     return violations
