@@ -3,7 +3,8 @@
     promise written ─► quiesce hooks ─► (the cut) ─► resume hooks ─► promise removed
 
 Whoever finds a promise whose time has passed, or whose maker is dead, resumes the application, with
-the hooks that were staged when the promise was made. Resuming twice is harmless: that is asked of every resume hook.
+the hooks that were staged when the promise was made. Resuming twice is harmless: that is asked of
+every resume hook.
 """
 
 import asyncio
