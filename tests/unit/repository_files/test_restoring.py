@@ -43,6 +43,7 @@ def canary(tmp_path: Path) -> Path:
     canary = tmp_path / "canary"
     canary.mkdir()
     (canary / "file").write_text("untouched")
+    (canary / "file").chmod(0o600)  # as private as our own temporary files
     return canary
 
 
