@@ -136,7 +136,11 @@ def error_for(
         return InvalidInputError(
             f"bucket {location.bucket} is not in region {location.region}", why=said
         )
-    return UnavailableError(f"{location.endpoint} did not do what was asked", why=said)
+    return UnavailableError(
+        f"{location.endpoint} did not do what was asked",
+        why=said,
+        next_step="See the log of the service; some say no more than this when their disk is full",
+    )
 
 
 def unreachable(error: Exception, location: S3Location) -> UnavailableError:
