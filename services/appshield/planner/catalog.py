@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from appshield.bus import Bucket, Bus
-
 from appshield.contracts.backups import BackupStored
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.streams import CATALOG

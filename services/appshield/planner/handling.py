@@ -4,15 +4,18 @@ Each handler reads, decides, writes with the promises that follow, publishes the
 returns, which acknowledges its cause. Called again, it finds its own work and goes on.
 """
 
+import asyncio
 from datetime import datetime, timedelta
+from weakref import WeakValueDictionary
 
 import structlog
-from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
 from msgspec.structs import replace
 
+from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import BackupStored, RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.identities import AppRef
 from appshield.contracts.message import StepEvent
 from appshield.contracts.requests import (
     RequestBackup,
@@ -55,6 +58,8 @@ class Planner:
         self._observation = observation
         self._leadership = leadership
         self._clock = clock
+        # messages about one application take turns, so that they do not see each other half done
+        self._turns: WeakValueDictionary[AppRef, asyncio.Lock] = WeakValueDictionary()
         self._moved: dict[tuple[str, str], datetime] = {}
 
     async def reconcile(self) -> None:
@@ -70,8 +75,10 @@ class Planner:
     async def handle(self, delivery: Delivery) -> None:
         """Handle any message that the planner consumes."""
         self._leadership.ensure()
+        turn = self._turns.setdefault(delivery.message.app, asyncio.Lock())
         try:
-            await self._dispatch(delivery)
+            async with turn:
+                await self._dispatch(delivery)
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
 

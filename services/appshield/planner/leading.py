@@ -8,8 +8,8 @@ import asyncio
 import time
 
 import structlog
-from appshield.bus import Bucket, Bus, KeyExistsError, Retry, StaleRevisionError
 
+from appshield.bus import Bucket, Bus, KeyExistsError, Retry, StaleRevisionError
 from appshield.contracts.streams import LEASES
 from appshield.errors import UnavailableError
 from appshield.service import pause

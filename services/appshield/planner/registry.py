@@ -6,9 +6,9 @@ number, which only grows.
 
 from collections.abc import Iterator
 
-from appshield.bus import Bucket, Bus, Entry
 from msgspec.structs import replace
 
+from appshield.bus import Bucket, Bus, Entry
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS

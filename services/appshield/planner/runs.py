@@ -1,8 +1,8 @@
 """Runs in their bucket: state and outbox are written together, published, then cleared."""
 
-from appshield.bus import Bucket, Bus, Entry, KeyExistsError
 from msgspec.structs import replace
 
+from appshield.bus import Bucket, Bus, Entry, KeyExistsError
 from appshield.contracts.runs import FINAL_STATES, OutboxEntry, Run
 from appshield.contracts.streams import RUNS
 from appshield.contracts.subjects import timer

@@ -5,7 +5,6 @@ import os
 import socket
 
 from appshield.bus import Bus, BusAccess
-
 from appshield.contracts import streams, subjects
 from appshield.contracts.agents import Agent
 from appshield.contracts.message import Message

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 
 from appshield.bus import Bus
-
 from appshield.contracts.streams import OUTCOMES, PLANNER_OUTCOMES
 from appshield.errors import UnavailableError
 from appshield.service import pause

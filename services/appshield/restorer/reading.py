@@ -3,8 +3,6 @@
 from functools import partial
 
 import msgspec
-from appshield.manifests.ordering import restore_order
-from appshield.manifests.relocating import relocate
 
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import APPLICATION_FILE, MANIFESTS
@@ -12,6 +10,8 @@ from appshield.contracts.restores import RestoreCommand
 from appshield.custody import HeldRepository
 from appshield.errors import DamagedError, NotFoundError
 from appshield.kubernetes import Object
+from appshield.manifests.ordering import restore_order
+from appshield.manifests.relocating import relocate
 from appshield.repository import Reader
 from appshield.repository.nodes import Node
 from appshield.service import Cancelled, run_blocking

@@ -4,9 +4,8 @@ import os
 import sys
 from functools import partial
 
-from appshield.snapshotter.service import serve
-
 from appshield.service import start_service
+from appshield.snapshotter.service import serve
 from appshield.snapshotter.settings import Settings
 
 

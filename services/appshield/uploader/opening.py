@@ -2,8 +2,6 @@
 
 import asyncio
 
-from appshield.vault import ApplicationIdentity, ApplicationShelf
-
 from appshield.contracts.backups import OpenRepository, RepositoryOpened
 from appshield.contracts.identities import application_id
 from appshield.contracts.message import StepCommand
@@ -11,6 +9,7 @@ from appshield.custody import Custody
 from appshield.repository import Repository
 from appshield.service import SystemClock
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.vault import ApplicationIdentity, ApplicationShelf
 
 
 class Opening:

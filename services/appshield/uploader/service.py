@@ -4,8 +4,6 @@ import asyncio
 import os
 import socket
 
-from appshield.vault.finding import ClusterVaults
-
 from appshield.bus import Bus, BusAccess
 from appshield.contracts import streams
 from appshield.contracts.agents import Agent
@@ -20,6 +18,7 @@ from appshield.uploader.committing import Committing
 from appshield.uploader.opening import Opening
 from appshield.uploader.settings import Settings
 from appshield.uploader.storing import Storing
+from appshield.vault.finding import ClusterVaults
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:

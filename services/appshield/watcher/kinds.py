@@ -1,9 +1,8 @@
 """Bring AppShield's kinds along: made or upgraded in place, never deleted, so nothing is lost."""
 
-from appshield.language.crds import crds
-
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import CRD
+from appshield.language.crds import crds
 
 _SERVED_TIMEOUT_S = 30.0
 

@@ -4,13 +4,12 @@ The fact carries what the planner has to know (triggers, retention, targets), ne
 selector: those are read where they are used.
 """
 
-from appshield.language.object_reading import read_object
-
 from appshield.contracts.applications import ApplicationObserved, Keep, Protection, TriggerKind
 from appshield.contracts.identities import AppRef
 from appshield.errors import InvalidInputError
 from appshield.kubernetes import Object
 from appshield.language.kinds import Application
+from appshield.language.object_reading import read_object
 from appshield.language.resolved import (
     ChangeTrigger,
     GateTrigger,

@@ -33,6 +33,19 @@ _TELL_BYTES_MAX = 1024 * 1024
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
+class _PatientClient(Client):
+    """A client for which a flush may be given up.
+
+    nats-py sets the result of the flush that a PONG answers, even when whoever asked was cancelled
+    or has timed out; that error ends its read loop and with it the connection.
+    """
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+
 class Connection:
     """A connection as one user. Open it once, close it once."""
 
@@ -42,7 +55,7 @@ class Connection:
         self.access = access
         self._name = name
         self._on_problem = on_problem or (lambda _: None)
-        self._client = Client()
+        self._client = _PatientClient()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._closing = False
@@ -110,7 +123,7 @@ class Connection:
         if not self.is_up:
             return f"not connected to {self.access.url}: {self._last_error or 'reconnecting'}"
         try:
-            await self._client.flush(timeout=2)
+            await self._flush(timeout_s=2)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             return f"{self.access.url} does not answer: {_text(error)}"
         return ""
@@ -279,8 +292,18 @@ class Connection:
 
         nats-py writes PING past its own buffer: only the second one comes after what waited there.
         """
-        await self._client.flush(timeout=5)
-        await self._client.flush(timeout=5)
+        await self._flush(timeout_s=5)
+        await self._flush(timeout_s=5)
+
+    async def _flush(self, *, timeout_s: int) -> None:
+        """Flush in a task of its own, so that a cancellation is never lost.
+
+        Before Python 3.12 `asyncio.wait_for`, in which nats-py waits, swallows the cancellation
+        of its caller when the answer comes at the same moment (bpo-42130).
+        """
+        flushing = asyncio.ensure_future(self._client.flush(timeout=timeout_s))
+        flushing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await asyncio.shield(flushing)
 
     async def _wait_up(self, timeout_s: float) -> None:
         if self.is_closed:
