@@ -122,9 +122,9 @@ def test_a_link_in_place_of_a_file_is_replaced_not_followed(
     """The same for files, the temporary name and hard links."""
     (source / "file").write_text("new")
     os.link(source / "file", source / "second")
-    os.mkfifo(source / "fifo")
+    os.mkfifo(source / "pipe")
     stored = save(source, blobs)
-    for name in ("file", "second", "fifo", ".appshield-restoring"):
+    for name in ("file", "second", "pipe", ".appshield-restoring"):
         (target / name).symlink_to(canary / "file")
     before = describe(canary)
 
