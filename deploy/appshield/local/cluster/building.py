@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appshield.errors import NotFoundError, RefusedError
-from appshield.local.cluster.commands import run_command
+from appshield.local.cluster.commands import SYSTEM_PATH, run_command
 from appshield.local.cluster.compiling import compile_programs, find_go
 from appshield.local.cluster.locking import locked
 
 Report = Callable[[str], None]
-
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 PACKAGES: Mapping[str, str] = {
     "containerd": "containerd",
@@ -37,7 +35,10 @@ PACKAGES: Mapping[str, str] = {
 }
 """A program that a cluster needs, and the Debian package that brings it."""
 
-BUILT_FROM = "Kubernetes 1.34.4, etcd 3.6.8, CoreDNS 1.12.4, csi-provisioner 5.3.0, external-snapshotter 8.3.0"
+BUILT_FROM = (
+    "Kubernetes 1.34.4, etcd 3.6.8, CoreDNS 1.12.4, csi-provisioner 5.3.0 and "
+    "external-snapshotter 8.3.0"
+)
 _SOURCES = Path(__file__).with_name("go")
 _INSTALL_TIMEOUT_S = 600.0
 
@@ -115,7 +116,7 @@ async def ensure_packages(needed: Mapping[str, str], report: Report) -> None:
             next_step="Install them, or set KUBECONFIG to use another cluster",
         )
     report(f"Installing Debian packages: {' '.join(packages)}")
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "PATH": SYSTEM_PATH}
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
     apt = ("apt-get", "-q", "-o", "DPkg::Lock::Timeout=300")
     install = (*apt, "install", "-y", "--no-install-recommends", *packages)
     if any(Path("/var/lib/apt/lists").glob("*_Packages*")):
@@ -144,7 +145,7 @@ def build_key(sources: Path) -> str:
 
 
 async def _build(folder: Path, report: Report) -> None:
-    go = find_go()
+    go = await find_go()
     report(f"Building {BUILT_FROM} with {go} (once, 5 to 10 minutes on 2 cores)")
     unfinished = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)

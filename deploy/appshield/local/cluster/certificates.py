@@ -5,12 +5,12 @@ which is then renamed. Keys are readable by the owner only.
 """
 
 import base64
-import datetime
 import ipaddress
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import yaml
@@ -21,8 +21,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from appshield.local.cluster.settings import ClusterSettings
 
-_LIFE = datetime.timedelta(days=3650)
-_SKEW = datetime.timedelta(hours=1)
+_LIFE = timedelta(days=3650)
+_SKEW = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _alternative_names(names: Sequence[str]) -> list[x509.GeneralName]:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

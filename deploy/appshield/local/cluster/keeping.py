@@ -6,6 +6,7 @@ would fight with the next supervisor.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -14,12 +15,12 @@ from pathlib import Path
 
 import aiohttp
 
-from appshield.local.cluster.building import SYSTEM_PATH
+from appshield.local.cluster.commands import SYSTEM_PATH
 from appshield.local.cluster.components import Component
-from appshield.local.cluster.locking import Backoff
 from appshield.local.cluster.processes import MARK
 from appshield.local.cluster.settings import Layout
 from appshield.local.cluster.state import StateFile
+from appshield.local.cluster.waiting import Backoff, until
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ class Keeper:
 
     async def _start(self, component: Component) -> asyncio.subprocess.Process:
         log = self._layout.logs / f"{component.name}.log"
-        with _opened_log(log) as output:
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.rename(log.with_suffix(".log.1"))
+        with log.open("ab") as output:
             return await asyncio.create_subprocess_exec(
                 *("setpriv", "--pdeathsig", "KILL", "--", *component.argv),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -82,9 +85,7 @@ class Keeper:
             )
 
     async def _watch(self, component: Component) -> None:
-        pauses = Backoff(first_s=0.03, longest_s=0.5)
-        while not await is_ready(component):
-            await asyncio.sleep(pauses.next_s())
+        await until(functools.partial(is_ready, component))
         self._state.ready(component.name)
         self._ready[component.name].set()
         _log.info("%s is ready", component.name)
@@ -130,11 +131,3 @@ async def _end(process: asyncio.subprocess.Process) -> int:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
     return await process.wait()
-
-
-@contextlib.contextmanager
-def _opened_log(file: Path):  # type: ignore[no-untyped-def]
-    if file.exists() and file.stat().st_size > _LOG_BYTES:
-        file.rename(file.with_suffix(".log.1"))
-    with file.open("ab") as output:
-        yield output

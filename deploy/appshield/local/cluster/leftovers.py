@@ -4,6 +4,7 @@ Removed by `down`: links in /var/log/containers, results in /var/lib/cni, socket
 kernel settings that the kubelet changes for the whole machine.
 """
 
+import socket
 from pathlib import Path
 
 import msgspec
@@ -49,9 +50,9 @@ def restore_sysctls(settings: ClusterSettings) -> None:
 def remove_shim_sockets(settings: ClusterSettings) -> None:
     """Sockets below /run/containerd/s of shims that could not remove theirs."""
     for address in (settings.layout.run / _SHIM_STATE).glob("*/address"):
-        socket = Path(address.read_text().strip().removeprefix("unix://"))
-        if socket.is_relative_to("/run/containerd/s"):
-            socket.unlink(missing_ok=True)
+        path = Path(address.read_text().strip().removeprefix("unix://"))
+        if path.is_relative_to("/run/containerd/s"):
+            path.unlink(missing_ok=True)
 
 
 def remove_written_outside(settings: ClusterSettings) -> None:
@@ -63,6 +64,23 @@ def remove_written_outside(settings: ClusterSettings) -> None:
     for result in _entries(Path("/var/lib/cni/results")):
         if result.name.startswith(f"{network_name(settings)}-"):
             result.unlink(missing_ok=True)
+
+
+def remove_dead_device_socket() -> None:
+    """The kubelet's socket for device plugins, unless a living kubelet answers there."""
+    folder = Path("/var/lib/kubelet/device-plugins")
+    address = folder / "kubelet.sock"
+    if not address.exists():
+        return
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        if client.connect_ex(str(address)) == 0:
+            return
+    for name in ("kubelet.sock", "kubelet_internal_checkpoint"):
+        (folder / name).unlink(missing_ok=True)
+    for empty in (folder, folder.parent):
+        if not _entries(empty):
+            empty.rmdir()
 
 
 def _sysctl_file(settings: ClusterSettings) -> Path:

@@ -17,7 +17,6 @@ from appshield.errors import DeniedError, RefusedError
 from appshield.local.cluster import cgroups, leftovers
 from appshield.local.cluster.building import Parts, ensure_parts
 from appshield.local.cluster.certificates import ensure_certificates
-from appshield.local.cluster.commands import run_command
 from appshield.local.cluster.components import components
 from appshield.local.cluster.configuration import configuration_files
 from appshield.local.cluster.keeping import component_environment
@@ -82,6 +81,8 @@ async def cluster_up(
             await _prepare(settings)
             report(f"Starting the local cluster {settings.name} in {settings.home}")
             await _launch_supervisor(settings, parts)
+        else:
+            report(f"The local cluster {settings.name} runs in {settings.home}")
         names = [component.name for component in components(settings, parts)]
         return await wait_until_ready(settings, names, report)
 
@@ -102,6 +103,7 @@ async def cluster_down(settings: ClusterSettings, report: Report, *, purge: bool
         await remove_network(settings)
         await cgroups.remove_cgroups(settings)
         await asyncio.to_thread(leftovers.remove_written_outside, settings)
+        await asyncio.to_thread(leftovers.remove_dead_device_socket)
         await delete_folder(settings.layout.run)
         if settings.home.parent.is_dir():
             await asyncio.to_thread(leftovers.restore_sysctls, settings)
@@ -154,13 +156,13 @@ def _same_plan_runs(settings: ClusterSettings, parts: Parts) -> bool:
 
 
 def plan_digest(settings: ClusterSettings, parts: Parts) -> str:
-    """Changes with every program, argument and configuration file of the cluster."""
+    """Changes with every program, argument and configuration file: then `up` restarts them."""
     digest = hashlib.sha256()
     for component in components(settings, parts):
         digest.update(repr(component).encode())
     files = configuration_files(settings, snapshotter=container_snapshotter(settings.home))
     digest.update(repr(sorted(files.items())).encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    for source in sorted(Path(__file__).with_name("csi").glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -170,6 +172,7 @@ async def _prepare(settings: ClusterSettings) -> None:
     layout = settings.layout
     if not owned_processes(settings.home) and not cgroups.pod_pids(settings):
         # Nothing of an earlier run lives (a stop, or a crash of the machine): its notes are lies.
+        await asyncio.to_thread(leftovers.remove_shim_sockets, settings)
         await unmount_below(layout.run)
         await delete_folder(layout.run)
     for folder in (layout.home, layout.run, layout.logs, layout.config, layout.kubelet):

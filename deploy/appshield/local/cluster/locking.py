@@ -1,14 +1,13 @@
 """A lock between processes: a file that is locked as long as its holder lives."""
 
-import asyncio
 import contextlib
 import fcntl
 import os
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from appshield.errors import DeadlineError
+from appshield.local.cluster.waiting import until
 
 
 def try_lock(path: Path) -> int | None:
@@ -28,54 +27,36 @@ def try_lock(path: Path) -> int | None:
 
 def is_locked(path: Path) -> bool:
     """Whether a living process holds the lock."""
-    if not path.exists():
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    descriptor = try_lock(path)
-    if descriptor is None:
+    except BlockingIOError:
         return True
-    os.close(descriptor)
     return False
-
-
-def waits() -> "Backoff":
-    """The waits between two looks at something that another process does."""
-    return Backoff(first_s=0.02, longest_s=0.5)
-
-
-class Backoff:
-    """Growing waits: each call of `next_s` gives the next one, half as long again as the last."""
-
-    def __init__(self, *, first_s: float, longest_s: float, factor: float = 1.5) -> None:
-        self._first_s = first_s
-        self._longest_s = longest_s
-        self._factor = factor
-        self._now_s = first_s
-
-    def next_s(self) -> float:
-        """How long to wait this time, in seconds."""
-        now_s = self._now_s
-        self._now_s = min(now_s * self._factor, self._longest_s)
-        return now_s
-
-    def reset(self) -> None:
-        """Begin again with the shortest wait."""
-        self._now_s = self._first_s
 
 
 @contextlib.asynccontextmanager
 async def locked(path: Path, *, timeout_s: float) -> AsyncIterator[None]:
     """Hold the lock inside the block. Raises `DeadlineError` when others hold it too long."""
-    last = time.monotonic() + timeout_s
-    pauses = waits()
-    while (descriptor := try_lock(path)) is None:
-        if time.monotonic() > last:
-            raise DeadlineError(
-                f"{path} was held by another process for {timeout_s:g} s",
-                why="only one at a time may start, stop or build a local cluster",
-                next_step="Wait for the other command to end, then try again",
-            )
-        await asyncio.sleep(pauses.next_s())
+    held: list[int] = []
+
+    async def lock() -> bool:
+        descriptor = try_lock(path)
+        if descriptor is not None:
+            held.append(descriptor)
+        return bool(held)
+
+    try:
+        await until(lock, timeout_s=timeout_s)
+    except TimeoutError as error:
+        raise DeadlineError(
+            f"{path} was held by another process for {timeout_s:g} s",
+            why="only one at a time may start, stop or build a local cluster",
+            next_step="Wait for the other command to end, then try again",
+        ) from error
     try:
         yield
     finally:
-        os.close(descriptor)
+        os.close(held[0])

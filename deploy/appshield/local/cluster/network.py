@@ -32,7 +32,7 @@ async def ensure_network(settings: ClusterSettings) -> None:
     if not mounts_below(file):
         file.unlink(missing_ok=True)  # what a crash of the machine left: a file, not a namespace
         await run_command("ip", "netns", "add", settings.label)
-    if not Path("/sys/class/net", settings.host_link).exists():
+    if not await _has_link(settings):
         await _refuse_used_ranges(settings)
         peer = ("peer", "name", _NODE_LINK, "netns", settings.label)
         await run_command("ip", "link", "add", settings.host_link, "type", "veth", *peer)
@@ -49,12 +49,26 @@ async def ensure_network(settings: ClusterSettings) -> None:
 
 async def remove_network(settings: ClusterSettings) -> None:
     """Delete namespace and links; what is not there is no error."""
-    if Path("/sys/class/net", settings.host_link).exists():
-        await run_command("ip", "link", "delete", settings.host_link)
     file = namespace_file(settings)
     if mounts_below(file):
+        if await _has_link(settings):
+            await run_command("ip", "link", "delete", settings.host_link)
         await run_command("ip", "netns", "delete", settings.label)
     await asyncio.to_thread(file.unlink, missing_ok=True)
+
+
+async def _has_link(settings: ClusterSettings) -> bool:
+    """Whether both ends of the link are there. Raises `RefusedError` when one is another's."""
+    inside = await run_command("ip", "-netns", settings.label, "-json", "link", "show")
+    in_node = any(link["ifname"] == _NODE_LINK for link in json.loads(inside))
+    outside = Path("/sys/class/net", settings.host_link).exists()
+    if outside and not in_node:
+        raise RefusedError(
+            f"the link {settings.host_link} belongs to something else",
+            why="two names of local clusters can lead to the same addresses",
+            next_step="Choose another --name for the local cluster",
+        )
+    return outside
 
 
 async def _in_node(settings: ClusterSettings, *words: str) -> None:

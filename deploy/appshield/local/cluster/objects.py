@@ -13,7 +13,6 @@ from typing import Any
 import aiohttp
 import yaml
 
-from appshield.local.cluster.locking import Backoff
 from appshield.local.cluster.settings import (
     DRIVER,
     PLAIN_DRIVER,
@@ -21,6 +20,7 @@ from appshield.local.cluster.settings import (
     STORAGE_CLASS,
     ClusterSettings,
 )
+from appshield.local.cluster.waiting import until
 
 Object = dict[str, Any]
 
@@ -89,10 +89,12 @@ async def _apply(session: aiohttp.ClientSession, document: Object) -> None:
     headers = {"Content-Type": "application/apply-patch+yaml"}
     wish = {"fieldManager": "appshield-local", "force": "true"}
     body = yaml.safe_dump(document)
-    pauses = Backoff(first_s=0.05, longest_s=1.0)
-    while True:
+
+    async def applied() -> bool:
         async with session.patch(path, data=body, headers=headers, params=wish) as answer:
-            if answer.status != 404:
-                answer.raise_for_status()
-                return
-        await asyncio.sleep(pauses.next_s())
+            if answer.status == 404:
+                return False
+            answer.raise_for_status()
+            return True
+
+    await until(applied)

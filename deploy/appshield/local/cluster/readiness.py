@@ -18,9 +18,9 @@ import aiohttp
 
 from appshield.errors import DeadlineError
 from appshield.local.cluster.components import IMAGES, OBJECTS
-from appshield.local.cluster.locking import Backoff
 from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, ClusterSettings
 from appshield.local.cluster.state import State, is_alive, read_state
+from appshield.local.cluster.waiting import Backoff
 
 Report = Callable[[str], None]
 
@@ -49,8 +49,9 @@ async def wait_until_ready(
 ) -> ClusterFacts:
     """Report each component as it becomes ready. Raises `DeadlineError` naming what is not."""
     begin = time.monotonic()
-    pauses = Backoff(first_s=0.03, longest_s=0.3)
-    reported: set[str] = set()
+    pauses = Backoff(longest_s=0.3)
+    state = read_state(settings.layout.state) or State(plan="")
+    reported = set(names) - set(unready(state, names, settings.home))
     while True:
         state = read_state(settings.layout.state) or State(plan="")
         waiting = unready(state, names, settings.home)

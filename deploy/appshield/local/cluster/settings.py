@@ -13,6 +13,8 @@ from pathlib import Path
 from appshield.errors import InvalidInputError
 
 DEFAULT_NAME = "appshield"
+SOCKET_PATH_BYTES = 107
+"""The longest path of a Unix socket in Linux."""
 STORAGE_CLASS = "appshield-local"
 """The default StorageClass; the VolumeSnapshotClass has the same name."""
 PLAIN_STORAGE_CLASS = "appshield-plain"
@@ -84,6 +86,14 @@ class ClusterSettings:
                 next_step="Use at most 20 of a-z, 0-9 and '-', beginning with a letter",
             )
 
+        longest = max(len(str(path)) for path in csi_sockets(self.layout.kubelet, PLAIN_DRIVER))
+        if longest > SOCKET_PATH_BYTES:
+            raise InvalidInputError(
+                f"{self.home} is too long for the home of a local cluster",
+                why=f"sockets below it would have more than {SOCKET_PATH_BYTES} characters",
+                next_step="Set APPSHIELD_HOME to a shorter path",
+            )
+
     @classmethod
     def from_environment(
         cls, environment: Mapping[str, str], *, name: str = DEFAULT_NAME
@@ -92,7 +102,7 @@ class ClusterSettings:
         user = Path(environment.get("HOME") or "/root")
         data = Path(environment.get("APPSHIELD_HOME") or user / ".local/share/appshield")
         cache = Path(environment.get("APPSHIELD_CACHE") or user / ".cache/appshield")
-        return cls(home=data.absolute() / "cluster" / name, cache=cache.absolute(), name=name)
+        return cls(home=data.resolve() / "cluster" / name, cache=cache.resolve(), name=name)
 
     @property
     def label(self) -> str:
@@ -131,18 +141,22 @@ class Layout:
 
     @property
     def kubeconfig(self) -> Path:
+        """Access as administrator, for the owner only."""
         return self.home / "kubeconfig"
 
     @property
     def pki(self) -> Path:
+        """Keys, certificates and the kubeconfig files of the components."""
         return self.home / "pki"
 
     @property
     def config(self) -> Path:
+        """Configuration files of the components, written at each start."""
         return self.home / "config"
 
     @property
     def logs(self) -> Path:
+        """One file a component, and one of the supervisor."""
         return self.home / "logs"
 
     @property
@@ -157,22 +171,27 @@ class Layout:
 
     @property
     def state(self) -> Path:
+        """The supervisor's note of what runs."""
         return self.run / "state.json"
 
     @property
     def etcd(self) -> Path:
+        """All objects of the cluster."""
         return self.home / "etcd"
 
     @property
     def registry(self) -> Path:
+        """The images that were pushed."""
         return self.home / "registry"
 
     @property
     def containerd(self) -> Path:
+        """The images that were pulled, and the containers."""
         return self.home / "containerd"
 
     @property
     def containerd_socket(self) -> Path:
+        """Where the kubelet finds containerd."""
         return self.run / "containerd.sock"
 
     @property
@@ -182,6 +201,7 @@ class Layout:
 
     @property
     def pool_file(self) -> Path:
+        """The file with all volumes in it."""
         return self.home / "volumes.btrfs"
 
     @property
@@ -191,9 +211,16 @@ class Layout:
 
     def csi_socket(self, driver: str) -> Path:
         """The socket of a CSI driver, for the kubelet and the side-cars."""
-        return self.csi_socket_below(self.kubelet, driver)
+        return csi_sockets(self.kubelet, driver)[0]
 
-    @staticmethod
-    def csi_socket_below(kubelet_root: Path, driver: str) -> Path:
-        """As `csi_socket`, for a program that knows only the kubelet's root."""
-        return kubelet_root / "plugins" / driver / "csi.sock"
+
+def csi_sockets(kubelet_root: Path, driver: str) -> tuple[Path, Path]:
+    """The socket of a CSI driver, and the one where the kubelet learns of it.
+
+    Short, because a socket has a short path: the first part of the driver's name is enough.
+    """
+    short = driver.partition(".")[0]
+    return (
+        kubelet_root / "plugins" / short / "csi.sock",
+        kubelet_root / "plugins_registry" / f"{short}.sock",
+    )

@@ -1,14 +1,13 @@
 """The pool of all volumes: one sparse file with btrfs in it, mounted while the cluster runs."""
 
-import asyncio
 import os
 from pathlib import Path
 
 from appshield.errors import DeadlineError, RefusedError, RunFailedError
 from appshield.local.cluster.commands import run_command
-from appshield.local.cluster.locking import Backoff
 from appshield.local.cluster.mounts import mounts_below
 from appshield.local.cluster.settings import ClusterSettings
+from appshield.local.cluster.waiting import until
 
 _RELEASE_S = 30.0
 
@@ -68,11 +67,12 @@ async def release_pool(settings: ClusterSettings) -> None:
     file = settings.layout.pool_file
     if not file.exists():
         return
-    pauses = Backoff(first_s=0.02, longest_s=0.5)
+
+    async def is_free() -> bool:
+        return not await run_command("losetup", "--associated", file)
+
     try:
-        async with asyncio.timeout(_RELEASE_S):
-            while await run_command("losetup", "--associated", file):
-                await asyncio.sleep(pauses.next_s())
+        await until(is_free, timeout_s=_RELEASE_S)
     except TimeoutError as error:
         raise DeadlineError(
             f"the kernel still uses {file} after {_RELEASE_S:g} s",

@@ -23,10 +23,11 @@ from appshield.local.cluster.building import Parts
 from appshield.local.cluster.components import IMAGES, OBJECTS, components
 from appshield.local.cluster.images import Image, Symlink, build_image, push_image
 from appshield.local.cluster.keeping import Keeper
-from appshield.local.cluster.locking import Backoff, try_lock
+from appshield.local.cluster.locking import try_lock
 from appshield.local.cluster.objects import apply_objects, cluster_objects, definitions
 from appshield.local.cluster.settings import ClusterSettings
 from appshield.local.cluster.state import StateFile
+from appshield.local.cluster.waiting import Backoff
 
 _log = logging.getLogger(__name__)
 

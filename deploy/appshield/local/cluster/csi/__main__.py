@@ -14,7 +14,7 @@ import grpc
 from appshield.local.cluster.csi.driver import Driver
 from appshield.local.cluster.csi.protocol import Protocol
 from appshield.local.cluster.csi.subvolumes import Pool
-from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, Layout
+from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, csi_sockets
 
 _SERVICES = (
     "pluginregistration.Registration",
@@ -32,7 +32,7 @@ async def serve(*, descriptors: Path, pool: Path, kubelet_root: Path, node: str)
     protocol = Protocol(descriptors)
     servers = []
     for name in (DRIVER, PLAIN_DRIVER):
-        socket = Layout.csi_socket_below(kubelet_root, name)
+        socket, registration = csi_sockets(kubelet_root, name)
         driver = Driver(
             name=name,
             node=node,
@@ -43,7 +43,6 @@ async def serve(*, descriptors: Path, pool: Path, kubelet_root: Path, node: str)
             busy=asyncio.Lock(),
         )
         driver.pool.prepare()
-        registration = kubelet_root / "plugins_registry" / f"{name}-reg.sock"
         servers.append(await _start(driver, (socket, registration)))
     await stop.wait()
     for server in servers:
