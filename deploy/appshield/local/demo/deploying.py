@@ -17,7 +17,7 @@ from appshield.kubernetes.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from appshield.local.cluster.locking import waits
+from appshield.local.cluster.waiting import Backoff
 from appshield.local.demo import application
 from appshield.local.demo.images import ShopImages
 from appshield.local.demo.reading import KINDS, read_text, web_url
@@ -143,7 +143,7 @@ async def _answers(cluster: Cluster, namespace: str, path: str, wanted: str) -> 
 async def _eventually(attempt: Callable[[], Awaitable[None]]) -> None:
     """Attempt until it succeeds; raise its last error after the deadline."""
     last_s = time.monotonic() + ANSWER_DEADLINE_S
-    pauses = waits()
+    pauses = Backoff()
     while True:
         try:
             return await attempt()
