@@ -104,7 +104,9 @@ def _require_fields(parts: list[str]) -> None:
             CronSim(" ".join(alone), _SOME_DAY)
         except (CronSimError, ValueError, OverflowError) as error:
             name = _CRONSIM_FIELDS.get(str(error), FIELDS[index])
-            raise InvalidInputError(f"{part[:40]!r} is not a {name}", next_step=_EXAMPLE) from error
+            raise InvalidInputError(
+                f"{part[:40]!r} does not fit the field {name}", next_step=_EXAMPLE
+            ) from error
 
 
 @functools.lru_cache(maxsize=4096)

@@ -42,8 +42,12 @@ def read_documents(text: str | bytes, origin: str) -> list[Document]:
     """
     sources, problems = read_source(_decoded(text, origin))
     written = [source for source in sources if source.data is not None]
+    unreadable = {(problem.position, problem.field) for problem in problems}
     for source in written:
-        problems.extend(_problems(source))
+        # A value that could not even be read is reported once, not as absent too.
+        problems.extend(
+            one for one in _problems(source) if (one.position, one.field) not in unreadable
+        )
     if not written and not problems:
         start = Position(1, 1)
         problems.append(SourceProblem(start, "document", "is empty", "write a document"))

@@ -163,6 +163,9 @@ def _wanted_in_words(wanted: inspect.Type) -> str:
         wanted = wanted.type
     if isinstance(wanted, inspect.LiteralType):
         return " or ".join(str(value) for value in wanted.values)
+    if isinstance(wanted, inspect.StructType):
+        names = [field.encode_name for field in wanted.fields if field.required]
+        return f"a mapping with {', '.join(names or [one.encode_name for one in wanted.fields])}"
     return str(extra.get("means") or _WANTED.get(type(wanted), "it"))
 
 

@@ -1,0 +1,85 @@
+"""The custom resource definitions: structural, described, and as committed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from ruamel.yaml import YAML
+
+from appshield.language.crds import crds
+from appshield.language.reading import read_documents
+from appshield.language.write_crds import main, rendered
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = Path(__file__).parent / "documents"
+FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "const", "definitions"}
+
+
+def _schemas(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, inner in schema.get("properties", {}).items():
+        yield from _schemas(inner, f"{path}.{name}")
+    for part in ("items", "additionalProperties"):
+        if isinstance(schema.get(part), dict):
+            yield from _schemas(schema[part], f"{path}[]")
+
+
+def _every_schema() -> list[tuple[str, dict[str, Any]]]:
+    found: list[tuple[str, dict[str, Any]]] = []
+    for crd in crds():
+        for version in crd["spec"]["versions"]:
+            root = version["schema"]["openAPIV3Schema"]
+            found += _schemas(root, crd["spec"]["names"]["kind"])
+    return found
+
+
+def test_the_committed_definitions_are_those_of_the_types(tmp_path: Path) -> None:
+    """`poe crds` was run after the last change of a type."""
+    main(tmp_path)
+    committed = {path.name: path.read_text() for path in (ROOT / "deploy" / "crds").glob("*.yaml")}
+    assert committed == rendered() == {path.name: path.read_text() for path in tmp_path.iterdir()}
+
+
+def test_a_committed_file_reads_back_as_the_definition() -> None:
+    """YAML 1.1 readers must not find booleans or references in it either."""
+    for crd, text in zip(crds(), rendered().values(), strict=True):
+        assert YAML(typ="safe", pure=True).load(text) == crd
+        assert "&id" not in text
+
+
+@pytest.mark.parametrize(("path", "schema"), _every_schema(), ids=lambda value: str(value)[:60])
+def test_every_schema_is_structural_and_described(path: str, schema: dict[str, Any]) -> None:
+    """The API server refuses references and unions, and `kubectl explain` shows descriptions."""
+    assert not FORBIDDEN & schema.keys()
+    assert "type" in schema
+    if not path.endswith("]") and not path.endswith(".metadata"):
+        assert schema.get("description"), path
+
+
+@pytest.mark.parametrize("name", ["shop", "policy", "vault", "small"])
+def test_what_the_reader_accepts_the_schema_accepts(name: str) -> None:
+    """Both come from the same types."""
+    (read,) = read_documents((DOCUMENTS / f"{name}.yaml").read_text(), name)
+    by_kind = {crd["spec"]["names"]["kind"]: crd for crd in crds()}
+    crd = by_kind[type(read.resource).__name__]
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    jsonschema_rs.validate(schema, read.object)
+
+
+def test_kubectl_shows_what_people_look_for() -> None:
+    """Short names are our own, status is a subresource, columns name health and version."""
+    application, policy, vault = crds()
+    names = application["spec"]["names"]
+    assert (names["shortNames"], names["plural"]) == (["asapp"], "applications")
+    (version,) = application["spec"]["versions"]
+    assert version["subresources"] == {"status": {}}
+    columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
+    assert columns["Health"] == ".status.health"
+    assert columns["Version"] == ".status.lastVersion"
+    assert [crd["spec"]["scope"] for crd in (application, policy, vault)] == [
+        "Namespaced",
+        "Cluster",
+        "Cluster",
+    ]
