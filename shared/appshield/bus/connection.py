@@ -62,7 +62,8 @@ class Connection:
         self.outages = 0
         self._fatal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._last_error = ""
-        self._refusals: dict[str, list[asyncio.Future[str]]] = {}
+        self._asked: dict[str, list[asyncio.Future[Exception]]] = {}
+        self._inboxes: set[Inbox] = set()
         self._violations: dict[str, str] = {}
         self._log = structlog.get_logger().bind(url=access.url)
 
@@ -145,28 +146,28 @@ class Connection:
             InvalidInputError: larger than the server takes.
         """
         await self._wait_up(timeout_s)
-        refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        waiting = self._refusals.setdefault(subject.lower(), [])
-        waiting.append(refusal)
+        ending: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        asked = self._asked.setdefault(subject.lower(), [])
+        asked.append(ending)
         answer = asyncio.ensure_future(
             self._client.request(
                 subject, body, timeout=timeout_s, headers=dict(headers) if headers else None
             )
         )
+        ends: set[asyncio.Future[Any]] = {answer, ending}
         try:
-            ends: set[asyncio.Future[Any]] = {answer, refusal}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if refusal.done():
-                raise self._denied("publish", subject)
+            if not answer.done():
+                raise ending.result()
             return incoming(answer.result())
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise self._translated(subject, body, error) from error
         finally:
             answer.cancel()
             await asyncio.gather(answer, return_exceptions=True)
-            waiting.remove(refusal)
-            if not waiting:
-                self._refusals.pop(subject.lower(), None)
+            asked.remove(ending)
+            if not asked:
+                self._asked.pop(subject.lower(), None)
 
     async def send(
         self,
@@ -198,17 +199,18 @@ class Connection:
         place = self._client.new_inbox()
         wanted = subject or f"{place}.*"
         self._violations.pop(wanted.lower(), None)
+        inbox = Inbox(place)
         try:
-            subscription = await self._client.subscribe(wanted)
-            if subject:
-                await self._barrier()
-        except (nats.errors.Error, TimeoutError, OSError) as error:
+            subscription = await self._client.subscribe(wanted, cb=inbox.receive)
+        except (nats.errors.Error, OSError) as error:
             raise self._translated(wanted, b"", error) from error
+        self._inboxes.add(inbox)
         try:
-            if wanted.lower() in self._violations:
-                raise self._denied("listen", wanted)
-            yield Inbox(place, subscription)
+            if subject:
+                await self._ensure_listening(subject)
+            yield inbox
         finally:
+            self._inboxes.discard(inbox)
             with contextlib.suppress(nats.errors.Error, OSError):
                 await subscription.unsubscribe()
 
@@ -295,6 +297,15 @@ class Connection:
         await self._flush(timeout_s=5)
         await self._flush(timeout_s=5)
 
+    async def _ensure_listening(self, subject: str) -> None:
+        """Return when the server knows the subscription; a refusal comes as an error meanwhile."""
+        try:
+            await self._barrier()
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise self._translated(subject, b"", error) from error
+        if subject.lower() in self._violations:
+            raise self._denied("listen", subject)
+
     async def _flush(self, *, timeout_s: int) -> None:
         """Flush in a task of its own, so that a cancellation is never lost.
 
@@ -348,10 +359,8 @@ class Connection:
         if found := _VIOLATION.search(text.lower()):
             act, subject = found.groups()
             self._violations[subject] = text
-            for refusal in self._refusals.get(subject, ()):
-                if not refusal.done():
-                    refusal.set_result(text)
-            self._tell_problem(f"user {self.access.user} was refused to {act} on {subject}")
+            self._end_asked(subject, self._denied("publish", subject))
+            self._tell_problem(f"user {self.access.user} was refused a {act} on {subject}")
             return
         self._last_error = text
         if "authorization violation" in text.lower() and not self._fatal.done():
@@ -369,6 +378,11 @@ class Connection:
     async def _on_disconnected(self) -> None:
         self._up.clear()
         self._down.set()
+        lost = UnavailableError(f"the connection to the message bus at {self.access.url} was lost")
+        for subject in list(self._asked):
+            self._end_asked(subject, lost)
+        for inbox in self._inboxes:
+            inbox.interrupt()
         if not self._closing:
             self._tell_problem(f"lost the connection to {self.access.url}")
 
@@ -384,6 +398,12 @@ class Connection:
         self._down.set()
         if not self._closing:
             self._tell_problem(f"{self.access.url} closed the connection: {self._last_error}")
+
+    def _end_asked(self, subject: str, error: Exception) -> None:
+        """Let everyone who waits for an answer on `subject` fail now."""
+        for ending in self._asked.get(subject, ()):
+            if not ending.done():
+                ending.set_result(error)
 
     def _tell_problem(self, text: str) -> None:
         self._log.warning("bus problem", problem=text)

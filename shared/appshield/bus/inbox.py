@@ -1,13 +1,15 @@
 """Messages as they come off the wire, and the places where they wait to be taken."""
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
-import nats.errors
 from nats.aio.msg import Msg
 
 from appshield.errors import UnavailableError
+
+WAITING_MAX = 65_536
+"""How many messages wait in one place; more are dropped, as the server would do."""
 
 _STATUS = "Status"
 _DESCRIPTION = "Description"
@@ -27,9 +29,9 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 class Inbox:
     """A subscription whose messages wait to be taken."""
 
-    def __init__(self, place: str, subscription: Any) -> None:  # noqa: ANN401 - nats-py's own
+    def __init__(self, place: str) -> None:
         self._place = place
-        self._subscription = subscription
+        self._waiting: asyncio.Queue[Incoming | None] = asyncio.Queue(WAITING_MAX)
         self._requests = 0
 
     def reply(self) -> str:
@@ -38,18 +40,36 @@ class Inbox:
         return f"{self._place}.{self._requests}"
 
     async def next(self, timeout_s: float) -> Incoming | None:
-        """Take the next message; None when none came in time."""
+        """Take the next message; None when none came in time.
+
+        Raises:
+            UnavailableError: the connection was lost since; what was asked for will not come.
+        """
         try:
-            return incoming(await self._subscription.next_msg(timeout=max(timeout_s, 0.001)))
-        except TimeoutError:  # nats-py raises its own or the built-in one
+            async with asyncio.timeout(timeout_s):
+                found = await self._waiting.get()
+        except TimeoutError:
             return None
-        except nats.errors.Error as error:
-            raise UnavailableError("the connection to the bus is closed", why=str(error)) from error
+        if found is None:
+            raise UnavailableError("the connection to the message bus was lost")
+        return found
+
+    async def receive(self, message: Msg) -> None:
+        """Keep a message of nats-py until it is taken."""
+        self._keep(incoming(message))
+
+    def interrupt(self) -> None:
+        """Tell whoever waits that the connection is lost."""
+        self._keep(None)
+
+    def _keep(self, found: Incoming | None) -> None:
+        if not self._waiting.full():
+            self._waiting.put_nowait(found)
 
 
 def incoming(message: Msg) -> Incoming:
     """Translate a message of nats-py."""
-    # nats-py uses members of an enumeration as keys that are not found by their text
+    # it uses members of an enumeration as keys, which are not found by their text
     headers = {str(getattr(k, "value", k)): str(v) for k, v in (message.headers or {}).items()}
     return Incoming(
         subject=message.subject,

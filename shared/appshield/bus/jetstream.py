@@ -26,7 +26,7 @@ from appshield.bus.values import Receipt, Stored
 from appshield.contracts import decode, encode, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.streams import TIMERS, BucketSpec, ConsumerSpec, StreamSpec
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
 
 T = TypeVar("T")
 
@@ -131,9 +131,9 @@ class JetStreamBus(Bus):
 
             async def pump() -> None:
                 while True:
-                    incoming = await inbox.next(_LISTEN_PAUSE_S)
-                    if incoming is not None:
-                        await self._heard(incoming, handler)
+                    with contextlib.suppress(UnavailableError):  # the subscription comes back
+                        if (incoming := await inbox.next(_LISTEN_PAUSE_S)) is not None:
+                            await self._heard(incoming, handler)
 
             pumping = asyncio.create_task(pump(), name=f"listen {subject}")
             try:

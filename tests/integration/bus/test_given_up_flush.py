@@ -18,7 +18,7 @@ async def test_a_cancelled_watch_leaves_the_connection_alone(tmp_path: Path) -> 
         await bus.ensure_topology()
         bucket = bus.bucket(RUNS, str)
         for number in range(40):
-            watching = asyncio.create_task(anext(bucket.watch("x", stopping=asyncio.Event())))
+            watching = asyncio.ensure_future(anext(bucket.watch("x", stopping=asyncio.Event())))
             for _ in range(number % 7):
                 await asyncio.sleep(0)
             watching.cancel()
