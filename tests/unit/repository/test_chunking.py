@@ -1,0 +1,59 @@
+"""Streams are cut by their content, within limits, and lose nothing."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from appshield.repository.chunking import LARGEST_BYTES, SMALLEST_BYTES, Chunker
+from appshield.repository.crypto import SealingKey
+from repository_content import noise, stream
+
+CHUNKER = Chunker(SealingKey(encrypt=b"\1" * 32, mac_k=b"\2" * 16, mac_r=b"\3" * 16))
+
+
+@given(
+    size=st.one_of(
+        st.integers(0, 3_000_000),
+        st.sampled_from([0, 1, SMALLEST_BYTES - 1, SMALLEST_BYTES, SMALLEST_BYTES + 1]),
+    ),
+    seed=st.integers(0, 5),
+    most=st.sampled_from([1000, 65_536, 1 << 30]),
+)
+@settings(max_examples=40, deadline=None)
+def test_chunks_are_the_stream_however_it_is_read(size: int, seed: int, most: int) -> None:
+    """Short reads change no cut, and all cuts keep their limits."""
+    data = noise(size, seed)
+    read = stream(data)
+    chunks = list(CHUNKER.chunks(lambda wanted: read(min(wanted, most))))
+    assert b"".join(chunks) == data
+    assert chunks == list(CHUNKER.chunks(stream(data)))
+    assert all(0 < len(chunk) <= LARGEST_BYTES for chunk in chunks)
+    assert all(len(chunk) >= SMALLEST_BYTES for chunk in chunks[:-1])
+
+
+def test_equal_bytes_are_cut_at_the_largest_size() -> None:
+    """Content without structure has no natural cuts."""
+    sizes = [len(chunk) for chunk in CHUNKER.chunks(stream(bytes(3 * LARGEST_BYTES + 5)))]
+    assert sizes == [LARGEST_BYTES] * 3 + [5]
+
+
+def test_an_insertion_changes_few_chunks() -> None:
+    """That is why content decides the cuts."""
+    data = noise(20_000_000)
+    changed = data[:7_000_000] + b"inserted" + data[7_000_000:]
+    before = set(CHUNKER.chunks(stream(data)))
+    after = list(CHUNKER.chunks(stream(changed)))
+    assert len([chunk for chunk in after if chunk not in before]) <= 3
+
+
+def test_another_repository_cuts_elsewhere() -> None:
+    """The sizes of chunks do not tell which known file is stored."""
+    data = noise(8_000_000)
+    other = Chunker(SealingKey.random())
+    ours, theirs = (map(len, chunker.chunks(stream(data))) for chunker in (CHUNKER, other))
+    assert list(ours) != list(theirs)
+
+
+def test_a_small_stream_is_read_to_its_end_once() -> None:
+    """The answer that means the end is not asked for twice: a pipe would block."""
+    answers = iter([b"ab", b"c", b""])
+    assert list(CHUNKER.chunks(lambda _: next(answers))) == [b"abc"]
