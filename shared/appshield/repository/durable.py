@@ -32,7 +32,7 @@ class DurablePacks:
         lock: RepositoryLock,
         failure: Failure,
         *,
-        longest_s: float = LONGEST_S,
+        longest_s: float,
     ) -> None:
         self._repository = repository
         self._lock = lock

@@ -53,8 +53,9 @@ class FinishedPack(msgspec.Struct, frozen=True):
 class PackBuilder:
     """A pack under construction; belongs to one thread at a time. `body` grows by whole blobs."""
 
-    def __init__(self, kind: BlobKind) -> None:
+    def __init__(self, kind: BlobKind, *, full_bytes: int = PACK_BYTES) -> None:
         self.kind: BlobKind = kind
+        self._full_bytes = full_bytes
         self.body = bytearray()
         self.entries: list[PackEntry] = []
 
@@ -66,7 +67,7 @@ class PackBuilder:
     @property
     def is_full(self) -> bool:
         """Whether it is time to finish."""
-        return len(self.body) >= PACK_BYTES or len(self.entries) >= MOST_BLOBS
+        return len(self.body) >= self._full_bytes or len(self.entries) >= MOST_BLOBS
 
     def add(self, identity: bytes, blob: EncodedBlob) -> None:
         """Append one blob."""
@@ -82,7 +83,7 @@ class PackBuilder:
 
     def has_room_for(self, other: "PackBuilder") -> bool:
         """Tell whether all blobs of `other` fit in here too."""
-        return self.size_bytes + other.size_bytes <= PACK_BYTES
+        return self.size_bytes + other.size_bytes <= self._full_bytes
 
     def absorb(self, other: "PackBuilder") -> None:
         """Append all blobs of another pack of the same kind."""

@@ -86,20 +86,20 @@ def decode_tree(stored: bytes) -> tuple[Node, ...]:
     except (msgspec.DecodeError, ValueError) as error:
         raise DamagedError("a directory cannot be read", why=str(error)) from error
     for index, node in enumerate(nodes):
-        _check_name(node.name)
+        if not _is_possible_name(node.name):
+            raise DamagedError(f"{node.name!r} cannot be the name of an entry")
         if index and node.name <= nodes[index - 1].name:
             raise DamagedError("the entries of a directory are not in order", why=repr(node.name))
     return nodes
 
 
-def _check_name(name: bytes) -> None:
+def _is_possible_name(name: bytes) -> bool:
     """A name from a bucket becomes a path on a node: it must stay inside its directory."""
-    if name in (b"", b".", b"..") or b"/" in name or b"\0" in name:
-        raise DamagedError(f"{name!r} cannot be the name of an entry")
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
 def _encode_node(node: Node) -> str:
-    if node.name in (b"", b".", b"..") or (node.kind == "file") == (node.content is None):
+    if not _is_possible_name(node.name) or (node.kind == "file") == (node.content is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} cannot be an entry of a directory")
     if (node.kind == "dir") == (node.subtree is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} must name a subtree if a directory")

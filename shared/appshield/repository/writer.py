@@ -18,11 +18,11 @@ from typing import Final, Self
 from appshield.errors import InvalidInputError
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.chunking import Chunker
-from appshield.repository.durable import DurablePacks
+from appshield.repository.durable import LONGEST_S, DurablePacks
 from appshield.repository.layout import file_name
 from appshield.repository.locks import RepositoryLock
 from appshield.repository.nodes import Node
-from appshield.repository.packs import FinishedPack, PackBuilder
+from appshield.repository.packs import PACK_BYTES, FinishedPack, PackBuilder
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.repository import Repository
 from appshield.repository.trees import encode_tree
@@ -42,7 +42,8 @@ class Writer:
     """Stores blobs that are not there yet; a `BlobSink`, thread-safe.
 
     As a context manager it flushes at the end. When the block fails, what is durable already is
-    still indexed, for the next attempt to find.
+    still indexed, for the next attempt to find. `verify` decodes every blob again before it counts;
+    a pack is closed at `pack_bytes`; an index is written at least each `index_every_s`.
     """
 
     def __init__(
@@ -52,10 +53,13 @@ class Writer:
         progress: Progress | None = None,
         *,
         verify: bool = True,
+        pack_bytes: int = PACK_BYTES,
+        index_every_s: float = LONGEST_S,
     ) -> None:
         self._repository = repository
         self._lock = lock
         self._progress = progress
+        self._pack_bytes = pack_bytes
         # read under the lock: what an earlier index names may have been pruned before we held it
         self._index = repository.load_index()
         self._codec = BlobCodec(repository.key, verify=verify)
@@ -67,7 +71,7 @@ class Writer:
         self._uploading = BoundedPool(
             "upload", threads=UPLOAD_THREADS, waiting=0, failure=self._failure
         )
-        self._durable = DurablePacks(repository, lock, self._failure)
+        self._durable = DurablePacks(repository, lock, self._failure, longest_s=index_every_s)
         self._changing = threading.Lock()
         self._claimed: dict[BlobKind, set[bytes]] = {"data": set(), "tree": set()}
         self._open_packs: dict[BlobKind, list[PackBuilder]] = {"data": [], "tree": []}
@@ -166,7 +170,7 @@ class Writer:
         with self._changing:
             packs = self._open_packs[kind]
             if len(packs) < OPEN_PACKS[kind]:
-                packs.append(PackBuilder(kind))
+                packs.append(PackBuilder(kind, full_bytes=self._pack_bytes))
             pack = secrets.choice(packs)
             pack.add(identity, encoded)
             if not pack.is_full:
