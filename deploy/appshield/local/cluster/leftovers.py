@@ -38,7 +38,8 @@ def remember_sysctls(settings: ClusterSettings) -> None:
 def restore_sysctls(settings: ClusterSettings) -> None:
     """Put the machine's settings back, unless another cluster of ours still runs."""
     file = _sysctl_file(settings)
-    others = (Layout(home) for home in settings.home.parent.iterdir() if home != settings.home)
+    homes = (path for path in settings.home.parent.iterdir() if path.is_dir())
+    others = (Layout(home) for home in homes if home != settings.home)
     if not file.exists() or any(is_locked(other.supervisor_lock) for other in others):
         return
     for name, value in msgspec.json.decode(file.read_bytes(), type=dict[str, str]).items():

@@ -1,0 +1,42 @@
+"""The local cluster that all tests share: one warm cluster, a namespace of its own for each test.
+
+It is brought up before the first test and not within its time limit, since a first build takes
+minutes. It stays up afterwards: the next run, and the demo, find it warm.
+"""
+
+import asyncio
+import os
+
+import pytest
+
+from appshield.errors import AppShieldError
+from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_up
+
+_OUTCOME = pytest.StashKey[ClusterFacts | AppShieldError]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Bring the cluster up when a selected test wants it, and say what takes so long."""
+    wanted = any("local_cluster" in getattr(item, "fixturenames", ()) for item in session.items)
+    if not wanted or session.config.option.collectonly:
+        return
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    settings = ClusterSettings.from_environment(os.environ)
+
+    def report(line: str) -> None:
+        if terminal is not None:
+            terminal.write_line(line)
+
+    try:
+        session.config.stash[_OUTCOME] = asyncio.run(cluster_up(settings, report))
+    except AppShieldError as error:
+        session.config.stash[_OUTCOME] = error
+
+
+@pytest.fixture(scope="session")
+def local_cluster(request: pytest.FixtureRequest) -> ClusterFacts:
+    """The running cluster; fails with the reason when there is none."""
+    outcome = request.config.stash[_OUTCOME]
+    if isinstance(outcome, AppShieldError):
+        raise outcome
+    return outcome
