@@ -119,7 +119,6 @@ class ApplicationShelf:
 
     def pins(self) -> frozenset[int]:
         """Return the numbers of the pinned versions."""
-        self._objects.require()
         return frozenset(self._numbers("pins"))
 
     def pin(self, number: int, *, by: str) -> None:
@@ -163,6 +162,7 @@ class ApplicationShelf:
         return f"{self._folder}/staging/{run}/{alias}"
 
     def _numbers(self, kind: str) -> list[int]:
+        self._objects.require()
         names = (found.name for found in self._objects.store.list(f"{self._folder}/{kind}"))
         last = (name.rpartition("/")[2] for name in names)
         return [int(text) for text in last if text.isascii() and text.isdecimal()]

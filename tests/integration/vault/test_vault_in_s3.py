@@ -1,0 +1,194 @@
+"""A Vault in a real bucket, and what a check of it finds."""
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from appshield.errors import DeniedError, RefusedError
+from appshield.local.embedded.process import free_port
+from appshield.objectstore import S3Credentials, S3Location, S3ObjectStore, within
+from appshield.vault import (
+    ApplicationIdentity,
+    CheckLine,
+    VaultAccess,
+    VaultReport,
+    check_vault,
+    new_root_key,
+    open_vault,
+)
+from s3_impostor import Reply, error_body, s3_impostor
+
+EVERYTHING = [
+    "reach the bucket",
+    "root key",
+    "list",
+    "write",
+    "read back",
+    "find in a listing",
+    "write only if absent",
+    "delete",
+]
+
+
+@pytest.fixture
+def access(s3_folder: S3Location, s3_credentials: S3Credentials) -> VaultAccess:
+    return VaultAccess("main", s3_folder, s3_credentials, new_root_key())
+
+
+@pytest.fixture
+def bucket(access: VaultAccess) -> Iterator[S3ObjectStore]:
+    store = S3ObjectStore(access.location, access.credentials)
+    yield store
+    store.close()
+
+
+def line(report: VaultReport, name: str) -> CheckLine:
+    return next(line for line in report.lines if line.name == name)
+
+
+def test_the_bucket_and_the_root_key_are_all_that_is_needed(access: VaultAccess) -> None:
+    """Another process, knowing nothing else, finds the application and all that was kept."""
+    vault = open_vault(access)
+    vault.initialize()
+    identity = ApplicationIdentity(
+        "a-1", "cluster", "shop", "web", "uid-1", datetime(2026, 11, 1, tzinfo=UTC)
+    )
+    shelf = vault.application("a-1")
+    shelf.write_identity(identity)
+    password = shelf.repository_password()
+    shelf.raise_highest_version(7)
+    shelf.pin(3, by="somebody")
+    digest = shelf.stage("b-1", b"manifests")
+
+    found = open_vault(access)
+    assert found.applications() == [identity]
+    again = found.application("a-1")
+    assert again.repository_password() == password
+    assert again.highest_version() == 7
+    assert again.pins() == {3}
+    assert again.staged("b-1", digest) == b"manifests"
+
+
+def test_races_on_a_real_bucket_end_with_one_vault_and_one_password(access: VaultAccess) -> None:
+    """Of several that begin at once on an empty bucket, all see the same."""
+
+    def begin(_: int) -> tuple[str, str]:
+        vault = open_vault(access)
+        vault.initialize()
+        return vault.vault_id(), vault.application("a-1").repository_password()
+
+    with ThreadPoolExecutor(4) as workers:
+        assert len(set(workers.map(begin, range(4)))) == 1
+
+
+def test_a_wrong_root_key_is_denied_on_a_real_bucket(access: VaultAccess) -> None:
+    """And the check says it in its line."""
+    open_vault(access).initialize()
+    wrong = msgspec.structs.replace(access, root_key=new_root_key())
+    with pytest.raises(DeniedError, match="root key"):
+        open_vault(wrong).applications()
+    report = check_vault(wrong)
+    assert not report.ok
+    assert [line.name for line in report.lines if not line.ok] == ["root key"]
+
+
+def test_a_read_only_vault_is_read_and_not_written(access: VaultAccess) -> None:
+    """Its check tries no write either."""
+    open_vault(access).initialize()
+    reading = msgspec.structs.replace(access, read_only=True)
+    assert open_vault(reading).applications() == []
+    with pytest.raises(RefusedError, match="read only"):
+        open_vault(reading).application("a-1").pin(1, by="somebody")
+    assert [line.name for line in check_vault(reading).lines] == EVERYTHING[:3]
+
+
+def test_a_check_tries_everything_and_leaves_nothing(
+    access: VaultAccess, bucket: S3ObjectStore
+) -> None:
+    """Before the Vault is set up, and after."""
+    report = check_vault(access)
+    assert report.ok, report
+    assert [line.name for line in report.lines] == EVERYTHING
+    assert "not set up yet" in line(report, "root key").detail
+    assert list(bucket.list("")) == []
+    open_vault(access).initialize()
+    report = check_vault(access)
+    assert report.ok, report
+    assert "opens Vault" in line(report, "root key").detail
+    assert [found.name for found in bucket.list("")] == ["vault.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"bucket": f"missing-{secrets.token_hex(4)}"}, "does not exist"),
+        ({"endpoint": f"http://127.0.0.1:{free_port()}"}, "cannot be reached"),
+    ],
+)
+def test_a_check_says_why_the_bucket_is_not_reached(
+    access: VaultAccess, change: dict[str, str], says: str
+) -> None:
+    """One line, and nothing else is tried."""
+    location = msgspec.structs.replace(access.location, **change)
+    report = check_vault(msgspec.structs.replace(access, location=location))
+    assert not report.ok
+    assert [line.name for line in report.lines] == ["reach the bucket"]
+    assert says in report.lines[0].detail
+
+
+def test_a_check_with_a_wrong_secret_says_so_without_it(access: VaultAccess) -> None:
+    """The access key is named, no secret is shown."""
+    wrong = S3Credentials(access.credentials.access_key, "wrong-secret")
+    report = check_vault(msgspec.structs.replace(access, credentials=wrong))
+    assert not report.ok
+    assert access.credentials.access_key in report.lines[0].detail
+    assert "wrong-secret" not in str(report)
+
+
+def test_a_check_finds_a_clock_that_is_wrong(access: VaultAccess) -> None:
+    """By the Date header of the service."""
+    listing = b"<ListBucketResult></ListBucketResult>"
+    late = Reply(200, listing, {"date": "Sun, 01 Nov 2020 00:00:00 GMT"})
+    with s3_impostor(late) as impostor:
+        location = S3Location(impostor.endpoint, "a-bucket")
+        report = check_vault(msgspec.structs.replace(access, location=location))
+    assert not report.ok
+    assert "clocks differ" in report.lines[0].detail
+
+
+def test_a_check_finds_rights_and_promises_that_are_missing(access: VaultAccess) -> None:
+    """A denied write ends the writing part; an ignored condition is named."""
+    page = Reply(200, b"<ListBucketResult></ListBucketResult>")
+    no_marker = Reply(404, error_body("NoSuchKey"))
+    with s3_impostor(page, no_marker, page, Reply(403, error_body("AccessDenied"))) as impostor:
+        location = S3Location(impostor.endpoint, "a-bucket")
+        report = check_vault(msgspec.structs.replace(access, location=location))
+    assert [line.name for line in report.lines if not line.ok] == ["write"]
+    with s3_impostor(page, no_marker, page) as impostor:  # says yes to everything, keeps nothing
+        location = S3Location(impostor.endpoint, "a-bucket")
+        report = check_vault(msgspec.structs.replace(access, location=location))
+    assert not report.ok
+    assert "overwritten" in line(report, "write only if absent").detail
+    assert not line(report, "read back").ok
+    assert not line(report, "delete").ok
+
+
+def test_two_vaults_share_a_bucket_and_see_nothing_of_each_other(
+    access: VaultAccess, bucket: S3ObjectStore
+) -> None:
+    """Each has a folder and a root key of its own."""
+    prefix = access.location.prefix
+    for name in ("one", "two"):
+        location = msgspec.structs.replace(access.location, prefix=f"{prefix}{name}")
+        own = VaultAccess(name, location, access.credentials, new_root_key())
+        vault = open_vault(own)
+        vault.initialize()
+        vault.application("a-1").repository_password()
+        assert {f.name for f in within(bucket, name).list("")} == {
+            "vault.json",
+            "applications/a-1/key",
+        }
