@@ -8,6 +8,7 @@ lock still ours?          then the document goes into the repository: the versio
 """
 
 import asyncio
+import io
 from functools import partial
 
 import msgspec
@@ -17,7 +18,6 @@ from appshield.capture.layout import VERSION_FILE, app_tag, run_tag, version_tag
 from appshield.contracts.agents import CommitRecord
 from appshield.contracts.backups import BackupStored, CommitBackup, SourcesLost, VersionFacts
 from appshield.contracts.message import StepCommand
-from appshield.contracts.sources import StoredSource
 from appshield.contracts.streams import COMMITS
 from appshield.custody import Custody, HeldRepository
 from appshield.repository import (
@@ -29,7 +29,6 @@ from appshield.repository import (
     missing_blobs,
     seal_snapshot,
 )
-from appshield.repository.files import store_documents
 from appshield.repository.nodes import Node
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
@@ -111,35 +110,35 @@ def _seal(held: HeldRepository, facts: VersionFacts, _: Cancelled) -> SealedSnap
 
 def _join(reader: Reader, writer: Writer, facts: VersionFacts) -> bytes:
     """Put the entries of every source's tree into the folder of its name; return the root."""
-    about = {VERSION_FILE: msgspec.json.encode(facts)}
-    root = list(reader.read_tree(store_documents(about, writer, mtime_ns=0)))
-    folders: dict[str, list[StoredSource]] = {}
+    folders: dict[str, list[Node]] = {"": []}
     for source in facts.sources:
-        folders.setdefault(source.name.rpartition("/")[0], []).append(source)
-    for folder, sources in sorted(folders.items()):
-        nodes = [node for s in sources for node in reader.read_tree(bytes.fromhex(s.tree))]
-        if folder:
-            nodes = [_directory(folder, writer.add_tree(_ordered(nodes)))]
-        root = _merged(reader, writer, root, nodes)
-    return writer.add_tree(_ordered(root))
+        entries = folders.setdefault(source.name.rpartition("/")[0], [])
+        entries += reader.read_tree(bytes.fromhex(source.tree))
+    root = {node.name: node for node in folders.pop("")}
+    for folder, entries in folders.items():
+        root[folder.encode()] = _directory(folder, writer.add_tree(_ordered(entries)))
+    folder, _, name = VERSION_FILE.partition("/")
+    about = root.get(folder.encode())
+    beside = reader.read_tree(about.subtree) if about and about.subtree else ()
+    entries = [*beside, _document(name, msgspec.json.encode(facts), writer)]
+    root[folder.encode()] = _directory(folder, writer.add_tree(_ordered(entries)))
+    return writer.add_tree(_ordered(list(root.values())))
 
 
-def _merged(reader: Reader, writer: Writer, left: list[Node], right: list[Node]) -> list[Node]:
-    """Join two lists of entries; directories of one name become one directory."""
-    joined = {node.name: node for node in left}
-    for node in right:
-        other = joined.get(node.name)
-        if other is None or other.subtree is None or node.subtree is None:
-            joined[node.name] = node
-            continue
-        below = _merged(
-            reader,
-            writer,
-            list(reader.read_tree(other.subtree)),
-            list(reader.read_tree(node.subtree)),
-        )
-        joined[node.name] = _directory(node.name.decode(), writer.add_tree(_ordered(below)))
-    return list(joined.values())
+def _document(name: str, content: bytes, writer: Writer) -> Node:
+    blobs, size_bytes = writer.add_file(io.BytesIO(content).read)
+    return Node(
+        name=name.encode(),
+        kind="file",
+        mode=0o600,
+        mtime_ns=0,
+        atime_ns=0,
+        ctime_ns=0,
+        uid=0,
+        gid=0,
+        size_bytes=size_bytes,
+        content=blobs,
+    )
 
 
 def _directory(name: str, subtree: bytes) -> Node:

@@ -6,6 +6,7 @@ environment and become the field's type: numbers, `true`/`false`, paths, lists b
 
 import difflib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -75,7 +76,13 @@ def read_settings(group: type[T], environment: Mapping[str, str], prefix: str) -
 def _convert(text: str, wanted: Any) -> Any:  # noqa: ANN401  any type that a field may have
     if _is_list(wanted):
         return msgspec.convert([part.strip() for part in text.split(",") if part.strip()], wanted)
-    return msgspec.convert(text, wanted, strict=False)
+    return msgspec.convert(text, wanted, strict=False, dec_hook=_path)
+
+
+def _path(wanted: type, text: Any) -> Any:  # noqa: ANN401  msgspec's own signature
+    if wanted is Path:
+        return Path(text)
+    raise TypeError(f"settings hold no {wanted.__name__}")
 
 
 def _is_list(wanted: Any) -> bool:  # noqa: ANN401
