@@ -7,9 +7,7 @@ at once, errors belong to AppShield's tree, and outages are survived without lim
 import asyncio
 import contextlib
 import re
-import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import nats.errors
@@ -17,13 +15,19 @@ import structlog
 from nats.aio.client import Client
 
 from appshield.bus.access import BusAccess
-from appshield.bus.errors import NobodyAnswersError
 from appshield.bus.inbox import Inbox, Incoming, incoming
+from appshield.bus.terms import (
+    denied,
+    ensure_key_file,
+    ensure_new_enough,
+    reason_of,
+    tls_context,
+    too_large,
+    translated,
+    unknown_key,
+)
 from appshield.bus.waiting import first_of
-from appshield.errors import DeniedError, InvalidInputError, UnavailableError
-
-OLDEST_SERVER = (2, 12)
-"""The first NATS release with durable `@at` schedules."""
+from appshield.errors import InvalidInputError, UnavailableError
 
 _RECONNECT_PAUSE_S = 0.25
 _PING_EVERY_S = 5
@@ -69,7 +73,7 @@ class Connection:
 
     async def open(self, deadline_s: float) -> None:
         """Connect; see `Bus.connect` for what it raises."""
-        self._ensure_key_file()
+        ensure_key_file(self.access)
         connecting = asyncio.create_task(self._connect())
         ends: set[asyncio.Future[Any]] = {connecting, self._fatal}
         try:
@@ -87,7 +91,7 @@ class Connection:
             ) from error
         except nats.errors.Error as error:
             raise InvalidInputError(
-                f"the message bus at {self.access.url} cannot be used", why=_text(error)
+                f"the message bus at {self.access.url} cannot be used", why=reason_of(error)
             ) from error
         finally:
             if not self._up.is_set():
@@ -126,7 +130,7 @@ class Connection:
         try:
             await self._flush(timeout_s=2)
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            return f"{self.access.url} does not answer: {_text(error)}"
+            return f"{self.access.url} does not answer: {reason_of(error)}"
         return ""
 
     async def request(
@@ -161,7 +165,7 @@ class Connection:
                 raise ending.result()
             return incoming(answer.result())
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise self._translated(subject, body, error) from error
+            raise self._translated(subject, len(body), error) from error
         finally:
             answer.cancel()
             await asyncio.gather(answer, return_exceptions=True)
@@ -183,7 +187,7 @@ class Connection:
                 subject, body, reply=reply, headers=dict(headers) if headers else None
             )
         except (nats.errors.Error, OSError) as error:
-            raise self._translated(subject, body, error) from error
+            raise self._translated(subject, len(body), error) from error
 
     def is_congested(self) -> bool:
         """Whether so much waits to be sent that what may be lost should not be added."""
@@ -203,7 +207,7 @@ class Connection:
         try:
             subscription = await self._client.subscribe(wanted, cb=inbox.receive)
         except (nats.errors.Error, OSError) as error:
-            raise self._translated(wanted, b"", error) from error
+            raise self._translated(wanted, 0, error) from error
         self._inboxes.add(inbox)
         try:
             if subject:
@@ -217,7 +221,7 @@ class Connection:
     def ensure_allowed(self, subject: str) -> None:
         """Raise DeniedError when the server has refused what was just sent to `subject`."""
         if self._violations.pop(subject.lower(), None) is not None:
-            raise self._denied("publish", subject)
+            raise denied(self.access, "publish", subject)
 
     async def wait_up(self, stopping: asyncio.Event, longest_s: float) -> None:
         """Wait for the connection, but not for longer than this, nor after `stopping`."""
@@ -235,7 +239,7 @@ class Connection:
                 name=self._name,
                 inbox_prefix=access.inbox_prefix,
                 nkeys_seed=access.seed_file or None,
-                tls=self._tls(),
+                tls=tls_context(self.access),
                 error_cb=self._on_error,
                 disconnected_cb=self._on_disconnected,
                 reconnected_cb=self._on_reconnected,
@@ -252,34 +256,13 @@ class Connection:
             ) from error
         self._up.set()
 
-    def _ensure_key_file(self) -> None:
-        access = self.access
-        if access.seed_file and not Path(access.seed_file).is_file():
-            raise InvalidInputError(
-                f"the key file {access.seed_file} of the bus user {access.user} is missing",
-                next_step="Set it to the file that holds the user's nkey seed",
-            )
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self.access.ca_file and not self.access.url.startswith("tls://"):
-            return None
-        try:
-            return ssl.create_default_context(cafile=self.access.ca_file or None)
-        except OSError as error:
-            raise InvalidInputError(
-                f"the certificates in {self.access.ca_file} cannot be used", why=str(error)
-            ) from error
-
     def _ensure_new_enough(self) -> None:
-        version = self._client.connected_server_version
-        if (version.major, version.minor) >= OLDEST_SERVER:
-            return
-        self._up.clear()
-        raise InvalidInputError(
-            f"AppShield needs NATS {OLDEST_SERVER[0]}.{OLDEST_SERVER[1]} or later, "
-            f"{self.access.url} runs {version.major}.{version.minor}.{version.patch}",
-            next_step="Upgrade the server",
-        )
+        try:
+            version = self._client.connected_server_version
+            ensure_new_enough(self.access, version.major, version.minor, version.patch)
+        except InvalidInputError:
+            self._up.clear()
+            raise
 
     async def _give_up(self, connecting: asyncio.Task[None]) -> None:
         self._closing = True
@@ -302,9 +285,9 @@ class Connection:
         try:
             await self._barrier()
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise self._translated(subject, b"", error) from error
+            raise self._translated(subject, 0, error) from error
         if subject.lower() in self._violations:
-            raise self._denied("listen", subject)
+            raise denied(self.access, "listen", subject)
 
     async def _flush(self, *, timeout_s: int) -> None:
         """Flush in a task of its own, so that a cancellation is never lost.
@@ -331,46 +314,22 @@ class Connection:
                 f"the message bus at {self.access.url} cannot be reached", why=self._last_error
             ) from error
 
-    def _denied(self, act: str, subject: str) -> DeniedError:
-        return DeniedError(
-            f"the bus user {self.access.user} may not {act} on {subject}",
-            next_step="Use the access of a user who may, or correct the permissions of this one",
-        )
-
-    def _translated(self, subject: str, body: bytes, error: BaseException) -> Exception:
+    def _translated(self, subject: str, size_bytes: int, error: BaseException) -> Exception:
         if isinstance(error, nats.errors.MaxPayloadError):
-            return InvalidInputError(
-                f"a message for {subject} is too large",
-                why=f"{len(body)} bytes, the server takes {self.largest_message_bytes}",
-            )
-        if isinstance(error, nats.errors.NoRespondersError):
-            return NobodyAnswersError(
-                f"nothing serves {subject} on the message bus",
-                next_step="Check that JetStream is enabled and that the streams exist",
-            )
-        if isinstance(error, nats.errors.BadSubjectError | nats.errors.BadHeaderError):
-            return InvalidInputError(f"{subject!r} is no subject", why=_text(error))
-        return UnavailableError(
-            f"the message bus at {self.access.url} did not answer on {subject}", why=_text(error)
-        )
+            return too_large(subject, size_bytes, self.largest_message_bytes)
+        return translated(self.access, subject, error)
 
     async def _on_error(self, error: Exception) -> None:
-        text = _text(error)
+        text = reason_of(error)
         if found := _VIOLATION.search(text.lower()):
             act, subject = found.groups()
             self._violations[subject] = text
-            self._end_asked(subject, self._denied("publish", subject))
+            self._end_asked(subject, denied(self.access, "publish", subject))
             self._tell_problem(f"user {self.access.user} was refused a {act} on {subject}")
             return
         self._last_error = text
         if "authorization violation" in text.lower() and not self._fatal.done():
-            self._fatal.set_result(
-                DeniedError(
-                    f"the message bus at {self.access.url} does not know the key of user "
-                    f"{self.access.user}",
-                    next_step=f"Check the key file {self.access.seed_file or '(none is set)'}",
-                )
-            )
+            self._fatal.set_result(unknown_key(self.access))
         if isinstance(error, nats.errors.SlowConsumerError):
             self._tell_problem(f"messages on {error.subject} come faster than they are taken")
         self._log.debug("bus error", error=text)
@@ -395,6 +354,8 @@ class Connection:
 
     async def _on_closed(self) -> None:
         self._up.clear()
+        if self._client.last_error is not None:
+            self._last_error = reason_of(self._client.last_error)
         self._down.set()
         if not self._closing:
             self._tell_problem(f"{self.access.url} closed the connection: {self._last_error}")
@@ -408,9 +369,3 @@ class Connection:
     def _tell_problem(self, text: str) -> None:
         self._log.warning("bus problem", problem=text)
         self._on_problem(text)
-
-
-def _text(error: BaseException) -> str:
-    """Return a reason for people: nats-py says it in `str`, some errors say nothing at all."""
-    text = str(error).removeprefix("nats: ").strip("' \r\n")
-    return text or type(error).__name__

@@ -317,7 +317,11 @@ async def test_t8_an_outage_is_told_once_and_without_tracebacks(
         await server.wait()
         await wait_until(lambda: problems, deadline_s=5, what="the outage was told")
         assert "not connected" in await bus.health()
-        await asyncio.sleep(1.5)  # some attempts to reconnect
+        assert isinstance(bus, JetStreamBus)
+        client = bus._connection._client
+        await wait_until(
+            lambda: client.server_pool[0].reconnects > 3, deadline_s=5, what="tried some times"
+        )
         await server.stop()
         await server.start()
 
@@ -454,7 +458,8 @@ async def test_timers_survive_a_server_that_was_down_when_they_were_due(tmp_path
         await bus.schedule("late", at, body, message_id="late.1")
         server.kill()
         await server.wait()
-        await asyncio.sleep(2)  # the timer's time passes while nobody is there
+        missed = at + timedelta(seconds=1)
+        await wait_until(lambda: datetime.now(UTC) > missed, deadline_s=5, what="the time passed")
         await server.stop()
         await server.start()
 
