@@ -157,6 +157,8 @@ def _database(image: str) -> Object:
         image,
         env=[_from_secret("POSTGRES_PASSWORD", "password")],
         ports=[{"name": "postgres", "containerPort": _POSTGRES_PORT}],
+        # By itself PostgreSQL would wait for its clients to leave.
+        lifecycle={"preStop": {"exec": {"command": ["pg_ctl", "stop", "--mode", "fast"]}}},
         readinessProbe={
             "exec": {"command": ["pg_isready", "--quiet"]},
             "periodSeconds": 1,

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from appshield.kubernetes.kinds import Object
-from appshield.local.demo.facts import Cut, Gap, Running
+from appshield.local.demo.facts import Cut, Gap, Running, Stored
 from appshield.local.demo.write_log import STREAMS, Entry, Stream, Write, writes_of
 from appshield.manifests.cleaning import clean, differences
 
@@ -54,14 +54,14 @@ def check(
     gaps: Mapping[Stream, Gap],
     before: Running,
     restored: Running,
+    stored: Stored,
 ) -> tuple[Violation, ...]:
     """Return every violation; none when the version came back whole.
 
-    `before` is the application as it ran when the version was made: only its objects and images
-    are compared, its rows and files come from the log.
+    `before` is what ran when the version was made, `restored` and `stored` what was restored.
     """
     entries = tuple(log)
-    found: dict[Stream, Mapping[int, str]] = {"rows": restored.rows, "files": restored.files}
+    found: dict[Stream, Mapping[int, str]] = {"rows": stored.rows, "files": stored.files}
     violations: list[Violation] = []
     for stream in STREAMS:
         writes = writes_of(entries, stream)

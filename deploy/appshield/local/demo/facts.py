@@ -8,16 +8,21 @@ from appshield.kubernetes.kinds import Object
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """The application as it runs.
+    """What runs.
 
-    `rows` and `files`: the SHA-256 of what is stored, by number. `objects`: by `Kind name`, the
-    values of Secrets as digests. `images`: the digest that runs, by `component/container`.
+    `objects`: by `Kind name`, the values of Secrets as digests. `images`: the digest that runs, by
+    `component/container`.
     """
+
+    objects: Mapping[str, Object]
+    images: Mapping[str, str]
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """What the application has stored: the SHA-256 of each row and file, by number."""
 
     rows: Mapping[int, str]
     files: Mapping[int, str]
-    objects: Mapping[str, Object]
-    images: Mapping[str, str]
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True):

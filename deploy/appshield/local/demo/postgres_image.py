@@ -25,7 +25,6 @@ if [ ! -d "$PGDATA" ]; then
         --auth-local trust --auth-host scram-sha-256 --encoding UTF8 --no-locale --data-checksums
     rm {SOCKET_FOLDER}/password
     echo 'host all all all scram-sha-256' >> "$PGDATA.new/pg_hba.conf"
-    sync
     mv "$PGDATA.new" "$PGDATA"
 fi
 unset POSTGRES_PASSWORD

@@ -20,7 +20,7 @@ from appshield.kubernetes.kinds import (
     Object,
 )
 from appshield.local.demo.application import NAME, WEB
-from appshield.local.demo.facts import Running
+from appshield.local.demo.facts import Running, Stored
 from appshield.local.demo.write_log import Stream
 
 KINDS = (SERVICE_ACCOUNT, CONFIG_MAP, SECRET, PVC, SERVICE, STATEFUL_SET, DEPLOYMENT)
@@ -56,18 +56,21 @@ async def web_url(cluster: Cluster, namespace: str) -> str:
 
 
 async def read_running(cluster: Cluster, namespace: str) -> Running:
-    """Read everything that the checker compares.
+    """Read the objects and images that run."""
+    return Running(
+        objects=await read_objects(cluster, namespace),
+        images=await read_images(cluster, namespace),
+    )
+
+
+async def read_stored(cluster: Cluster, namespace: str) -> Stored:
+    """Read all rows and files.
 
     Raises:
         UnavailableError: the web service does not answer.
     """
     url = await web_url(cluster, namespace)
-    return Running(
-        rows=await _stored(url, "rows"),
-        files=await _stored(url, "files"),
-        objects=await read_objects(cluster, namespace),
-        images=await read_images(cluster, namespace),
-    )
+    return Stored(rows=await _digests(url, "rows"), files=await _digests(url, "files"))
 
 
 async def read_objects(cluster: Cluster, namespace: str) -> dict[str, Object]:
@@ -117,7 +120,7 @@ async def read_text(url: str, path: str) -> str:
         ) from error
 
 
-async def _stored(url: str, stream: Stream) -> Mapping[int, str]:
+async def _digests(url: str, stream: Stream) -> Mapping[int, str]:
     lines = (await read_text(url, f"/{stream}")).splitlines()
     pairs = (line.split(" ") for line in lines)
     return {int(n): digest for n, digest in pairs}

@@ -18,9 +18,9 @@ from appshield.local.demo.application import FILES_CLAIM, NAME, NAMESPACE, ROWS_
 from appshield.local.demo.checker import Violation, check
 from appshield.local.demo.continuity import Continuity
 from appshield.local.demo.cutting import observing_snapshots
-from appshield.local.demo.facts import Cut, Gap, Running
+from appshield.local.demo.facts import Cut, Gap, Running, Stored
 from appshield.local.demo.images import ShopImages
-from appshield.local.demo.reading import read_running, web_url
+from appshield.local.demo.reading import read_running, read_stored, web_url
 from appshield.local.demo.timeline import Timeline, bytes_text
 from appshield.local.demo.write_log import STREAMS, Stream, longest_gap_s, read_log
 from appshield.local.demo.writer import writing
@@ -71,15 +71,16 @@ async def run_demo(
         await deploying.wait_until_served(cluster, namespace)
     recovery_s = time.monotonic() - restore_began_s
     with timeline.measure("read everything back and compare"):
-        restored = await read_running(cluster, namespace)
+        stored = await read_stored(cluster, namespace)
         violations = check(
             log=read_log(log),
             cuts=loaded.cuts,
             gaps=loaded.gaps,
             before=loaded.before,
-            restored=restored,
+            restored=await read_running(cluster, namespace),
+            stored=stored,
         )
-    _tell(timeline, loaded, second, restored, recovery_s)
+    _tell(timeline, loaded, second, stored, recovery_s)
     return violations
 
 
@@ -122,17 +123,17 @@ def _tell(
     timeline: Timeline,
     loaded: Loaded,
     second: VersionFacts,
-    restored: Running,
+    stored: Stored,
     recovery_s: float,
 ) -> None:
     for facts in (loaded.version, second):
         read = bytes_text(sum(source.bytes_read for source in facts.sources))
-        stored = bytes_text(sum(source.bytes_stored for source in facts.sources))
-        timeline.figure(f"version {facts.number}", f"{read} read, {stored} stored")
+        kept = bytes_text(sum(source.bytes_stored for source in facts.sources))
+        timeline.figure(f"version {facts.number}", f"{read} read, {kept} stored")
     timeline.figure("consistency", loaded.version.consistency)
     timeline.figure("application quiesced for", f"{loaded.version.quiesced_ms} ms")
     for stream, gap in loaded.gaps.items():
         text = f"{gap.backup_s * 1000:.0f} ms with a backup, {gap.baseline_s * 1000:.0f} ms without"
         timeline.figure(f"longest gap between acknowledged {stream}", text)
-    timeline.figure("restored", f"{len(restored.rows)} rows, {len(restored.files)} files")
+    timeline.figure("restored", f"{len(stored.rows)} rows, {len(stored.files)} files")
     timeline.figure("recovery time (RTO)", f"{recovery_s:.1f} s")

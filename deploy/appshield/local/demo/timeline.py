@@ -52,7 +52,7 @@ class Timeline:
     def say(self, text: str) -> None:
         """Say one line now, after the seconds since the beginning."""
         elapsed_s = time.monotonic() - self._began_s
-        self._console.print(f"{elapsed_s:6.1f}  {text}", markup=False, highlight=False)
+        self._plain(f"{elapsed_s:6.1f}  {text}")
 
     def print(self) -> None:
         """Say all steps with start and duration, and the figures."""

@@ -16,7 +16,9 @@ import hashlib
 import json
 import os
 import signal
+import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,10 +39,10 @@ _INSERT = (
 
 
 class Rows:
-    """The rows in PostgreSQL, over one connection per thread."""
+    """The rows in PostgreSQL, over connections that are used again."""
 
     def __init__(self) -> None:
-        self._local = threading.local()
+        self._idle: deque[Any] = deque()
 
     def put(self, n: int, body: bytes) -> bytes:
         """Insert or replace one row; return what the database holds now."""
@@ -70,29 +72,30 @@ class Rows:
 
     @contextlib.contextmanager
     def _cursor(self) -> Iterator[Any]:
-        connection = self._connection()
+        """Yield a cursor in a transaction, which is committed at the end."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
         try:
             with connection, connection.cursor() as cursor:
                 yield cursor
         except psycopg2.Error:
-            self._local.connection = None
             connection.close()
             raise
+        self._idle.append(connection)
 
-    def _connection(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = psycopg2.connect(
-                host=os.environ["DATABASE_HOST"],
-                user=os.environ["DATABASE_USER"],
-                password=os.environ["DATABASE_PASSWORD"],
-                dbname="postgres",
-                connect_timeout=CONNECT_DEADLINE_S,
-                options=f"-c statement_timeout={STATEMENT_DEADLINE_MS}",
-            )
-            with connection, connection.cursor() as cursor:
-                cursor.execute(_CREATE)
-            self._local.connection = connection
+    def _connect(self) -> Any:  # noqa: ANN401 - psycopg2 has no types
+        connection = psycopg2.connect(
+            host=os.environ["DATABASE_HOST"],
+            user=os.environ["DATABASE_USER"],
+            password=os.environ["DATABASE_PASSWORD"],
+            dbname="postgres",
+            connect_timeout=CONNECT_DEADLINE_S,
+            options=f"-c statement_timeout={STATEMENT_DEADLINE_MS}",
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_CREATE)
         return connection
 
 
@@ -168,8 +171,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answer()
         except (psycopg2.Error, OSError) as error:
-            reason = f"{type(error).__name__}\n".encode()
-            self._send(HTTPStatus.SERVICE_UNAVAILABLE, reason)
+            sys.stderr.write(f"{self.command} {self.path}: {type(error).__name__}: {error}\n")
+            self._send(HTTPStatus.SERVICE_UNAVAILABLE, f"{type(error).__name__}\n".encode())
 
     def _get(self) -> None:
         match self.path.strip("/").split("/"):
