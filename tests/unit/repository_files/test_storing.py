@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appshield.errors import UnavailableError
+from appshield.errors import RunFailedError, UnavailableError
 from appshield.repository.files import StoppedError, StoredDirectory, problems, store_directory
 from appshield.repository.nodes import Node
 from file_trees import describe, make_sparse, never, opened, save
@@ -244,6 +244,19 @@ def test_a_failing_sink_is_not_taken_for_an_unreadable_file(
 
     monkeypatch.setattr(blobs, "add_file", full)
     with pytest.raises(UnavailableError, match="No space left"):
+        save(source, blobs)
+
+
+def test_a_directory_that_cannot_be_listed_at_all_is_one_clear_error(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No system error reaches a caller as it is."""
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "scandir", fail)
+    with pytest.raises(RunFailedError, match="cannot be saved: Input/output error"):
         save(source, blobs)
 
 

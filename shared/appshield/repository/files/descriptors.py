@@ -92,7 +92,8 @@ class DirectoryChain:
     def __init__(self, root: int) -> None:
         status = os.fstat(root)
         self.device = status.st_dev
-        self._levels = [_Level(b"", identity(status), os.dup(root))]
+        # opened anew: a duplicate would share the position of whoever reads the caller's
+        self._levels = [_Level(b"", identity(status), open_directory(b".", root))]
         self._open: deque[_Level] = deque()  # without the root, shallowest first
 
     def __enter__(self) -> "DirectoryChain":

@@ -78,7 +78,8 @@ def read_attributes(target: Target) -> tuple[Attributes, tuple[str, ...]]:
     try:
         names = sorted(os.listxattr(target))
     except OSError as error:
-        return (), () if error.errno == errno.EOPNOTSUPP else (_lost("are not readable", error),)
+        unknown = error.errno in {errno.EOPNOTSUPP, errno.ENOSYS}
+        return (), () if unknown else (_lost("are not readable", error),)
     for name in names:
         try:
             name.encode()

@@ -67,9 +67,16 @@ def restore_directory(
         RunFailedError: the system refuses to write an entry, or has no room.
         StoppedError: `cancelled` said so.
     """
-    with DirectoryChain(root_fd) as chain:
-        walk = _Walk(chain, source, Tally(progress, cancelled), delete_extra, keep_going)
-        return walk.run(tree_id, root_node)
+    try:
+        with DirectoryChain(root_fd) as chain:
+            walk = _Walk(chain, source, Tally(progress, cancelled), delete_extra, keep_going)
+            return walk.run(tree_id, root_node)
+    except OSError as error:
+        raise RunFailedError(
+            "the directory cannot be restored into",
+            why=error.strerror or str(error),
+            next_step="See that its file system is mounted and writable, and restore again",
+        ) from error
 
 
 @dataclass(slots=True)

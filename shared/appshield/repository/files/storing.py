@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from appshield.errors import DamagedError, NotFoundError
+from appshield.errors import DamagedError, NotFoundError, RunFailedError
 from appshield.repository.files.descriptors import DirectoryChain, open_directory, stale
 from appshield.repository.files.entries import EntryStorer
 from appshield.repository.files.metadata import node_of
@@ -60,11 +60,18 @@ def store_directory(
     Raises:
         StoppedError: `cancelled` said so.
         AppShieldError: what the sink raises.
-        OSError: the root itself cannot be read.
+        RunFailedError: the directory itself cannot be read.
     """
-    with DirectoryChain(root_fd) as chain:
-        walk = _Walk(chain, sink, exclude, parent, Tally(progress, cancelled))
-        return walk.run()
+    try:
+        with DirectoryChain(root_fd) as chain:
+            walk = _Walk(chain, sink, exclude, parent, Tally(progress, cancelled))
+            return walk.run()
+    except OSError as error:
+        raise RunFailedError(
+            "the directory cannot be saved",
+            why=error.strerror or str(error),
+            next_step="See that its file system is mounted and readable, and save again",
+        ) from error
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 
 from appshield.errors import DamagedError
@@ -104,24 +105,26 @@ def open_private(name: bytes, directory: int) -> int:
     Whatever else has this name is removed. What another user made or can reach by another name is
     not trusted to stay as it was checked.
     """
-    try:
-        descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
-    except OSError:
+    with suppress(FileExistsError):
         return _create_private(name, directory)
-    status = os.fstat(descriptor)
-    if status.st_mode == stat.S_IFREG | _PRIVATE and (status.st_uid, status.st_nlink) == (
-        os.geteuid(),
-        1,
-    ):
-        return descriptor
-    os.close(descriptor)
+    with suppress(OSError):
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(name, flags, dir_fd=directory)
+        if _is_private(os.fstat(descriptor)):
+            return descriptor
+        os.close(descriptor)
+    remove_entry(name, directory)
     return _create_private(name, directory)
 
 
 def _create_private(name: bytes, directory: int) -> int:
-    remove_entry(name, directory)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     return os.open(name, flags, _PRIVATE, dir_fd=directory)
+
+
+def _is_private(status: os.stat_result) -> bool:
+    is_mine = (status.st_uid, status.st_nlink) == (os.geteuid(), 1)
+    return is_mine and status.st_mode == stat.S_IFREG | _PRIVATE
 
 
 @lru_cache(maxsize=64)
