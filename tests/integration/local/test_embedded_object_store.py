@@ -228,3 +228,5 @@ async def test_a_full_disk_is_an_error_and_damages_nothing(small_disk: Path) -> 
         assert accepted
         for name, content in accepted.items():
             assert await asyncio.to_thread(store.get, name) == content
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)  # asked to stop it would try to write for long
