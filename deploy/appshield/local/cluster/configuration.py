@@ -157,8 +157,7 @@ def _corefile(settings: ClusterSettings) -> str:
     ready 127.0.0.1:8181
     kubernetes cluster.local in-addr.arpa {{
         kubeconfig {settings.layout.pki}/storage.kubeconfig {settings.label}
-        ttl 5
+        ttl 1
     }}
-    cache 5
 }}
 """
