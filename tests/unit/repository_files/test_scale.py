@@ -16,13 +16,13 @@ from file_trees import bring_back, open_descriptors, opened, save
 from repository_fakes import MemoryBlobs
 
 DEPTH = 3_000
-WIDTH = 100_000
-"""Enough to see what an entry costs; three times as many must fit into 64 MiB."""
+WIDTH = 30_000
+"""Enough to see what an entry costs; ten times as many must fit into 64 MiB."""
 
 
 @pytest.fixture
 def ram() -> Iterator[Path]:
-    """A folder without a disk: a hundred thousand entries at once."""
+    """A folder without a disk: many thousand entries at once."""
     with TemporaryDirectory(dir="/dev/shm") as folder:
         yield Path(folder)
 
