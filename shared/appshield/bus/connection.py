@@ -7,6 +7,7 @@ at once, errors belong to AppShield's tree, and outages are survived without lim
 import asyncio
 import contextlib
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from appshield.bus.access import BusAccess
 from appshield.bus.inbox import Inbox, Incoming, incoming
 from appshield.bus.terms import (
     denied,
-    ensure_key_file,
+    ensure_key,
     ensure_new_enough,
     reason_of,
     tls_context,
@@ -73,8 +74,8 @@ class Connection:
 
     async def open(self, deadline_s: float) -> None:
         """Connect; see `Bus.connect` for what it raises."""
-        ensure_key_file(self.access)
-        connecting = asyncio.create_task(self._connect())
+        ensure_key(self.access)
+        connecting = asyncio.create_task(self._connect(tls_context(self.access)))
         ends: set[asyncio.Future[Any]] = {connecting, self._fatal}
         try:
             async with asyncio.timeout(deadline_s):
@@ -231,29 +232,23 @@ class Connection:
         """Return when the connection is lost."""
         await self._down.wait()
 
-    async def _connect(self) -> None:
-        access = self.access
-        try:
-            await self._client.connect(
-                access.url,
-                name=self._name,
-                inbox_prefix=access.inbox_prefix,
-                nkeys_seed=access.seed_file or None,
-                tls=tls_context(self.access),
-                error_cb=self._on_error,
-                disconnected_cb=self._on_disconnected,
-                reconnected_cb=self._on_reconnected,
-                closed_cb=self._on_closed,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_RECONNECT_PAUSE_S,  # type: ignore[arg-type] # any number does
-                ping_interval=_PING_EVERY_S,
-                max_outstanding_pings=_PINGS_LOST_MAX,
-                pending_size=0,  # nothing is buffered while down: a call that failed was not sent
-            )
-        except ValueError as error:
-            raise InvalidInputError(
-                f"the key file {access.seed_file} holds no nkey seed", why=str(error)
-            ) from error
+    async def _connect(self, tls: ssl.SSLContext | None) -> None:
+        await self._client.connect(
+            self.access.url,
+            name=self._name,
+            inbox_prefix=self.access.inbox_prefix,
+            nkeys_seed=self.access.seed_file or None,
+            tls=tls,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=_RECONNECT_PAUSE_S,  # type: ignore[arg-type] # any number does
+            ping_interval=_PING_EVERY_S,
+            max_outstanding_pings=_PINGS_LOST_MAX,
+            pending_size=0,  # nothing is buffered while down: a call that failed was not sent
+        )
         self._up.set()
 
     def _ensure_new_enough(self) -> None:

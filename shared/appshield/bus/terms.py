@@ -7,19 +7,29 @@ import nats.errors
 
 from appshield.bus.access import BusAccess
 from appshield.bus.errors import NobodyAnswersError
+from appshield.bus.keys import public_key
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
 
 OLDEST_SERVER = (2, 12)
 """The first NATS release with durable `@at` schedules."""
 
 
-def ensure_key_file(access: BusAccess) -> None:
-    """Raise InvalidInputError when the user's key file is not there."""
-    if access.seed_file and not Path(access.seed_file).is_file():
+def ensure_key(access: BusAccess) -> None:
+    """Raise InvalidInputError when the user's key file is not there or holds no key."""
+    if not access.seed_file:
+        return
+    try:
+        public_key(Path(access.seed_file).read_text())
+    except OSError as error:
         raise InvalidInputError(
-            f"the key file {access.seed_file} of the bus user {access.user} is missing",
+            f"the key file {access.seed_file} of the bus user {access.user} cannot be read",
+            why=error.strerror or "",
             next_step="Set it to the file that holds the user's nkey seed",
-        )
+        ) from error
+    except ValueError as error:
+        raise InvalidInputError(
+            f"the key file {access.seed_file} of the bus user {access.user} holds no nkey seed"
+        ) from error
 
 
 def tls_context(access: BusAccess) -> ssl.SSLContext | None:
