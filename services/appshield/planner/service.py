@@ -19,7 +19,7 @@ from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.settings import Settings
 from appshield.planner.trimming import keep_trimmed
-from appshield.service import Health, SystemClock, announce, serve_health
+from appshield.service import Clock, Health, SystemClock, announce, serve_health
 
 _CONSUMERS = (
     streams.PLANNER_FACTS,
@@ -57,7 +57,7 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
     leadership = Leadership(bus, worker)
     if not await leadership.acquire(stopping):
         return
-    planner = build(bus, leadership)
+    planner = build(bus, leadership, SystemClock())
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
@@ -76,9 +76,8 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
     await leadership.resign()
 
 
-def build(bus: Bus, leadership: Leadership) -> Planner:
+def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
     """Build the planner's parts over a bus; tests build them over theirs."""
-    clock = SystemClock()
     runs = Runs(bus, leadership)
     registry = Registry(bus, leadership)
     catalog = Catalog(bus)

@@ -82,8 +82,8 @@ class PackBuilder:
         self.body += blob.sealed
 
     def has_room_for(self, other: "PackBuilder") -> bool:
-        """Tell whether all blobs of `other` fit in here too."""
-        return self.size_bytes + other.size_bytes <= self._full_bytes
+        """Tell whether all blobs of `other` may come in here too."""
+        return self.kind == other.kind and self.size_bytes + other.size_bytes <= self._full_bytes
 
     def absorb(self, other: "PackBuilder") -> None:
         """Append all blobs of another pack of the same kind."""

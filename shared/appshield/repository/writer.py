@@ -74,7 +74,7 @@ class Writer:
         self._durable = DurablePacks(repository, lock, self._failure, longest_s=index_every_s)
         self._changing = threading.Lock()
         self._claimed: dict[BlobKind, set[bytes]] = {"data": set(), "tree": set()}
-        self._open_packs: dict[BlobKind, list[PackBuilder]] = {"data": [], "tree": []}
+        self._open_packs: dict[tuple[BlobKind, int], PackBuilder] = {}
         self._bytes_read = 0
         self._bytes_stored = 0
 
@@ -168,28 +168,27 @@ class Writer:
     def _encode(self, kind: BlobKind, identity: bytes, plain: bytes) -> None:
         encoded = self._codec.encode(identity, kind, plain)
         with self._changing:
-            packs = self._open_packs[kind]
-            if len(packs) < OPEN_PACKS[kind]:
-                packs.append(PackBuilder(kind, full_bytes=self._pack_bytes))
-            pack = secrets.choice(packs)
+            place = (kind, secrets.randbelow(OPEN_PACKS[kind]))
+            pack = self._open_packs.get(place) or PackBuilder(kind, full_bytes=self._pack_bytes)
             pack.add(identity, encoded)
             if not pack.is_full:
+                self._open_packs[place] = pack
                 return
-            packs.remove(pack)
+            self._open_packs.pop(place, None)
         self._store(pack)
 
     def _close_open_packs(self) -> None:
         with self._changing:
-            left = {kind: packs for kind, packs in self._open_packs.items() if packs}
-            self._open_packs = {"data": [], "tree": []}
-        for packs in left.values():
-            first, *others = packs
-            for other in others:
-                if first.has_room_for(other):
-                    first.absorb(other)
-                else:
-                    self._store(other)
-            self._store(first)
+            opened, self._open_packs = self._open_packs, {}
+        merged: list[PackBuilder] = []
+        for pack in opened.values():
+            home = next((one for one in merged if one.has_room_for(pack)), None)
+            if home is not None:
+                home.absorb(pack)
+            else:
+                merged.append(pack)
+        for pack in merged:
+            self._store(pack)
 
     def _store(self, pack: PackBuilder) -> None:
         finished = pack.finish(self._repository.key)

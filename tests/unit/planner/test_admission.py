@@ -1,0 +1,135 @@
+"""Which trigger becomes which run, and when its turn comes."""
+
+from datetime import timedelta
+
+from appshield.contracts.applications import ApplicationObserved, Protection
+from appshield.contracts.backups import CommitBackup, StoreSource, TakeSnapshot
+from appshield.contracts.identities import run_id
+from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRestore
+from appshield.contracts.runs import Run
+from appshield.errors import RefusedError, UnavailableError
+from planner_world import APP, World
+
+
+async def _started(world: World, *protections: Protection) -> None:
+    await world.observe(*protections)
+    await world.new_planner()
+    await world.settle()
+
+
+async def _run(world: World, identity: str) -> Run:
+    wanted = run_id("backup", f"request/{identity}")
+    return next(run for run in await world.runs() if run.id == wanted)
+
+
+async def test_asking_twice_with_one_identity_is_asking_once() -> None:
+    """A request that is published again, even much later, makes no second run."""
+    world = World()
+    await _started(world)
+    for _ in range(2):
+        await world.ask(RequestBackup(app=APP, request_id="one"))
+        await world.settle()
+        world.bus.forget_duplicates()
+    assert len(await world.runs()) == 1
+    assert len(await world.versions()) == 1
+
+
+async def test_later_triggers_fold_into_one_waiting_run() -> None:
+    """While one backup runs and one waits, a third is the waiting one."""
+    world = World()
+    await _started(world)
+    for identity in ("one", "two", "three"):
+        await world.ask(RequestBackup(app=APP, request_id=identity))
+    await world.settle()
+    assert (await _run(world, "three")).folded_into == (await _run(world, "two")).id
+    assert [version.facts.number for version in await world.versions()] == [1, 2]
+
+
+async def test_an_unknown_application_is_refused_in_words() -> None:
+    """The run exists, has failed, and says what to do."""
+    world = World()
+    await world.new_planner()
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    run = await _run(world, "one")
+    assert run.state == "failed"
+    assert "no Application of that name" in str(run.failure)
+
+
+async def test_a_version_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    """The message lists the numbers."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    await world.ask(RequestRestore(app=APP, request_id="two", version=9))
+    await world.settle()
+    failed = next(run for run in await world.runs() if run.kind == "restore")
+    assert failed.state == "failed"
+    assert "has no version 9: it has 1" in str(failed.failure)
+
+
+async def test_a_failed_step_ends_the_run_and_releases_the_snapshot() -> None:
+    """Nothing that the run made stays behind, and no version appears."""
+    world = World()
+    world.workers.failures[StoreSource] = [RefusedError("no"), RefusedError("no")]
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    assert (await _run(world, "one")).state == "failed"
+    assert world.workers.done["ReleaseSnapshot"] == 1
+    assert await world.versions() == []
+    assert (await world.record()).active_run == ""
+
+
+async def test_a_step_that_may_succeed_later_is_tried_again() -> None:
+    """A store that cannot be reached costs an attempt, not the run."""
+    world = World()
+    world.workers.failures[CommitBackup] = [UnavailableError("down"), UnavailableError("down")]
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    for _ in range(4):
+        await world.settle()
+        await world.bus.pass_time(40)
+    run = await _run(world, "one")
+    assert run.state in {"running", "succeeded"}
+    assert next(step for step in run.steps if step.name == "commit").attempt > 1
+
+
+async def test_a_cancelled_run_releases_what_it_made() -> None:
+    """Cancelling in the middle ends as cancelled, without a version."""
+    world = World()
+    world.workers.failures[TakeSnapshot] = [UnavailableError("busy")]
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    running = await _run(world, "one")
+    await world.ask(RequestCancel(app=APP, request_id="two", run=running.id))
+    await world.settle()
+    assert (await _run(world, "one")).state == "cancelled"
+    assert world.workers.done["ReleaseSnapshot"] == 1
+    assert await world.versions() == []
+
+
+async def test_a_schedule_makes_a_version_at_its_time_and_sets_the_next() -> None:
+    """A due timer becomes a run of its own, once."""
+    world = World()
+    nightly = Protection(name="nightly", trigger="schedule", schedule="* * * * *")
+    await _started(world, nightly)
+    await world.bus.pass_time(timedelta(days=1).total_seconds())
+    await world.settle()
+    [run] = [run for run in await world.runs() if run.trigger.kind == "schedule"]
+    assert run.state == "succeeded"
+    assert run.trigger.name == "nightly"
+
+
+async def test_versions_outlive_the_application_object() -> None:
+    """A deleted object leaves an orphan with its versions; a new one starts a new history."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    await world.ask(ApplicationObserved(app=APP, uid="uid-1", resource_version="2", exists=False))
+    await world.settle()
+    assert (await world.record()).state == "orphaned"
+    assert len(await world.versions()) == 1
