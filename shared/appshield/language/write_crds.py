@@ -3,13 +3,12 @@
 One file a kind, the same bytes every time; a test compares them with the types.
 """
 
-import io
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from ruamel.yaml import YAML
+import yaml
 
 from appshield.language.crds import crds
 
@@ -28,12 +27,10 @@ def main(folder: Path) -> None:
 
 
 def _text(document: dict[str, Any]) -> str:
-    yaml = YAML()
-    yaml.width = 100
-    stream = io.StringIO()
-    # Through JSON, so that no part is shared: YAML would write it once and refer to it.
-    yaml.dump(msgspec.json.decode(msgspec.json.encode(document)), stream)
-    return stream.getvalue()
+    # Through JSON, so that no part is shared: YAML would write it once and refer to it. By PyYAML,
+    # as kubectl reads YAML 1.1, where the field `on` without quotes is the boolean true.
+    plain = msgspec.json.decode(msgspec.json.encode(document))
+    return yaml.safe_dump(plain, sort_keys=False, width=100, allow_unicode=True)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 from ruamel.yaml import YAML
 
 from appshield.language.crds import crds
@@ -42,9 +43,10 @@ def test_the_committed_definitions_are_those_of_the_types(tmp_path: Path) -> Non
     assert committed == rendered() == {path.name: path.read_text() for path in tmp_path.iterdir()}
 
 
-def test_a_committed_file_reads_back_as_the_definition() -> None:
-    """YAML 1.1 readers must not find booleans or references in it either."""
+def test_a_committed_file_reads_back_as_the_definition_in_yaml_1_1_and_1_2() -> None:
+    """YAML 1.1 is what kubectl reads, where an unquoted `on` would be the key `true`."""
     for crd, text in zip(crds(), rendered().values(), strict=True):
+        assert yaml.safe_load(text) == crd
         assert YAML(typ="safe", pure=True).load(text) == crd
         assert "&id" not in text
 

@@ -16,7 +16,7 @@ NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 def _version(
     number: int,
     hours_ago: float,
-    **facts: Any,  # noqa: ANN401 - any field of VersionFacts
+    **facts: Any,
 ) -> VersionFacts:
     return VersionFacts(number=number, made_at=NOW - timedelta(hours=hours_ago), **facts)
 

@@ -74,17 +74,17 @@ def owner_reference(owner: Object, *, controller: bool = True) -> dict[str, Any]
     }
 
 
-def config_map(name: str, **fields: Any) -> Object:  # noqa: ANN401 - fields of `make`
+def config_map(name: str, **fields: Any) -> Object:
     """Return a ConfigMap."""
     return make("v1", "ConfigMap", name, data={"key": "value"}, **fields)
 
 
-def secret(name: str, **fields: Any) -> Object:  # noqa: ANN401 - fields of `make`
+def secret(name: str, **fields: Any) -> Object:
     """Return a Secret."""
     return make("v1", "Secret", name, type="Opaque", data={"password": "aHVudGVyMg=="}, **fields)
 
 
-def claim(name: str, *, volume: str = "", **fields: Any) -> Object:  # noqa: ANN401
+def claim(name: str, *, volume: str = "", **fields: Any) -> Object:
     """Return a claim, bound if a volume is named."""
     spec = {"storageClassName": "fast", "volumeName": volume} if volume else {}
     phase = "Bound" if volume else "Pending"
@@ -114,7 +114,7 @@ def pod(
     *,
     image_id: str = "",
     phase: str = "Running",
-    **fields: Any,  # noqa: ANN401 - fields of `make`
+    **fields: Any,
 ) -> Object:
     """Return a pod that runs on a node, with the image that the node says it runs."""
     statuses = [{"name": one["name"], "imageID": image_id} for one in spec.get("containers", [])]
