@@ -3,7 +3,13 @@
 import json
 
 from appshield.language.object_reading import find_problems
-from appshield.local.demo.application import NAME, shop_document, shop_objects
+from appshield.local.demo.application import (
+    NAME,
+    is_ours,
+    shop_document,
+    shop_namespace,
+    shop_objects,
+)
 
 OBJECTS = shop_objects(
     namespace="somewhere",
@@ -50,3 +56,10 @@ def test_the_document_names_workloads_that_exist() -> None:
 def test_the_document_is_one_that_the_language_accepts() -> None:
     """The demo must not show what would be refused."""
     assert find_problems(shop_document("somewhere")) == []
+
+
+def test_only_a_namespace_that_the_demo_made_is_its_own() -> None:
+    """Another one of the same name is somebody's, and must not be deleted."""
+    assert is_ours(shop_namespace("shop"))
+    assert not is_ours({"metadata": {"name": "shop"}})
+    assert not is_ours({"metadata": {"name": "shop", "labels": {"team": "shop"}}})

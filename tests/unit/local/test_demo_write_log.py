@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from appshield.errors import DamagedError
+from appshield.errors import DamagedError, RefusedError
 from appshield.local.demo.write_log import (
     Acknowledged,
     Begun,
@@ -25,13 +25,21 @@ def acknowledged(n: int, at_s: float) -> Acknowledged:
 
 
 def test_a_log_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    """Entries survive, across several writers of the same file."""
+    """Each entry is one line, there as soon as it is appended."""
     path = tmp_path / "folder" / "log"
     with WriteLog(path) as log:
         log.append(begun(1, 5.0))
-    with WriteLog(path) as log:
+        assert read_log(path) == (begun(1, 5.0),)
         log.append(acknowledged(1, 6.0))
     assert read_log(path) == (begun(1, 5.0), acknowledged(1, 6.0))
+
+
+def test_a_log_is_never_continued(tmp_path: Path) -> None:
+    """Two loads in one file would have each number twice."""
+    path = tmp_path / "log"
+    path.touch()
+    with pytest.raises(RefusedError, match=str(path)):
+        WriteLog(path)
 
 
 def test_a_torn_line_is_an_error_that_names_the_log(tmp_path: Path) -> None:

@@ -17,6 +17,9 @@ DATABASE = "db"
 WEB = "web"
 WEB_PORT_NAME = "http"
 
+MARK = {"appshield.io/demo": "true"}
+"""The label of a namespace that the demo has made."""
+
 _SECRET = "db-credentials"  # noqa: S105 - the name of an object
 _SETTINGS = "web-settings"
 _ACCOUNT = "web"
@@ -47,8 +50,15 @@ def shop_objects(
 
 
 def shop_namespace(namespace: str) -> Object:
-    """Return the namespace that the application lives in."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    """Return the namespace that the application lives in, marked as made by the demo."""
+    metadata = {"name": namespace, "labels": dict(MARK)}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def is_ours(namespace: Object) -> bool:
+    """Tell whether a namespace was made by the demo."""
+    labels: dict[str, str] = namespace["metadata"].get("labels", {})
+    return MARK.items() <= labels.items()
 
 
 def shop_document(namespace: str) -> Object:

@@ -33,19 +33,32 @@ CHANGED_GREETING = "Welcome back"
 _KIND_OF = {kind.kind: kind for kind in KINDS}
 
 
+async def remove_left_over(cluster: Cluster, namespace: str) -> bool:
+    """Delete what an earlier demo left; tell whether there was something.
+
+    Raises:
+        RefusedError: the namespace was not made by a demo.
+    """
+    found = await cluster.get(NAMESPACE, namespace)
+    if found is None:
+        return False
+    if not application.is_ours(found):
+        raise RefusedError(
+            f"the namespace {namespace} exists already",
+            why="the demo makes a namespace of its own and deletes it, and did not make this one",
+            next_step=f"If nobody needs it, delete it: `kubectl delete namespace {namespace}`",
+        )
+    await destroy(cluster, namespace)
+    return True
+
+
 async def deploy(cluster: Cluster, namespace: str, images: ShopImages) -> None:
     """Create the application in a new namespace and wait until it serves.
 
     Raises:
-        RefusedError: the namespace is there already.
+        AlreadyExistsError: the namespace is there.
         DeadlineError: it was not ready in time.
     """
-    if await cluster.get(NAMESPACE, namespace) is not None:
-        raise RefusedError(
-            f"the namespace {namespace} exists already",
-            why="the demo deploys an application of its own into it, and deletes it",
-            next_step=f"Delete it with `kubectl delete namespace {namespace}`, or name another one",
-        )
     await cluster.create(NAMESPACE, application.shop_namespace(namespace))
     objects = application.shop_objects(
         namespace=namespace,

@@ -51,8 +51,11 @@ async def run_demo(
     """Play the whole scenario and return what does not hold; nothing when all is well.
 
     `log` is a new file for the log of the load. Steps and figures go to `timeline`, which is not
-    printed. The restored application is left running. Raises AppShieldError when a step fails.
+    printed. The restored application is left running; the next demo removes it. Raises
+    AppShieldError when a step fails.
     """
+    if await deploying.remove_left_over(cluster, namespace):
+        timeline.say(f"removed the namespace {namespace} of an earlier demo")
     with timeline.measure("deploy the application"):
         await deploying.deploy(cluster, namespace, images)
         await deploying.protect(cluster, namespace)

@@ -12,7 +12,7 @@ from typing import Literal, Self
 
 import msgspec
 
-from appshield.errors import DamagedError, UnavailableError
+from appshield.errors import DamagedError, RefusedError, UnavailableError
 
 Stream = Literal["rows", "files"]
 STREAMS: tuple[Stream, ...] = ("rows", "files")
@@ -50,11 +50,19 @@ class Write(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WriteLog:
-    """Appends entries to a file; each is with the operating system when `append` returns."""
+    """Appends entries to a new file; each is with the operating system when `append` returns.
+
+    Raises RefusedError when the file exists: numbers begin at 1 again in every log.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        try:
+            self._file = path.open("xb", buffering=0)
+        except FileExistsError as error:
+            raise RefusedError(
+                f"the log of writes {path} exists already", next_step="Name another file"
+            ) from error
 
     def __enter__(self) -> Self:
         return self

@@ -36,10 +36,10 @@ PACES: Mapping[Stream, Pace] = {
 
 @contextlib.asynccontextmanager
 async def writing(url: str, log: Path, paces: Mapping[Stream, Pace] = PACES) -> AsyncIterator[None]:
-    """Write to the web service at `url` while the context lasts; `log` is appended to.
+    """Write to the web service at `url` while the context lasts; `log` is a new file.
 
-    At its end the writes under way are given the time to be acknowledged. Raises UnavailableError
-    there when the log could not be written.
+    At its end the writes under way are given the time to be acknowledged. Raises RefusedError
+    when the log exists, and UnavailableError at the end when it could not be written.
     """
     stop = asyncio.Event()
     timeout = aiohttp.ClientTimeout(total=REQUEST_DEADLINE_S)
