@@ -1,7 +1,8 @@
 """The local cluster that all tests share: one warm cluster, a namespace of its own for each test.
 
 It is brought up before the first test and not within its time limit, since a first build takes
-minutes. It stays up afterwards: the next run, and the demo, find it warm.
+minutes. It stays up afterwards: the next run finds it warm. It is not the cluster of the demo, so
+that an AppShield that somebody runs there is not disturbed.
 """
 
 import asyncio
@@ -17,11 +18,10 @@ _OUTCOME = pytest.StashKey[ClusterFacts | AppShieldError]()
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the cluster up when a selected test wants it, and say what takes so long."""
-    wanted = any("local_cluster" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not wanted or session.config.option.collectonly:
+    if session.config.option.collectonly or not any(map(_wants_cluster, session.items)):
         return
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    settings = ClusterSettings.from_environment(os.environ)
+    settings = ClusterSettings.from_environment(os.environ, name="tests")
 
     def report(line: str) -> None:
         if terminal is not None:
@@ -31,6 +31,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         session.config.stash[_OUTCOME] = asyncio.run(cluster_up(settings, report))
     except AppShieldError as error:
         session.config.stash[_OUTCOME] = error
+
+
+def _wants_cluster(item: pytest.Item) -> bool:
+    """Tell whether a test asks for the fixture, itself or by a parameter that names it."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    names = (*getattr(item, "fixturenames", ()), *parameters.values())
+    return "local_cluster" in names
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,10 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy in force for an application: when it makes versions and how long they stay."""
+    """One policy in force for an application: when it makes versions and how long they stay.
+
+    Without `keep` every version stays.
+    """
 
     name: str
     trigger: TriggerKind
@@ -32,7 +35,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     jitter_s: int = 0
     missed: Literal["run-once", "skip"] = "run-once"
-    keep: Keep = Keep()
+    keep: Keep | None = None
 
 
 class ApplicationObserved(

@@ -82,7 +82,7 @@ def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
 
 
 def _protection(rule: ResolvedProtection) -> Protection:
-    keep = _keep(rule.keep) if rule.keep is not None else Keep()
+    keep = _keep(rule.keep) if rule.keep is not None else None
     if isinstance(rule.trigger, Schedule):
         return Protection(
             name=rule.name,

@@ -297,11 +297,11 @@ def _forbidden(application: ResolvedApplication, found: _Found, plan: VolumePlan
     is_database = (
         component.is_database if component else application.type.startswith(DATABASE_PREFIX)
     )
-    allowed = component is not None and (component.allow_live or component.quiesce is not None)
+    allowed = component is not None and component.allow_live
     if is_database and not allowed:
         return (
             f"a database would be read while it writes ({plan.reason}); use a driver with "
-            "snapshots, a dump, quiesce and resume, or say allowLive: true in its component"
+            "snapshots, a dump, or say allowLive: true in its component"
         )
     if not plan.pod:
         return f"no running pod mounts it, and {plan.reason}; start its workload or exclude it"

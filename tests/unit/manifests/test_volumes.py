@@ -231,7 +231,7 @@ def test_files_that_were_asked_for_are_read_live_though_snapshots_exist() -> Non
     [
         ({}, True),
         ({"allowLive": True}, False),
-        ({"quiesce": HOOK, "resume": HOOK}, False),
+        ({"quiesce": HOOK, "resume": HOOK}, True),
         ({"strategy": "dump", "dump": HOOK, "load": HOOK}, False),
         ({"profile": "web"}, False),
     ],

@@ -1,0 +1,89 @@
+"""Every command: its name, its line of help, and where it is, which is imported when it is run."""
+
+from importlib.metadata import version
+
+from cyclopts import App
+
+from appshield.cli.exits import exit_table
+
+_PACKAGE = "appshield.cli"
+_HELP = "Saves running Kubernetes applications hot, and brings a chosen version back."
+
+_RUNNING, _PROTECTING = "Bring AppShield up", "Save and bring back"
+_LOOKING, _KEEPING = "Look", "Vaults and repair"
+
+_COMMANDS: tuple[tuple[str, str, str, str], ...] = (
+    (_RUNNING, "up", "installation:up", "Run AppShield on this machine against a cluster."),
+    (_RUNNING, "demo", "demonstration:demo", "Set all up and prove the main job on a real cluster."),
+    (_PROTECTING, "apply", "documents:apply", "Check documents and put them into the cluster."),
+    (_PROTECTING, "validate", "documents:validate", "Check documents; ask no cluster."),
+    (_PROTECTING, "backup", "backups:backup", "Make a version of an application now."),
+    (_PROTECTING, "restore", "restores:restore", "Bring a version back."),
+    (_PROTECTING, "cancel", "runs:cancel", "Stop a run; nothing of it stays behind."),
+    (_LOOKING, "apps", "applications:apps", "List applications."),
+    (_LOOKING, "status", "applications:status", "Show one application."),
+    (_LOOKING, "versions", "versions:versions", "List the versions of an application."),
+    (_LOOKING, "version", "versions:version", "Show one version."),
+    (_LOOKING, "runs", "runs:runs", "List backups, restores and other runs."),
+    (_LOOKING, "run", "runs:run", "Show one run, or wait for its end."),
+    (_LOOKING, "logs", "logs:logs", "Show what the services logged about a run."),
+    (_LOOKING, "events", "events:events", "Show what happened, or follow it."),
+    (
+        _KEEPING,
+        "rebuild-catalog",
+        "vaults:rebuild_catalog",
+        "Read a Vault and list again what is in it.",
+    ),
+)
+_GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        _RUNNING,
+        "cluster",
+        "A real Kubernetes on this machine.",
+        (
+            ("up", "local_cluster:up", "Install, build and start what is missing."),
+            ("down", "local_cluster:down", "Stop it and leave nothing behind but its data."),
+            ("status", "local_cluster:status", "Show its components."),
+        ),
+    ),
+    (
+        _KEEPING,
+        "vault",
+        "The buckets that versions are kept in.",
+        (
+            ("add", "vaults:add", "Set a Vault up, in its bucket and in the cluster."),
+            ("check", "vaults:check", "Try everything that AppShield needs from a Vault."),
+            ("export-key", "vaults:export_key", "Print a Vault's root key, to be kept safe."),
+            ("password", "vaults:password", "Print what a stock restic needs to read versions."),
+        ),
+    ),
+    (
+        _KEEPING,
+        "dead",
+        "Messages that could not be handled.",
+        (
+            ("list", "dead_letters:show", "List them."),
+            ("replay", "dead_letters:replay", "Send some of them again."),
+        ),
+    ),
+)
+
+
+def command_line() -> App:
+    """Build the tree of commands; none of their modules is imported."""
+    root = App(
+        name="appshield",
+        help=_HELP,
+        help_format="plaintext",
+        help_epilogue=f"Exit codes:\n{exit_table()}",
+        version=lambda: version("appshield"),
+    )
+    for group, name, place, text in _COMMANDS:
+        root.command(f"{_PACKAGE}.{place}", name=name, help=text, group=group, help_epilogue="")
+    for group, name, text, members in _GROUPS:
+        sub = App(name=name, help=text, group=group, help_epilogue="")
+        for member, place, line in members:
+            sub.command(f"{_PACKAGE}.{place}", name=member, help=line)
+        root.command(sub)
+    root.register_install_completion_command(add_to_startup=False)
+    return root
