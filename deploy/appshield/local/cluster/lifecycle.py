@@ -28,7 +28,12 @@ from appshield.local.cluster.processes import (
     end_processes,
     owned_processes,
 )
-from appshield.local.cluster.readiness import ClusterFacts, wait_until_ready
+from appshield.local.cluster.readiness import (
+    ClusterFacts,
+    SupervisorGoneError,
+    wait_for_supervisor,
+    wait_until_ready,
+)
 from appshield.local.cluster.settings import ClusterSettings
 from appshield.local.cluster.state import is_alive, read_state
 from appshield.local.cluster.storage import container_snapshotter, ensure_pool, release_pool
@@ -38,6 +43,9 @@ Report = Callable[[str], None]
 _LOCK_TIMEOUT_S = 900.0
 _SUPERVISOR_GRACE_S = 15.0
 _PODS_GRACE_S = 4.0
+_LAUNCH_S = 30.0
+_SUPERVISORS = 3
+"""How many may die while `up` waits, before it gives up: one that was just killed is the first."""
 _SHIM = "containerd-shim"
 
 
@@ -76,14 +84,14 @@ async def cluster_up(
     _need_root()
     async with locked(settings.layout.lock, timeout_s=_LOCK_TIMEOUT_S):
         parts = await ensure_parts(settings.cache, environment or os.environ, report)
-        if not _same_plan_runs(settings, parts):
-            await _stop_components(settings, report)
-            await _prepare(settings)
-            report(f"Starting the local cluster {settings.name} in {settings.home}")
-            await _launch_supervisor(settings, parts)
-        else:
-            report(f"The local cluster {settings.name} runs in {settings.home}")
         names = [component.name for component in components(settings, parts)]
+        for _ in range(_SUPERVISORS - 1):
+            await _ensure_supervisor(settings, parts, report)
+            try:
+                return await wait_until_ready(settings, names, report)
+            except SupervisorGoneError as error:
+                report(str(error))
+        await _ensure_supervisor(settings, parts, report)
         return await wait_until_ready(settings, names, report)
 
 
@@ -141,6 +149,16 @@ def _need_root() -> None:
             why="it makes a network namespace, mounts and cgroups",
             next_step="Run it with sudo, or set KUBECONFIG to use a cluster that you have",
         )
+
+
+async def _ensure_supervisor(settings: ClusterSettings, parts: Parts, report: Report) -> None:
+    if _same_plan_runs(settings, parts):
+        report(f"The local cluster {settings.name} runs in {settings.home}")
+        return
+    await _stop_components(settings, report)
+    await _prepare(settings)
+    report(f"Starting the local cluster {settings.name} in {settings.home}")
+    await _launch_supervisor(settings, parts)
 
 
 def _same_plan_runs(settings: ClusterSettings, parts: Parts) -> bool:
@@ -205,7 +223,8 @@ async def _launch_supervisor(settings: ClusterSettings, parts: Parts) -> None:
             cwd="/",
             env=component_environment(settings.home),
         )
-        await asyncio.wait_for(process.wait(), timeout=10)
+        await asyncio.wait_for(process.wait(), timeout=_LAUNCH_S)
+    await wait_for_supervisor(settings, timeout_s=_LAUNCH_S)
 
 
 async def _stop_components(settings: ClusterSettings, report: Report) -> None:

@@ -16,11 +16,12 @@ from typing import Any
 
 import aiohttp
 
-from appshield.errors import DeadlineError
+from appshield.errors import DeadlineError, UnavailableError
 from appshield.local.cluster.components import IMAGES, OBJECTS
+from appshield.local.cluster.locking import is_locked
 from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, ClusterSettings
 from appshield.local.cluster.state import State, is_alive, read_state
-from appshield.local.cluster.waiting import Backoff
+from appshield.local.cluster.waiting import Backoff, until
 
 Report = Callable[[str], None]
 
@@ -44,10 +45,33 @@ class ClusterFacts:
     """By digest, usable in pods; a shell and small tools."""
 
 
+class SupervisorGoneError(UnavailableError):
+    """The supervisor ended while somebody waited for what it should start."""
+
+
+async def wait_for_supervisor(settings: ClusterSettings, *, timeout_s: float) -> None:
+    """Return when a supervisor lives. Raises `DeadlineError` with its last words."""
+
+    async def lives() -> bool:
+        return is_locked(settings.layout.supervisor_lock)
+
+    try:
+        await until(lives, timeout_s=timeout_s)
+    except TimeoutError as error:
+        raise DeadlineError(
+            "the supervisor of the local cluster did not start",
+            why=_last_words(settings, "supervisor"),
+            next_step=f"Read the logs in {settings.layout.logs}",
+        ) from error
+
+
 async def wait_until_ready(
     settings: ClusterSettings, names: Sequence[str], report: Report
 ) -> ClusterFacts:
-    """Report each component as it becomes ready. Raises `DeadlineError` naming what is not."""
+    """Report each component as it becomes ready.
+
+    Raises `DeadlineError` naming what is not, `SupervisorGoneError` when nobody works on it.
+    """
     begin = time.monotonic()
     pauses = Backoff(longest_s=0.3)
     state = read_state(settings.layout.state) or State(plan="")
@@ -63,6 +87,12 @@ async def wait_until_ready(
             waiting = await _unready_in_cluster(settings, state)
         if not waiting:
             return _facts(settings, state)
+        if not is_locked(settings.layout.supervisor_lock):
+            raise SupervisorGoneError(
+                "the supervisor of the local cluster ended",
+                why=_last_words(settings, "supervisor"),
+                next_step=f"Read the logs in {settings.layout.logs}",
+            )
         if time.monotonic() - begin > _DEADLINE_S:
             raise DeadlineError(
                 f"the local cluster was not ready within {_DEADLINE_S:g} s",
