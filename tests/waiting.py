@@ -38,3 +38,16 @@ async def wait_until(
         if time.monotonic() > last:
             raise AssertionError(f"not within {deadline_s} s: {what} (last answer: {value!r})")
         await asyncio.sleep(every_s)
+
+
+def wait_for_now(
+    check: Callable[[], T], *, deadline_s: float, what: str, every_s: float = 0.05
+) -> T:
+    """Like `wait_until`, for tests and fixtures that do not run in an event loop."""
+    last = time.monotonic() + deadline_s
+    while True:
+        if value := check():
+            return value
+        if time.monotonic() > last:
+            raise AssertionError(f"not within {deadline_s} s: {what} (last answer: {value!r})")
+        time.sleep(every_s)

@@ -9,6 +9,7 @@ import pytest
 
 from appshield.bus import (
     Bus,
+    BusAccess,
     BusFullError,
     Change,
     DeadLetters,
@@ -39,13 +40,16 @@ from waiting import wait_until
 DEADLINE_S = 15.0
 
 
-@pytest.fixture(params=["memory", "nats"])
+@pytest.fixture(params=["memory", "nats", "nats in a container"])
 async def bus(request: pytest.FixtureRequest, embedded_bus: EmbeddedBus) -> AsyncIterator[Bus]:
     """Each kind of bus, with the topology of the contracts."""
     if request.param == "memory":
         yield MemoryBus("tester")
         return
-    async with Bus.connect(embedded_bus.access("tester"), name="conformance") as connected:
+    access = embedded_bus.access("tester")
+    if request.param == "nats in a container":
+        access = BusAccess(url=request.getfixturevalue("nats_in_container"), user="tester")
+    async with Bus.connect(access, name="conformance") as connected:
         await connected.ensure_topology()
         yield connected
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from appshield.errors import InvalidInputError
 from appshield.objectstore import (
@@ -22,7 +23,7 @@ from appshield.objectstore import (
 )
 
 
-@pytest.fixture(params=["memory", "folder", "s3", "view"])
+@pytest.fixture(params=["memory", "folder", "s3", "view", "s3 in a container"])
 def store(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -36,8 +37,14 @@ def store(
     if request.param == "view":
         yield within(MemoryObjectStore(), "deep/view/")
         return
-    location: S3Location = request.getfixturevalue("s3_folder")
-    credentials: S3Credentials = request.getfixturevalue("s3_credentials")
+    location: S3Location
+    credentials: S3Credentials
+    if request.param == "s3":
+        location = request.getfixturevalue("s3_folder")
+        credentials = request.getfixturevalue("s3_credentials")
+    else:
+        location, credentials = request.getfixturevalue("s3_in_container")
+        location = replace(location, prefix=f"test-{secrets.token_hex(8)}/")
     s3 = S3ObjectStore(location, credentials)
     yield s3
     s3.close()
