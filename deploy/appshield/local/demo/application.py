@@ -182,7 +182,7 @@ def _database(image: str) -> Object:
     pod = {
         "securityContext": _pod_security(postgres_image.USER, postgres_image.GROUP),
         "automountServiceAccountToken": False,
-        "terminationGracePeriodSeconds": 10,
+        "terminationGracePeriodSeconds": 5,
         "containers": [container],
         "volumes": [{"name": "sockets", "emptyDir": {}}],
     }
