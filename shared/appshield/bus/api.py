@@ -11,7 +11,6 @@ import msgspec
 
 from appshield.bus.connection import Connection
 from appshield.bus.values import Stored
-from appshield.bus.waiting import Budget
 from appshield.errors import AppShieldError, NotFoundError, UnavailableError
 
 PREFIX = "$JS.API"
@@ -135,7 +134,7 @@ class Api:
         """
         subject = f"{PREFIX}.{operation}"
         body = b"" if request is None else msgspec.json.encode(request)
-        budget = Budget(budget_s)
+        budget = self._connection.budget(budget_s)
         while True:
             try:
                 attempt_s = min(_ATTEMPT_S, budget.left_s)

@@ -19,6 +19,7 @@ from appshield.bus.port import Bucket
 from appshield.bus.publishing import EXPECTED_REVISION, MESSAGE_ID, Publisher, WrongRevisionError
 from appshield.bus.reading import FALLBACK_S, StreamReader, reading
 from appshield.bus.values import Change, Entry, Stored
+from appshield.bus.waiting import pause, pause_s
 from appshield.contracts.streams import BucketSpec
 from appshield.errors import DamagedError, InvalidInputError, UnavailableError
 
@@ -122,6 +123,7 @@ class JetStreamBucket(Bucket[T]):
                 if self._connection.is_closed:
                     raise
                 await self._connection.wait_up(stopping, longest_s=FALLBACK_S)
+                await pause(stopping, pause_s(0))
 
     async def _followed(
         self, reader: StreamReader, known: dict[str, int], last: int, stopping: asyncio.Event

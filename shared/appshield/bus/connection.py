@@ -27,7 +27,7 @@ from appshield.bus.terms import (
     translated,
     unknown_key,
 )
-from appshield.bus.waiting import first_of
+from appshield.bus.waiting import Budget, first_of
 from appshield.errors import InvalidInputError, UnavailableError
 
 _RECONNECT_PAUSE_S = 0.25
@@ -121,6 +121,10 @@ class Connection:
     def largest_message_bytes(self) -> int:
         """The largest message that the server takes, headers included."""
         return int(self._client.max_payload)
+
+    def budget(self, seconds: float) -> Budget:
+        """Return the time for one call; there is no use in trying again on a closed connection."""
+        return Budget(seconds, hopeless=lambda: self.is_closed)
 
     async def problem(self) -> str:
         """Ask the server for a sign of life; say what is wrong, or nothing."""

@@ -115,6 +115,7 @@ class ConsumeLoop:
         with (
             tracing.within(trace),
             structlog.contextvars.bound_contextvars(
+                service=self._connection.access.user,
                 subject=taken.subject,
                 message_id=taken.message_id,
                 delivery=taken.deliveries,

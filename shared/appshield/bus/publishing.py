@@ -22,7 +22,6 @@ from appshield.bus.connection import Connection
 from appshield.bus.errors import BusFullError
 from appshield.bus.inbox import Incoming
 from appshield.bus.values import Receipt
-from appshield.bus.waiting import Budget
 from appshield.contracts import subjects
 from appshield.contracts.streams import StreamSpec
 from appshield.errors import AppShieldError, InvalidInputError, UnavailableError
@@ -80,7 +79,7 @@ class Publisher:
             WrongRevisionError: the expected revision is not the present one. After a lost
                 confirmation this may be the work of an earlier attempt: see `buckets`.
         """
-        budget = Budget(self._budget_s)
+        budget = self._connection.budget(self._budget_s)
         while True:
             try:
                 attempt_s = min(_ATTEMPT_S, budget.left_s)

@@ -15,7 +15,6 @@ from appshield.bus.api import PREFIX
 from appshield.bus.connection import Connection
 from appshield.bus.inbox import Inbox, Incoming
 from appshield.bus.publishing import message_id_of
-from appshield.bus.waiting import Budget
 from appshield.contracts.streams import ConsumerSpec
 from appshield.errors import UnavailableError
 
@@ -83,7 +82,7 @@ class Taken:
             return
 
     async def _settle(self, word: bytes) -> None:
-        budget = Budget(_SETTLE_BUDGET_S)
+        budget = self._connection.budget(_SETTLE_BUDGET_S)
         while True:
             try:
                 attempt_s = min(_SETTLE_ATTEMPT_S, budget.left_s)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Literal
 
 import msgspec
 
@@ -17,7 +18,7 @@ from appshield.bus.connection import Connection
 from appshield.bus.inbox import Inbox, Incoming
 from appshield.bus.port import Since
 from appshield.bus.values import Stored
-from appshield.bus.waiting import Budget, first_of, pause, pause_s
+from appshield.bus.waiting import first_of, pause, pause_s
 from appshield.contracts import subjects
 from appshield.errors import UnavailableError
 
@@ -103,7 +104,7 @@ class StreamReader:
         return announced
 
     async def _page(self, since: int) -> tuple[list[Stored], bool]:
-        budget = Budget(_PAGE_BUDGET_S)
+        budget = self._connection.budget(_PAGE_BUDGET_S)
         while True:
             try:
                 return await self._page_once(since)
@@ -164,19 +165,21 @@ async def read(
 ) -> AsyncIterator[Stored]:
     """See `Bus.read`."""
     subject = filters[0] if len(filters) == 1 else ""
-    first = 1 if since == "all" else since
+    place = _Place(stream, 1 if since == "all" else since)
     never = asyncio.Event()
+    troubles = 0
     while True:
         try:
-            first = await _start(api, stream, first)
+            await place.find(api)
             async with reading(connection, stream, subject, follow=follow) as reader:
-                async for message in reader.stored(first):
-                    first = message.sequence + 1
+                async for message in reader.stored(place.next):
+                    place.next = message.sequence + 1
                     if _wanted(message, filters):
                         yield message
                 while follow:
-                    for message in await reader.new(first, never):
-                        first = message.sequence + 1
+                    troubles = 0
+                    for message in await reader.new(place.next, never):
+                        place.next = message.sequence + 1
                         if _wanted(message, filters):
                             yield message
                 return
@@ -184,12 +187,43 @@ async def read(
             if not follow or connection.is_closed:
                 raise
             await connection.wait_up(never, longest_s=FALLBACK_S)
+            await pause(never, pause_s(troubles))
+            troubles += 1
+
+
+class _Place:
+    """Where a reader is in a stream that may be lost and made anew meanwhile."""
+
+    def __init__(self, stream: str, begin: int | Literal["new"]) -> None:
+        self.next = 1 if begin == "new" else begin
+        self._stream = stream
+        self._at_end = begin == "new"
+        self._created = ""
+
+    async def find(self, api: Api) -> None:
+        """Look at the stream; begin again where it is another one than before.
+
+        Raises:
+            NotFoundError: it does not exist.
+            UnavailableError: it existed before.
+        """
+        info = await api.stream(self._stream)
+        if info is None:
+            if self._created:
+                raise UnavailableError(f"the stream {self._stream} was lost")
+            raise missing(self._stream)
+        if self._created and info.created != self._created:
+            self.next = 1
+        if self._at_end:
+            self._at_end = False
+            self.next = info.state.last_seq + 1
+        self._created = info.created
 
 
 async def message_at(connection: Connection, stream: str, sequence: int) -> Stored | None:
     """See `Bus.message_at`."""
     body = msgspec.json.encode({"seq": sequence})
-    budget = Budget(_PAGE_BUDGET_S)
+    budget = connection.budget(_PAGE_BUDGET_S)
     while True:
         try:
             answer = await connection.request(
@@ -199,17 +233,6 @@ async def message_at(connection: Connection, stream: str, sequence: int) -> Stor
         except UnavailableError:
             if not await budget.pause():
                 raise
-
-
-async def _start(api: Api, stream: str, first: int | str) -> int:
-    """Find where to begin: a stream that was made anew begins again."""
-    info = await api.stream(stream)
-    if info is None:
-        raise missing(stream)
-    end = info.state.last_seq + 1
-    if isinstance(first, str):
-        return end
-    return 1 if first > end else first
 
 
 def _wanted(message: Stored, filters: tuple[str, ...]) -> bool:

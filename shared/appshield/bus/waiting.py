@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 LONGEST_PAUSE_S = 2.0
@@ -40,12 +40,13 @@ async def first_of(*waits: Coroutine[Any, Any, object], longest_s: float | None 
 
 
 class Budget:
-    """The time that one call may take, all attempts together."""
+    """The time that one call may take, all attempts together; none are made once `hopeless`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, hopeless: Callable[[], bool] = lambda: False) -> None:
         self.seconds = seconds
         self._last = asyncio.get_running_loop().time() + seconds
         self._attempt = 0
+        self._hopeless = hopeless
 
     @property
     def left_s(self) -> float:
@@ -56,7 +57,7 @@ class Budget:
         """Wait before another attempt; False when the budget has no room for one."""
         wanted = pause_s(self._attempt)
         self._attempt += 1
-        if wanted >= self.left_s:
+        if wanted >= self.left_s or self._hopeless():
             return False
         await asyncio.sleep(wanted)
         return True
