@@ -116,6 +116,12 @@ RESTORER = UserSpec(
     keeps=(*_WORKER_KEEPS, streams.REPOSITORY_LOCKS),
     looks_at=_WORKER_LOOKS,
 )
+GATEWAY = UserSpec(
+    name="gateway",
+    publishes=(_LOG,),
+    keeps=(streams.AGENTS,),
+    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.CATALOG),
+)
 PERSON = UserSpec(
     name="person",
     publishes=(f"{ROOT}.cmd.*.request.>", f"{ROOT}.signal.>"),
@@ -137,4 +143,4 @@ OPERATOR = UserSpec(
     looks_at=streams.BUCKETS,
     administers=True,
 )
-USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, PERSON, OPERATOR)
+USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, GATEWAY, PERSON, OPERATOR)

@@ -27,7 +27,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
-SERVICES: Sequence[str] = ("watcher", "planner", "snapshotter", "uploader", "restorer")
+SERVICES: Sequence[str] = ("watcher", "planner", "snapshotter", "uploader", "restorer", "gateway")
 _WITH_CLUSTER = frozenset({"watcher", "snapshotter", "uploader", "restorer"})
 _WITH_NODE = frozenset({"uploader", "restorer"})
 _WITH_HOLDERS = frozenset({"snapshotter", "restorer"})
