@@ -6,6 +6,7 @@ the same static binaries that the wheels bring.
 """
 
 import fcntl
+import importlib
 import io
 import os
 import shutil
@@ -51,8 +52,7 @@ def ensure_docker() -> None:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A running engine, and a client of it."""
     ensure_docker()
-    import docker
-
+    docker: Any = importlib.import_module("docker")  # it has no types
     folder = tmp_path_factory.mktemp("engine")
     address = f"unix://{folder}/docker.sock"
     log = (folder / "log").open("wb")

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import subprocess
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +19,7 @@ import pytest
 from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import AppRef, run_id
+from appshield.contracts.identities import AppRef, RunKind, run_id
 from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import FINAL_STATES, Run
@@ -32,6 +31,8 @@ from appshield.local.programs import pid_file
 from appshield.local.up import PRIMARY, Target, run_up
 from appshield.vault import Vault
 from appshield.vault.finding import ClusterVaults
+from restic_binary import Restic
+from restic_binary import Restic
 from waiting import wait_until
 
 RUN_DEADLINE_S = 150.0
@@ -66,7 +67,7 @@ class Installation:
     async def ask(self, request: Request) -> str:
         """Publish a request and return the id of its run."""
         await self.bus.publish(request)
-        kind = "restore" if isinstance(request, RequestRestore) else "backup"
+        kind: RunKind = "restore" if isinstance(request, RequestRestore) else "backup"
         return run_id(kind, f"request/{request.request_id}")
 
     async def back_up(self, app: AppRef) -> Run:
@@ -120,6 +121,17 @@ class Installation:
     async def vault(self) -> Vault:
         """Open the Vault of the installation."""
         return await ClusterVaults(self.cluster).open(PRIMARY)
+
+    async def restic(self, restic: Restic, app_id: str, *arguments: str | Path) -> bytes:
+        """Run a stock restic on the repository of an application and return its output."""
+        environment = await self.restic_environment(app_id)
+        return await asyncio.to_thread(
+            restic.run,
+            environment["RESTIC_REPOSITORY"],
+            environment["RESTIC_PASSWORD"],
+            *arguments,
+            environment=environment,
+        )
 
     async def restic_environment(self, app_id: str) -> dict[str, str]:
         """Say how a stock restic reaches the repository of an application."""
@@ -184,28 +196,27 @@ async def _started(running: asyncio.Task[None], ready: asyncio.Event) -> None:
 
 @pytest.fixture(scope="session")
 async def installation(
-    local_cluster: ClusterFacts, restic: Path, tmp_path_factory: pytest.TempPathFactory
+    local_cluster: ClusterFacts, restic: Restic, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One running AppShield for the session; its repositories are checked at the end."""
     async with installed(local_cluster, tmp_path_factory.mktemp("appshield")) as running:
         yield running
-        await _check_every_repository(running, restic)
+        await _check_every_repository(running, restic.program)
 
 
-async def _check_every_repository(running: Installation, restic: Path) -> None:
+async def _check_every_repository(running: Installation, restic: Restic) -> None:
     """A minute after any kill a stock restic must be content, without `unlock`."""
     vault = await running.vault()
     for identity in await asyncio.to_thread(vault.applications):
-        environment = await running.restic_environment(identity.app_id)
-        checked = await asyncio.to_thread(
-            subprocess.run,
-            [restic, "check", "--read-data", "--no-cache", "--retry-lock", "60s"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+        output = await running.restic(
+            restic, identity.app_id, "check", "--read-data", "--retry-lock", "60s"
         )
-        assert checked.returncode == 0, f"{identity.namespace}: {checked.stdout}{checked.stderr}"
+        assert b"no errors were found" in output, f"{identity.namespace}: {output!r}"
+
+
+def _check(restic: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [restic, "check", "--read-data", "--no-cache", "--retry-lock", "60s"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def _identity() -> str:

@@ -22,7 +22,7 @@ async def wait_until(
     check: Callable[[], T], *, deadline_s: float, what: str, every_s: float = 0.05
 ) -> T: ...
 async def wait_until(
-    check: Callable[[], Awaitable[T] | T],
+    check: Callable[[], Awaitable[T | None] | T | None],
     *,
     deadline_s: float,
     what: str,
@@ -32,7 +32,7 @@ async def wait_until(
     last = time.monotonic() + deadline_s
     while True:
         answer = check()
-        value: T = await answer if inspect.isawaitable(answer) else answer
+        value: T | None = await answer if inspect.isawaitable(answer) else answer
         if value:
             return value
         if time.monotonic() > last:
