@@ -1,7 +1,7 @@
 """A fake exec endpoint: speaks version 5 of the protocol and runs the command on this machine.
 
-Its faults are those that were seen on real nodes: stdin closed early, output that ends early, a
-connection without a status.
+Its faults are those of real nodes: stdin closed early, output that ends early, a tail that is lost
+when the command ends, a connection without a status.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ class FakeExec:
         self.refuse_with = 0
         self.lose_stdin_after: int | None = None
         self.lose_stdout_after: int | None = None
+        self.lose_tail_after_s = 0.0  # what is under way for so long when the command ends
         self.give_status = True
         self.queries: list[dict[str, str]] = []
         self._out = 0
@@ -70,17 +71,19 @@ class FakeExec:
             return
         assert process.stdout is not None
         assert process.stderr is not None
-        feeding = asyncio.create_task(self._feed(ws, process)) if with_stdin else None
+        feeding = asyncio.create_task(self._feed(ws, process))
         try:
             await asyncio.gather(
-                self._give(ws, 1, process.stdout), self._give(ws, 2, process.stderr)
+                self._give(ws, process, 1, process.stdout),
+                self._give(ws, process, 2, process.stderr),
             )
             code = await process.wait()
         finally:
-            if feeding:
-                feeding.cancel()
-                await asyncio.gather(feeding, return_exceptions=True)
-            await _end_all(process)
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+            _kill(process)
+            await process.wait()
+            process._transport.close()  # type: ignore[attr-defined] # there is no public way
         causes = [{"reason": "ExitCode", "message": str(code)}]
         failure = {
             "status": "Failure",
@@ -90,38 +93,48 @@ class FakeExec:
         await self._end(ws, failure if code else {"status": "Success"})
 
     async def _feed(self, ws: web.WebSocketResponse, process: asyncio.subprocess.Process) -> None:
+        """Pass stdin on; a client that goes away ends the command."""
         stdin = process.stdin
-        assert stdin is not None
         fed = 0
         async for message in ws:
-            if message.type is not WSMsgType.BINARY or message.data[0] == 255:
-                break
+            if message.type is not WSMsgType.BINARY or stdin is None:
+                continue
+            if message.data[0] == 255:
+                stdin.close()
+                continue
             data = message.data[1:]
             if self.lose_stdin_after is not None:
                 data = data[: max(0, self.lose_stdin_after - fed)]
             fed += len(data)
-            if not stdin.is_closing():
+            with contextlib.suppress(ConnectionError):
                 stdin.write(data)
                 await stdin.drain()
-        stdin.close()
+        _kill(process)
 
     async def _give(
-        self, ws: web.WebSocketResponse, channel: int, source: asyncio.StreamReader
+        self,
+        ws: web.WebSocketResponse,
+        process: asyncio.subprocess.Process,
+        channel: int,
+        source: asyncio.StreamReader,
     ) -> None:
         while data := await source.read(32768):
+            if self.lose_tail_after_s:
+                await asyncio.sleep(self.lose_tail_after_s)
+                if process.returncode is not None:
+                    continue
             if channel == 1 and self.lose_stdout_after is not None:
                 data = data[: max(0, self.lose_stdout_after - self._out)]
                 self._out += len(data)
-            await ws.send_bytes(bytes([channel]) + data)
+            with contextlib.suppress(ConnectionError):
+                await ws.send_bytes(bytes([channel]) + data)
 
     async def _end(self, ws: web.WebSocketResponse, status: dict[str, Any]) -> None:
-        if self.give_status:
+        if self.give_status and not ws.closed:
             await ws.send_bytes(b"\x03" + json.dumps(status).encode())
 
 
-async def _end_all(process: asyncio.subprocess.Process) -> None:
-    """End the process and what it started, and close its pipes."""
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the process and what it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    process._transport.close()  # type: ignore[attr-defined] # there is no public way

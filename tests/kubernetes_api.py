@@ -55,11 +55,12 @@ class RealApi:
         self.kept.append(("keeper", namespace))
         await cluster.delete(kinds.NAMESPACE, namespace)
 
-    async def let_go(self, cluster: Cluster) -> None:
+    async def let_go(self) -> None:
         """Let the namespaces that `terminate` holds go."""
-        for name, namespace in self.kept:
-            patch: Object = {"metadata": {"finalizers": None}}
-            await cluster.merge_patch(kinds.CONFIG_MAP, name, patch, namespace=namespace)
+        async with Cluster.connect(ClusterAccess(kubeconfig=self.kubeconfig)) as cluster:
+            for name, namespace in self.kept:
+                patch: Object = {"metadata": {"finalizers": None}}
+                await cluster.merge_patch(kinds.CONFIG_MAP, name, patch, namespace=namespace)
 
 
 def config_map(name: str, *, data: str = "1", labels: dict[str, str] | None = None) -> Object:

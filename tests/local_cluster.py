@@ -2,7 +2,8 @@
 
 It is brought up before the first test and not within its time limit, since a first build takes
 minutes. It stays up afterwards: the next run finds it warm. It is not the cluster of the demo, so
-that an AppShield that somebody runs there is not disturbed.
+that an AppShield that somebody runs there is not disturbed. `APPSHIELD_TEST_CLUSTER` names another
+one, so that two sessions can run on one machine: each runs an AppShield of its own against it.
 """
 
 import asyncio
@@ -21,7 +22,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly or not any(map(_wants_cluster, session.items)):
         return
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    settings = ClusterSettings.from_environment(os.environ, name="tests")
+    name = os.environ.get("APPSHIELD_TEST_CLUSTER", "tests")
+    settings = ClusterSettings.from_environment(os.environ, name=name)
 
     def report(line: str) -> None:
         if terminal is not None:

@@ -24,10 +24,12 @@ from appshield.kubernetes import (
     listing,
     ready,
 )
+from appshield.local.cluster import ClusterFacts
 from fake_kubernetes import FakeKubernetes
 from kubernetes_api import (
     Api,
     FakeApi,
+    RealApi,
     config_map,
     gadgets,
     namespace_in,
@@ -37,10 +39,18 @@ from mirror import Mirror
 from waiting import wait_until
 
 
-@pytest.fixture(params=["fake"])
+@pytest.fixture(params=["fake", "local_cluster"])
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    async with FakeKubernetes() as fake:
-        yield FakeApi(fake)
+    if request.param == "fake":
+        async with FakeKubernetes() as fake:
+            yield FakeApi(fake)
+    else:
+        facts: ClusterFacts = request.getfixturevalue("local_cluster")
+        real = RealApi(str(facts.kubeconfig))
+        try:
+            yield real
+        finally:
+            await real.let_go()
 
 
 @pytest.fixture

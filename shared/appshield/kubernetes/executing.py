@@ -72,8 +72,9 @@ async def execute(
         command = counting.draining(command)
     deadline = asyncio.timeout(timeout_s)
     try:
-        async with deadline, channels(connection, pod, command, with_stdin=takes) as ws:
-            exchange = _Exchange(ws, pod, stdin, stdout)
+        with_stdin = takes or mark != ""
+        async with deadline, channels(connection, pod, command, with_stdin=with_stdin) as ws:
+            exchange = _Exchange(ws, pod, stdin, stdout, mark)
             exit_code = await exchange.run()
     except TimeoutError as error:
         if not deadline.expired():
@@ -82,7 +83,7 @@ async def execute(
             f"a command in {pod} did not end within {timeout_s:g} s",
             next_step="It may still run there; look at what it waits for.",
         ) from error
-    return _checked(exchange, exit_code, mark)
+    return _checked(exchange, exit_code, counted=bool(mark))
 
 
 class _Exchange:
@@ -94,14 +95,17 @@ class _Exchange:
         pod: PodRef,
         stdin: AsyncIterator[bytes] | None,
         stdout: Output | None,
+        mark: str,
     ) -> None:
         self._ws = ws
+        self._mark = mark
         self.pod = pod
         self.stdin = stdin
         self.stdout = stdout
         self.stdin_bytes = 0
         self.stdout_bytes = 0
-        self.stderr = bytearray()
+        self.stderr = b""
+        self.report: counting.Report | None = None
 
     async def run(self) -> int:
         """Move bytes until the status comes; return the exit code."""
@@ -146,8 +150,7 @@ class _Exchange:
                 if self.stdout and data:
                     await self.stdout(data)
             elif channel == STDERR:
-                self.stderr += data
-                del self.stderr[:-STDERR_TAIL_BYTES]
+                await self._take_stderr(data)
             elif channel == STATUS:
                 return _exit_code(status_of(data), self.pod)
         raise UnavailableError(
@@ -155,6 +158,14 @@ class _Exchange:
             why=_closed_because(self._ws),
             next_step="Check the node's kubelet, then try again.",
         )
+
+    async def _take_stderr(self, data: bytes) -> None:
+        self.stderr = (self.stderr + data)[-STDERR_TAIL_BYTES:]
+        if not self._mark or self.report is not None:
+            return
+        self.stderr, self.report = counting.split_report(self.stderr, self._mark)
+        if self.report is not None and self.stdin is None:
+            await self._sent(CLOSE_STDIN)  # the wrapper waits for this
 
 
 def _closed_because(ws: aiohttp.ClientWebSocketResponse) -> str:
@@ -182,21 +193,18 @@ def _exit_code(status: Status, pod: PodRef) -> int:
     )
 
 
-def _checked(exchange: _Exchange, exit_code: int, mark: str) -> ExecOutcome:
-    stderr = bytes(exchange.stderr)
-    if mark:
-        stderr, report = counting.split_report(stderr, mark)
-        exit_code = _proved(exchange, exit_code, report)
+def _checked(exchange: _Exchange, exit_code: int, *, counted: bool) -> ExecOutcome:
     return ExecOutcome(
-        exit_code=exit_code,
+        exit_code=_proved(exchange, exit_code) if counted else exit_code,
         stdin_bytes=exchange.stdin_bytes,
         stdout_bytes=exchange.stdout_bytes,
-        stderr_tail=stderr.decode(errors="replace"),
+        stderr_tail=exchange.stderr.decode(errors="replace"),
     )
 
 
-def _proved(exchange: _Exchange, exit_code: int, report: counting.Report | None) -> int:
+def _proved(exchange: _Exchange, exit_code: int) -> int:
     """Return the command's exit code after comparing the counts of both ends."""
+    report = exchange.report
     if exit_code != 0:
         return exit_code  # the wrapper itself was ended
     if report is None or report.exit_code is None:

@@ -60,5 +60,11 @@ class TestCounting:
 
 def test_a_cut_report_is_no_report() -> None:
     """Half a report proves nothing."""
-    assert split_report(b"text\nM:stdin 12", "M:") == (b"text\nM:stdin 12", None)
+    assert split_report(b"text\nM:stdin 12;", "M:") == (b"text\nM:stdin 12;", None)
     assert split_report(b"text", "M:") == (b"text", None)
+
+
+def test_what_others_write_after_the_report_stays_apart() -> None:
+    """A child that outlives its parent may still write to stderr."""
+    text = b"before\nM:exit 0;\nstdin 12;M:\nafter"
+    assert split_report(text, "M:") == (b"beforeafter", Report(0, 12, None))

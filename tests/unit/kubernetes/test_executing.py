@@ -136,6 +136,21 @@ async def test_an_image_that_cannot_count_is_told(cluster: Cluster) -> None:
         await cluster.execute(POD, command, stdin=pieces(1), timeout_s=30)
 
 
+@pytest.mark.parametrize("fed", [True, False])
+async def test_output_on_its_way_is_not_overtaken_by_the_end(
+    kubelet: FakeExec, cluster: Cluster, fed: bool
+) -> None:
+    """The command's last bytes and the report arrive before the container's side ends."""
+    kubelet.lose_tail_after_s = 0.2
+    got = Collected()
+    outcome = await cluster.execute(
+        POD, ["printf", "hello"], stdin=pieces(0) if fed else None, stdout=got, timeout_s=30
+    )
+    assert (outcome.exit_code, outcome.stdout_bytes, got.size_bytes) == (0, 5, 5)
+    bare = await cluster.execute(POD, ["printf", "hello"], timeout_s=30)
+    assert bare.stdout_bytes == 0, "the fault is real: unwrapped, the bytes are lost"
+
+
 async def test_no_status_is_a_failure(kubelet: FakeExec, cluster: Cluster) -> None:
     """A connection that closes in silence did not succeed."""
     kubelet.give_status = False
