@@ -32,7 +32,6 @@ from appshield.local.up import PRIMARY, Target, run_up
 from appshield.vault import Vault
 from appshield.vault.finding import ClusterVaults
 from restic_binary import Restic
-from restic_binary import Restic
 from waiting import wait_until
 
 RUN_DEADLINE_S = 150.0
@@ -122,6 +121,21 @@ class Installation:
         """Open the Vault of the installation."""
         return await ClusterVaults(self.cluster).open(PRIMARY)
 
+    async def restic_environment(self, app_id: str) -> dict[str, str]:
+        """Say how a stock restic reaches the repository of an application."""
+        access = await ClusterVaults(self.cluster).access(PRIMARY)
+        shelf = (await self.vault()).application(app_id)
+        location = access.location
+        prefix = f"{location.prefix}/" if location.prefix else ""
+        path = f"{location.bucket}/{prefix}applications/{app_id}/repository"
+        return {
+            **os.environ,
+            "RESTIC_REPOSITORY": f"s3:{location.endpoint}/{path}",
+            "RESTIC_PASSWORD": await asyncio.to_thread(shelf.repository_password),
+            "AWS_ACCESS_KEY_ID": access.credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": access.credentials.secret_key,
+        }
+
     async def restic(self, restic: Restic, app_id: str, *arguments: str | Path) -> bytes:
         """Run a stock restic on the repository of an application and return its output."""
         environment = await self.restic_environment(app_id)
@@ -201,7 +215,7 @@ async def installation(
     """One running AppShield for the session; its repositories are checked at the end."""
     async with installed(local_cluster, tmp_path_factory.mktemp("appshield")) as running:
         yield running
-        await _check_every_repository(running, restic.program)
+        await _check_every_repository(running, restic)
 
 
 async def _check_every_repository(running: Installation, restic: Restic) -> None:
@@ -212,11 +226,6 @@ async def _check_every_repository(running: Installation, restic: Restic) -> None
             restic, identity.app_id, "check", "--read-data", "--retry-lock", "60s"
         )
         assert b"no errors were found" in output, f"{identity.namespace}: {output!r}"
-
-
-def _check(restic: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
-    command = [restic, "check", "--read-data", "--no-cache", "--retry-lock", "60s"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def _identity() -> str:
