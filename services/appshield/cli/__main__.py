@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from asyncio import CancelledError
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, CancelledError):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary: no trace for users
         return _unexpected(error)

@@ -2,19 +2,27 @@
 
 from importlib.metadata import version
 
-from cyclopts import App
+from cyclopts import App, Group
 
 from appshield.cli.exits import exit_table
 
 _PACKAGE = "appshield.cli"
 _HELP = "Saves running Kubernetes applications hot, and brings a chosen version back."
 
-_RUNNING, _PROTECTING = "Bring AppShield up", "Save and bring back"
-_LOOKING, _KEEPING = "Look", "Vaults and repair"
+_RUNNING = Group("Bring AppShield up", sort_key=1)
+_PROTECTING = Group("Save and bring back", sort_key=2)
+_LOOKING = Group("Look", sort_key=3)
+_KEEPING = Group("Vaults and repair", sort_key=4)
+_GENERAL = Group("General", sort_key=5)
 
-_COMMANDS: tuple[tuple[str, str, str, str], ...] = (
+_COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_RUNNING, "up", "installation:up", "Run AppShield on this machine against a cluster."),
-    (_RUNNING, "demo", "demonstration:demo", "Set all up and prove the main job on a real cluster."),
+    (
+        _RUNNING,
+        "demo",
+        "demonstration:demo",
+        "Set all up and prove the main job on a real cluster.",
+    ),
     (_PROTECTING, "apply", "documents:apply", "Check documents and put them into the cluster."),
     (_PROTECTING, "validate", "documents:validate", "Check documents; ask no cluster."),
     (_PROTECTING, "backup", "backups:backup", "Make a version of an application now."),
@@ -35,7 +43,7 @@ _COMMANDS: tuple[tuple[str, str, str, str], ...] = (
         "Read a Vault and list again what is in it.",
     ),
 )
-_GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, str, str], ...]], ...] = (
+_GROUPS: tuple[tuple[Group, str, str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         _RUNNING,
         "cluster",

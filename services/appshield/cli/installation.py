@@ -1,18 +1,68 @@
-"""How commands reach the installation of this machine; and `appshield up`, which runs it."""
+"""`appshield up`: run all of AppShield on this machine, against a cluster."""
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from appshield.bus import Bus
-from appshield.cli.output import say
-from appshield.contracts.agents import Agent
-from appshield.contracts.streams import AGENTS
-from appshield.errors import InvalidInputError, NotFoundError, UnavailableError
+from appshield.cli.local_cluster import local_facts
+from appshield.cli.output import quiet_logs, say
+from appshield.errors import NotFoundError
+from appshield.kubernetes import ClusterAccess
+from appshield.local.cluster import ClusterFacts
+from appshield.local.home import Home
+from appshield.local.up import Target, run_up
+
+
+async def up(
+    *,
+    context: Annotated[str, Parameter(help="The context of the kubeconfig to use.")] = "",
+    kubeconfig: Annotated[str, Parameter(help="The kubeconfig file to use.")] = "",
+) -> None:
+    """Run AppShield on this machine until Ctrl-C: message bus, object store, services.
+
+    The cluster is the one that --kubeconfig or --context names, else $KUBECONFIG, else the local
+    cluster that `appshield cluster up` made.
+    """
+    quiet_logs()
+    home = Home.from_environment(os.environ)
+    target = await find_target(home, kubeconfig=kubeconfig, context=context)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    await run_up(home, target, environment=os.environ, stopping=stopping, report=say)
+    say("stopped; what was stored stays")
+
+
+async def find_target(home: Home, *, kubeconfig: str, context: str) -> Target:
+    """Find the cluster to protect, and how its volumes can be reached.
+
+    Raises:
+        NotFoundError: nothing names a cluster and no local one runs.
+    """
+    named = kubeconfig or os.environ.get("KUBECONFIG", "")
+    if not context and (facts := await local_facts(home, named)) is not None:
+        say(f"using the local cluster (node {facts.node_name})")
+        return target_of(facts)
+    if not named and not context:
+        raise NotFoundError(
+            "there is no cluster to protect",
+            why="neither --kubeconfig, --context nor KUBECONFIG names one, and no local one runs",
+            next_step="Start a local one with `appshield cluster up`, or name yours.",
+        )
+    say(f"using the cluster of {' '.join(part for part in (named, context) if part)}")
+    say("its volumes cannot be reached from here: run uploader and restorer on its nodes for these")
+    return Target(access=ClusterAccess(kubeconfig=named, context=context))
+
+
+def target_of(facts: ClusterFacts) -> Target:
+    """Describe a local cluster, whose volumes this machine can reach."""
+    return Target(
+        access=ClusterAccess(kubeconfig=str(facts.kubeconfig)),
+        node=facts.node_name,
+        kubelet_root=str(facts.kubelet_root),
+        holder_image=facts.pause_image,
+    )

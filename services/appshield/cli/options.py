@@ -4,7 +4,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
 
-AppName: TypeAlias = Annotated[str, Parameter(name="APP", help="The application: [NAMESPACE/]NAME.")]
+AppName: TypeAlias = Annotated[
+    str, Parameter(name="APP", help="The application: [NAMESPACE/]NAME.")
+]
 Namespace: TypeAlias = Annotated[
     str, Parameter(name=("--namespace", "-n"), help="The application's namespace.")
 ]

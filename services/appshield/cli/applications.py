@@ -1,0 +1,135 @@
+"""`appshield apps` and `status`: which applications are known, and how they are."""
+
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+
+from appshield.cli.naming import histories, wanted
+from appshield.cli.options import AppName, Namespace, Output
+from appshield.cli.output import say, say_fields, say_json, say_table, time_text
+from appshield.cli.progress import headline
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications, run_of, versions_of
+from appshield.contracts.applications import ApplicationRecord, Protection
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.runs import Run
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What `status -o json` gives: one application, its newest version, what runs and waits.
+
+    `other_histories` are those that had the same name before.
+    """
+
+    application: ApplicationRecord
+    versions: int
+    newest_version: VersionRecord | None = None
+    active_run: Run | None = None
+    pending_runs: tuple[str, ...] = ()
+    other_histories: tuple[ApplicationRecord, ...] = ()
+
+
+async def apps(
+    *,
+    all_: Annotated[
+        bool,
+        Parameter(name="--all", negative="", help="Also those whose object is gone."),
+    ] = False,
+    namespace: Namespace = "",
+    output: Output = "text",
+) -> None:
+    """List the applications that AppShield protects, or with --all all that it knows."""
+    async with Reach.here().bus() as bus:
+        known = await applications(bus)
+    found = [
+        record
+        for record in known
+        if (all_ or record.state == "active") and namespace in {"", record.app.namespace}
+    ]
+    if output == "json":
+        say_json(found)
+        return
+    hidden = len(known) - len(found)
+    say_table(
+        ("NAMESPACE", "NAME", "TYPE", "STATE", "VERSION", "LAST BACKUP", "VAULT", "HISTORY", "RUN"),
+        [_row(record) for record in found],
+        empty="no application is known"
+        + (
+            f"; {hidden} more with --all" if hidden else ". `appshield apply -f FILE` tells of one."
+        ),
+    )
+
+
+async def status(app: AppName, /, *, namespace: Namespace = "", output: Output = "text") -> None:
+    """Show one application: how it is protected, its newest version, what runs and waits."""
+    want = wanted(app, namespace)
+    async with Reach.here().bus() as bus:
+        record, *others = histories(await applications(bus), want)
+        found = await versions_of(bus, record.app_id)
+        shown = Status(
+            application=record,
+            versions=len(found),
+            newest_version=found[-1] if found else None,
+            active_run=await run_of(bus, record.active_run) if record.active_run else None,
+            pending_runs=record.pending_runs,
+            other_histories=tuple(others),
+        )
+    if output == "json":
+        say_json(shown)
+        return
+    _say_status(shown)
+
+
+def _row(record: ApplicationRecord) -> tuple[str, ...]:
+    return (
+        record.app.namespace,
+        record.app.name,
+        record.application_type,
+        "refused" if record.refused else record.state,
+        str(record.last_version or ""),
+        time_text(record.last_backup_at),
+        record.vault,
+        record.app_id,
+        record.active_run,
+    )
+
+
+def _say_status(shown: Status) -> None:
+    record = shown.application
+    newest = shown.newest_version
+    gone = "its Application object is gone; its versions stay"
+    say_fields(
+        (
+            ("application", str(record.app)),
+            ("history", record.app_id),
+            ("state", gone if record.state == "orphaned" else "active"),
+            ("refused", record.refused),
+            ("type", record.application_type),
+            ("criticality", record.criticality),
+            ("vault", record.vault),
+            ("versions", str(shown.versions)),
+            (
+                "newest version",
+                f"{newest.facts.number}, {newest.facts.consistency}, "
+                f"cut at {time_text(newest.facts.cut_at)}"
+                if newest
+                else "",
+            ),
+            ("now", headline(shown.active_run) if shown.active_run else ""),
+            ("waiting", ", ".join(shown.pending_runs)),
+        )
+    )
+    for protection in record.protections:
+        say(f"protection {protection.name}: {_protection_text(protection)}")
+    for other in shown.other_histories:
+        say(f"other history: {other.app_id} ({other.state}, up to version {other.last_version})")
+
+
+def _protection_text(protection: Protection) -> str:
+    when = protection.trigger
+    text = f"{when} {protection.schedule} ({protection.timezone})" if protection.schedule else when
+    units = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+    counts = ((unit, getattr(protection.keep, unit)) for unit in units)
+    keep = ", ".join(f"{count} {unit}" for unit, count in counts if count)
+    return f"{text}, keeps {keep}" if keep else text

@@ -1,0 +1,58 @@
+"""`appshield backup`: ask for a version now."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from appshield.bus import Bus
+from appshield.cli.naming import active, wanted
+from appshield.cli.options import AppName, Namespace, Output, Wait
+from appshield.cli.outcomes import failed, say_outcome
+from appshield.cli.output import note, say, say_json
+from appshield.cli.progress import Silent, display
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications
+from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.cli.waiting import admitted, ended, nobody_plans
+from appshield.contracts.requests import RequestBackup
+from appshield.contracts.runs import FINAL_STATES
+
+ANSWER_WITHIN_S = 3.0
+"""How long a command that does not wait looks whether the planner has taken up its request."""
+
+
+async def backup(
+    app: AppName,
+    /,
+    *,
+    namespace: Namespace = "",
+    wait: Wait = False,
+    reason: Annotated[str, Parameter(help="Why, for the version's record.")] = "",
+    output: Output = "text",
+) -> None:
+    """Make a version of an application now, while it runs."""
+    want, reach = wanted(app, namespace), Reach.here()
+    async with reach.bus() as bus:
+        record = active(await applications(bus), want, await reach.cluster_name(bus))
+        request = RequestBackup(
+            app=record.app, request_id=new_request_id(), actor=actor(), reason=reason
+        )
+        await follow(bus, await ask(bus, request, "backup"), wait=wait, output=output)
+
+
+async def follow(bus: Bus, run: str, *, wait: bool, output: str) -> None:
+    """Say what becomes of a run that was asked for: at its end, or as far as it is known now."""
+    if wait:
+        say_outcome(await ended(bus, run, display()), output=output)
+        return
+    found = await admitted(bus, run, Silent(), within_s=ANSWER_WITHIN_S)
+    if found is None:
+        note(f"warning: {nobody_plans(run)}")
+    elif found.state in FINAL_STATES and found.state not in {"succeeded", "folded"}:
+        raise failed(found)
+    run = found.folded_into if found is not None and found.folded_into else run
+    if output == "json":
+        say_json({"run": run})
+        return
+    say(run)
+    note(f"`appshield run {run} --wait` follows it")

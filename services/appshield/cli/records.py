@@ -1,0 +1,64 @@
+"""Reading what is kept on the bus: applications, versions, runs."""
+
+from appshield.bus import Bus
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.runs import Run
+from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
+from appshield.errors import InvalidInputError, NotFoundError
+
+
+async def applications(bus: Bus) -> list[ApplicationRecord]:
+    """List every history, by place."""
+    bucket = bus.bucket(APPLICATIONS, ApplicationRecord)
+    found = [entry.value async for entry in bucket.items()]
+    return sorted(found, key=lambda record: (record.app, record.app_id))
+
+
+async def versions_of(bus: Bus, app_id: str) -> list[VersionRecord]:
+    """List the versions of a history, oldest first."""
+    bucket = bus.bucket(CATALOG, VersionRecord)
+    found = [entry.value async for entry in bucket.items(f"{app_id}.")]
+    return sorted(found, key=lambda version: version.facts.number)
+
+
+async def version_of(bus: Bus, record: ApplicationRecord, number: int) -> VersionRecord:
+    """Read one version.
+
+    Raises:
+        NotFoundError: there is none of that number; says which there are.
+    """
+    entry = await bus.bucket(CATALOG, VersionRecord).get(f"{record.app_id}.{number}")
+    if entry is not None:
+        return entry.value
+    numbers = [str(version.facts.number) for version in await versions_of(bus, record.app_id)]
+    raise NotFoundError(
+        f"application {record.app} has no version {number}",
+        why=f"it has {', '.join(numbers)}" if numbers else "it has no version yet",
+        next_step=f"`appshield versions {record.app}` lists them.",
+    )
+
+
+async def run_of(bus: Bus, given: str) -> Run:
+    """Read one run by its id, or by a beginning that is its alone.
+
+    Raises:
+        NotFoundError: there is none.
+        InvalidInputError: several begin so.
+    """
+    bucket = bus.bucket(RUNS, Run)
+    keys = [key for key in await bucket.keys() if key.startswith(given)]
+    if len(keys) > 1 and given not in keys:
+        raise InvalidInputError(
+            f"{given} is the beginning of several runs", why=", ".join(sorted(keys)[:5])
+        )
+    entry = await bucket.get(given if given in keys else keys[0]) if keys else None
+    if entry is None:
+        raise NotFoundError(f"run {given} is unknown", next_step="`appshield runs` lists them.")
+    return entry.value
+
+
+async def runs(bus: Bus) -> list[Run]:
+    """List every run, newest first."""
+    found = [entry.value async for entry in bus.bucket(RUNS, Run).items()]
+    return sorted(found, key=lambda run: run.requested_at, reverse=True)

@@ -1,0 +1,55 @@
+"""`appshield restore`: ask for a version to be brought back."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec.structs import replace
+
+from appshield.cli.backups import follow
+from appshield.cli.naming import wanted, with_versions
+from appshield.cli.options import AppName, History, Namespace, Output, Wait
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications, version_of
+from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.contracts.requests import RequestRestore
+
+
+async def restore(
+    app: AppName,
+    version: Annotated[int, Parameter(name="VERSION", help="The number of the version.")],
+    /,
+    *,
+    to: Annotated[str, Parameter(name="--to", help="Another namespace to restore into.")] = "",
+    namespace: Namespace = "",
+    history: History = "",
+    wait: Wait = False,
+    dry_run: Annotated[
+        bool, Parameter(negative="", help="List what would be created, and create nothing.")
+    ] = False,
+    cancel_backup: Annotated[
+        bool, Parameter(negative="", help="Stop a backup that runs instead of waiting for it.")
+    ] = False,
+    output: Output = "text",
+) -> None:
+    """Bring a version back, into its own namespace or into another one.
+
+    It refuses a namespace that holds any object it would create, and names them.
+    """
+    want, reach = wanted(app, namespace), Reach.here()
+    if to:
+        wanted("any", to)
+    async with reach.bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+        await version_of(bus, record, version)
+        request = RequestRestore(
+            app=replace(record.app, cluster=await reach.cluster_name(bus)),
+            request_id=new_request_id(),
+            actor=actor(),
+            version=version,
+            app_id=record.app_id,
+            target_namespace=to,
+            dry_run=dry_run,
+            running_backup="cancel" if cancel_backup else "wait",
+        )
+        run = await ask(bus, request, "restore")
+        await follow(bus, run, wait=wait or dry_run, output=output)

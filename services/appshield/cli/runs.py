@@ -1,0 +1,139 @@
+"""`appshield runs`, `run` and `cancel`: what is being done, and what was."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from appshield.cli.naming import wanted
+from appshield.cli.options import Namespace, Output, RunId, Wait
+from appshield.cli.outcomes import lines_of, say_outcome
+from appshield.cli.output import (
+    duration_text,
+    note,
+    say,
+    say_fields,
+    say_json,
+    say_table,
+    time_text,
+)
+from appshield.cli.progress import Silent, display
+from appshield.cli.reaching import Reach
+from appshield.cli.records import run_of
+from appshield.cli.records import runs as all_runs
+from appshield.cli.requesting import actor, new_request_id
+from appshield.cli.waiting import ended
+from appshield.contracts.requests import RequestCancel
+from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.errors import RefusedError
+
+_CANCELLED_WITHIN_S = 12.0
+
+
+async def runs(
+    app: Annotated[str, Parameter(name="APP", help="Only of this application.")] = "",
+    /,
+    *,
+    namespace: Namespace = "",
+    last: Annotated[int, Parameter(help="How many, the newest first; 0 for all.")] = 20,
+    output: Output = "text",
+) -> None:
+    """List backups, restores and other runs, the newest first."""
+    want = wanted(app, namespace) if app else None
+    async with Reach.here().bus() as bus:
+        found = [run for run in await all_runs(bus) if want is None or want.fits(run.app)]
+    shown = found[:last] if last > 0 else found
+    if output == "json":
+        say_json(shown)
+        return
+    say_table(
+        ("RUN", "KIND", "APPLICATION", "VERSION", "STATE", "REQUESTED AT", "TOOK", "BY"),
+        [_row(run) for run in shown],
+        empty=f"no run of {want}" if want else "no run yet",
+    )
+
+
+async def run(run: RunId, /, *, wait: Wait = False, output: Output = "text") -> None:
+    """Show one run with its steps; with --wait follow it to its end."""
+    async with Reach.here().bus() as bus:
+        found = await run_of(bus, run)
+        if wait:
+            say_outcome(await ended(bus, found.id, display()), output=output)
+            return
+    if output == "json":
+        say_json(found)
+        return
+    _say_run(found)
+
+
+async def cancel(run: RunId, /, *, wait: Wait = False) -> None:
+    """Stop a run that has not ended; what it has made is removed."""
+    async with Reach.here().bus() as bus:
+        found = await run_of(bus, run)
+        if found.state in FINAL_STATES:
+            raise RefusedError(
+                f"run {found.id} cannot be cancelled", why=f"it is {found.state} already"
+            )
+        await bus.publish(
+            RequestCancel(app=found.app, request_id=new_request_id(), actor=actor(), run=found.id)
+        )
+        note(f"asked for the end of {found.id}")
+        if wait:
+            last = await ended(bus, found.id, Silent(), admitted_within_s=_CANCELLED_WITHIN_S)
+            say(f"{last.id} {last.state}")
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    return (
+        run.id,
+        run.kind,
+        str(run.app) if run.kind != "catalog" else f"Vault {run.vault}",
+        str(run.version or ""),
+        run.state,
+        time_text(run.requested_at),
+        duration_text(run.started_at, run.finished_at),
+        run.trigger.name or run.trigger.actor or run.trigger.kind,
+    )
+
+
+def _say_run(run: Run) -> None:
+    target = run.restore.target_namespace if run.restore else ""
+    say_fields(
+        (
+            ("run", run.id),
+            ("kind", run.kind),
+            ("application", str(run.app) if run.kind != "catalog" else ""),
+            ("history", run.app_id),
+            ("vault", run.vault),
+            ("version", str(run.version or "")),
+            ("into namespace", target),
+            ("state", run.state),
+            ("goes on as", run.folded_into),
+            ("trigger", f"{run.trigger.kind} {run.trigger.name}".rstrip()),
+            ("asked by", run.trigger.actor),
+            ("reason", run.trigger.reason),
+            ("requested at", time_text(run.requested_at)),
+            ("took", duration_text(run.started_at, run.finished_at)),
+            ("failure", str(run.failure or "")),
+        )
+    )
+    if run.steps:
+        say()
+        say_table(
+            ("STEP", "STATE", "ATTEMPT", "NODE", "TOOK", "FAILURE"),
+            [
+                (
+                    step.name,
+                    step.state,
+                    str(step.attempt),
+                    step.node,
+                    duration_text(step.started_at, step.finished_at),
+                    str(step.failure or ""),
+                )
+                for step in run.steps
+            ],
+            empty="",
+        )
+    if run.state == "succeeded":
+        say()
+        for line in lines_of(run):
+            say(line)

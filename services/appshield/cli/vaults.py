@@ -1,0 +1,180 @@
+"""`appshield vault` and `rebuild-catalog`: where versions are kept, and how to reach them."""
+
+import asyncio
+import getpass
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from appshield.cli.backups import follow
+from appshield.cli.naming import wanted, with_versions
+from appshield.cli.options import AppName, History, Namespace, Output, Wait
+from appshield.cli.output import note, say, say_json, say_table
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications
+from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.contracts.identities import AppRef
+from appshield.contracts.requests import RequestCatalog
+from appshield.errors import InvalidInputError, NotFoundError, RunFailedError
+from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault, exported_key
+from appshield.objectstore import S3Credentials, S3Location
+from appshield.vault import VaultAccess, check_vault, import_root_key, open_vault
+from appshield.vault.finding import ClusterVaults
+
+ACCESS_KEY, SECRET_KEY = "APPSHIELD_S3_ACCESS_KEY", "APPSHIELD_S3_SECRET_KEY"
+SESSION_TOKEN = "APPSHIELD_S3_SESSION_TOKEN"  # noqa: S105 - the name of a variable
+PRIMARY = "primary"
+
+VaultName = Annotated[str, Parameter(name="VAULT", help="The Vault's name.")]
+
+
+async def add(
+    name: VaultName,
+    /,
+    *,
+    endpoint: Annotated[str, Parameter(help="Like https://s3.example.com.")],
+    bucket: Annotated[str, Parameter(help="The bucket; it is made where it is missing.")],
+    prefix: Annotated[str, Parameter(help="A folder in the bucket.")] = "",
+    region: Annotated[str, Parameter(help="The service's region.")] = "us-east-1",
+    addressing: Annotated[
+        Literal["path", "virtual"], Parameter(help="How the service names buckets.")
+    ] = "path",
+    key_file: Annotated[
+        Path | None, Parameter(help="The root key of a Vault that is there already.")
+    ] = None,
+    read_only: Annotated[bool, Parameter(negative="", help="Never write to it.")] = False,
+) -> None:
+    """Set a Vault up, in its bucket and in the cluster.
+
+    The access key comes from APPSHIELD_S3_ACCESS_KEY and APPSHIELD_S3_SECRET_KEY, or is asked for.
+    """
+    reach = Reach.here()
+    location = S3Location(
+        endpoint=endpoint, bucket=bucket, prefix=prefix, region=region, addressing=addressing
+    )
+    root_key = import_root_key(_read_key(key_file)) if key_file else None
+    credentials = _credentials()
+    async with reach.cluster() as cluster:
+        await add_vault(
+            cluster,
+            reach.home,
+            name=name,
+            location=location,
+            credentials=credentials,
+            root_key=root_key,
+            read_only=read_only,
+        )
+    say(f"Vault {name} is set up in {location}")
+    note(f"keep its root key in a safe place: `appshield vault export-key {name}`")
+
+
+async def check(name: VaultName, /, *, output: Output = "text") -> None:
+    """Try everything that AppShield needs from a Vault, and leave nothing behind."""
+    report = await asyncio.to_thread(check_vault, await _access(name))
+    if output == "json":
+        say_json(report)
+    else:
+        rows = [("ok" if line.ok else "failed", line.name, line.detail) for line in report.lines]
+        say_table(("", "CHECK", "DETAIL"), rows, empty="nothing was checked")
+    if not report.ok:
+        failed = [line.name for line in report.lines if not line.ok]
+        raise RunFailedError(
+            f"Vault {name} does not do what AppShield needs",
+            why=f"failed: {', '.join(failed)}",
+            next_step="The lines above say what to correct.",
+        )
+
+
+def export_key(name: VaultName, /) -> None:
+    """Print a Vault's root key. With it and the bucket alone, all versions can be read."""
+    say(exported_key(Reach.here().home, name))
+
+
+async def password(
+    app: AppName,
+    /,
+    *,
+    namespace: Namespace = "",
+    history: History = "",
+    credentials: Annotated[
+        bool, Parameter(negative="", help="Also print the access key of the store.")
+    ] = False,
+) -> None:
+    """Print what a stock restic needs to read an application's versions, for `eval` in a shell."""
+    want = wanted(app, namespace)
+    async with Reach.here().bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+    access = await _access(record.vault)
+    settings = await asyncio.to_thread(_restic_settings, access, record.app_id)
+    if credentials:
+        settings["AWS_ACCESS_KEY_ID"] = access.credentials.access_key
+        settings["AWS_SECRET_ACCESS_KEY"] = access.credentials.secret_key
+    for variable, value in settings.items():
+        say(f"export {variable}={shlex.quote(value)}")
+
+
+async def rebuild_catalog(
+    name: VaultName = PRIMARY, /, *, wait: Wait = False, output: Output = "text"
+) -> None:
+    """Read a Vault and list every application and version that is in it, also on a new cluster."""
+    reach = Reach.here()
+    async with reach.bus() as bus:
+        place = AppRef(cluster=await reach.cluster_name(bus), namespace=SYSTEM_NAMESPACE, name=name)
+        request = RequestCatalog(app=place, request_id=new_request_id(), actor=actor(), vault=name)
+        await follow(bus, await ask(bus, request, "catalog"), wait=wait, output=output)
+        if wait and output == "text":
+            held = [record for record in await applications(bus) if record.vault == name]
+            note(f"{len(held)} applications; `appshield apps --all` lists them")
+
+
+async def _access(name: str) -> VaultAccess:
+    async with Reach.here().cluster() as cluster:
+        return await ClusterVaults(cluster).access(name)
+
+
+def _restic_settings(access: VaultAccess, app_id: str) -> dict[str, str]:
+    shelf = open_vault(access).application(app_id)
+    if shelf.identity() is None:
+        raise NotFoundError(
+            f"Vault {access.name} holds no repository of {app_id}",
+            next_step="`appshield backup` makes the first version.",
+        )
+    location = access.location
+    folder = "/".join(
+        part for part in (location.prefix, "applications", app_id, "repository") if part
+    )
+    return {
+        "RESTIC_REPOSITORY": f"s3:{location.endpoint}/{location.bucket}/{folder}",
+        "RESTIC_PASSWORD": shelf.repository_password(),
+    }
+
+
+def _read_key(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeError) as error:
+        raise InvalidInputError(
+            f"the key file {file} cannot be read", why=getattr(error, "strerror", "") or "no text"
+        ) from error
+
+
+def _credentials() -> S3Credentials:
+    """Take the access key from the environment, else from the person at the terminal."""
+    access_key, secret_key = os.environ.get(ACCESS_KEY, ""), os.environ.get(SECRET_KEY, "")
+    if not (access_key and secret_key):
+        if not sys.stdin.isatty():
+            raise InvalidInputError(
+                "the access key of the object store is missing",
+                next_step=f"Set {ACCESS_KEY} and {SECRET_KEY}, or run this at a terminal.",
+            )
+        access_key = access_key or input("Access key: ").strip()
+        secret_key = secret_key or getpass.getpass("Secret key: ").strip()
+    return S3Credentials(
+        access_key=access_key,
+        secret_key=secret_key,
+        session_token=os.environ.get(SESSION_TOKEN) or None,
+    )

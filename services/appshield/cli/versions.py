@@ -1,0 +1,114 @@
+"""`appshield versions` and `version`: what can be brought back."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from appshield.cli.naming import wanted, with_versions
+from appshield.cli.options import AppName, History, Namespace, Output
+from appshield.cli.output import (
+    note,
+    say,
+    say_fields,
+    say_json,
+    say_table,
+    size_text,
+    time_text,
+)
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications, version_of, versions_of
+from appshield.contracts.catalog import VersionRecord
+
+Number = Annotated[int, Parameter(name="N", help="The version's number.")]
+
+
+async def versions(
+    app: AppName, /, *, namespace: Namespace = "", history: History = "", output: Output = "text"
+) -> None:
+    """List the versions of an application, also of one whose object is gone."""
+    want = wanted(app, namespace)
+    async with Reach.here().bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+        found = await versions_of(bus, record.app_id)
+    if output == "json":
+        say_json(found)
+        return
+    if record.state == "orphaned":
+        note(f"the Application object of {record.app} is gone; its versions stay")
+    say_table(
+        ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULT", ""),
+        [_row(version) for version in found],
+        empty=f"{record.app} has no version yet. `appshield backup {record.app}` makes one.",
+    )
+
+
+async def version(
+    app: AppName,
+    number: Number,
+    /,
+    *,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
+) -> None:
+    """Show one version: what it holds, how consistent it is, and where it came from."""
+    want = wanted(app, namespace)
+    async with Reach.here().bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+        found = await version_of(bus, record, number)
+    if output == "json":
+        say_json(found)
+        return
+    _say_version(found)
+
+
+def _row(version: VersionRecord) -> tuple[str, ...]:
+    facts = version.facts
+    trigger = f"{facts.trigger} {facts.trigger_name}".rstrip()
+    return (
+        str(facts.number),
+        time_text(facts.cut_at),
+        facts.consistency,
+        trigger,
+        size_text(sum(source.bytes_read for source in facts.sources)),
+        size_text(sum(source.bytes_stored for source in facts.sources)),
+        version.vault,
+        "pinned" if version.pinned else "",
+    )
+
+
+def _say_version(version: VersionRecord) -> None:
+    facts = version.facts
+    say_fields(
+        (
+            ("application", str(facts.app)),
+            ("history", facts.app_id),
+            ("version", f"{facts.number}{' (pinned)' if version.pinned else ''}"),
+            ("cut at", time_text(facts.cut_at)),
+            ("consistency", facts.consistency),
+            ("quiesced for", f"{facts.quiesced_ms} ms" if facts.quiesced_ms else ""),
+            ("trigger", f"{facts.trigger} {facts.trigger_name}".rstrip()),
+            ("asked by", facts.actor),
+            ("document", facts.revision),
+            ("vault", version.vault),
+            ("snapshot", version.snapshot_id),
+            ("run", facts.run),
+            ("skipped", "; ".join(facts.skipped)),
+        )
+    )
+    say()
+    rows = [
+        (
+            source.name,
+            source.kind,
+            size_text(source.bytes_read),
+            size_text(source.bytes_stored),
+            str(source.files or ""),
+            f"{len(source.problems)} problems" if source.problems else "",
+        )
+        for source in facts.sources
+    ]
+    say_table(("SOURCE", "KIND", "SIZE", "STORED", "FILES", ""), rows, empty="it holds nothing")
+    for source in facts.sources:
+        for problem in source.problems:
+            say(f"{source.name}: {problem}")

@@ -1,0 +1,99 @@
+"""Waiting for the end of a run: its key is watched, its progress is heard, both are shown.
+
+Ctrl-C ends the waiting and never the run.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from appshield.bus import Bus, Change
+from appshield.cli.output import note
+from appshield.cli.progress import Display
+from appshield.contracts.message import Message
+from appshield.contracts.runs import FINAL_STATES, Progress, Run
+from appshield.contracts.streams import RUNS
+from appshield.contracts.subjects import ROOT
+from appshield.errors import UnavailableError
+
+ADMITTED_WITHIN_S = 12.0
+"""A planner that takes over from a dead one needs up to 8 s (the life of the lease)."""
+
+_LIVE = f"{ROOT}.live.progress.>"
+
+
+async def ended(
+    bus: Bus, run: str, shown: Display, *, admitted_within_s: float = ADMITTED_WITHIN_S
+) -> Run:
+    """Return a run as it is at its end; a run that was folded into another is that one.
+
+    Raises:
+        UnavailableError: no planner has admitted it in time. The request stays stored.
+    """
+    following = run
+
+    async def heard(message: Message) -> None:
+        if isinstance(message, Progress) and message.run == following:
+            shown.progressed(message)
+
+    try:
+        with shown:
+            async with bus.listen(_LIVE, heard):
+                while True:
+                    last = await _until(bus, following, shown, FINAL_STATES, admitted_within_s)
+                    if last.state != "folded":
+                        return last
+                    following = last.folded_into
+    except asyncio.CancelledError:
+        note(
+            f"the run goes on. `appshield run {following} --wait` follows it, "
+            f"`appshield cancel {following}` stops it."
+        )
+        raise
+
+
+async def admitted(bus: Bus, run: str, shown: Display, *, within_s: float) -> Run | None:
+    """Return a run as soon as a planner has decided on it; None when none did in time."""
+    decided = FINAL_STATES | {"running", "ending", "pending"}
+    try:
+        return await _until(bus, run, shown, decided, within_s)
+    except UnavailableError:
+        return None
+
+
+async def _until(
+    bus: Bus, run: str, shown: Display, states: frozenset[str], admitted_within_s: float
+) -> Run:
+    try:
+        async with asyncio.timeout(admitted_within_s) as limit, _watch(bus, run) as changes:
+            async for change in changes:
+                if change.value is None:
+                    continue
+                limit.reschedule(None)
+                shown.run_changed(change.value)
+                if change.value.state in states:
+                    return change.value
+    except TimeoutError as error:
+        raise nobody_plans(run) from error
+    raise UnavailableError(f"run {run} cannot be followed", why="the bus is gone")
+
+
+@contextlib.asynccontextmanager
+async def _watch(bus: Bus, run: str) -> AsyncIterator[AsyncIterator[Change[Run]]]:
+    stopping = asyncio.Event()
+    watch = bus.bucket(RUNS, Run).watch(run, stopping=stopping)
+    try:
+        yield watch
+    finally:
+        stopping.set()
+        if (close := getattr(watch, "aclose", None)) is not None:
+            await close()
+
+
+def nobody_plans(run: str) -> UnavailableError:
+    """Say that a request waits for a planner."""
+    return UnavailableError(
+        "the request is stored, but no planner has taken it up",
+        why="none seems to run",
+        next_step=f"Start the services (`appshield up`); then `appshield run {run} --wait`.",
+    )
