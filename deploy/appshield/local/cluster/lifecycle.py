@@ -6,14 +6,15 @@ Data of the cluster (etcd, volumes, images) survives `cluster_down`, unless it i
 """
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from appshield.errors import DeniedError, RefusedError
+from appshield.errors import DeadlineError, DeniedError, RefusedError, UnavailableError
 from appshield.local.cluster import cgroups, leftovers
 from appshield.local.cluster.building import Parts, ensure_parts
 from appshield.local.cluster.certificates import ensure_certificates
@@ -79,10 +80,11 @@ async def cluster_up(
 
     `report` gets one line for each thing that is installed, built, started or ready. `environment`
     is where `APPSHIELD_NO_INSTALL` is looked for. Raises `DeniedError` without root, `RefusedError`
-    when this machine does not allow it, `DeadlineError` with the component that is not ready.
+    when this machine does not allow it, `DeadlineError` with the component that is not ready,
+    `UnavailableError` when the machine fails (a full disk).
     """
     _need_root()
-    async with locked(settings.layout.lock, timeout_s=_LOCK_TIMEOUT_S):
+    async with _machine_errors(), locked(settings.layout.lock, timeout_s=_LOCK_TIMEOUT_S):
         parts = await ensure_parts(settings.cache, environment or os.environ, report)
         names = [component.name for component in components(settings, parts)]
         for _ in range(_SUPERVISORS - 1):
@@ -101,7 +103,7 @@ async def cluster_down(settings: ClusterSettings, report: Report, *, purge: bool
     Raises `DeniedError` without root, `RefusedError` when something cannot be removed.
     """
     _need_root()
-    async with locked(settings.layout.lock, timeout_s=_LOCK_TIMEOUT_S):
+    async with _machine_errors(), locked(settings.layout.lock, timeout_s=_LOCK_TIMEOUT_S):
         report(f"Stopping the local cluster {settings.name}")
         await _stop_components(settings, report)
         await _stop_pods(settings, report)
@@ -140,6 +142,24 @@ def cluster_status(settings: ClusterSettings) -> ClusterStatus:
     ready = running and bool(found) and all(component.ready for component in found)
     kubeconfig = layout.kubeconfig if layout.kubeconfig.exists() else None
     return ClusterStatus(settings.name, running, ready, found, kubeconfig)
+
+
+@contextlib.asynccontextmanager
+async def _machine_errors() -> AsyncIterator[None]:
+    """A full disk or a kernel that says no is told in a sentence."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise DeadlineError(
+            "a program that sets up the local cluster did not end in time",
+            next_step="Try again when the machine is less busy",
+        ) from error
+    except OSError as error:
+        raise UnavailableError(
+            "this machine refused something that the local cluster needs",
+            why=str(error),
+            next_step="See that the disk has room and that this is not a restricted container",
+        ) from error
 
 
 def _need_root() -> None:

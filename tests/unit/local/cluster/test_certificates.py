@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from appshield.local.cluster.certificates import ensure_certificates
 from appshield.local.cluster.settings import ClusterSettings
+
+
+@pytest.fixture
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home must leave room for the names of sockets."""
+    return tmp_path_factory.mktemp("c")
 
 
 def made(home: Path) -> ClusterSettings:
@@ -20,9 +27,9 @@ def certificate(settings: ClusterSettings, name: str) -> x509.Certificate:
     return x509.load_pem_x509_certificate((settings.layout.pki / f"{name}.crt").read_bytes())
 
 
-def test_the_api_server_is_known_by_its_address_and_its_service(tmp_path: Path) -> None:
+def test_the_api_server_is_known_by_its_address_and_its_service(short_path: Path) -> None:
     """Both the machine and the pods can verify it."""
-    settings = made(tmp_path)
+    settings = made(short_path)
     names = certificate(settings, "apiserver").extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
@@ -31,16 +38,16 @@ def test_the_api_server_is_known_by_its_address_and_its_service(tmp_path: Path) 
     assert "kubernetes.default.svc" in names.value.get_values_for_type(x509.DNSName)
 
 
-def test_the_kubelet_is_a_node_and_nothing_more(tmp_path: Path) -> None:
+def test_the_kubelet_is_a_node_and_nothing_more(short_path: Path) -> None:
     """The node authorizer looks at exactly these names."""
-    subject = certificate(made(tmp_path), "kubelet").subject
+    subject = certificate(made(short_path), "kubelet").subject
     assert subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == "system:node:appshield"
     assert subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value == "system:nodes"
 
 
-def test_everything_is_signed_by_the_one_authority(tmp_path: Path) -> None:
+def test_everything_is_signed_by_the_one_authority(short_path: Path) -> None:
     """And keys are readable by the owner only."""
-    settings = made(tmp_path)
+    settings = made(short_path)
     authority = certificate(settings, "ca")
     for file in settings.layout.pki.glob("*.crt"):
         certificate(settings, file.stem).verify_directly_issued_by(authority)
@@ -49,23 +56,23 @@ def test_everything_is_signed_by_the_one_authority(tmp_path: Path) -> None:
 
 
 def test_a_second_start_keeps_them_and_an_interrupted_first_one_leaves_none(
-    tmp_path: Path,
+    short_path: Path,
 ) -> None:
     """All or nothing: a half-made folder is made again, a whole one is kept."""
-    (tmp_path / "pki.new").mkdir()
-    (tmp_path / "pki.new" / "ca.key").write_text("half")
-    settings = made(tmp_path)
+    (short_path / "pki.new").mkdir()
+    (short_path / "pki.new" / "ca.key").write_text("half")
+    settings = made(short_path)
     before = (settings.layout.pki / "ca.crt").read_bytes()
-    made(tmp_path)
+    made(short_path)
     assert (settings.layout.pki / "ca.crt").read_bytes() == before
-    assert not (tmp_path / "pki.new").exists()
+    assert not (short_path / "pki.new").exists()
 
 
-def test_a_lost_kubeconfig_is_written_again(tmp_path: Path) -> None:
+def test_a_lost_kubeconfig_is_written_again(short_path: Path) -> None:
     """It holds everything itself, so it may be copied or deleted."""
-    settings = made(tmp_path)
+    settings = made(short_path)
     settings.layout.kubeconfig.unlink()
-    made(tmp_path)
+    made(short_path)
     document = yaml.safe_load(settings.layout.kubeconfig.read_text())
     assert document["clusters"][0]["cluster"]["server"] == settings.addresses.api_url
     assert document["users"][0]["user"]["client-key-data"]
