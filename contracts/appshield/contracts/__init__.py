@@ -50,6 +50,7 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.StepDue,
     runs.ScheduleDue,
     runs.Progress,
+    runs.LogLine,
 )
 
 __all__ = [

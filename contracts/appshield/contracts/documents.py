@@ -16,7 +16,7 @@ from appshield.contracts import MESSAGES
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.permissions import USERS, UserSpec
-from appshield.contracts.runs import Progress, ScheduleDue, StepDue
+from appshield.contracts.runs import LogLine, Progress, ScheduleDue, StepDue
 from appshield.contracts.streams import (
     BUCKETS,
     CONSUMERS,
@@ -26,7 +26,7 @@ from appshield.contracts.streams import (
     ConsumerSpec,
     StreamSpec,
 )
-from appshield.contracts.subjects import ANY_NODE, ROOT, due
+from appshield.contracts.subjects import ANY_NODE, ROOT, due, log
 
 SAMPLE_VERSION = "v1"
 
@@ -36,6 +36,7 @@ ELSEWHERE: Mapping[type[Message], str] = {
     Progress: _LIVE,
     StepDue: due("<timer>"),
     ScheduleDue: due("<timer>"),
+    LogLine: log("<run>", "<service>"),
 }
 """Messages that travel on another subject than their own."""
 

@@ -9,10 +9,11 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from appshield.contracts import subjects
 from appshield.contracts.applications import TriggerKind
 from appshield.contracts.backups import SnapshotTaken
 from appshield.contracts.identities import AppRef, RunKind
-from appshield.contracts.message import Event, StepEvent
+from appshield.contracts.message import Event, Message, StepEvent
 from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeTarget
 
@@ -193,3 +194,22 @@ class Progress(Event, frozen=True, kw_only=True, tag="appshield.v1.progress"):
     bytes_done: int
     bytes_total: int = 0
     bytes_stored: int = 0
+
+
+class LogLine(Message, frozen=True, kw_only=True, tag="appshield.v1.log_line"):
+    """What a service logged about a run; the oldest lines go first."""
+
+    run: str
+    service: str
+    level: str
+    event: str
+    at: datetime
+    fields: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def subject(self) -> str:
+        """Name the subject of this service's lines about this run."""
+        return subjects.log(self.run, self.service)
+
+    def message_id(self) -> str:
+        """Name the line after run, service and moment."""
+        return f"{self.run}.{self.service}.{self.at.timestamp():.6f}"

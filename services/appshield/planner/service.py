@@ -19,7 +19,7 @@ from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.settings import Settings
 from appshield.planner.trimming import keep_trimmed
-from appshield.service import Clock, Health, SystemClock, announce, serve_health
+from appshield.service import Clock, Health, SystemClock, announce, run_logs_forwarded, serve_health
 
 _CONSUMERS = (
     streams.PLANNER_FACTS,
@@ -36,6 +36,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     health = Health()
     async with (
         Bus.connect(access, name=worker) as bus,
+        run_logs_forwarded(bus, service="planner", cluster=settings.cluster),
         serve_health(health, host=settings.health_host, port=settings.health_port),
         asyncio.TaskGroup() as tasks,
     ):

@@ -24,8 +24,8 @@ from appshield.restorer.loading import Loading
 from appshield.restorer.planning import Planning
 from appshield.restorer.preparing import Preparing
 from appshield.restorer.settings import Settings
-from appshield.service import Health, SystemClock, announce, serve_health
-from appshield.service.steps import StepWork
+from appshield.service import Health, SystemClock, announce, run_logs_forwarded, serve_health
+from appshield.service.steps import StepWork, patient
 from appshield.vault.finding import ClusterVaults
 
 
@@ -37,6 +37,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     health = Health()
     async with (
         Bus.connect(access, name=worker) as bus,
+        run_logs_forwarded(bus, service="restorer", cluster=settings.cluster),
         Cluster.connect(kubernetes) as cluster,
         serve_health(health, host=settings.health_host, port=settings.health_port),
         asyncio.TaskGroup() as tasks,
@@ -83,11 +84,11 @@ def build(
         bus,
         worker=worker,
         handlers={
-            PlanRestore: Planning(custody=custody, cluster=cluster).plan,
-            PrepareVolumes: preparing.prepare,
+            PlanRestore: patient(Planning(custody=custody, cluster=cluster).plan),
+            PrepareVolumes: patient(preparing.prepare),
             LoadVolume: loading.load,
-            ApplyObjects: applying.apply,
-            LoadDump: Feeding(custody=custody, cluster=cluster).feed,
-            FinishRestore: Finishing(custody=custody, cluster=cluster).finish,
+            ApplyObjects: patient(applying.apply),
+            LoadDump: patient(Feeding(custody=custody, cluster=cluster).feed),
+            FinishRestore: patient(Finishing(custody=custody, cluster=cluster).finish),
         },
     )

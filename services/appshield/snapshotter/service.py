@@ -9,8 +9,8 @@ from appshield.contracts import streams
 from appshield.contracts.agents import Agent
 from appshield.contracts.backups import ReleaseSnapshot, TakeSnapshot
 from appshield.kubernetes import Cluster, ClusterAccess
-from appshield.service import Health, SystemClock, announce, serve_health
-from appshield.service.steps import StepWork
+from appshield.service import Health, SystemClock, announce, run_logs_forwarded, serve_health
+from appshield.service.steps import StepWork, patient
 from appshield.snapshotter.exposing import Exposing
 from appshield.snapshotter.hooks import ContainerHooks
 from appshield.snapshotter.quiescing import Quiescing
@@ -29,6 +29,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     health = Health()
     async with (
         Bus.connect(access, name=worker) as bus,
+        run_logs_forwarded(bus, service="snapshotter", cluster=settings.cluster),
         Cluster.connect(kubernetes) as cluster,
         serve_health(health, host=settings.health_host, port=settings.health_port),
         asyncio.TaskGroup() as tasks,
@@ -92,5 +93,8 @@ def build(
     return StepWork(
         bus,
         worker=worker,
-        handlers={TakeSnapshot: taking.take, ReleaseSnapshot: releasing.release},
+        handlers={
+            TakeSnapshot: patient(taking.take),
+            ReleaseSnapshot: patient(releasing.release),
+        },
     )

@@ -10,6 +10,7 @@ from appshield.service.clock import Clock, SystemClock
 from appshield.service.health import Health, serve_health
 from appshield.service.logs import set_up_logs
 from appshield.service.pausing import pause
+from appshield.service.run_logs import run_logs_forwarded
 from appshield.service.running import run_service, start_service
 from appshield.service.settings import ServiceSettings, read_settings
 from appshield.service.together import together
@@ -24,6 +25,7 @@ __all__ = [
     "pause",
     "read_settings",
     "run_blocking",
+    "run_logs_forwarded",
     "run_service",
     "serve_health",
     "set_up_logs",
