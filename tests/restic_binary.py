@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 VERSION = "0.18.0"
-BUILD_TIMEOUT_S = 900
+BUILD_TIMEOUT_S = 1500
 
 
 class Restic:

@@ -118,6 +118,9 @@ class RepositoryLock:
     ) -> Self:
         """Acquire a lock for `owner`, shown to others as host `appshield-<owner>`.
 
+        `record` is called with the id of each lock before it is written, renewals included, then
+        from the lock's own thread; when it raises, that lock is not written.
+
         Raises:
             RepositoryLockedError: somebody holds a lock that forbids it.
             DamagedError: a lock file cannot be read, so nobody knows what it forbids.
