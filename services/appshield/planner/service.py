@@ -1,12 +1,9 @@
 """Wiring of the planner: what is built from what, and what runs beside what."""
 
 import asyncio
-import os
-import socket
 
-from appshield.bus import Bus, BusAccess
+from appshield.bus import Bus
 from appshield.contracts import streams, subjects
-from appshield.contracts.agents import Agent
 from appshield.contracts.message import Message
 from appshield.contracts.runs import Progress
 from appshield.planner.admitting import Admission
@@ -19,7 +16,7 @@ from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.settings import Settings
 from appshield.planner.trimming import keep_trimmed
-from appshield.service import Clock, Health, SystemClock, announce, run_logs_forwarded, serve_health
+from appshield.service import Clock, SystemClock, joined
 
 _CONSUMERS = (
     streams.PLANNER_FACTS,
@@ -31,26 +28,10 @@ _CONSUMERS = (
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Lead whenever the lease can be had, until told to stop."""
-    access = BusAccess(url=settings.nats_url, user="planner", seed_file=settings.nats_seed_file)
-    worker = f"planner-{socket.gethostname()}-{os.getpid()}"
-    health = Health()
-    async with (
-        Bus.connect(access, name=worker) as bus,
-        run_logs_forwarded(bus, service="planner", cluster=settings.cluster),
-        serve_health(health, host=settings.health_host, port=settings.health_port),
-        asyncio.TaskGroup() as tasks,
-    ):
-        health.add("bus", bus.health)
-        await bus.ensure_topology()
-        agent = Agent(
-            service="planner",
-            cluster=settings.cluster,
-            worker=worker,
-            seen_at=SystemClock().now(),
-        )
-        tasks.create_task(announce(bus, agent, stopping), name="announce")
+    async with joined(settings, "planner", stopping) as service:
+        await service.bus.ensure_topology()
         while not stopping.is_set():
-            await _lead(bus, worker, settings, stopping)
+            await _lead(service.bus, service.worker, settings, stopping)
 
 
 async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Event) -> None:
@@ -74,6 +55,7 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
         tasks.create_task(keep_agent_consumers(bus, over), name="agents")
         tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
         tasks.create_task(_listen(bus, planner, over), name="progress")
+        tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
     await leadership.resign()
 
 

@@ -1,15 +1,12 @@
 """Wiring of the snapshotter: what is built from what, and what runs beside what."""
 
 import asyncio
-import os
-import socket
 
-from appshield.bus import Bus, BusAccess
+from appshield.bus import Bus
 from appshield.contracts import streams
-from appshield.contracts.agents import Agent
 from appshield.contracts.backups import ReleaseSnapshot, TakeSnapshot
 from appshield.kubernetes import Cluster, ClusterAccess
-from appshield.service import Health, SystemClock, announce, run_logs_forwarded, serve_health
+from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
 from appshield.snapshotter.exposing import Exposing
 from appshield.snapshotter.hooks import ContainerHooks
@@ -23,37 +20,15 @@ from appshield.vault.finding import ClusterVaults
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Handle orders and keep promises to resume, until told to stop."""
-    access = BusAccess(url=settings.nats_url, user="snapshotter", seed_file=settings.nats_seed_file)
-    worker = f"snapshotter-{socket.gethostname()}-{os.getpid()}"
     kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
-    health = Health()
     async with (
-        Bus.connect(access, name=worker) as bus,
-        run_logs_forwarded(bus, service="snapshotter", cluster=settings.cluster),
         Cluster.connect(kubernetes) as cluster,
-        serve_health(health, host=settings.health_host, port=settings.health_port),
-        asyncio.TaskGroup() as tasks,
+        joined(settings, "snapshotter", stopping) as service,
     ):
-        health.add("bus", bus.health)
-        quiescing = build_quiescing(bus, cluster, worker)
-        work = build(bus, cluster, quiescing, settings, worker)
-        agent = Agent(
-            service="snapshotter",
-            cluster=settings.cluster,
-            worker=worker,
-            seen_at=SystemClock().now(),
-        )
-        tasks.create_task(announce(bus, agent, stopping), name="announce")
-        tasks.create_task(quiescing.keep_promises(stopping), name="keep promises")
-        tasks.create_task(
-            bus.consume(
-                streams.SNAPSHOTTER_ORDERS,
-                work.handle,
-                stopping=stopping,
-                concurrency=settings.concurrency,
-            ),
-            name="orders",
-        )
+        quiescing = build_quiescing(service.bus, cluster, service.worker)
+        work = build(service.bus, cluster, quiescing, settings, service.worker)
+        service.run(quiescing.keep_promises(stopping), "keep promises")
+        service.consume([streams.SNAPSHOTTER_ORDERS], work.handle)
 
 
 def build_quiescing(bus: Bus, cluster: Cluster, worker: str) -> Quiescing:

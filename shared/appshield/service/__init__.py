@@ -8,6 +8,7 @@ from appshield.service.announcing import announce
 from appshield.service.blocking import Cancelled, run_blocking
 from appshield.service.clock import Clock, SystemClock
 from appshield.service.health import Health, serve_health
+from appshield.service.joining import Joined, joined
 from appshield.service.logs import set_up_logs
 from appshield.service.pausing import pause
 from appshield.service.run_logs import run_logs_forwarded
@@ -19,9 +20,11 @@ __all__ = [
     "Cancelled",
     "Clock",
     "Health",
+    "Joined",
     "ServiceSettings",
     "SystemClock",
     "announce",
+    "joined",
     "pause",
     "read_settings",
     "run_blocking",

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 
-from appshield.bus import Bus
 from msgspec.structs import replace
 
+from appshield.bus import Bus
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS
 from appshield.errors import UnavailableError

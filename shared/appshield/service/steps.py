@@ -11,7 +11,8 @@ Anything unexpected goes back to the consume loop, which delivers the order agai
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,8 +24,10 @@ from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
 from appshield.contracts.streams import RESULTS, RUNS
 from appshield.errors import AppShieldError, UnavailableError
+from appshield.service.pausing import pause
 
 PROGRESS_EVERY_S = 0.5
+TICK_EVERY_S = 5.0
 
 
 class Superseded(Exception):  # noqa: N818  an outcome, not an error
@@ -43,6 +46,7 @@ class StepContext:
         self._work = work
         self._loop = asyncio.get_running_loop()
         self._told_at = 0.0
+        self._last = (0, 0, 0)
 
     def moved(self) -> None:
         """Say that the work progresses; a step that never says so is given to another."""
@@ -54,7 +58,25 @@ class StepContext:
         if now - self._told_at < PROGRESS_EVERY_S:
             return
         self._told_at = now
+        self._last = (bytes_done, bytes_total, bytes_stored)
         self._loop.call_soon_threadsafe(self._tell, bytes_done, bytes_total, bytes_stored)
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Count the time of the block as progress: all that it waits for has its own deadline."""
+        over = asyncio.Event()
+
+        async def tick() -> None:
+            while not over.is_set():
+                self._tell(*self._last)
+                await pause(over, TICK_EVERY_S)
+
+        ticking = asyncio.create_task(tick(), name="waiting")
+        try:
+            yield
+        finally:
+            over.set()
+            await ticking
 
     async def ensure_wanted(self) -> None:
         """Read the run again before anything that cannot be undone.
@@ -97,6 +119,16 @@ def outcome(kind: type[E], order: StepCommand, **brings: Any) -> E:  # noqa: ANN
 
 
 StepHandler = Callable[[StepCommand, StepContext], Awaitable[StepEvent]]
+
+
+def patient(handler: StepHandler) -> StepHandler:
+    """Let a handler be silent: all that it waits for has a deadline of its own."""
+
+    async def handle(command: StepCommand, context: StepContext) -> StepEvent:
+        async with context.waiting():
+            return await handler(command, context)
+
+    return handle
 
 
 class StepWork:
