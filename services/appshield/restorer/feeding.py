@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-from appshield.capture import CapturedComponent
+from appshield.capture import CapturedComponent, Discretion
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import DumpLoaded, LoadDump
 from appshield.custody import Custody
@@ -13,8 +13,6 @@ from appshield.podvolumes.components import container_of, running_pods
 from appshield.repository import Reader
 from appshield.restorer.reading import VersionContent, read_version
 from appshield.service.steps import StepContext, order_of, outcome
-
-_WORDS_MAX = 400
 
 
 class Feeding:
@@ -55,7 +53,7 @@ class Feeding:
         if done.exit_code != 0:
             raise RunFailedError(
                 f"loading the dump of {component.name} in {where} ended with {done.exit_code}",
-                why=done.stderr_tail.strip()[-_WORDS_MAX:],
+                why=_told(content, done.stderr_tail),
                 next_step="Correct the load command, then restore again.",
             )
         if done.stdin_bytes != node.size_bytes:
@@ -64,6 +62,10 @@ class Feeding:
                 why=f"{done.stdin_bytes} of {node.size_bytes} bytes were taken",
             )
         return outcome(DumpLoaded, order, source=order.dump.source, bytes_written=done.stdin_bytes)
+
+
+def _told(content: VersionContent, words: str) -> str:
+    return Discretion.of(content.objects, content.application.components).told(words)
 
 
 async def _pieces(read: Iterator[bytes], context: StepContext, total: int) -> AsyncIterator[bytes]:

@@ -3,21 +3,17 @@
 After a failure the marks stay: the next restore of the same version knows its work by them.
 """
 
-from functools import partial
-
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import FinishRestore, RestoreFinished
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POD
-from appshield.podvolumes import selector_of
+from appshield.podvolumes import remove, selector_of
 from appshield.restorer.marking import RESTORING, is_ours, mark_of
 from appshield.restorer.reading import read_version
 from appshield.restorer.targets import kind_of, standing
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
-
-_GONE_TIMEOUT_S = 60.0
 
 
 class Finishing:
@@ -43,19 +39,7 @@ class Finishing:
         pods = await self._cluster.list(
             POD, namespace=order.target_namespace, label_selector=selector_of(order.run)
         )
-        await together(self._remove(pod) for pod in pods)
-
-    async def _remove(self, pod: Object) -> None:
-        meta = pod["metadata"]
-        await self._cluster.delete(POD, meta["name"], namespace=meta["namespace"], uid=meta["uid"])
-        await self._cluster.wait_for(
-            POD,
-            meta["name"],
-            meta["namespace"],
-            partial(_is_gone, meta["uid"]),
-            timeout_s=_GONE_TIMEOUT_S,
-            what=f"pod {meta['name']} removed",
-        )
+        await together(remove(self._cluster, POD, pod) for pod in pods)
 
     async def _unmark(self, obj: Object, mark: str) -> None:
         found = await standing(self._cluster, obj)
@@ -67,7 +51,3 @@ class Finishing:
         await self._cluster.merge_patch(
             kind, meta["name"], patch, namespace=meta.get("namespace", "")
         )
-
-
-def _is_gone(uid: str, obj: Object | None) -> bool:
-    return obj is None or obj["metadata"]["uid"] != uid

@@ -1,6 +1,6 @@
 """Run hooks in containers: the pods of a component's workload, chosen as the hook says."""
 
-from appshield.capture import CapturedComponent, CapturedHook
+from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook, Discretion
 from appshield.errors import NotFoundError, RunFailedError
 from appshield.kubernetes import Cluster, Object, PodRef
 from appshield.podvolumes.components import container_of, running_pods
@@ -8,7 +8,6 @@ from appshield.service import together
 
 _LEADER_LABELS = ("role", "app.kubernetes.io/role", "cnpg.io/instanceRole", "spilo-role")
 _LEADER_VALUES = frozenset({"leader", "master", "primary"})
-_WORDS_MAX = 400
 
 
 class ContainerHooks:
@@ -17,7 +16,19 @@ class ContainerHooks:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    async def run(self, namespace: str, component: CapturedComponent, hook: CapturedHook) -> None:
+    async def ensure_possible(
+        self, application: CapturedApplication, component: CapturedComponent, hook: CapturedHook
+    ) -> None:
+        """Find what the hook would run in.
+
+        Raises:
+            NotFoundError: there is no such pod, or no such container in it.
+        """
+        await self._places(application.namespace, component, hook)
+
+    async def run(
+        self, application: CapturedApplication, component: CapturedComponent, hook: CapturedHook
+    ) -> None:
         """Run a hook in the pods that it names, in all of them at once.
 
         Raises:
@@ -25,20 +36,31 @@ class ContainerHooks:
             RunFailedError: it ended with another code than 0.
             DeadlineError: it did not end in its time.
         """
-        pods = await running_pods(self._cluster, namespace, component)
-        await together(
-            self._run_one(namespace, pod, component, hook) for pod in chosen_pods(pods, hook)
-        )
+        places = await self._places(application.namespace, component, hook)
+        discretion = Discretion.of(application.objects, application.components)
+        await together(self._run_in(place, component, hook, discretion) for place in places)
 
-    async def _run_one(
-        self, namespace: str, pod: Object, component: CapturedComponent, hook: CapturedHook
+    async def _places(
+        self, namespace: str, component: CapturedComponent, hook: CapturedHook
+    ) -> list[PodRef]:
+        pods = await running_pods(self._cluster, namespace, component)
+        return [
+            PodRef(namespace, pod["metadata"]["name"], container_of(pod, hook))
+            for pod in chosen_pods(pods, hook)
+        ]
+
+    async def _run_in(
+        self,
+        place: PodRef,
+        component: CapturedComponent,
+        hook: CapturedHook,
+        discretion: Discretion,
     ) -> None:
-        where = PodRef(namespace, pod["metadata"]["name"], container_of(pod, hook))
-        done = await self._cluster.execute(where, hook.command, timeout_s=hook.timeout_s)
+        done = await self._cluster.execute(place, hook.command, timeout_s=hook.timeout_s)
         if done.exit_code != 0:
             raise RunFailedError(
-                f"a hook of component {component.name} in {where} ended with {done.exit_code}",
-                why=done.stderr_tail.strip()[-_WORDS_MAX:],
+                f"a hook of component {component.name} in {place} ended with {done.exit_code}",
+                why=discretion.told(done.stderr_tail),
                 next_step="Correct the hook in the Application document, then back up again.",
             )
 

@@ -1,39 +1,59 @@
-"""Quiesce and resume: the promise to resume is written before the first hook runs.
+"""Quiesce and resume: the promise to resume is written before the first quiesce hook runs.
 
-    promise written ─► quiesce hooks ─► (the cut) ─► resume hooks ─► promise removed
+    can every hook run? ─► promise written ─► quiesce hooks ─► (the cut) ─► resume hooks ─► promise
+    removed
 
 Whoever finds a promise whose time has passed, or whose maker is dead, resumes the application, with
-the hooks that were staged when the promise was made. Resuming twice is harmless: that is asked of
-every resume hook.
+the hooks that were staged when the promise was made; it is tried again, less and less often, until
+it succeeds or there is nothing left to resume. Resuming twice is harmless: that is asked of every
+resume hook.
 """
 
 import asyncio
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Protocol
 
+import msgspec
 import structlog
 
-from appshield.bus import Bucket, Bus
+from appshield.bus import Bucket, Bus, Entry, StaleRevisionError
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook
 from appshield.contracts.agents import Agent, QuiesceLease
 from appshield.contracts.message import StepCommand
 from appshield.contracts.streams import AGENTS, QUIESCED
 from appshield.errors import AppShieldError, RunFailedError
+from appshield.podvolumes.components import NoWorkloadError
 from appshield.service import Clock, pause
 from appshield.vault import ApplicationShelf
 
 _LOOK_EVERY_S = 2.0
 _GRACE_S = 15.0
+_AGAIN_MAX_S = 60.0
 
 
 class Hooks(Protocol):
     """Runs hooks in the pods of a component."""
 
-    async def run(self, namespace: str, component: CapturedComponent, hook: CapturedHook) -> None:
+    async def ensure_possible(
+        self, application: CapturedApplication, component: CapturedComponent, hook: CapturedHook
+    ) -> None:
+        """Find what the hook would run in.
+
+        Raises:
+            NotFoundError: there is no such pod or container.
+        """
+        ...
+
+    async def run(
+        self, application: CapturedApplication, component: CapturedComponent, hook: CapturedHook
+    ) -> None:
         """Run a hook where it says.
 
         Raises:
+            NoWorkloadError: the component's workload does not exist (any more).
             RunFailedError: it ended with another code than 0.
             DeadlineError: it did not end in its time.
         """
@@ -48,6 +68,25 @@ class Shelves(Protocol):
         ...
 
 
+class Quiesced(msgspec.Struct):
+    """What there is to say about a block in which the application is quiesced.
+
+    After it, `whole` says whether every component was quiesced to its end, and `lasted_ms` how
+    long the application waited.
+    """
+
+    components: tuple[str, ...] = ()
+    whole: bool = True
+    lasted_ms: int = 0
+
+
+class _Kept(msgspec.Struct):
+    """When a promise that could not be kept is tried again."""
+
+    failures: int = 0
+    not_before: float = 0.0
+
+
 class Quiescing:
     """Keeps applications quiesced for as short as can be, whatever happens."""
 
@@ -60,111 +99,198 @@ class Quiescing:
         self._hooks = hooks
         self._shelves = shelves
         self._clock = clock
+        self._tried: dict[str, _Kept] = {}
 
-    async def promise(
+    @contextlib.asynccontextmanager
+    async def quiesced(
         self,
         order: StepCommand,
         application: CapturedApplication,
         staged_sha256: str,
-        cut_timeout_s: float,
-    ) -> None:
-        """Promise to resume before anything is quiesced; nothing to promise without hooks."""
-        parts = quiesced_parts(application.components)
-        if not parts:
-            return
-        hooks_s = sum(hook.timeout_s for part in parts for hook in (part.quiesce,) if hook)
-        by = self._clock.now() + timedelta(seconds=hooks_s + cut_timeout_s + _GRACE_S)
-        await self._promises.put(
-            order.app_id,
-            QuiesceLease(
-                worker=self._worker,
-                run=order.run,
-                app_id=order.app_id,
-                cluster=order.app.cluster,
-                namespace=application.namespace,
-                name=application.name,
-                vault=order.vault,
-                staged_sha256=staged_sha256,
-                components=tuple(part.name for part in parts),
-                resume_by=by,
-            ),
-        )
+        *,
+        block_s: float,
+    ) -> AsyncIterator[Quiesced]:
+        """Quiesce the application for the time of the block, which takes at most `block_s`.
 
-    async def quiesce(self, application: CapturedApplication) -> bool:
-        """Run every quiesce hook; return whether all succeeded.
+        It is resumed whatever happens, and that is promised before it is quiesced.
 
         Raises:
-            RunFailedError: one failed that says that its failure ends the backup.
+            NotFoundError: a hook has nothing to run in; nothing was quiesced.
+            RunFailedError: a quiesce hook failed whose failure ends the backup, or a resume hook.
             DeadlineError: the same, by hanging.
         """
-        whole = True
-        for part in quiesced_parts(application.components):
-            if part.quiesce is None:
-                continue
-            try:
-                await self._hooks.run(application.namespace, part, part.quiesce)
-            except AppShieldError as error:
-                if part.quiesce.on_error == "fail":
-                    raise
-                structlog.get_logger().warning("quiesce failed", problem=str(error))
-                whole = False
-        return whole
-
-    async def resume(self, app_id: str, application: CapturedApplication) -> None:
-        """Run every resume hook, all of them whatever one does, then take the promise back.
-
-        Raises:
-            RunFailedError: a hook failed; the promise stays, and it is tried again.
-        """
-        failed: list[str] = []
-        for part in quiesced_parts(application.components):
-            if part.resume is None:
-                continue
-            try:
-                await self._hooks.run(application.namespace, part, part.resume)
-            except AppShieldError as error:
-                failed.append(f"{part.name}: {error}")
-        if failed:
-            raise RunFailedError(
-                f"application {application.namespace}/{application.name} did not resume",
-                why="; ".join(failed),
-                next_step="It is tried again every few seconds; look at the component.",
-            )
-        await self._promises.delete(app_id)
+        parts, state = await self._possible(application)
+        if not parts:
+            yield state
+            return
+        promise = await self._promise(order, application, staged_sha256, parts, block_s)
+        started = time.monotonic()
+        try:
+            await self._quiesce(application, parts, state)
+            yield state
+        except BaseException:
+            await asyncio.shield(self._resume_after_failure(promise, application))
+            raise
+        state.whole &= await asyncio.shield(self._resume(promise, application))
+        state.lasted_ms = round((time.monotonic() - started) * 1000)
 
     async def release(self, app_id: str, run: str) -> None:
         """Resume an application that this run left quiesced."""
         entry = await self._promises.get(app_id)
         if entry is not None and entry.value.run == run:
-            await self._keep_promise(entry.value)
+            await self._keep_promise(entry)
 
     async def keep_promises(self, stopping: asyncio.Event) -> None:
         """Resume whatever is past its time, until told to stop."""
         while not stopping.is_set():
             try:
-                await self.resume_late(self._clock.now())
+                await self.resume_late()
             except AppShieldError as error:
                 structlog.get_logger().warning("promises not read", problem=str(error))
             await pause(stopping, _LOOK_EVERY_S)
 
-    async def resume_late(self, now: datetime) -> None:
+    async def resume_late(self) -> None:
         """Resume every application whose promise is past its time, or made by a dead worker."""
         alive = {self._worker, *[entry.value.worker async for entry in self._agents.items()]}
-        async for entry in self._promises.items():
-            if now < entry.value.resume_by and entry.value.worker in alive:
+        promises = [entry async for entry in self._promises.items()]
+        self._tried = {e.key: self._tried.get(e.key, _Kept()) for e in promises}
+        for entry in promises:
+            promise, tried = entry.value, self._tried[entry.key]
+            if self._clock.now() < promise.resume_by and promise.worker in alive:
+                continue
+            if self._clock.now().timestamp() < tried.not_before:
                 continue
             try:
-                await self._keep_promise(entry.value)
-                structlog.get_logger().warning("resumed late", application=entry.value.name)
+                await self._keep_promise(entry)
+                structlog.get_logger().warning("resumed late", application=promise.name)
             except AppShieldError as error:
+                tried.failures += 1
+                tried.not_before = self._clock.now().timestamp() + again_s(tried.failures)
                 structlog.get_logger().error("not resumed yet", problem=str(error))
 
-    async def _keep_promise(self, promise: QuiesceLease) -> None:
+    async def _possible(
+        self, application: CapturedApplication
+    ) -> tuple[list[CapturedComponent], Quiesced]:
+        """Choose the components to quiesce: those whose hooks have something to run in."""
+        wanted, state = quiesced_parts(application.components), Quiesced()
+        possible: list[CapturedComponent] = []
+        for part in wanted:
+            try:
+                for hook in (part.quiesce, part.resume):
+                    if hook is not None:
+                        await self._hooks.ensure_possible(application, part, hook)
+                possible.append(part)
+            except AppShieldError as error:
+                _raise_unless_told_to_continue(part, error)
+        state.components = tuple(part.name for part in possible)
+        state.whole = len(possible) == len(wanted)
+        return possible, state
+
+    async def _promise(
+        self,
+        order: StepCommand,
+        application: CapturedApplication,
+        staged_sha256: str,
+        parts: Sequence[CapturedComponent],
+        block_s: float,
+    ) -> Entry[QuiesceLease]:
+        hooks_s = sum(part.quiesce.timeout_s for part in parts if part.quiesce)
+        lease = QuiesceLease(
+            worker=self._worker,
+            run=order.run,
+            app_id=order.app_id,
+            cluster=order.app.cluster,
+            namespace=application.namespace,
+            name=application.name,
+            vault=order.vault,
+            staged_sha256=staged_sha256,
+            components=tuple(part.name for part in parts),
+            resume_by=self._clock.now() + timedelta(seconds=hooks_s + block_s + _GRACE_S),
+        )
+        return await self._write(lease)
+
+    async def _write(self, lease: QuiesceLease) -> Entry[QuiesceLease]:
+        revision = await self._promises.put(lease.app_id, lease)
+        return Entry(key=lease.app_id, value=lease, revision=revision)
+
+    async def _quiesce(
+        self,
+        application: CapturedApplication,
+        parts: Sequence[CapturedComponent],
+        state: Quiesced,
+    ) -> None:
+        for part in parts:
+            if part.quiesce is None:
+                continue
+            try:
+                await self._hooks.run(application, part, part.quiesce)
+            except AppShieldError as error:
+                _raise_unless_told_to_continue(part, error)
+                state.whole = False
+
+    async def _resume_after_failure(
+        self, promise: Entry[QuiesceLease], application: CapturedApplication
+    ) -> None:
+        """Resume; what failed first is what the run tells, so that a failure here is only noted."""
+        try:
+            await self._resume(promise, application)
+        except AppShieldError as error:
+            structlog.get_logger().error("not resumed yet", problem=str(error))
+
+    async def _resume(self, promise: Entry[QuiesceLease], application: CapturedApplication) -> bool:
+        """Run every resume hook, all of them whatever one does, then take the promise back.
+
+        Returns whether the promise was still there: if not, somebody has resumed before us.
+
+        Raises:
+            RunFailedError: a hook failed; the promise stays and is due now.
+        """
+        parts = [p for p in application.components if p.name in promise.value.components]
+        failed = await asyncio.gather(*(self._resume_one(application, part) for part in parts))
+        if any(failed):
+            await self._write(msgspec.structs.replace(promise.value, resume_by=self._clock.now()))
+            raise RunFailedError(
+                f"application {application.namespace}/{application.name} did not resume",
+                why="; ".join(text for text in failed if text),
+                next_step="It is tried again and again; look at the component.",
+            )
+        found = await self._promises.get(promise.key)
+        if found is None or found.revision != promise.revision:
+            return False
+        with contextlib.suppress(StaleRevisionError):  # written anew at this moment: not ours
+            await self._promises.delete(promise.key, revision=promise.revision)
+        return True
+
+    async def _resume_one(self, application: CapturedApplication, part: CapturedComponent) -> str:
+        """Resume one component; say what failed, or nothing."""
+        if part.resume is None:
+            return ""
+        try:
+            await self._hooks.run(application, part, part.resume)
+        except NoWorkloadError:
+            return ""  # what is not there waits for nothing
+        except AppShieldError as error:
+            return f"{part.name}: {error}"
+        return ""
+
+    async def _keep_promise(self, entry: Entry[QuiesceLease]) -> None:
+        promise = entry.value
         shelf = await self._shelves.shelf(promise.vault, promise.app_id)
         content = await asyncio.to_thread(shelf.staged, promise.run, promise.staged_sha256)
-        await self.resume(promise.app_id, CapturedApplication.decode(content))
+        await self._resume(entry, CapturedApplication.decode(content))
 
 
 def quiesced_parts(components: Sequence[CapturedComponent]) -> list[CapturedComponent]:
     """Choose the components that are quiesced for a cut."""
     return [part for part in components if part.quiesce is not None and part.strategy != "none"]
+
+
+def again_s(failures: int) -> float:
+    """Say how long a promise waits after it could not be kept: 2 s, doubling up to a minute."""
+    return min(_LOOK_EVERY_S * 2.0 ** min(failures - 1, 10), _AGAIN_MAX_S)
+
+
+def _raise_unless_told_to_continue(part: CapturedComponent, error: AppShieldError) -> None:
+    if part.quiesce is None or part.quiesce.on_error == "fail":
+        raise error
+    structlog.get_logger().warning("goes on without quiesce", problem=str(error))

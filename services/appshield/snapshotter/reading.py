@@ -3,7 +3,7 @@
 import msgspec
 
 from appshield.contracts.identities import AppRef
-from appshield.errors import InvalidInputError, NotFoundError, RefusedError
+from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import Cluster, Kind, Object
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import (
@@ -14,8 +14,7 @@ from appshield.kubernetes.kinds import (
     PVC,
     VOLUME_SNAPSHOT_CLASS,
 )
-from appshield.language.kinds import Application
-from appshield.language.object_reading import read_object
+from appshield.language.in_force import document_in_force
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import Membership, kinds_needed, select
@@ -23,7 +22,10 @@ from appshield.service import together
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the cluster says about an application at one moment."""
+    """What the cluster says about an application at one moment.
+
+    `document` is the one in force, which need not be the newest.
+    """
 
     document: Object
     application: ResolvedApplication
@@ -41,18 +43,19 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
 
     Raises:
         NotFoundError: the Application object is gone.
-        InvalidInputError: its document is refused.
+        DocumentError: its document is refused and none was accepted before.
         RefusedError: its namespace is being deleted.
     """
     namespace = await _living_namespace(cluster, app)
-    document = await cluster.get(APPLICATION, app.name, app.namespace)
-    if document is None:
+    newest = await cluster.get(APPLICATION, app.name, app.namespace)
+    if newest is None:
         raise NotFoundError(
             f"application {app} is gone",
             why="its Application object was deleted",
             next_step="Apply its document again; its versions are still there.",
         )
-    application = _resolved(document, app)
+    document, read = document_in_force(newest)
+    application = resolve(read)
     kinds = kinds_needed(application, await cluster.kinds())
     listed = await together(_list(cluster, kind, app.namespace) for kind in kinds)
     objects = tuple(obj for found in listed for obj in found)
@@ -80,7 +83,11 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
 async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
     namespace = await cluster.get(NAMESPACE, app.namespace)
     if namespace is None:
-        raise NotFoundError(f"namespace {app.namespace} does not exist")
+        raise NotFoundError(
+            f"application {app} cannot be backed up",
+            why=f"namespace {app.namespace} does not exist",
+            next_step="Its earlier versions are still there and can be restored.",
+        )
     if namespace.get("status", {}).get("phase") == "Terminating":
         raise RefusedError(
             f"application {app} cannot be backed up",
@@ -88,13 +95,6 @@ async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
             next_step="Its earlier versions are still there and can be restored.",
         )
     return namespace
-
-
-def _resolved(document: Object, app: AppRef) -> ResolvedApplication:
-    read = read_object(document)
-    if not isinstance(read, Application):
-        raise InvalidInputError(f"{app} is no Application")
-    return resolve(read)
 
 
 async def _list(cluster: Cluster, kind: Kind, namespace: str) -> list[Object]:

@@ -5,19 +5,16 @@ after half of it was done, ends in the same emptiness.
 """
 
 import asyncio
-from functools import partial
 
 from appshield.contracts.backups import ReleaseSnapshot, SnapshotReleased
 from appshield.contracts.message import StepCommand
 from appshield.kubernetes import Cluster, Kind, Object
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import POD, PVC, VOLUME_SNAPSHOT, VOLUME_SNAPSHOT_CONTENT
-from appshield.podvolumes import selector_of
+from appshield.podvolumes import remove, selector_of
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.quiescing import Quiescing, Shelves
-
-_GONE_TIMEOUT_S = 60.0
 
 
 class Releasing:
@@ -37,14 +34,19 @@ class Releasing:
         self._namespace = system_namespace
 
     async def release(self, command: StepCommand, context: StepContext) -> SnapshotReleased:
-        """Resume what is still quiesced, then remove all that the run made.
+        """Resume what is still quiesced; remove all that the run made whether it resumes or not.
+
+        What was staged stays until the application has resumed: its hooks are in there.
 
         Raises:
-            DeadlineError: something is still being deleted after a minute.
+            RunFailedError: the application did not resume.
+            UnavailableError: something is still being deleted after a minute.
         """
         order = order_of(command, ReleaseSnapshot)
-        await self._quiescing.release(order.app_id, order.run)
-        await self._remove_objects(order.run, order.app.namespace, context)
+        try:
+            await self._quiescing.release(order.app_id, order.run)
+        finally:
+            await self._remove_objects(order.run, order.app.namespace, context)
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         await asyncio.to_thread(shelf.unstage, order.run)
         return outcome(SnapshotReleased, order)
@@ -64,19 +66,7 @@ class Releasing:
 
     async def _remove(self, kind: Kind, run: str, namespace: str) -> None:
         found = await self._find(kind, run, namespace)
-        await together(self._remove_one(kind, obj, namespace) for obj in found)
-
-    async def _remove_one(self, kind: Kind, obj: Object, namespace: str) -> None:
-        name, uid = obj["metadata"]["name"], obj["metadata"]["uid"]
-        await self._cluster.delete(kind, name, namespace=namespace, uid=uid)
-        await self._cluster.wait_for(
-            kind,
-            name,
-            namespace,
-            partial(_is_gone, uid),
-            timeout_s=_GONE_TIMEOUT_S,
-            what=f"{kind.kind} {name} removed",
-        )
+        await together(remove(self._cluster, kind, obj) for obj in found)
 
     async def _find(self, kind: Kind, run: str, namespace: str) -> list[Object]:
         try:
@@ -85,7 +75,3 @@ class Releasing:
             )
         except NotServedError:
             return []  # a cluster without snapshots has none of ours
-
-
-def _is_gone(uid: str, obj: Object | None) -> bool:
-    return obj is None or obj["metadata"]["uid"] != uid

@@ -8,7 +8,6 @@ The application waits from the first quiesce hook until every snapshot is cut, a
 """
 
 import asyncio
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -21,6 +20,7 @@ from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
 from appshield.errors import RefusedError
 from appshield.kubernetes import Cluster
+from appshield.language.resolved import ResolvedComponent
 from appshield.manifests.consistency import consistency
 from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
 from appshield.podvolumes.components import container_of, running_pods
@@ -30,7 +30,7 @@ from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
 from appshield.snapshotter.hooks import chosen_pods
-from appshield.snapshotter.quiescing import Quiescing, Shelves, quiesced_parts
+from appshield.snapshotter.quiescing import Quiescing, Shelves
 from appshield.snapshotter.reading import Reading, read_application
 
 _READS_MAX = 4
@@ -42,7 +42,7 @@ class PointInTime(msgspec.Struct, frozen=True, kw_only=True):
     cuts: tuple[Cut, ...]
     at: datetime
     quiesced_ms: int
-    quiesced_whole: bool
+    quiesced: tuple[str, ...]
 
 
 class Taking:
@@ -83,7 +83,6 @@ class Taking:
         context.moved()
         volumes = await self._volumes(order, before, planning.volumes, point.cuts, context)
         dumps = await self._dumps(order, captured, sha256)
-        parts = quiesced_parts(captured.components) if point.quiesced_whole else []
         return outcome(
             SnapshotTaken,
             order,
@@ -91,7 +90,7 @@ class Taking:
             consistency=consistency(
                 before.application,
                 planning.volumes,
-                quiesced=[part.name for part in parts],
+                quiesced=point.quiesced,
                 dumped=[dump.component for dump in dumps],
             ),
             revision=captured.revision,
@@ -111,11 +110,9 @@ class Taking:
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         staged = await asyncio.to_thread(shelf.stage, order.run, captured.encode())
         await context.ensure_wanted()
-        await self._quiescing.promise(order, captured, staged, self._cut_timeout_s)
-        started = time.monotonic()
-        try:
-            whole = await self._quiescing.quiesce(captured)
-            context.moved()
+        async with self._quiescing.quiesced(
+            order, captured, staged, block_s=self._cut_timeout_s
+        ) as quiesced:
             cuts = await cut(
                 self._cluster,
                 run=order.run,
@@ -127,15 +124,11 @@ class Taking:
                 ],
                 timeout_s=self._cut_timeout_s,
             )
-        finally:
-            await asyncio.shield(self._quiescing.resume(order.app_id, captured))
-        waited = round((time.monotonic() - started) * 1000)
-        has_hooks = bool(quiesced_parts(captured.components))
         return PointInTime(
             cuts=tuple(cuts),
             at=max((one.at for one in cuts), default=self._clock.now()),
-            quiesced_ms=waited if has_hooks else 0,
-            quiesced_whole=whole,
+            quiesced_ms=quiesced.lasted_ms,
+            quiesced=quiesced.components if quiesced.whole else (),
         )
 
     async def _settled(
@@ -213,7 +206,7 @@ def plan_of(reading: Reading) -> VolumePlanning:
     """Decide how each volume is read.
 
     Raises:
-        RefusedError: names every volume that cannot be saved, and why.
+        RefusedError: names everything that cannot be saved, and why.
     """
     planning = volume_plan(
         reading.application,
@@ -225,6 +218,11 @@ def plan_of(reading: Reading) -> VolumePlanning:
     )
     refusals = [f"{one.name}: {one.reason}" for one in planning.refusals]
     refusals += [
+        f"component {part.name}: its {part.workload.kind} {part.workload.name} does not exist"
+        for part in reading.application.components
+        if not _has_workload(reading, part)
+    ]
+    refusals += [
         f"{volume.claim}: block volumes cannot be saved yet; exclude it in its component"
         for volume in planning.volumes
         if volume.volume_mode == "Block"
@@ -234,9 +232,14 @@ def plan_of(reading: Reading) -> VolumePlanning:
             f"application {reading.application.namespace}/{reading.application.name} "
             "cannot be backed up as its document stands",
             why="; ".join(refusals),
-            next_step="Correct the document or the volume, then back up again.",
+            next_step="Correct the document or what it names, then back up again.",
         )
     return planning
+
+
+def _has_workload(reading: Reading, part: ResolvedComponent) -> bool:
+    wanted = (part.workload.kind, part.workload.name)
+    return any((obj["kind"], obj["metadata"]["name"]) == wanted for obj in reading.objects)
 
 
 def _manifests(captured: CapturedApplication, sha256: str) -> AnySource:

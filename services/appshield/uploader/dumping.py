@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
-from appshield.capture import CapturedApplication, CapturedComponent
+from appshield.capture import CapturedApplication, CapturedComponent, Discretion
 from appshield.contracts.sources import DumpSource, StoredSource
 from appshield.custody import HeldRepository
 from appshield.errors import DamagedError, InvalidInputError, RunFailedError
@@ -35,7 +36,8 @@ async def store_dump(
     pipe = _Pipe(asyncio.get_running_loop())
     storing = asyncio.ensure_future(run_blocking(partial(_store, held, source, pipe.read, context)))
     try:
-        written = await _run(cluster, source, component, pipe)
+        async with context.waiting():
+            written = await _until_either(_run(cluster, source, captured, component, pipe), storing)
         await pipe.end()
         stored = await storing
     except BaseException:
@@ -51,8 +53,28 @@ async def store_dump(
     return stored
 
 
+async def _until_either(
+    running: Coroutine[Any, Any, int], storing: "asyncio.Future[StoredSource]"
+) -> int:
+    """Run the command; when storing ends before it, which only a failure does, raise that."""
+    command = asyncio.ensure_future(running)
+    try:
+        ends: set[asyncio.Future[Any]] = {command, storing}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not command.done():
+            storing.result()
+        return await command
+    finally:
+        command.cancel()
+        await asyncio.gather(command, return_exceptions=True)
+
+
 async def _run(
-    cluster: Cluster, source: DumpSource, component: CapturedComponent, pipe: "_Pipe"
+    cluster: Cluster,
+    source: DumpSource,
+    captured: CapturedApplication,
+    component: CapturedComponent,
+    pipe: "_Pipe",
 ) -> int:
     if component.dump is None:
         raise InvalidInputError(f"component {component.name} declares no dump")
@@ -63,7 +85,7 @@ async def _run(
     if done.exit_code != 0:
         raise RunFailedError(
             f"the dump of {source.component} in {pod} ended with code {done.exit_code}",
-            why=done.stderr_tail.strip()[-400:],
+            why=Discretion.of(captured.objects, captured.components).told(done.stderr_tail),
             next_step="Correct the dump command or the component, then back up again.",
         )
     return done.stdout_bytes

@@ -9,9 +9,12 @@ import structlog
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.streams import APPLICATIONS
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
+from appshield.kubernetes.retrying import pause_s
+from appshield.language.in_force import IN_FORCE, spec_in_force
+from appshield.service import pause
 
 
 class Statuses:
@@ -29,7 +32,7 @@ class Statuses:
             if record is None or record.state != "active":
                 continue
             if record.app.cluster == self._cluster_name:
-                await self._write(record)
+                await self._until_written(record, stopping)
 
     async def refused(self, obj: Object, why: str) -> None:
         """Record an event about a refused document."""
@@ -40,19 +43,30 @@ class Statuses:
         except AppShieldError as error:
             structlog.get_logger().warning("event not recorded", problem=str(error))
 
+    async def _until_written(self, record: ApplicationRecord, stopping: asyncio.Event) -> None:
+        """Write a status; while the cluster cannot be reached, wait for it."""
+        failures = 0
+        while not stopping.is_set():
+            try:
+                await self._write(record)
+            except AppShieldError as error:
+                structlog.get_logger().warning("status not written", problem=str(error))
+                if not isinstance(error, UnavailableError):
+                    return
+            else:
+                return
+            failures += 1
+            await pause(stopping, pause_s(failures, None))
+
     async def _write(self, record: ApplicationRecord) -> None:
         obj = await self._cluster.get(APPLICATION, record.app.name, record.app.namespace)
         if obj is None or obj["metadata"]["uid"] != record.uid:
             return
         status = status_of(record, obj)
-        if status == obj.get("status"):
-            return
-        try:
+        if status != obj.get("status"):
             await self._cluster.patch_status(
                 APPLICATION, record.app.name, status, namespace=record.app.namespace
             )
-        except AppShieldError as error:
-            structlog.get_logger().warning("status not written", problem=str(error))
 
 
 def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
@@ -62,6 +76,8 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
         "revision": record.revision,
         "conditions": [_accepted(record, obj)],
     }
+    if spec := spec_in_force(obj):
+        status[IN_FORCE] = spec
     if record.last_version:
         status["lastVersion"] = record.last_version
     if record.last_backup_at is not None:

@@ -1,7 +1,8 @@
 """What a version holds besides data: the captured application, and where everything lies in it.
 
 The snapshotter writes a `CapturedApplication` into the Vault's staging, sealed; the uploader stores
-it in the version; the restorer reads it from there. `layout` names the places in a version's tree.
+it in the version; the restorer reads it from there. `layout` names the places in a version's tree,
+`discretion` says what may be told of the words of a hook.
 """
 
 from appshield.capture.captured import (
@@ -11,6 +12,7 @@ from appshield.capture.captured import (
     CapturedImage,
     CapturedVolume,
 )
+from appshield.capture.discretion import Discretion
 
 __all__ = [
     "CapturedApplication",
@@ -18,4 +20,5 @@ __all__ = [
     "CapturedHook",
     "CapturedImage",
     "CapturedVolume",
+    "Discretion",
 ]

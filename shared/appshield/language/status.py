@@ -36,8 +36,18 @@ class ObjectStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
 class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
     """How the application is, and what of it is saved."""
 
+    application_id: Annotated[
+        str | None, Meta(description="Name of the application's history in its Vault.")
+    ] = None
     revision: Annotated[
         str | None, Meta(description="Digest of the document that is in force.")
+    ] = None
+    in_force: Annotated[
+        str | None,
+        Meta(
+            description="The spec of the last document that was accepted, as JSON. It stays in "
+            "force while a newer one is refused."
+        ),
     ] = None
     health: Annotated[
         Literal["Healthy", "Progressing", "Degraded", "Missing", "Unknown"] | None,

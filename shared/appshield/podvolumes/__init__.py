@@ -13,6 +13,7 @@ from appshield.podvolumes.holder import (
     selector_of,
 )
 from appshield.podvolumes.opening import MountedVolume, open_pod_volume
+from appshield.podvolumes.removing import remove
 
 __all__ = [
     "MANAGED",
@@ -22,5 +23,6 @@ __all__ = [
     "is_running",
     "labels_of",
     "open_pod_volume",
+    "remove",
     "selector_of",
 ]

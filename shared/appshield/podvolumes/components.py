@@ -5,6 +5,11 @@ from appshield.errors import NotFoundError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POD
 
+
+class NoWorkloadError(NotFoundError):
+    """The workload that a component names does not exist."""
+
+
 _RESOURCES = {
     "StatefulSet": "statefulsets.apps",
     "Deployment": "deployments.apps",
@@ -20,13 +25,14 @@ async def running_pods(
     """List the running pods of a component's workload, by name.
 
     Raises:
-        NotFoundError: the workload is not there, or none of its pods runs.
+        NoWorkloadError: the workload is not there.
+        NotFoundError: none of its pods runs.
     """
     kind = await cluster.kind_named(_RESOURCES.get(component.workload_kind, "statefulsets.apps"))
     workload = await cluster.get(kind, component.workload_name, namespace)
     what = f"{component.workload_kind} {namespace}/{component.workload_name}"
     if workload is None:
-        raise NotFoundError(
+        raise NoWorkloadError(
             f"component {component.name} has no workload",
             why=f"{what} does not exist",
             next_step="Correct `workload` in the Application document.",
@@ -45,8 +51,20 @@ async def running_pods(
 
 
 def container_of(pod: Object, hook: CapturedHook) -> str:
-    """Name the container: the hook's, else the pod's first."""
-    return hook.container or str(pod["spec"]["containers"][0]["name"])
+    """Name the container: the hook's, else the pod's first.
+
+    Raises:
+        NotFoundError: the pod has no container of that name.
+    """
+    names = [str(container["name"]) for container in pod["spec"]["containers"]]
+    if hook.container and hook.container not in names:
+        where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        raise NotFoundError(
+            f"pod {where} has no container {hook.container}",
+            why=f"it has {', '.join(names)}",
+            next_step="Correct `container` of the hook in the Application document.",
+        )
+    return hook.container or names[0]
 
 
 def _runs(pod: Object) -> bool:

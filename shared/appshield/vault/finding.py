@@ -108,7 +108,15 @@ class ClusterVaults:
 
 def _decoded(secret: Object) -> dict[str, str]:
     data: dict[str, Any] = secret.get("data") or {}
-    return {name: base64.b64decode(value).decode() for name, value in data.items()}
+    try:
+        return {name: base64.b64decode(value).decode().strip() for name, value in data.items()}
+    except ValueError as error:
+        meta = secret["metadata"]
+        raise InvalidInputError(
+            f"Secret {meta['namespace']}/{meta['name']} holds something that is no text",
+            why="keys and credentials of a Vault are text",
+            next_step="Write its values anew.",
+        ) from error
 
 
 def _value(secret: dict[str, str], name: str, vault: str) -> str:
