@@ -1,10 +1,7 @@
 """Who cannot connect learns why, by name and with the next step."""
 
 import asyncio
-import contextlib
 import ipaddress
-import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from appshield.errors import DeniedError, InvalidInputError, UnavailableError
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess, free_port, port_is_free, program
 from embedded_bus import running_bus
+from nats_greeting import greeting
 from waiting import wait_until
 
 DEADLINE_S = 15.0
@@ -28,24 +26,6 @@ DEADLINE_S = 15.0
 async def connect(access: BusAccess) -> None:
     async with Bus.connect(access, name="test", deadline_s=3):
         raise AssertionError("connected")
-
-
-@contextlib.asynccontextmanager
-async def greeting(version: str) -> AsyncIterator[str]:
-    """Run a server that greets like NATS of some version, and answers every PING."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        info = {"server_id": "X", "version": version, "max_payload": 1048576, "headers": True}
-        writer.write(f"INFO {json.dumps(info)}\r\n".encode())
-        with contextlib.suppress(OSError):
-            async for line in reader:
-                if line.startswith(b"PING"):
-                    writer.write(b"PONG\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.mark.parametrize("version", ["2.11.9", "2.9.15", "1.4.1"])

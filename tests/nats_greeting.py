@@ -1,0 +1,24 @@
+"""A server that greets like NATS of some version and can do nothing else."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+
+
+@contextlib.asynccontextmanager
+async def greeting(version: str) -> AsyncIterator[str]:
+    """Run it for the time of the block and give its URL; it answers every PING."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        info = {"server_id": "X", "version": version, "max_payload": 1048576, "headers": True}
+        writer.write(f"INFO {json.dumps(info)}\r\n".encode())
+        with contextlib.suppress(OSError):
+            async for line in reader:
+                if line.startswith(b"PING"):
+                    writer.write(b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
