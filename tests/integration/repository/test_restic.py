@@ -223,8 +223,11 @@ def test_restic_respects_our_locks(
 
 
 @contextmanager
-def restic_at_work(any_restic: Restic, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a backup of standard input, which goes on until that is closed."""
+def restic_at_work(any_restic: Restic, folder: Path) -> Iterator[None]:
+    """Run a backup of standard input, which goes on until that is closed.
+
+    It has taken in more than its packs hold, so the first of them is stored or about to be.
+    """
     process = subprocess.Popen(
         [any_restic.program, "--repo", folder, "--no-cache", "backup", "--stdin"],
         env={**os.environ, "RESTIC_PASSWORD": PASSWORD},
@@ -233,10 +236,12 @@ def restic_at_work(any_restic: Restic, folder: Path) -> Iterator[subprocess.Pope
         stderr=subprocess.STDOUT,
     )
     try:
-        yield process
+        assert process.stdin is not None
+        process.stdin.write(noise(50_000_000, 3))
+        yield
     finally:
-        process.communicate(b"the end", timeout=60)
-        assert process.returncode == 0
+        output, _ = process.communicate(b"the end", timeout=60)
+        assert process.returncode == 0, output
 
 
 async def test_we_respect_the_locks_of_restic(
@@ -244,8 +249,12 @@ async def test_we_respect_the_locks_of_restic(
 ) -> None:
     """While it backs up, we may back up and not have the repository for us alone."""
     repository = Repository.open(ours, PASSWORD)
+    packs = len(names_in(ours, "data"))
     with restic_at_work(any_restic, folder):
-        await wait_until(lambda: names_in(ours, "locks"), deadline_s=60, what="restic's lock")
+        # a pack shows that it has its lock for good: one just written would be given up for ours
+        await wait_until(
+            lambda: len(names_in(ours, "data")) > packs, deadline_s=60, what="a pack of restic"
+        )
         with pytest.raises(RepositoryLockedError, match="restic unlock"):
             RepositoryLock.acquire(repository, exclusive=True, owner="me", timing=SWIFT)
         back_up(ours, FILES | {b"meanwhile": b"yes"}, "meanwhile")
