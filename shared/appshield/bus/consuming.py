@@ -16,7 +16,7 @@ from appshield.bus import tracing
 from appshield.bus.connection import Connection
 from appshield.bus.errors import Reject, Retry
 from appshield.bus.parking import Died, Parking
-from appshield.bus.pulling import ConsumerGoneError, Pull, Taken, pulling
+from appshield.bus.pulling import GONE_PAUSE_S, WAIT_S, ConsumerGoneError, Pull, Taken, pulling
 from appshield.bus.values import Delivery
 from appshield.bus.waiting import first_of, pause, pause_s, redelivery_s
 from appshield.contracts import decode
@@ -78,7 +78,11 @@ class ConsumeLoop:
         running: asyncio.TaskGroup,
         stopping: asyncio.Event,
     ) -> None:
-        """Fill the free slots; what comes after `stopping` goes back at once."""
+        """Fill the free slots; what comes after `stopping` goes back.
+
+        It comes again only when the request is over that brought it: else the server would give it
+        to that same request again and again, until its deliveries are used up.
+        """
         free = await _acquire(slots, stopping)
         try:
             if stopping.is_set():
@@ -86,7 +90,7 @@ class ConsumeLoop:
             async with contextlib.aclosing(pull.take(free)) as taking:
                 async for taken in taking:
                     if stopping.is_set():
-                        await taken.give_back()
+                        await taken.give_back(WAIT_S)
                         continue
                     free -= 1
                     task = running.create_task(self._settle(taken), name=f"handle {taken.subject}")
@@ -101,14 +105,18 @@ class ConsumeLoop:
             raise error
         self._log.warning("cannot consume", problem=str(error))
         if isinstance(error, ConsumerGoneError):
-            try:
-                await self._restore(self._consumer)
-                self._log.info("consumer restored")
-            except AppShieldError as reason:
-                self._log.warning("cannot restore the consumer", problem=str(reason))
+            await pause(stopping, GONE_PAUSE_S)
+            await self._restored()
         if isinstance(error, UnavailableError) and not self._connection.is_up:
             await self._connection.wait_up(stopping, longest_s=5.0)
         await pause(stopping, pause_s(troubles))
+
+    async def _restored(self) -> None:
+        try:
+            await self._restore(self._consumer)
+            self._log.info("consumer restored")
+        except AppShieldError as reason:
+            self._log.warning("cannot restore the consumer", problem=str(reason))
 
     async def _settle(self, taken: Taken) -> None:
         trace = tracing.incoming(taken.headers)

@@ -32,7 +32,7 @@ TIMER_MESSAGE_ID = "AppShield-Message-Id"
 
 EXPECTED_REVISION = "Nats-Expected-Last-Subject-Sequence"
 
-_ATTEMPT_S = 5.0
+_ATTEMPT_S = 3.0
 _BUSY = 503
 
 

@@ -21,6 +21,10 @@ from appshield.errors import UnavailableError
 WAIT_S = 1.0
 """How long one request waits for messages: a drain may take as long."""
 
+GONE_PAUSE_S = 1.0
+"""How long to wait before a consumer that is gone is made again: the server tells so while it is
+still removing it, and what is made in that moment may be removed along or be deaf (NATS 2.15)."""
+
 _GRACE_S = 1.0
 _SETTLE_BUDGET_S = 10.0
 _SETTLE_ATTEMPT_S = 2.0

@@ -14,7 +14,7 @@ from appshield.bus.api import Api, remove_message
 from appshield.bus.connection import Connection
 from appshield.bus.parking import Died, Parking
 from appshield.bus.publishing import Publisher, message_id_of
-from appshield.bus.pulling import ConsumerGoneError, Taken, pulling
+from appshield.bus.pulling import GONE_PAUSE_S, ConsumerGoneError, Taken, pulling
 from appshield.bus.topology import Topology
 from appshield.bus.waiting import pause, pause_s, redelivery_s
 from appshield.contracts.streams import PLANNER_EXHAUSTED, STREAM_NAME_BEGINS
@@ -59,6 +59,7 @@ class Sweep:
                     raise
                 self._log.warning("cannot sweep", problem=str(error))
                 if isinstance(error, ConsumerGoneError):
+                    await pause(stopping, GONE_PAUSE_S)
                     await self._restore()
                 await pause(stopping, pause_s(troubles))
                 troubles += 1
