@@ -6,6 +6,7 @@ application was left quiesced.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,15 +15,22 @@ from appshield.kubernetes.kinds import (
     APPLICATION,
     CONFIG_MAP,
     NAMESPACE,
+    POD,
+    PVC,
     SECRET,
     SERVICE,
     STATEFUL_SET,
+    VOLUME_SNAPSHOT,
+    VOLUME_SNAPSHOT_CONTENT,
 )
-from appshield.local.cluster import STORAGE_CLASS
+from appshield.local.cluster import STORAGE_CLASS, ClusterFacts
+from appshield.podvolumes import open_pod_volume
+from appshield.podvolumes.holder import RUN_LABEL
 from installation import Installation
 
 NAME = "app"
-POD = "db-0"
+POD_NAME = "db-0"
+CLAIM = "data-db-0"
 LOOP = """
 mkdir -p /data/rows; n=$(ls /data/rows | wc -l)
 while true; do
@@ -144,7 +152,7 @@ async def run_in(installation: Installation, namespace: str, script: str) -> str
         written.extend(piece)
 
     done = await installation.cluster.execute(
-        PodRef(namespace, POD, "main"), ["sh", "-c", script], stdout=take, timeout_s=30
+        PodRef(namespace, POD_NAME, "main"), ["sh", "-c", script], stdout=take, timeout_s=30
     )
     assert done.exit_code == 0, done.stderr_tail
     return written.decode().strip()
@@ -152,7 +160,40 @@ async def run_in(installation: Installation, namespace: str, script: str) -> str
 
 async def is_quiesced(installation: Installation, namespace: str) -> bool:
     """Say whether the application waits."""
-    return await run_in(installation, namespace, "ls /data") != "rows"
+    marker = "if [ -e /data/quiesced ]; then echo yes; else echo no; fi"
+    return await run_in(installation, namespace, marker) == "yes"
+
+
+async def nothing_left_behind(installation: Installation, namespace: str) -> bool:
+    """Say whether the cluster holds nothing that a run made in passing."""
+    kinds = (POD, PVC, VOLUME_SNAPSHOT)
+    places = [(kind, place) for kind in kinds for place in (namespace, "appshield-system")]
+    for kind, place in [*places, (VOLUME_SNAPSHOT_CONTENT, "")]:
+        if await installation.cluster.list(kind, namespace=place, label_selector=RUN_LABEL):
+            return False
+    return True
+
+
+async def folder_on_node(
+    installation: Installation,
+    facts: ClusterFacts,
+    namespace: str,
+    pod: str = POD_NAME,
+    claim: str = CLAIM,
+) -> Path:
+    """Find the directory of a pod's volume as this machine sees it."""
+    found = await installation.cluster.get(POD, pod, namespace)
+    assert found is not None
+    volume = await open_pod_volume(
+        installation.cluster,
+        kubelet_root=facts.kubelet_root,
+        node=facts.node_name,
+        pod_namespace=namespace,
+        pod=pod,
+        pod_uid=found["metadata"]["uid"],
+        claim=claim,
+    )
+    return facts.kubelet_root / volume.folder
 
 
 async def remove_namespace(installation: Installation, namespace: str) -> None:

@@ -7,4 +7,5 @@ pytest_plugins = [
     "local_cluster",
     "installation",
     "containers",
+    "prerequisites",
 ]

@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 APP = AppRef(cluster="test", namespace="shop", name="web")
 
 
-def scratch_stream(**limits: Any) -> StreamSpec:  # noqa: ANN401 - the fields of a StreamSpec
+def scratch_stream(**limits: Any) -> StreamSpec:
     """Describe a stream with a name and subjects of its own."""
     number = next(_numbers)
     settings = {"bytes_max": MIB, **limits}
@@ -39,13 +39,13 @@ def scratch_stream(**limits: Any) -> StreamSpec:  # noqa: ANN401 - the fields of
     )
 
 
-def scratch_consumer(stream: StreamSpec, **limits: Any) -> ConsumerSpec:  # noqa: ANN401 - as above
+def scratch_consumer(stream: StreamSpec, **limits: Any) -> ConsumerSpec:
     """Describe a consumer of everything in a stream."""
     name = f"tester-{next(_numbers)}"
     return ConsumerSpec(name=name, stream=stream.name, filters=stream.subjects, **limits)
 
 
-def scratch_bucket(**limits: Any) -> BucketSpec:  # noqa: ANN401 - as above
+def scratch_bucket(**limits: Any) -> BucketSpec:
     """Describe a bucket with a name of its own."""
     settings = {"bytes_max": MIB, **limits}
     return BucketSpec(name=f"APPSHIELD_TEST_{next(_numbers)}", purpose="a test", **settings)

@@ -162,7 +162,7 @@ class Store:
                 self.kinds.append(kind)
 
 
-def merged(target: Any, patch: Any) -> Any:  # noqa: ANN401 - any JSON
+def merged(target: Any, patch: Any) -> Any:
     """Return `target` after a JSON merge patch (RFC 7386)."""
     if not isinstance(patch, dict):
         return copy.deepcopy(patch)

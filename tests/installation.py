@@ -147,21 +147,6 @@ class Installation:
             environment=environment,
         )
 
-    async def restic_environment(self, app_id: str) -> dict[str, str]:
-        """Say how a stock restic reaches the repository of an application."""
-        access = await ClusterVaults(self.cluster).access(PRIMARY)
-        shelf = (await self.vault()).application(app_id)
-        location = access.location
-        prefix = f"{location.prefix}/" if location.prefix else ""
-        path = f"{location.bucket}/{prefix}applications/{app_id}/repository"
-        return {
-            **os.environ,
-            "RESTIC_REPOSITORY": f"s3:{location.endpoint}/{path}",
-            "RESTIC_PASSWORD": await asyncio.to_thread(shelf.repository_password),
-            "AWS_ACCESS_KEY_ID": access.credentials.access_key,
-            "AWS_SECRET_ACCESS_KEY": access.credentials.secret_key,
-        }
-
 
 @asynccontextmanager
 async def installed(facts: ClusterFacts, folder: Path) -> AsyncIterator[Installation]:

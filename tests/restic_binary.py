@@ -96,6 +96,7 @@ def debian_package() -> Path:
     program = shutil.which("restic")
     if program is None:
         _refuse_install("the Debian package restic has to be installed")
+        subprocess.run(["apt-get", "update", "-qq"], check=True, capture_output=True)
         subprocess.run(["apt-get", "install", "--yes", "restic"], check=True, capture_output=True)
         program = shutil.which("restic")
     assert program is not None, "Debian's package restic holds no restic"

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @overload
 async def wait_until(
-    check: Callable[[], Coroutine[Any, Any, T]],
+    check: Callable[[], Coroutine[Any, Any, T | None]],
     *,
     deadline_s: float,
     what: str,
@@ -19,7 +19,7 @@ async def wait_until(
 ) -> T: ...
 @overload
 async def wait_until(
-    check: Callable[[], T], *, deadline_s: float, what: str, every_s: float = 0.05
+    check: Callable[[], T | None], *, deadline_s: float, what: str, every_s: float = 0.05
 ) -> T: ...
 async def wait_until(
     check: Callable[[], Awaitable[T | None] | T | None],
@@ -41,7 +41,7 @@ async def wait_until(
 
 
 def wait_for_now(
-    check: Callable[[], T], *, deadline_s: float, what: str, every_s: float = 0.05
+    check: Callable[[], T | None], *, deadline_s: float, what: str, every_s: float = 0.05
 ) -> T:
     """Like `wait_until`, for tests and fixtures that do not run in an event loop."""
     last = time.monotonic() + deadline_s

@@ -1,42 +1,17 @@
 """The main job on the real cluster: back up hot, destroy, restore a chosen version."""
 
-from appshield.kubernetes.kinds import (
-    CONFIG_MAP,
-    POD,
-    PVC,
-    SECRET,
-    STATEFUL_SET,
-    VOLUME_SNAPSHOT,
-    VOLUME_SNAPSHOT_CONTENT,
-)
+from appshield.kubernetes.kinds import CONFIG_MAP, SECRET, STATEFUL_SET
 from appshield.local.cluster import PLAIN_STORAGE_CLASS, ClusterFacts
-from appshield.podvolumes import MANAGED
 from cluster_application import (
     deploy,
     is_quiesced,
     namespace_of_its_own,
+    nothing_left_behind,
     remove_namespace,
     run_in,
     until_running,
 )
 from installation import Installation
-
-MANAGED_SELECTOR = ",".join(f"{key}={value}" for key, value in MANAGED.items())
-
-
-async def nothing_left_behind(installation: Installation, namespace: str) -> bool:
-    """Say whether the cluster holds nothing that a run made in passing."""
-    for kind in (POD, PVC, VOLUME_SNAPSHOT):
-        for place in (namespace, "appshield-system"):
-            found = await installation.cluster.list(
-                kind, namespace=place, label_selector="appshield.io/run"
-            )
-            if found:
-                return False
-    contents = await installation.cluster.list(
-        VOLUME_SNAPSHOT_CONTENT, label_selector="appshield.io/run"
-    )
-    return not contents
 
 
 async def test_a_version_comes_back_after_its_namespace_was_deleted(

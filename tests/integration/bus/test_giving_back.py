@@ -1,4 +1,4 @@
-"""What comes to a consumer that is told to stop is for the next one, all of its deliveries but one."""
+"""What comes to a consumer that is told to stop waits for the next one, its deliveries unspent."""
 
 import asyncio
 

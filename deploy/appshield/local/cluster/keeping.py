@@ -56,8 +56,10 @@ class Keeper:
             await asyncio.sleep(pause_s)
 
     async def _run_once(self, component: Component) -> int:
+        # taken before the start: a node can report itself before its start is on record
+        started_at = time.time()
         process = await self._start(component)
-        self._state.started(component.name, process.pid)
+        self._state.started(component.name, process.pid, at=started_at)
         try:
             watching = asyncio.create_task(self._watch(component))
             try:

@@ -4,7 +4,6 @@ The file is rewritten as a whole at each change. It is a note, not a proof: whoe
 /proc whether a process of this id, start and mark is there.
 """
 
-import time
 from pathlib import Path
 
 import msgspec
@@ -61,8 +60,8 @@ class StateFile:
         self._state = State(plan=plan)
         self._write()
 
-    def started(self, name: str, pid: int) -> None:
-        """A component was started."""
+    def started(self, name: str, pid: int, *, at: float) -> None:
+        """A component was started, at this time or a moment later (in seconds since 1970)."""
         known = self._state.components.get(name, ComponentState())
         process = read_process(pid)
         self._put(
@@ -70,7 +69,7 @@ class StateFile:
             ComponentState(
                 pid=pid,
                 start_ticks=process.start_ticks if process else 0,
-                started_at=time.time(),
+                started_at=at,
                 starts=known.starts + 1,
                 last_exit=known.last_exit,
             ),
