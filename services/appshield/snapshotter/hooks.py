@@ -1,7 +1,7 @@
 """Run hooks in containers: the pods of a component's workload, chosen as the hook says."""
 
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook, Discretion
-from appshield.errors import NotFoundError, RunFailedError
+from appshield.errors import DeadlineError, InvalidInputError, NotFoundError, RunFailedError
 from appshield.kubernetes import Cluster, Object, PodRef
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.service import together
@@ -33,8 +33,8 @@ class ContainerHooks:
 
         Raises:
             NotFoundError: no pod of the component runs.
-            RunFailedError: it ended with another code than 0.
-            DeadlineError: it did not end in its time.
+            RunFailedError: it ended with another code than 0, or not in its time.
+            UnavailableError: the container cannot be reached now.
         """
         places = await self._places(application.namespace, component, hook)
         discretion = Discretion.of(application.objects, application.components)
@@ -56,13 +56,26 @@ class ContainerHooks:
         hook: CapturedHook,
         discretion: Discretion,
     ) -> None:
-        done = await self._cluster.execute(place, hook.command, timeout_s=hook.timeout_s)
-        if done.exit_code != 0:
+        what = "quiesce" if hook is component.quiesce else "resume"
+        why = await self._failure(place, hook, discretion)
+        if why:
             raise RunFailedError(
-                f"a hook of component {component.name} in {place} ended with {done.exit_code}",
-                why=discretion.told(done.stderr_tail),
+                f"the {what} hook of component {component.name} in {place} failed",
+                why=why,
                 next_step="Correct the hook in the Application document, then back up again.",
             )
+
+    async def _failure(self, place: PodRef, hook: CapturedHook, discretion: Discretion) -> str:
+        """Run the hook in one place; say why it failed, or nothing."""
+        try:
+            done = await self._cluster.execute(place, hook.command, timeout_s=hook.timeout_s)
+        except InvalidInputError as error:
+            return error.why
+        except DeadlineError:
+            return f"it did not end within {hook.timeout_s:g} s, and may still run there"
+        if done.exit_code == 0:
+            return ""
+        return f"it ended with {done.exit_code}: {discretion.told(done.stderr_tail)}".rstrip(": ")
 
 
 def chosen_pods(pods: list[Object], hook: CapturedHook) -> list[Object]:

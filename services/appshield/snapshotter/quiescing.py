@@ -23,7 +23,8 @@ from appshield.bus import Bucket, Bus, Entry, StaleRevisionError
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook
 from appshield.contracts.agents import Agent, QuiesceLease
 from appshield.contracts.message import StepCommand
-from appshield.contracts.streams import AGENTS, QUIESCED
+from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.contracts.streams import AGENTS, QUIESCED, RUNS
 from appshield.errors import AppShieldError, RunFailedError
 from appshield.podvolumes.components import NoWorkloadError
 from appshield.service import Clock, pause
@@ -54,8 +55,7 @@ class Hooks(Protocol):
 
         Raises:
             NoWorkloadError: the component's workload does not exist (any more).
-            RunFailedError: it ended with another code than 0.
-            DeadlineError: it did not end in its time.
+            RunFailedError: it ended with another code than 0, or not in its time.
         """
         ...
 
@@ -95,6 +95,7 @@ class Quiescing:
     ) -> None:
         self._promises: Bucket[QuiesceLease] = bus.bucket(QUIESCED, QuiesceLease)
         self._agents: Bucket[Agent] = bus.bucket(AGENTS, Agent)
+        self._runs: Bucket[Run] = bus.bucket(RUNS, Run)
         self._worker = worker
         self._hooks = hooks
         self._shelves = shelves
@@ -117,7 +118,6 @@ class Quiescing:
         Raises:
             NotFoundError: a hook has nothing to run in; nothing was quiesced.
             RunFailedError: a quiesce hook failed whose failure ends the backup, or a resume hook.
-            DeadlineError: the same, by hanging.
         """
         parts, state = await self._possible(application)
         if not parts:
@@ -162,6 +162,7 @@ class Quiescing:
                 continue
             try:
                 await self._keep_promise(entry)
+                await self._unstage(promise)
                 structlog.get_logger().warning("resumed late", application=promise.name)
             except AppShieldError as error:
                 tried.failures += 1
@@ -272,6 +273,13 @@ class Quiescing:
         except AppShieldError as error:
             return f"{part.name}: {error}"
         return ""
+
+    async def _unstage(self, promise: QuiesceLease) -> None:
+        """Remove what a promise was staged with, unless its run goes on and does so itself."""
+        run = await self._runs.get(promise.run)
+        if run is None or run.value.state in FINAL_STATES:
+            shelf = await self._shelves.shelf(promise.vault, promise.app_id)
+            await asyncio.to_thread(shelf.unstage, promise.run)
 
     async def _keep_promise(self, entry: Entry[QuiesceLease]) -> None:
         promise = entry.value
