@@ -95,9 +95,9 @@ def _check_selector(spec: Fields, path: Path) -> Problems:
     selector = _fields(_fields(spec.get("resources")).get("selector"))
     for requirement, at in _items(selector, "matchExpressions", path):
         operator, values = requirement.get("operator"), requirement.get("values")
-        if operator in {"In", "NotIn"} and not values:
+        if operator in ("In", "NotIn") and not values:
             yield Problem((*at, "values"), f"{operator} compares with nothing", "list the values")
-        if operator in {"Exists", "DoesNotExist"} and values:
+        if operator in ("Exists", "DoesNotExist") and values:
             yield Problem((*at, "values"), f"{operator} takes no values", "remove the field")
 
 
@@ -120,12 +120,12 @@ def _check_live(component: Fields, application_type: object, path: Path) -> Prob
     profile = component.get("profile", application_type)
     is_database = isinstance(profile, str) and profile.startswith(DATABASE_PREFIX)
     method = _fields(component.get("volumes")).get("method")
-    copied = component.get("strategy") in {"dump", "none"} or "quiesce" in component
+    copied = component.get("strategy") in ("dump", "none")
     if is_database and method == "files" and not copied and component.get("allowLive") is not True:
         yield Problem(
             (*path, "volumes", "method"),
             "a database's files would be read while it writes",
-            "use snapshot or auto, add quiesce and resume, or say allowLive: true",
+            "use snapshot or auto, add a dump, or say allowLive: true",
         )
 
 

@@ -206,6 +206,27 @@ def _damaged(draw: st.DrawFn) -> object:
     return root["document"]
 
 
+@pytest.mark.parametrize("value", [[], {}, ["dump"], {"dump": 1}, 1, None])
+def test_a_list_where_a_word_is_expected_is_refused(value: object) -> None:
+    """A value that cannot even be looked up in a set of words is an error like any other."""
+    component = {
+        "name": "db",
+        "workload": {"kind": "StatefulSet", "name": "db"},
+        "strategy": value,
+    }
+    requirement = {"key": "app", "operator": value}
+    selector = {"matchExpressions": [requirement]}
+    spec = {"components": [component], "resources": {"selector": selector}}
+    data = {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "shop", "namespace": "shop"},
+        "spec": spec,
+    }
+    with pytest.raises(DocumentError, match="operator"):
+        read_object(data)
+
+
 @settings(max_examples=400, deadline=2000)
 @given(_damaged())
 def test_any_damaged_object_is_read_or_refused(data: object) -> None:
