@@ -10,10 +10,12 @@ Anything unexpected goes back to the consume loop, which delivers the order agai
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -143,12 +145,25 @@ class StepWork:
         self._runs: Bucket[Run] = bus.bucket(RUNS, Run)
         self._results: Bucket[msgspec.Raw] = bus.bucket(RESULTS, msgspec.Raw)
         self._telling: set[asyncio.Task[None]] = set()
+        self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def handle(self, delivery: Delivery) -> None:
-        """Do what the order says, or answer from the record; for the consume loop."""
+        """Do what the order says, or answer from the record; for the consume loop.
+
+        Orders for the same step take turns: one that came twice is done once, and a new attempt
+        begins when the one before it has wound up its work.
+        """
         command = delivery.message
         if not isinstance(command, StepCommand):
             raise TypeError(f"not an order for a worker: {type(command).__name__}")
+        turn = self._turns.setdefault((command.run, command.step), asyncio.Lock())
+        await _take(turn, delivery)
+        try:
+            await self._handle(command, delivery)
+        finally:
+            turn.release()
+
+    async def _handle(self, command: StepCommand, delivery: Delivery) -> None:
         log = structlog.get_logger().bind(step=command.step, attempt=command.attempt)
         key = f"{command.run}.{command.step}.{command.attempt}"
         if (done := await self._results.get(key)) is not None:
@@ -226,6 +241,16 @@ class StepWork:
             failure=Failure(what=error.what, why=error.why, next_step=error.next_step),
             again=isinstance(error, UnavailableError),
         )
+
+
+async def _take(turn: asyncio.Lock, delivery: Delivery) -> None:
+    """Wait for the turn; that somebody else works on the step is progress."""
+    while True:
+        delivery.moved()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK_EVERY_S):
+                await turn.acquire()
+            return
 
 
 def unwanted(run: Run, command: StepCommand) -> str | None:
