@@ -15,6 +15,7 @@ from appshield.kubernetes.kinds import (
     VOLUME_SNAPSHOT_CLASS,
 )
 from appshield.language.in_force import document_in_force
+from appshield.language.problems import DocumentError
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import Membership, kinds_needed, select
@@ -43,8 +44,8 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
 
     Raises:
         NotFoundError: the Application object is gone.
-        DocumentError: its document is refused and none was accepted before.
-        RefusedError: its namespace is being deleted.
+        RefusedError: its namespace is being deleted, or its document is refused and none was
+            accepted before.
     """
     namespace = await _living_namespace(cluster, app)
     newest = await cluster.get(APPLICATION, app.name, app.namespace)
@@ -54,7 +55,14 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
             why="its Application object was deleted",
             next_step="Apply its document again; its versions are still there.",
         )
-    document, read = document_in_force(newest)
+    try:
+        document, read = document_in_force(newest)
+    except DocumentError as error:
+        raise RefusedError(
+            f"application {app} cannot be backed up",
+            why=f"its document is refused, and none was accepted before: {error}",
+            next_step="Correct the document and apply it again.",
+        ) from error
     application = resolve(read)
     kinds = kinds_needed(application, await cluster.kinds())
     listed = await together(_list(cluster, kind, app.namespace) for kind in kinds)
