@@ -27,7 +27,13 @@ class RebuildCatalog(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.r
 
 
 class ApplicationFound(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.application_found"):
-    """A Vault holds the history of this application, with exactly these versions."""
+    """A Vault holds the history of this application, with exactly these versions.
+
+    A long history is told in parts: these are the versions numbered `first` to `last`, the last
+    part having no end (0). Parts are independent of each other and may come in any order. Nothing
+    is said about what came into being after `listed_at`, nor about versions that are not among
+    these when something is `damaged`: it may be they.
+    """
 
     noun: ClassVar[str] = "application"
     verb: ClassVar[str] = "found"
@@ -38,10 +44,17 @@ class ApplicationFound(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.a
     highest_version: int
     versions: tuple[VersionRecord, ...]
     damaged: tuple[str, ...] = ()
+    first: int = 0
+    last: int = 0
+    listed_at: datetime | None = None
 
     def message_id(self) -> str:
-        """Name the finding after run, attempt and application."""
-        return f"{self.run}.{self.step}.{self.attempt}.{self.app_id}"
+        """Name the finding after run, attempt, application and part."""
+        return f"{self.run}.{self.step}.{self.attempt}.{self.app_id}.{self.first}"
+
+    def covers(self, number: int) -> bool:
+        """Say whether this part tells about the version of that number."""
+        return self.first <= number and (not self.last or number <= self.last)
 
 
 class CatalogRebuilt(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.catalog_rebuilt"):

@@ -36,14 +36,27 @@ class Catalog:
             )
             await self._bucket.put(key, version)
 
+    async def newest(self, app_id: str) -> VersionRecord | None:
+        """Return the version with the highest number."""
+        numbers = await self.numbers(app_id)
+        return await self.get(app_id, numbers[-1]) if numbers else None
+
     async def replace(self, found: ApplicationFound) -> None:
-        """Let the catalog say exactly what the Vault holds for one application."""
+        """Let the catalog say what the Vault holds for one application, as far as was found out."""
         present = {version.facts.number for version in found.versions}
         for number in await self.numbers(found.app_id):
-            if number not in present:
-                await self._bucket.delete(_key(found.app_id, number))
+            if found.covers(number) and number not in present:
+                await self._remove(found, number)
         for version in found.versions:
             await self._bucket.put(_key(found.app_id, version.facts.number), version)
+
+    async def _remove(self, found: ApplicationFound, number: int) -> None:
+        version = await self.get(found.app_id, number)
+        if version is None or version.vault != found.vault or found.damaged:
+            return
+        if found.listed_at is not None and version.stored_at >= found.listed_at:
+            return  # made after the Vault was listed
+        await self._bucket.delete(_key(found.app_id, number))
 
 
 def _key(app_id: str, number: int) -> str:

@@ -139,7 +139,7 @@ class Planner:
                     )
             case ApplicationFound():
                 await self._catalog.replace(event)
-                await self._observation.found(event)
+                await self._observation.found(event, await self._catalog.newest(event.app_id))
 
     async def _step_due(self, due: StepDue) -> None:
         entry = await self._runs.get(due.run)

@@ -5,11 +5,12 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from appshield.bus import Bus
-from appshield.contracts import encode
+from appshield.contracts import decode, encode, subjects
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
-from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
 from appshield.contracts.runs import ScheduleDue
+from appshield.contracts.streams import STATE
 from appshield.language.resolved import Schedule
 from appshield.language.scheduling import next_due
 from appshield.planner.registry import Registry
@@ -37,11 +38,10 @@ class Observation:
         await self._registry.write(record)
         await self._set_timers(record)
 
-    async def found(self, fact: ApplicationFound) -> None:
-        """Take in what a Vault holds of one application."""
+    async def found(self, fact: ApplicationFound, newest: VersionRecord | None) -> None:
+        """Take in what a Vault holds of one application; `newest` is its newest version."""
         known = self._registry.get(fact.app_id)
-        newest = max((v.facts.number for v in fact.versions), default=0)
-        last_at = max((v.stored_at for v in fact.versions), default=None)
+        unknown = known is None
         if known is None:
             known = ApplicationRecord(
                 app_id=fact.app_id, app=fact.app, uid=fact.uid, vault=fact.vault, state="orphaned"
@@ -50,10 +50,20 @@ class Observation:
             replace(
                 known,
                 highest_version=max(known.highest_version or 0, fact.highest_version),
-                last_version=newest,
-                last_backup_at=last_at,
+                last_version=newest.facts.number if newest else 0,
+                last_backup_at=newest.stored_at if newest else None,
             )
         )
+        if unknown:
+            await self._continue(fact)
+
+    async def _continue(self, found: ApplicationFound) -> None:
+        """Let an object that goes on with this history do so: it was seen before it was known."""
+        subject = subjects.event(ApplicationObserved.noun, ApplicationObserved.verb, found.app)
+        async for stored in self._bus.read(STATE, filters=(subject,)):
+            seen = decode(stored.body)
+            if isinstance(seen, ApplicationObserved) and seen.adopts == found.app_id:
+                await self.observed(seen)
 
     async def schedule_next(
         self, record: ApplicationRecord, protection: Protection, after: datetime

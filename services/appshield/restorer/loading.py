@@ -6,16 +6,22 @@ from pathlib import Path
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
 from appshield.custody import Custody, HeldRepository
-from appshield.errors import DamagedError, RefusedError
+from appshield.errors import DamagedError, RefusedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
 from appshield.podvolumes import MountedVolume, open_pod_volume
 from appshield.repository import Reader
-from appshield.repository.files import RestoredDirectory, restore_directory
+from appshield.repository.files import (
+    RestoredDirectory,
+    flush_file_system,
+    restore_directory,
+)
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+
+_FLUSH_EVERY_BYTES = 256 * 1024 * 1024
 
 
 class Loading:
@@ -30,7 +36,7 @@ class Loading:
         self._kubelet_root = kubelet_root
 
     async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
-        """Fill one volume, verified blob by blob."""
+        """Fill one volume, verified blob by blob, and flush it to its disk."""
         order = order_of(command, LoadVolume)
         await self._ensure_ours(order)
         target = order.volume
@@ -77,11 +83,43 @@ def _load(
     if node.subtree is None:
         raise DamagedError(f"{order.volume.source} is no directory in the version")
     with volume.opened() as root:
-        return restore_directory(
-            root,
-            node.subtree,
-            reader,
-            root_node=node,
-            progress=context.progress,
-            cancelled=cancelled,
+        flushing = _Flushing(root)
+
+        def progress(_: int, bytes_done: int) -> None:
+            flushing.reached(bytes_done)
+            context.progress(bytes_done, order.volume.size_bytes)
+
+        done = restore_directory(
+            root, node.subtree, reader, root_node=node, progress=progress, cancelled=cancelled
         )
+        flushing.flush()
+        return done
+
+
+class _Flushing:
+    """Flushes a volume every now and then, so that the last flush is no long silence."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._flushed_bytes = 0
+
+    def reached(self, bytes_done: int) -> None:
+        """Say how much was written."""
+        if bytes_done - self._flushed_bytes >= _FLUSH_EVERY_BYTES:
+            self.flush()
+            self._flushed_bytes = bytes_done
+
+    def flush(self) -> None:
+        """Return when everything is on the disk.
+
+        Raises:
+            RunFailedError: the disk did not take it.
+        """
+        try:
+            flush_file_system(self._root)
+        except OSError as error:
+            raise RunFailedError(
+                "the volume does not keep what was written to it",
+                why=error.strerror or str(error),
+                next_step="Look at the volume's disk, then restore again: what is there is kept.",
+            ) from error

@@ -17,11 +17,14 @@ from appshield.contracts.catalog import (
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.repository import Reader
-from appshield.service import Cancelled, run_blocking
+from appshield.service import Cancelled, SystemClock, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.vault import ApplicationIdentity
+
+_PART_BYTES_MAX = 512 * 1024
+_DAMAGED_MAX = 20
 
 
 class Cataloguing:
@@ -30,25 +33,36 @@ class Cataloguing:
     def __init__(self, *, bus: Bus, custody: Custody) -> None:
         self._bus = bus
         self._custody = custody
+        self._clock = SystemClock()
 
     async def rebuild(self, command: StepCommand, context: StepContext) -> CatalogRebuilt:
-        """Publish every application with its versions; an application that fails is named."""
+        """Publish every application with its versions; one that cannot be read says why.
+
+        Raises:
+            UnavailableError: the store cannot be reached: nothing is said about what was not read.
+        """
         order = order_of(command, RebuildCatalog)
         vault = await self._custody.vault(order.vault)
         identities = await asyncio.to_thread(vault.applications)
         versions = 0
         for identity in identities:
             context.moved()
-            found = await self._read(order, identity)
-            await self._bus.publish(found)
+            found = await self._read(order, identity, context)
+            for part in parts_of(found):
+                await self._bus.publish(part)
             versions += len(found.versions)
         return outcome(CatalogRebuilt, order, applications=len(identities), versions=versions)
 
-    async def _read(self, order: RebuildCatalog, identity: ApplicationIdentity) -> ApplicationFound:
+    async def _read(
+        self, order: RebuildCatalog, identity: ApplicationIdentity, context: StepContext
+    ) -> ApplicationFound:
         app = AppRef(cluster=identity.cluster, namespace=identity.namespace, name=identity.name)
+        listed_at = self._clock.now()
         try:
             async with self._custody.held(order.vault, identity.app_id) as held:
-                found = await run_blocking(partial(_read, held, order.vault))
+                found = await run_blocking(partial(_read, held, order.vault, context))
+        except UnavailableError:
+            raise
         except AppShieldError as error:
             found = _Holding(highest=0, versions=(), damaged=(str(error),))
         return outcome(
@@ -60,8 +74,27 @@ class Cataloguing:
             vault=order.vault,
             highest_version=found.highest,
             versions=found.versions,
-            damaged=found.damaged,
+            damaged=found.damaged[:_DAMAGED_MAX],
+            listed_at=listed_at,
         )
+
+
+def parts_of(found: ApplicationFound, bytes_max: int = _PART_BYTES_MAX) -> list[ApplicationFound]:
+    """Cut a finding into parts that the bus carries; one part for most. Pure."""
+    groups: list[list[VersionRecord]] = [[]]
+    size = 0
+    for version in found.versions:
+        size += len(msgspec.json.encode(version))
+        if size > bytes_max and groups[-1]:
+            groups.append([])
+            size = len(msgspec.json.encode(version))
+        groups[-1].append(version)
+    starts = [0, *(group[0].facts.number for group in groups[1:])]
+    ends = [*(start - 1 for start in starts[1:]), 0]
+    return [
+        msgspec.structs.replace(found, versions=tuple(group), first=first, last=last)
+        for group, first, last in zip(groups, starts, ends, strict=True)
+    ]
 
 
 class _Holding(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,13 +105,14 @@ class _Holding(msgspec.Struct, frozen=True, kw_only=True):
     damaged: tuple[str, ...]
 
 
-def _read(held: HeldRepository, vault: str, _: Cancelled) -> _Holding:
+def _read(held: HeldRepository, vault: str, context: StepContext, _: Cancelled) -> _Holding:
     reader = Reader(held.repository)
     pins = held.shelf.pins()
     versions: list[VersionRecord] = []
     listing = held.repository.list_snapshots()
     damaged = [f"snapshot {bad.snapshot_id}: {bad.why}" for bad in listing.unreadable]
     for snapshot_id, document in listing.readable:
+        context.moved()
         try:
             node = reader.find(document.tree_id, VERSION_FILE)
             content = b"".join(reader.iter_file(node))

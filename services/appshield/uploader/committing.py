@@ -1,6 +1,7 @@
 """Make a version exist: join the trees, seal the snapshot document, put it where it counts.
 
-committed before?         answer (by the record of the run, else by the tag in the repository)
+committed before?         answer, by the tag in the repository
+sealed before, and whole? go on with those very bytes
 all stored blobs there?   else tell which sources were lost
 join, seal, write ahead   the first sealed document wins; every retry writes its very bytes
 number promised           before it is believed
@@ -13,7 +14,7 @@ from functools import partial
 
 import msgspec
 
-from appshield.bus import Bus, KeyExistsError
+from appshield.bus import Bus, Entry, KeyExistsError, StaleRevisionError
 from appshield.capture.layout import VERSION_FILE, app_tag, run_tag, version_tag
 from appshield.contracts.agents import CommitRecord
 from appshield.contracts.backups import BackupStored, CommitBackup, SourcesLost, VersionFacts
@@ -30,6 +31,7 @@ from appshield.repository import (
     seal_snapshot,
 )
 from appshield.repository.nodes import Node
+from appshield.repository.snapshots import check_sealed
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 
@@ -48,39 +50,57 @@ class Committing:
         order = order_of(command, CommitBackup)
         async with self._custody.held(order.vault, order.app_id) as held:
             context.moved()
-            sealed = await self._written_ahead(order)
+            found = await asyncio.to_thread(_committed, held.repository, order.run)
+            if found:
+                return _stored(order, found)
+            context.moved()
+            written = await self._commits.get(order.run)
+            sealed = await run_blocking(partial(_whole, held, written.value if written else None))
             if sealed is None:
-                found = await asyncio.to_thread(_committed, held.repository, order.run)
-                if found:
-                    return _stored(order, found)
                 context.moved()
                 lost = await run_blocking(partial(_lost, held, order.facts))
                 if lost:
                     names = tuple(lost)
                     return outcome(SourcesLost, order, sources=names, why=lost[names[0]])
                 context.moved()
-                sealed = await self._write_ahead(order, held)
+                sealed = await self._write_ahead(order, held, written)
             context.moved()
             await asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number)
             await context.ensure_wanted()
             await asyncio.to_thread(_publish, held, sealed)
         return _stored(order, sealed.snapshot_id)
 
-    async def _written_ahead(self, order: CommitBackup) -> SealedSnapshot | None:
-        entry = await self._commits.get(order.run)
-        return _sealed(entry.value) if entry else None
-
-    async def _write_ahead(self, order: CommitBackup, held: HeldRepository) -> SealedSnapshot:
+    async def _write_ahead(
+        self, order: CommitBackup, held: HeldRepository, useless: Entry[CommitRecord] | None
+    ) -> SealedSnapshot:
+        """Seal the document and keep it; of several who do so at once, the first one's counts."""
         made = await run_blocking(partial(_seal, held, order.facts))
         record = CommitRecord(snapshot_id=made.snapshot_id, sealed=made.sealed)
         try:
-            await self._commits.create(order.run, record)
-        except KeyExistsError:
-            first = await self._written_ahead(order)
+            if useless is None:
+                await self._commits.create(order.run, record)
+            else:
+                await self._commits.update(order.run, record, useless.revision)
+        except (KeyExistsError, StaleRevisionError):
+            first = await self._commits.get(order.run)
             if first is None:
                 raise
-            return first
+            return _sealed(first.value)
         return made
+
+
+def _whole(
+    held: HeldRepository, record: CommitRecord | None, _: Cancelled
+) -> SealedSnapshot | None:
+    """Give what was sealed before, if everything that it names is still in the repository.
+
+    A lock of ours that died with its worker let a stock client remove what no version named yet.
+    """
+    if record is None:
+        return None
+    sealed = _sealed(record)
+    document = check_sealed(held.repository, sealed)
+    return None if missing_blobs(held.repository, document.tree_id) else sealed
 
 
 def _lost(held: HeldRepository, facts: VersionFacts, _: Cancelled) -> dict[str, str]:
@@ -160,8 +180,7 @@ def _ordered(nodes: list[Node]) -> list[Node]:
 
 
 def _publish(held: HeldRepository, sealed: SealedSnapshot) -> None:
-    held.lock.ensure_held()
-    held.repository.publish_snapshot(sealed)
+    held.repository.publish_snapshot(sealed, lock=held.lock)
 
 
 def _committed(repository: Repository, run: str) -> str:

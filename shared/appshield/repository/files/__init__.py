@@ -5,12 +5,14 @@
     store_documents     small documents from memory to a tree
     store_stream        bytes of unknown length to a tree with one file
     open_directory_inside   from a relative path to a descriptor without following a link
+    flush_file_system   what was written is on the disk when it returns
 
 All of it is blocking; callers run it in a thread or process of its own.
 """
 
 from appshield.repository.files.confined import open_directory_inside
 from appshield.repository.files.documents import store_documents, store_stream
+from appshield.repository.files.flushing import flush_file_system
 from appshield.repository.files.problems import FileProblem, ProblemKind, shown
 from appshield.repository.files.restoring import RestoredDirectory, restore_directory
 from appshield.repository.files.storing import StoredDirectory, store_directory
@@ -23,6 +25,7 @@ __all__ = [
     "RestoredDirectory",
     "StoppedError",
     "StoredDirectory",
+    "flush_file_system",
     "open_directory_inside",
     "restore_directory",
     "shown",
