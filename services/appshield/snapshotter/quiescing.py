@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -25,7 +26,7 @@ from appshield.contracts.agents import Agent, QuiesceLease
 from appshield.contracts.message import StepCommand
 from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.contracts.streams import AGENTS, QUIESCED, RUNS
-from appshield.errors import AppShieldError, RunFailedError
+from appshield.errors import AppShieldError, RunFailedError, UnavailableError
 from appshield.podvolumes.components import NoWorkloadError
 from appshield.service import Clock, pause
 from appshield.vault import ApplicationShelf
@@ -101,6 +102,7 @@ class Quiescing:
         self._shelves = shelves
         self._clock = clock
         self._tried: dict[str, _Kept] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @contextlib.asynccontextmanager
     async def quiesced(
@@ -135,10 +137,21 @@ class Quiescing:
         state.lasted_ms = round((time.monotonic() - started) * 1000)
 
     async def release(self, app_id: str, run: str) -> None:
-        """Resume an application that this run left quiesced."""
+        """Resume an application that this run left quiesced.
+
+        Raises:
+            UnavailableError: another snapshotter is at it right now.
+        """
         entry = await self._promises.get(app_id)
-        if entry is not None and entry.value.run == run:
-            await self._keep_promise(entry)
+        if entry is None or entry.value.run != run:
+            return
+        await self._keep_promise(entry)
+        if await self._promises.get(app_id) is not None:
+            raise UnavailableError(
+                f"application {entry.value.namespace}/{entry.value.name} has not resumed yet",
+                why="another snapshotter is resuming it",
+                next_step="The step is tried again in a moment.",
+            )
 
     async def keep_promises(self, stopping: asyncio.Event) -> None:
         """Resume whatever is past its time, until told to stop."""
@@ -151,7 +164,7 @@ class Quiescing:
 
     async def resume_late(self) -> None:
         """Resume every application whose promise is past its time, or made by a dead worker."""
-        alive = {self._worker, *[entry.value.worker async for entry in self._agents.items()]}
+        alive = await self._alive()
         promises = [entry async for entry in self._promises.items()]
         self._tried = {e.key: self._tried.get(e.key, _Kept()) for e in promises}
         for entry in promises:
@@ -208,9 +221,6 @@ class Quiescing:
             components=tuple(part.name for part in parts),
             resume_by=self._clock.now() + timedelta(seconds=hooks_s + block_s + _GRACE_S),
         )
-        return await self._write(lease)
-
-    async def _write(self, lease: QuiesceLease) -> Entry[QuiesceLease]:
         revision = await self._promises.put(lease.app_id, lease)
         return Entry(key=lease.app_id, value=lease, revision=revision)
 
@@ -249,7 +259,9 @@ class Quiescing:
         parts = [p for p in application.components if p.name in promise.value.components]
         failed = await asyncio.gather(*(self._resume_one(application, part) for part in parts))
         if any(failed):
-            await self._write(msgspec.structs.replace(promise.value, resume_by=self._clock.now()))
+            due = msgspec.structs.replace(promise.value, resume_by=self._clock.now())
+            with contextlib.suppress(StaleRevisionError):
+                await self._promises.update(promise.key, due, promise.revision)
             raise RunFailedError(
                 f"application {application.namespace}/{application.name} did not resume",
                 why="; ".join(text for text in failed if text),
@@ -282,10 +294,43 @@ class Quiescing:
             await asyncio.to_thread(shelf.unstage, promise.run)
 
     async def _keep_promise(self, entry: Entry[QuiesceLease]) -> None:
+        """Take a promise over and keep it, unless it is in other hands by now.
+
+        Taken over first, so that none of our resume hooks runs late, into the next time that the
+        application is quiesced: whoever does that first waits here, or sees whose it is.
+        """
         promise = entry.value
         shelf = await self._shelves.shelf(promise.vault, promise.app_id)
         content = await asyncio.to_thread(shelf.staged, promise.run, promise.staged_sha256)
-        await self._resume(entry, CapturedApplication.decode(content))
+        application = CapturedApplication.decode(content)
+        async with self._turns.setdefault(entry.key, asyncio.Lock()):
+            with contextlib.suppress(StaleRevisionError):
+                ours = await self._take_over(entry.key, application)
+                if ours is not None:
+                    await self._resume(ours, application)
+
+    async def _take_over(
+        self, key: str, application: CapturedApplication
+    ) -> Entry[QuiesceLease] | None:
+        found = await self._promises.get(key)
+        if found is None or not self._is_free(found.value, await self._alive()):
+            return None
+        hooks_s = sum(part.resume.timeout_s for part in application.components if part.resume)
+        ours = msgspec.structs.replace(
+            found.value,
+            worker=self._worker,
+            resume_by=self._clock.now() + timedelta(seconds=hooks_s + _GRACE_S),
+        )
+        revision = await self._promises.update(key, ours, found.revision)
+        return Entry(key=key, value=ours, revision=revision)
+
+    def _is_free(self, promise: QuiesceLease, alive: set[str]) -> bool:
+        """Say whether we may keep a promise: it is ours, late, or its maker is dead."""
+        late = self._clock.now() >= promise.resume_by
+        return late or promise.worker == self._worker or promise.worker not in alive
+
+    async def _alive(self) -> set[str]:
+        return {self._worker, *[entry.value.worker async for entry in self._agents.items()]}
 
 
 def quiesced_parts(components: Sequence[CapturedComponent]) -> list[CapturedComponent]:

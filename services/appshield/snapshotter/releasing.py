@@ -46,12 +46,17 @@ class Releasing:
         try:
             await self._quiescing.release(order.app_id, order.run)
         finally:
-            await self._remove_objects(order.run, order.app.namespace, context)
+            await self.remove_objects(order.run, order.app.namespace, context)
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         await asyncio.to_thread(shelf.unstage, order.run)
         return outcome(SnapshotReleased, order)
 
-    async def _remove_objects(self, run: str, namespace: str, context: StepContext) -> None:
+    async def remove_objects(self, run: str, namespace: str, context: StepContext) -> None:
+        """Remove what the run made in the cluster.
+
+        Raises:
+            UnavailableError: something is still being deleted after a minute.
+        """
         for kind in (POD, PVC):
             await self._remove(kind, run, self._namespace)
             context.moved()

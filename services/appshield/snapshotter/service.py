@@ -6,10 +6,10 @@ from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.backups import ReleaseSnapshot, TakeSnapshot
 from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.podvolumes.hooks import ContainerHooks
 from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
 from appshield.snapshotter.exposing import Exposing
-from appshield.snapshotter.hooks import ContainerHooks
 from appshield.snapshotter.quiescing import Quiescing
 from appshield.snapshotter.releasing import Releasing
 from appshield.snapshotter.settings import Settings
@@ -56,6 +56,7 @@ def build(
     taking = Taking(
         cluster,
         quiescing=quiescing,
+        releasing=releasing,
         shelves=shelves,
         exposing=Exposing(
             cluster,

@@ -24,14 +24,15 @@ from appshield.language.resolved import ResolvedComponent
 from appshield.manifests.consistency import consistency
 from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
 from appshield.podvolumes.components import container_of, running_pods
+from appshield.podvolumes.hooks import chosen_pods
 from appshield.service import SystemClock, together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
-from appshield.snapshotter.hooks import chosen_pods
 from appshield.snapshotter.quiescing import Quiescing, Shelves
 from appshield.snapshotter.reading import Reading, read_application
+from appshield.snapshotter.releasing import Releasing
 
 _READS_MAX = 4
 
@@ -53,12 +54,14 @@ class Taking:
         cluster: Cluster,
         *,
         quiescing: Quiescing,
+        releasing: Releasing,
         shelves: Shelves,
         exposing: Exposing,
         cut_timeout_s: float,
     ) -> None:
         self._cluster = cluster
         self._quiescing = quiescing
+        self._releasing = releasing
         self._shelves = shelves
         self._exposing = exposing
         self._cut_timeout_s = cut_timeout_s
@@ -72,7 +75,9 @@ class Taking:
             RunFailedError: a hook or a snapshot failed.
         """
         order = order_of(command, TakeSnapshot)
+        # what an earlier attempt cut holds another moment: beside new cuts it would be no point
         await self._quiescing.release(order.app_id, order.run)
+        await self._releasing.remove_objects(order.run, order.app.namespace, context)
         before = await read_application(self._cluster, order.app)
         planning = plan_of(before)
         captured = capture(before, planning.volumes)

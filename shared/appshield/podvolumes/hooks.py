@@ -62,7 +62,7 @@ class ContainerHooks:
             raise RunFailedError(
                 f"the {what} hook of component {component.name} in {place} failed",
                 why=why,
-                next_step="Correct the hook in the Application document, then back up again.",
+                next_step="Correct the hook in the Application document, then try again.",
             )
 
     async def _failure(self, place: PodRef, hook: CapturedHook, discretion: Discretion) -> str:
