@@ -29,7 +29,7 @@ from appshield.local.connection import read_connection
 from appshield.local.home import Home
 from appshield.local.programs import pid_file
 from appshield.local.up import PRIMARY, Target, run_up
-from appshield.vault import Vault
+from appshield.vault import Vault, open_vault
 from appshield.vault.finding import ClusterVaults
 from restic_binary import Restic
 from waiting import wait_until
@@ -121,10 +121,10 @@ class Installation:
         """Open the Vault of the installation."""
         return await ClusterVaults(self.cluster).open(PRIMARY)
 
-    async def restic_environment(self, app_id: str) -> dict[str, str]:
+    async def restic_environment(self, app_id: str, vault: str = PRIMARY) -> dict[str, str]:
         """Say how a stock restic reaches the repository of an application."""
-        access = await ClusterVaults(self.cluster).access(PRIMARY)
-        shelf = (await self.vault()).application(app_id)
+        access = await ClusterVaults(self.cluster).access(vault)
+        shelf = open_vault(access).application(app_id)
         location = access.location
         prefix = f"{location.prefix}/" if location.prefix else ""
         path = f"{location.bucket}/{prefix}applications/{app_id}/repository"
@@ -136,9 +136,11 @@ class Installation:
             "AWS_SECRET_ACCESS_KEY": access.credentials.secret_key,
         }
 
-    async def restic(self, restic: Restic, app_id: str, *arguments: str | Path) -> bytes:
+    async def restic(
+        self, restic: Restic, app_id: str, *arguments: str | Path, vault: str = PRIMARY
+    ) -> bytes:
         """Run a stock restic on the repository of an application and return its output."""
-        environment = await self.restic_environment(app_id)
+        environment = await self.restic_environment(app_id, vault)
         return await asyncio.to_thread(
             restic.run,
             environment["RESTIC_REPOSITORY"],
