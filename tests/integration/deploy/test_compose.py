@@ -1,5 +1,6 @@
 """compose.yaml is read by the library with which `docker compose config` reads it."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ SOURCES = Path(__file__).parent / "compose"
 VERSION = "2.6.0"
 
 
-async def _loader(scratch: Path) -> Path:
+def _loader(scratch: Path) -> Path:
     """Build the loader once; it is a few lines over compose-go."""
     program = cache_folder() / "bin" / f"compose-config-{VERSION}"
     if program.exists():
@@ -25,7 +26,7 @@ async def _loader(scratch: Path) -> Path:
     built = scratch / "compose-config"
     sources = shutil.copytree(SOURCES, scratch / "sources")
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
-    command = [str(await find_go()), "build", "-o", str(built), "."]
+    command = [str(asyncio.run(find_go())), "build", "-o", str(built), "."]
     subprocess.run(command, cwd=sources, env=environment, check=True, capture_output=True)
     program.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(built, program.with_suffix(".new"))
@@ -34,9 +35,9 @@ async def _loader(scratch: Path) -> Path:
 
 
 @pytest.mark.timeout(BUILD_TIMEOUT_S)
-async def test_compose_accepts_the_file_and_it_names_every_service(tmp_path: Path) -> None:
+def test_compose_accepts_the_file_and_it_names_every_service(tmp_path: Path) -> None:
     """The bus, the store and all services, on loopback, with the store's safe options."""
-    loader = await _loader(tmp_path)
+    loader = _loader(tmp_path)
     environment = {**os.environ, "APPSHIELD_COMPOSE": str(tmp_path)}
     command = [loader, ROOT / "compose.yaml"]
     loaded = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
