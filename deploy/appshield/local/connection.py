@@ -6,14 +6,17 @@ The environment goes first: `APPSHIELD_NATS_URL` with `APPSHIELD_NATS_SEED_FILE`
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from appshield.bus import BusAccess
 from appshield.errors import NotFoundError
-from appshield.kubernetes import ClusterAccess
 from appshield.local.embedded.private_file import read_private, write_private
 from appshield.local.home import Home
+
+if TYPE_CHECKING:  # the command line starts without it
+    from appshield.kubernetes import ClusterAccess
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +33,10 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         seed = Path(self.users_folder) / f"{user}.nk" if self.users_folder else None
         return BusAccess(url=self.nats_url, user=user, seed_file=str(seed or ""))
 
-    def kubernetes(self) -> ClusterAccess:
+    def kubernetes(self) -> "ClusterAccess":
         """Say how to reach the cluster."""
+        from appshield.kubernetes import ClusterAccess
+
         return ClusterAccess(kubeconfig=self.kubeconfig, context=self.context)
 
 

@@ -1,7 +1,5 @@
 """Every command: its name, its line of help, and where it is, which is imported when it is run."""
 
-from importlib.metadata import version
-
 from cyclopts import App, Group
 
 from appshield.cli.exits import exit_table
@@ -23,7 +21,7 @@ _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
         "demonstration:demo",
         "Set all up and prove the main job on a real cluster.",
     ),
-    (_PROTECTING, "apply", "documents:apply", "Check documents and put them into the cluster."),
+    (_PROTECTING, "apply", "applying:apply", "Check documents and put them into the cluster."),
     (_PROTECTING, "validate", "documents:validate", "Check documents; ask no cluster."),
     (_PROTECTING, "backup", "backups:backup", "Make a version of an application now."),
     (_PROTECTING, "restore", "restores:restore", "Bring a version back."),
@@ -77,6 +75,12 @@ _GROUPS: tuple[tuple[Group, str, str, tuple[tuple[str, str, str], ...]], ...] = 
 )
 
 
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("appshield")
+
+
 def command_line() -> App:
     """Build the tree of commands; none of their modules is imported."""
     root = App(
@@ -84,7 +88,7 @@ def command_line() -> App:
         help=_HELP,
         help_format="plaintext",
         help_epilogue=f"Exit codes:\n{exit_table()}",
-        version=lambda: version("appshield"),
+        version=_version,
     )
     for group, name, place, text in _COMMANDS:
         root.command(f"{_PACKAGE}.{place}", name=name, help=text, group=group, help_epilogue="")

@@ -77,12 +77,12 @@ async def local_facts(home: Home, kubeconfig: str) -> ClusterFacts | None:
 
 
 def _settings_of(home: Home, kubeconfig: str) -> ClusterSettings | None:
-    if not kubeconfig:
-        return ClusterSettings.from_environment(os.environ)
     file = Path(kubeconfig).absolute()
     try:
+        if not kubeconfig:
+            return ClusterSettings.from_environment(os.environ)
         settings = ClusterSettings(home=file.parent, cache=home.cache, name=file.parent.name)
-    except InvalidInputError:  # a folder of another kind
+    except InvalidInputError:  # no local cluster can be there
         return None
     return settings if settings.layout.kubeconfig == file else None
 

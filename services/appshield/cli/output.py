@@ -27,9 +27,14 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 def quiet_logs() -> None:
     """Let libraries log trouble only, to standard error."""
-    from appshield.service.logs import set_up_logs
+    import logging
 
-    set_up_logs("command-line", form="console", level="error")
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def say(line: str = "") -> None:

@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from appshield.bus import Bus
 from appshield.cli.output import quiet_logs
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS
-from appshield.errors import AppShieldError, InvalidInputError, UnavailableError
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.errors import InvalidInputError, UnavailableError
 from appshield.local.connection import bus_access, read_connection
 from appshield.local.home import Home
+
+if TYPE_CHECKING:  # imported where it is used: most commands do without
+    from appshield.kubernetes import Cluster, ClusterAccess
 
 PERSON = "person"
 OPERATOR = "operator"
@@ -44,26 +47,34 @@ class Reach:
             DeniedError: the user's key is not accepted.
         """
         access = bus_access(self.home, self.environment, user)
-        try:
-            async with Bus.connect(
-                access, name="appshield", deadline_s=_CONNECT_DEADLINE_S
-            ) as connected:
-                yield connected
-        except UnavailableError as error:
-            raise _told_what_to_start(error, self.environment) from error
+        connecting = Bus.connect(access, name="appshield", deadline_s=_CONNECT_DEADLINE_S)
+        async with AsyncExitStack() as stack:
+            try:
+                connected = await stack.enter_async_context(connecting)
+            except UnavailableError as error:
+                if self.environment.get("APPSHIELD_NATS_URL"):
+                    raise
+                raise UnavailableError(
+                    error.what, why=error.why, next_step="Start it with `appshield up`."
+                ) from error
+            yield connected
 
     @asynccontextmanager
-    async def cluster(self) -> AsyncIterator[Cluster]:
+    async def cluster(self) -> AsyncIterator["Cluster"]:
         """Connect to the cluster that the environment or the installation names."""
+        from appshield.kubernetes import Cluster
+
         async with Cluster.connect(self.cluster_access()) as connected:
             yield connected
 
-    def cluster_access(self) -> ClusterAccess:
+    def cluster_access(self) -> "ClusterAccess":
         """Say which cluster that is.
 
         Raises:
             NotFoundError: nothing names a cluster.
         """
+        from appshield.kubernetes import ClusterAccess
+
         kubeconfig = self.environment.get("KUBECONFIG", "")
         context = self.environment.get("APPSHIELD_CONTEXT", "")
         if kubeconfig or context:
@@ -96,13 +107,3 @@ class Reach:
                 next_step="Set APPSHIELD_CLUSTER to the one that is meant.",
             )
         return names[0]
-
-
-def _told_what_to_start(error: AppShieldError, environment: Mapping[str, str]) -> UnavailableError:
-    """Add what to do to an error that only says that nobody answers."""
-    if error.next_step:
-        return UnavailableError(error.what, why=error.why, next_step=error.next_step)
-    start = "Check APPSHIELD_NATS_URL." if environment.get("APPSHIELD_NATS_URL") else ""
-    return UnavailableError(
-        error.what, why=error.why, next_step=start or "Start it with `appshield up`."
-    )

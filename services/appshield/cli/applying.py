@@ -1,0 +1,100 @@
+"""`appshield apply`: checked documents into the cluster, until the planner works by them."""
+
+import asyncio
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from appshield.bus import Bus
+from appshield.cli.documents import name_of, read_files
+from appshield.cli.output import note, say
+from appshield.cli.reaching import Reach
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.streams import APPLICATIONS
+from appshield.errors import AppShieldError, DeadlineError, RefusedError
+from appshield.kubernetes import Cluster, Object
+from appshield.kubernetes.kinds import APPLICATION, POLICY, VAULT
+from appshield.language.object_reading import read_object
+from appshield.language.reading import Document
+from appshield.language.resolving import revision
+
+_KINDS = {kind.kind: kind for kind in (APPLICATION, POLICY, VAULT)}
+_KNOWN_WITHIN_S = 15.0
+
+
+async def apply(
+    *,
+    file: Annotated[
+        list[str],
+        Parameter(
+            name=("--file", "-f"),
+            help="YAML or JSON; - is standard input.",
+            consume_multiple=True,
+            allow_leading_hyphen=True,
+        ),
+    ],
+    namespace: Annotated[
+        str,
+        Parameter(name=("--namespace", "-n"), help="For documents that name none."),
+    ] = "",
+) -> None:
+    """Check documents, put them into the cluster, and wait until the planner knows them."""
+    documents = read_files(file)
+    reach = Reach.here()
+    async with reach.cluster() as cluster:
+        applied = [await _apply(cluster, document, namespace) for document in documents]
+    await _until_known(reach, [obj for obj in applied if obj["kind"] == APPLICATION.kind])
+
+
+async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:
+    body = document.object
+    kind = _KINDS[body["kind"]]
+    if kind.namespaced:
+        body["metadata"].setdefault("namespace", namespace or "default")
+    applied = await cluster.apply(kind, body)
+    say(f"{name_of(applied)} applied")
+    return applied
+
+
+async def _until_known(reach: Reach, applications: list[Object]) -> None:
+    """Wait until the planner works by what was applied; without an installation say so."""
+    if not applications:
+        return
+    try:
+        async with reach.bus() as bus:
+            cluster = await reach.cluster_name(bus)
+            for obj in applications:
+                await _known(bus, cluster, obj)
+    except AppShieldError as error:
+        if isinstance(error, RefusedError):
+            raise
+        note(f"warning: AppShield does not know it yet: {error}")
+
+
+async def _known(bus: Bus, cluster: str, obj: Object) -> None:
+    """Wait for the planner's record of this very object and content.
+
+    Raises:
+        RefusedError: the watcher refuses the document; the last good one stays in force.
+    """
+    uid, name = obj["metadata"]["uid"], name_of(obj)
+    wanted = revision(read_object(obj).spec)
+    stopping = asyncio.Event()
+    try:
+        async with asyncio.timeout(_KNOWN_WITHIN_S):
+            watch = bus.bucket(APPLICATIONS, ApplicationRecord).watch(stopping=stopping)
+            async for change in watch:
+                record = change.value
+                if record is None or record.uid != uid or record.app.cluster != cluster:
+                    continue
+                if record.refused:
+                    raise RefusedError(f"{name} is not accepted", why=record.refused)
+                if record.revision == wanted:
+                    return
+    except TimeoutError as error:
+        raise DeadlineError(
+            f"{name} was not taken up within {_KNOWN_WITHIN_S:g} s",
+            next_step="Check that `appshield up` runs against this cluster.",
+        ) from error
+    finally:
+        stopping.set()
