@@ -7,8 +7,9 @@ from appshield.capture import CapturedComponent, Discretion
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import DumpLoaded, LoadDump
 from appshield.custody import Custody
-from appshield.errors import DamagedError, InvalidInputError, RunFailedError
+from appshield.errors import DamagedError, InvalidInputError
 from appshield.kubernetes import Cluster, PodRef
+from appshield.podvolumes.commands import run_command
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.repository import Reader
 from appshield.restorer.reading import VersionContent, read_version
@@ -26,7 +27,7 @@ class Feeding:
         """Load one dump whole.
 
         Raises:
-            RunFailedError: the load command ended with another code than 0.
+            RunFailedError: the load command failed.
             DamagedError: not every byte arrived.
         """
         order = order_of(command, LoadDump)
@@ -44,28 +45,22 @@ class Feeding:
                 pods[0]["metadata"]["name"],
                 container_of(pods[0], component.load),
             )
-            done = await self._cluster.execute(
+            done = await run_command(
+                self._cluster,
                 where,
-                component.load.command,
+                component.load,
+                what=f"loading the dump of {component.name}",
+                next_step="Let the load command read its input to the end, then restore again.",
+                discretion=Discretion.of(content.objects, content.application.components),
                 stdin=_pieces(reader.iter_file(node), context, node.size_bytes),
-                timeout_s=component.load.timeout_s,
-            )
-        if done.exit_code != 0:
-            raise RunFailedError(
-                f"loading the dump of {component.name} in {where} ended with {done.exit_code}",
-                why=_told(content, done.stderr_tail),
-                next_step="Correct the load command, then restore again.",
             )
         if done.stdin_bytes != node.size_bytes:
             raise DamagedError(
                 f"the dump of {component.name} was not loaded whole",
                 why=f"{done.stdin_bytes} of {node.size_bytes} bytes were taken",
+                next_step="Restore again.",
             )
         return outcome(DumpLoaded, order, source=order.dump.source, bytes_written=done.stdin_bytes)
-
-
-def _told(content: VersionContent, words: str) -> str:
-    return Discretion.of(content.objects, content.application.components).told(words)
 
 
 async def _pieces(read: Iterator[bytes], context: StepContext, total: int) -> AsyncIterator[bytes]:

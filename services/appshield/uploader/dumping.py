@@ -11,6 +11,7 @@ from appshield.contracts.sources import DumpSource, StoredSource
 from appshield.custody import HeldRepository
 from appshield.errors import DamagedError, InvalidInputError, RunFailedError
 from appshield.kubernetes import Cluster, PodRef
+from appshield.podvolumes.commands import run_command
 from appshield.repository import Writer
 from appshield.repository.files import store_stream
 from appshield.service import Cancelled, run_blocking
@@ -29,7 +30,7 @@ async def store_dump(
     """Run the dump command and store what it writes, counted at both ends.
 
     Raises:
-        RunFailedError: the command ended with another code than 0.
+        RunFailedError: the command failed.
         DamagedError: the bytes stored are not those that the command wrote.
     """
     component = _component(captured, source.component)
@@ -49,6 +50,7 @@ async def store_dump(
         raise DamagedError(
             f"the dump of {source.component} is not whole",
             why=f"the command wrote {written} bytes, {stored.bytes_read} were stored",
+            next_step="Back up again; nothing of it was kept.",
         )
     return stored
 
@@ -79,15 +81,15 @@ async def _run(
     if component.dump is None:
         raise InvalidInputError(f"component {component.name} declares no dump")
     pod = PodRef(source.pod_namespace, source.pod, source.container)
-    done = await cluster.execute(
-        pod, component.dump.command, stdout=pipe.write, timeout_s=component.dump.timeout_s
+    done = await run_command(
+        cluster,
+        pod,
+        component.dump,
+        what=f"the dump of {source.component}",
+        next_step="Correct the dump command or the component, then back up again.",
+        discretion=Discretion.of(captured.objects, captured.components),
+        stdout=pipe.write,
     )
-    if done.exit_code != 0:
-        raise RunFailedError(
-            f"the dump of {source.component} in {pod} ended with code {done.exit_code}",
-            why=Discretion.of(captured.objects, captured.components).told(done.stderr_tail),
-            next_step="Correct the dump command or the component, then back up again.",
-        )
     return done.stdout_bytes
 
 

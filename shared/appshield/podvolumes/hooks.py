@@ -1,8 +1,9 @@
 """Run hooks in containers: the pods of a component's workload, chosen as the hook says."""
 
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook, Discretion
-from appshield.errors import DeadlineError, InvalidInputError, NotFoundError, RunFailedError
+from appshield.errors import NotFoundError
 from appshield.kubernetes import Cluster, Object, PodRef
+from appshield.podvolumes.commands import run_command
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.service import together
 
@@ -56,26 +57,15 @@ class ContainerHooks:
         hook: CapturedHook,
         discretion: Discretion,
     ) -> None:
-        what = "quiesce" if hook is component.quiesce else "resume"
-        why = await self._failure(place, hook, discretion)
-        if why:
-            raise RunFailedError(
-                f"the {what} hook of component {component.name} in {place} failed",
-                why=why,
-                next_step="Correct the hook in the Application document, then try again.",
-            )
-
-    async def _failure(self, place: PodRef, hook: CapturedHook, discretion: Discretion) -> str:
-        """Run the hook in one place; say why it failed, or nothing."""
-        try:
-            done = await self._cluster.execute(place, hook.command, timeout_s=hook.timeout_s)
-        except InvalidInputError as error:
-            return error.why
-        except DeadlineError:
-            return f"it did not end within {hook.timeout_s:g} s, and may still run there"
-        if done.exit_code == 0:
-            return ""
-        return f"it ended with {done.exit_code}: {discretion.told(done.stderr_tail)}".rstrip(": ")
+        kind = "quiesce" if hook is component.quiesce else "resume"
+        await run_command(
+            self._cluster,
+            place,
+            hook,
+            what=f"the {kind} hook of component {component.name}",
+            next_step="Correct the hook in the Application document, then try again.",
+            discretion=discretion,
+        )
 
 
 def chosen_pods(pods: list[Object], hook: CapturedHook) -> list[Object]:

@@ -1,0 +1,44 @@
+"""Run a command that an Application document declares, in a container of the application."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from appshield.capture import CapturedHook, Discretion
+from appshield.errors import DamagedError, DeadlineError, InvalidInputError, RunFailedError
+from appshield.kubernetes import Cluster, ExecOutcome, PodRef
+
+
+async def run_command(
+    cluster: Cluster,
+    place: PodRef,
+    hook: CapturedHook,
+    *,
+    what: str,
+    next_step: str,
+    discretion: Discretion,
+    stdin: AsyncIterator[bytes] | None = None,
+    stdout: Callable[[bytes], Awaitable[None]] | None = None,
+) -> ExecOutcome:
+    """Run `hook` in `place` to its good end; `what` names it in errors ("the dump of db").
+
+    Raises:
+        RunFailedError: it ended with another code than 0, not in its time, or cannot be run.
+        DamagedError: it succeeded, but not every byte went through.
+        UnavailableError: the container cannot be reached now.
+    """
+    named = f"{what} in {place}"
+    try:
+        done = await cluster.execute(
+            place, hook.command, timeout_s=hook.timeout_s, stdin=stdin, stdout=stdout
+        )
+    except InvalidInputError as error:
+        raise RunFailedError(f"{named} failed", why=error.why, next_step=next_step) from error
+    except DeadlineError as error:
+        why = f"it did not end within {hook.timeout_s:g} s, and may still run there"
+        raise RunFailedError(f"{named} failed", why=why, next_step=next_step) from error
+    except DamagedError as error:
+        raise DamagedError(f"{named} is not whole", why=error.why, next_step=next_step) from error
+    if done.exit_code != 0:
+        words = discretion.told(done.stderr_tail)
+        why = f"it ended with {done.exit_code}" + (f": {words}" if words else "")
+        raise RunFailedError(f"{named} failed", why=why, next_step=next_step)
+    return done
