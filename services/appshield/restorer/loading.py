@@ -90,7 +90,13 @@ def _load(
             context.progress(bytes_done, order.volume.size_bytes)
 
         done = restore_directory(
-            root, node.subtree, reader, root_node=node, progress=progress, cancelled=cancelled
+            root,
+            node.subtree,
+            reader,
+            root_node=node,
+            progress=progress,
+            cancelled=cancelled,
+            delete_extra=True,  # what an interrupted restore let the application write
         )
         flushing.flush()
         return done

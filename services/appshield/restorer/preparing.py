@@ -16,6 +16,7 @@ from appshield.manifests.relocating import link_owners
 from appshield.podvolumes import holder_pod, is_running
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.reading import read_version
+from appshield.restorer.stopping import stop_ours
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 
@@ -45,6 +46,14 @@ class Preparing:
             if obj["kind"] == "PersistentVolumeClaim"
         }
         mark = mark_of(order)
+        await stop_ours(
+            self._cluster,
+            content.objects,
+            mark,
+            namespace=order.target_namespace,
+            claims={volume.claim for volume in order.volumes},
+            timeout_s=self._timeout_s,
+        )
         prepared = await together(
             self._prepare_one(order, volume, claims.get(volume.claim), mark, context)
             for volume in order.volumes

@@ -12,13 +12,14 @@ from appshield.podvolumes.holder import (
     labels_of,
     selector_of,
 )
-from appshield.podvolumes.opening import MountedVolume, open_pod_volume
+from appshield.podvolumes.opening import MountedVolume, claims_of, open_pod_volume
 from appshield.podvolumes.removing import remove
 
 __all__ = [
     "MANAGED",
     "RUN_LABEL",
     "MountedVolume",
+    "claims_of",
     "holder_pod",
     "is_running",
     "labels_of",

@@ -95,7 +95,7 @@ async def open_pod_volume(
         raise RefusedError(f"pod {pod_namespace}/{pod} is another one than the order names")
     if found["spec"].get("nodeName") != node:
         raise RefusedError(f"pod {pod_namespace}/{pod} does not run on node {node}")
-    if claim not in _claims_of(found):
+    if claim not in claims_of(found):
         raise RefusedError(f"pod {pod_namespace}/{pod} does not mount the claim {claim}")
     bound = await _get(cluster, PVC, claim, pod_namespace)
     volume = bound["spec"].get("volumeName", "")
@@ -122,7 +122,8 @@ def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
     )
 
 
-def _claims_of(pod: Object) -> set[str]:
+def claims_of(pod: Object) -> set[str]:
+    """Name the claims that a pod uses."""
     claims = set()
     for volume in pod["spec"].get("volumes", []):
         if "persistentVolumeClaim" in volume:
