@@ -16,6 +16,9 @@ DAY_S = 86_400.0
 DUPLICATE_WINDOW_S = 120.0
 STREAM_NAME_BEGINS = "APPSHIELD_"
 DELIVER_FOREVER = -1
+WORKER_ACK_WAIT_S = 12.0
+"""How soon the order of a worker that died is given to another."""
+WORKER_SILENCE_MAX_S = 30.0
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,15 +42,18 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One durable consumer: who reads what, how long a handler may be silent, how often it comes.
+    """One durable consumer: who reads what, when a message comes again, and how often.
 
-    Its name begins with its service, and a dash. `deliver_max` -1 means for ever.
+    Its name begins with its service, and a dash. A message comes again `ack_wait_s` after the last
+    sign of life of the process that has it. A handler may go `silence_max_s` without progress, 0
+    for as long as the process. `deliver_max` -1 means for ever.
     """
 
     name: str
     stream: str
     filters: tuple[str, ...]
     ack_wait_s: float = 30
+    silence_max_s: float = 0
     deliver_max: int = 8
     in_flight_max: int = 64
 
@@ -230,6 +236,8 @@ SNAPSHOTTER_ORDERS = ConsumerSpec(
     name="snapshotter-orders",
     stream=COMMANDS.name,
     filters=(orders("snapshot", "take"), orders("snapshot", "release")),
+    ack_wait_s=WORKER_ACK_WAIT_S,
+    silence_max_s=WORKER_SILENCE_MAX_S,
 )
 UPLOADER_ORDERS = ConsumerSpec(
     name="uploader-orders",
@@ -240,6 +248,8 @@ UPLOADER_ORDERS = ConsumerSpec(
         orders("backup", "commit"),
         orders("catalog", "rebuild"),
     ),
+    ack_wait_s=WORKER_ACK_WAIT_S,
+    silence_max_s=WORKER_SILENCE_MAX_S,
 )
 RESTORER_ORDERS = ConsumerSpec(
     name="restorer-orders",
@@ -251,6 +261,8 @@ RESTORER_ORDERS = ConsumerSpec(
         orders("dump", "load"),
         orders("restore", "finish"),
     ),
+    ack_wait_s=WORKER_ACK_WAIT_S,
+    silence_max_s=WORKER_SILENCE_MAX_S,
 )
 CONSUMERS = (
     PLANNER_FACTS,
@@ -271,4 +283,6 @@ def agent_consumer(service: ServiceName, cluster: str, node: str) -> ConsumerSpe
         name=f"{service}-{cluster.replace('.', '_')}-{node.replace('.', '_')}",
         stream=COMMANDS.name,
         filters=(orders(noun, verb, cluster=cluster, node=node),),
+        ack_wait_s=WORKER_ACK_WAIT_S,
+        silence_max_s=WORKER_SILENCE_MAX_S,
     )

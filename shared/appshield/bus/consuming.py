@@ -177,10 +177,11 @@ class ConsumeLoop:
     async def _watched(self, taken: Taken, delivery: Delivery) -> None:
         """Run the handler; say that it works for as long as it moves, stop it when it does not."""
         work = asyncio.ensure_future(self._handler(delivery))
-        silence_max_s = self._consumer.ack_wait_s
+        wait_s = self._consumer.ack_wait_s / HEARTBEATS_PER_WAIT
+        silence_max_s = self._consumer.silence_max_s or self._consumer.ack_wait_s
         try:
             while True:
-                await asyncio.wait({work}, timeout=silence_max_s / HEARTBEATS_PER_WAIT)
+                await asyncio.wait({work}, timeout=wait_s)
                 if work.done():
                     return work.result()
                 if delivery.silent_s() >= silence_max_s:

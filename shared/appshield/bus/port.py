@@ -155,7 +155,7 @@ class Bus(abc.ABC):
 
         The handler returns (done), raises `Retry` or `Reject`, or fails: then the message comes
         again after a growing pause, and is parked on `dead.<user>` when `deliver_max` is reached.
-        A handler that is silent for `ack_wait_s` (see `Delivery.moved`) is stopped and counts as
+        A handler that is silent for `silence_max_s` (see `Delivery.moved`) is stopped and counts as
         failed. After `stopping` nothing new begins and running handlers finish; cancel the call
         to end them: their messages go back at once.
         """

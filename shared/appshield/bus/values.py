@@ -80,7 +80,7 @@ class Delivery:
     def moved(self) -> None:
         """Say that the work makes progress; safe to call from any thread.
 
-        A handler that is silent for the consumer's `ack_wait_s` is stopped and its message
+        A handler that is silent for the consumer's `silence_max_s` is stopped and its message
         delivered again.
         """
         self._moved_at = time.monotonic()
