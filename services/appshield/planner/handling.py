@@ -5,6 +5,7 @@ returns, which acknowledges its cause. Called again, it finds its own work and g
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -14,9 +15,9 @@ from msgspec.structs import replace
 from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import BackupStored, RepositoryOpened
-from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.identities import AppRef
-from appshield.contracts.message import StepEvent
+from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
@@ -59,7 +60,7 @@ class Planner:
         self._leadership = leadership
         self._clock = clock
         # messages about one application take turns, so that they do not see each other half done
-        self._turns: WeakValueDictionary[AppRef, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[AppRef | str, asyncio.Lock] = WeakValueDictionary()
         self._moved: dict[tuple[str, str], datetime] = {}
 
     async def reconcile(self) -> None:
@@ -75,9 +76,11 @@ class Planner:
     async def handle(self, delivery: Delivery) -> None:
         """Handle any message that the planner consumes."""
         self._leadership.ensure()
-        turn = self._turns.setdefault(delivery.message.app, asyncio.Lock())
         try:
-            async with turn:
+            async with AsyncExitStack() as turns:
+                for whose in _whose_turns(delivery.message):
+                    turn = self._turns.setdefault(whose, asyncio.Lock())
+                    await turns.enter_async_context(turn)
                 await self._dispatch(delivery)
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
@@ -109,6 +112,8 @@ class Planner:
 
     async def _outcome(self, event: StepEvent) -> None:
         await self._record(event)
+        if isinstance(event, ApplicationFound):
+            return  # a finding on the way; the outcome of the step follows
         entry = await self._runs.get(event.run)
         if entry is None:
             structlog.get_logger().warning("outcome of an unknown run", run=event.run)
@@ -176,3 +181,13 @@ class Planner:
             for moved in [key for key in self._moved if key[0] == run.id]:
                 del self._moved[moved]
             await self._admission.settle(run)
+
+
+def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:
+    """Name what a message is about, so that those about the same are handled one by one.
+
+    The end of a catalog run waits for its findings, which are about other applications.
+    """
+    if isinstance(message, ApplicationFound | CatalogRebuilt):
+        return (message.run, message.app)
+    return (message.app,)

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.backups import VersionFacts
-from appshield.contracts.catalog import ApplicationFound, VersionRecord
+from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt, VersionRecord
 from appshield.contracts.identities import application_id
-from appshield.contracts.requests import RequestBackup
+from appshield.contracts.requests import RequestBackup, RequestCatalog
 from appshield.contracts.streams import APPLICATIONS
 from planner_world import APP, CUT_AT, World
 
@@ -83,6 +83,22 @@ async def test_parts_may_come_in_any_order_and_each_speaks_for_its_numbers_only(
     high = replace(found(5), first=4)
     assert await _told(world, high, low) == [1, 2, 5]
     assert (await world.record()).last_version == 5
+
+
+async def test_a_finding_is_not_the_end_of_its_run() -> None:
+    """The run goes on until the whole Vault was read."""
+    world = await _world()
+    await world.ask(RequestCatalog(app=APP, request_id="one", vault="primary"))
+    await world.settle()
+    [run] = await world.runs()
+    await _told(world, replace(found(1), run=run.id))
+    assert [run.state for run in await world.runs()] == ["running"]
+    rebuilt = CatalogRebuilt(
+        app=APP, run=run.id, step="rebuild", attempt=1, applications=1, versions=1
+    )
+    await world.bus.publish(rebuilt)
+    await world.settle()
+    assert [run.state for run in await world.runs()] == ["succeeded"]
 
 
 async def test_what_could_not_be_read_is_not_taken_for_gone() -> None:
