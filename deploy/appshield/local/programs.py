@@ -35,8 +35,8 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONPATH")
 
 
 def command_of(service: str) -> list[str]:
-    """Write the command line of a service."""
-    return [sys.executable, "-m", f"appshield.{service}"]
+    """Write the command line of a service; the kernel asks it to stop when its keeper dies."""
+    return ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", f"appshield.{service}"]
 
 
 def environment_of(

@@ -18,7 +18,7 @@ from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.object_store import EmbeddedObjectStore
 from appshield.local.embedded.process import OwnedProcess
 from appshield.local.home import Home
-from appshield.local.keeping import keep_running
+from appshield.local.keeping import keep_running, keep_serving
 from appshield.local.programs import SERVICES, Surroundings, command_of, environment_of
 from appshield.local.vaults import add_vault
 from appshield.watcher.kinds import install_kinds
@@ -48,9 +48,12 @@ async def run_up(
     report: Report,
     ready: asyncio.Event | None = None,
 ) -> None:
-    """Run AppShield until told to stop; `ready` is set when every service was started."""
+    """Run AppShield until told to stop; `ready` is set when every service is being started."""
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with _bus(home, environment, report) as users, _store(home, environment, report) as store:
+    async with (
+        _bus(home, environment, report) as (users, bus_server),
+        _store(home, environment, report) as store,
+    ):
         async with Cluster.connect(target.access) as cluster:
             name = target.name or await cluster.uid()
             report("installing AppShield's kinds and the Vault in the cluster")
@@ -74,7 +77,12 @@ async def run_up(
             holder_image=target.holder_image,
         )
         _tell_others(home, users("person"), surroundings)
+        servers = {"message bus": bus_server, "object store": store}
         async with asyncio.TaskGroup() as tasks:
+            for label, server in servers.items():
+                if server is not None:
+                    kept = keep_serving(label, server, stopping=stopping, report=report)
+                    tasks.create_task(kept, name=label)
             for service in SERVICES:
                 process = OwnedProcess(
                     service,
@@ -109,19 +117,21 @@ def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings) -> N
 @asynccontextmanager
 async def _bus(
     home: Home, environment: Mapping[str, str], report: Report
-) -> AsyncIterator[Callable[[str], BusAccess]]:
-    """Give the access of each user to the bus: the one that is named, else the embedded one."""
+) -> AsyncIterator[tuple[Callable[[str], BusAccess], EmbeddedBus | None]]:
+    """Give the access of each user to the bus that is named, else to the embedded one, and that."""
     url = environment.get("APPSHIELD_NATS_URL", "")
     if url:
         seeds = environment.get("APPSHIELD_NATS_USERS", "")
         report(f"using the message bus at {url}")
-        yield lambda user: BusAccess(
-            url=url, user=user, seed_file=f"{seeds}/{user}.nk" if seeds else ""
-        )
+
+        def access(user: str) -> BusAccess:
+            return BusAccess(url=url, user=user, seed_file=f"{seeds}/{user}.nk" if seeds else "")
+
+        yield access, None
         return
     report("starting the message bus")
     async with EmbeddedBus(home.bus) as embedded:
-        yield embedded.access
+        yield embedded.access, embedded
 
 
 @asynccontextmanager

@@ -162,6 +162,10 @@ class EmbeddedObjectStore:
         finally:
             self._lock.release()
 
+    async def wait(self) -> int:
+        """Wait for the server's end; return its exit code, negative for a signal."""
+        return await self._process.wait() if self._process else 0
+
     def _prepare(self) -> None:
         self._credentials = self._read_or_make_credentials()
         self._ports = self._choose_ports()
