@@ -151,8 +151,13 @@ class Installation:
 
 
 @asynccontextmanager
-async def installed(facts: ClusterFacts, folder: Path) -> AsyncIterator[Installation]:
-    """Run AppShield with a home of its own against the local cluster, for the time of the block."""
+async def installed(
+    facts: ClusterFacts, folder: Path, *, store: str = ""
+) -> AsyncIterator[Installation]:
+    """Run AppShield with a home of its own against the local cluster, for the time of the block.
+
+    With the store `none` it has no object store of its own: Vaults elsewhere are used.
+    """
     home = Home.from_environment({**os.environ, "APPSHIELD_HOME": str(folder)})
     access = ClusterAccess(kubeconfig=str(facts.kubeconfig))
     target = Target(
@@ -166,7 +171,7 @@ async def installed(facts: ClusterFacts, folder: Path) -> AsyncIterator[Installa
         run_up(
             home,
             target,
-            environment={**os.environ, "APPSHIELD_NATS_URL": ""},
+            environment={**os.environ, "APPSHIELD_NATS_URL": "", "APPSHIELD_STORE": store},
             stopping=stopping,
             report=lambda _: None,
             ready=ready,
