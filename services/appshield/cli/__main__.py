@@ -13,7 +13,10 @@ from appshield.errors import AppShieldError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (default: of the process) say; return the exit code."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = [
+        "/dev/stdin" if argument == "-" else argument  # the parser would take it for an option
+        for argument in (sys.argv[1:] if arguments is None else arguments)
+    ]
     try:
         return _run(given)
     except AppShieldError as error:

@@ -30,7 +30,6 @@ async def apply(
             name=("--file", "-f"),
             help="YAML or JSON; - is standard input.",
             consume_multiple=True,
-            allow_leading_hyphen=True,
         ),
     ],
     namespace: Annotated[

@@ -11,11 +11,12 @@ from appshield.errors import InvalidInputError
 from appshield.language.problems import DocumentError
 from appshield.language.reading import Document, read_documents
 
-_STDIN = "-"
+STANDARD_INPUT = "/dev/stdin"
+"""What a lone `-` means on the command line."""
 
 Files = Annotated[
     list[str],
-    Parameter(name="FILE", help="YAML or JSON; - is standard input.", allow_leading_hyphen=True),
+    Parameter(name="FILE", help="YAML or JSON; - is standard input."),
 ]
 
 
@@ -46,7 +47,7 @@ def read_files(files: list[str]) -> list[Document]:
 
 
 def _content(file: str) -> tuple[bytes, str]:
-    if file == _STDIN:
+    if file == STANDARD_INPUT:
         return sys.stdin.buffer.read(), "standard input"
     try:
         return Path(file).read_bytes(), file

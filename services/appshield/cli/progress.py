@@ -107,7 +107,7 @@ class Lines:
 
 
 class Bars:
-    """A bar for each step that runs: bytes, rate, and when it will be done."""
+    """A bar for each step that moves bytes: how many, how fast, and when it will be done."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -143,7 +143,7 @@ class Bars:
         """Add bars for steps that run, take those away that do not."""
         running = {step.name for step in run.steps if step.state == "running"}
         for name in running - self._tasks.keys():
-            self._tasks[name] = self._bars.add_task(name, total=None)
+            self._tasks[name] = self._bars.add_task(name, total=None, visible=False)
         for name in self._tasks.keys() - running:
             self._bars.remove_task(self._tasks.pop(name))
         self._lines.run_changed(run)
@@ -152,7 +152,10 @@ class Bars:
         """Move a step's bar."""
         if (task := self._tasks.get(progress.step)) is not None:
             self._bars.update(
-                task, completed=progress.bytes_done, total=progress.bytes_total or None
+                task,
+                completed=progress.bytes_done,
+                total=progress.bytes_total or None,
+                visible=True,
             )
 
 

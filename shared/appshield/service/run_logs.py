@@ -50,6 +50,7 @@ async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIt
         yield
     finally:
         processors.remove(copied)
+        await asyncio.sleep(0)  # lines that are on their way from threads arrive now
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 await waiting.join()

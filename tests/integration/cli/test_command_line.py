@@ -1,14 +1,20 @@
 """The command line against a real bus and a real planner; only the workers are scripted."""
 
+import asyncio
+import contextlib
 import json
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 
 from appshield.contracts import streams
 from appshield.contracts.backups import TakeSnapshot
-from appshield.contracts.runs import Run
+from appshield.contracts.identities import AppRef
+from appshield.contracts.runs import Progress, Run
+from appshield.contracts.subjects import live
 from appshield.errors import DeniedError
+from appshield.service.run_logs import log_line
 from command_line import Backstage, CommandLine, backstage
 from waiting import wait_until
 
@@ -124,6 +130,40 @@ async def test_a_backup_that_was_folded_is_followed_where_it_went(
     assert said[1].json()["id"] == said[2].json()["id"]
 
 
+async def test_a_terminal_shows_bars_with_bytes_and_rate(
+    behind: Backstage, appshield: CommandLine
+) -> None:
+    """They are for the person: the result on standard output stays plain."""
+    ours, theirs = os.openpty()
+    appshield.environment["TERM"] = "xterm"
+    appshield.environment["COLUMNS"] = "120"
+    behind.stage.going.clear()
+    shown = bytearray()
+    try:
+        process = await appshield.start("backup", "web", "--wait", terminal=theirs)
+        os.close(theirs)
+        reading = asyncio.create_task(asyncio.to_thread(_read_all, ours, shown))
+        await wait_until(lambda: b"take: running" in shown, deadline_s=30, what="the step shown")
+        run = await _running(behind, "take")
+        app = AppRef(cluster="test", namespace="shop", name="web")
+
+        async def barred() -> bool:
+            told = Progress(
+                app=app, run=run, step="take", worker="w", bytes_done=10**6, bytes_total=4 * 10**6
+            )
+            await behind.bus.tell(live("progress", app), told)
+            return b"1.0/4.0 MB" in shown
+
+        await wait_until(barred, deadline_s=30, what="a bar")
+    finally:
+        behind.stage.going.set()
+    said = await appshield.ended(process)
+    await reading
+    assert said.code == 0
+    assert said.out.startswith("version ")
+    assert "\x1b" not in said.out
+
+
 async def test_an_ambiguous_name_lists_the_candidates(appshield: CommandLine) -> None:
     """It is never guessed which namespace was meant."""
     said = await appshield("backup", "twin")
@@ -230,9 +270,6 @@ async def test_what_services_log_about_a_run_is_found_by_its_id(
 ) -> None:
     """Lines of all services in one place; an id may be shortened."""
     run = (await appshield("backup", "web", "--wait", "-o", "json")).json()["id"]
-    from appshield.contracts.identities import AppRef
-    from appshield.service.run_logs import log_line
-
     line = {"run": run, "app": "shop/web", "level": "info", "event": "snapshot cut", "ms": 12}
     message = log_line(line, service="snapshotter", cluster="test")
     assert message
@@ -290,6 +327,14 @@ async def _running(behind: Backstage, step: str) -> str:
         return ""
 
     return await wait_until(look, deadline_s=30, what=f"a run in step {step}")
+
+
+def _read_all(terminal: int, shown: bytearray) -> None:
+    """Read a terminal until nobody writes to it any more."""
+    with contextlib.suppress(OSError):  # how a terminal says that
+        while chunk := os.read(terminal, 4096):
+            shown.extend(chunk)
+    os.close(terminal)
 
 
 async def _heard(process: object, text: str) -> None:
