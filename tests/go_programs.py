@@ -1,7 +1,7 @@
 """Programs that tests need, built once from their Go modules.
 
-A build lands in `$APPSHIELD_CACHE/bin`, by default `~/.cache/appshield/bin`. The module has a go.sum
-that pins everything which goes into it.
+A build lands in `$APPSHIELD_CACHE/bin`, by default `~/.cache/appshield/bin`; the go.sum of its
+module pins everything that goes into it.
 """
 
 import fcntl
