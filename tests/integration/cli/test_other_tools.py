@@ -1,10 +1,9 @@
-"""Whatever speaks NATS can ask as the command line does: ten lines of Python, or the `nats` CLI."""
+"""What the README shows works, to the letter: other tools ask as the command line does."""
 
 import asyncio
-import json
 import os
+import re
 import sys
-import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,77 +12,79 @@ import pytest
 from appshield.contracts import streams
 from appshield.contracts.identities import run_id
 from appshield.contracts.runs import Run
-from command_line import Backstage, backstage
+from command_line import CLUSTER, Backstage, backstage
 from waiting import wait_until
 
-SCRIPT = Path(__file__).parents[2] / "other_tools" / "request_backup.py"
-SUBJECT = "appshield.v1.cmd.backup.request.test.shop.web"
+README = (Path(__file__).parents[3] / "README.md").read_text()
+RUN = run_id("backup", "request/deploy-4711")
 
 
-@pytest.fixture(scope="module")
-async def behind(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Backstage]:
-    """An installation with one application."""
-    async with backstage(tmp_path_factory.mktemp("other")) as found, found.planning():
-        await found.observe("shop", "web")
+@pytest.fixture
+async def behind(tmp_path: Path) -> AsyncIterator[Backstage]:
+    """An installation with the application of the README."""
+    async with backstage(tmp_path) as found, found.planning():
+        await found.observe("shop", "shop")
         yield found
 
 
-async def test_ten_lines_of_python_ask_for_a_backup(behind: Backstage) -> None:
+async def test_ten_lines_of_python_ask_for_a_backup(behind: Backstage, tmp_path: Path) -> None:
     """Without any of our code; as the user `person`, who may ask and nothing else."""
-    assert "appshield" not in "".join(
-        line for line in SCRIPT.read_text().splitlines() if "import" in line
-    )
+    script = tmp_path / "ask.py"
+    script.write_text(shown("python", "asyncio.run"))
+    assert "appshield" not in "".join(re.findall("^import.*", script.read_text()))
     person = behind.server.access("person")
-    said = await _run(
-        *(sys.executable, str(SCRIPT), person.url, person.seed_file, "test", "shop", "web")
-    )
-    assert (await _ended(behind, said.strip())).state == "succeeded"
+    await run([sys.executable, str(script), person.url, person.seed_file, CLUSTER])
+    await made_one_version(behind)
 
 
-async def test_the_nats_command_line_asks_for_a_backup(behind: Backstage, nats_cli: Path) -> None:
+async def test_the_nats_command_line_asks_for_a_backup(
+    behind: Backstage, nats_cli: Path, tmp_path: Path
+) -> None:
     """Asked twice with the same identity it is asked once."""
     person = behind.server.access("person")
-    identity = str(uuid.uuid4())
-    request = {
-        "type": "appshield.v1.request_backup",
-        "app": {"cluster": "test", "namespace": "shop", "name": "web"},
-        "request_id": identity,
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "nats").symlink_to(nats_cli)
+    told = {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
+        "NATS_URL": person.url,
+        "CLUSTER": CLUSTER,
     }
-    before = await _runs(behind)
+    keys = Path(person.seed_file).parent
     for _ in range(2):
-        said = await _run(
-            *(str(nats_cli), "--no-context", "--server", person.url, "--nkey", person.seed_file),
-            *("--inbox-prefix", person.inbox_prefix, "pub", "--jetstream", "--no-templates"),
-            *("--header", f"Nats-Msg-Id:backup.request.{identity}", SUBJECT, json.dumps(request)),
-        )
-        assert "Stored" in said
-    assert (await _ended(behind, identity)).state == "succeeded"
-    assert await _runs(behind) == before + 1
+        await run(["bash", "-ec", shown("bash", "nats --server")], keys, **told)
+    await made_one_version(behind)
 
 
-async def _run(*command: str) -> str:
+def shown(language: str, with_text: str) -> str:
+    """Return the README's snippet in this language that holds a text."""
+    snippets = re.findall(f"```{language}\n(.*?)```", README, re.DOTALL)
+    [found] = [snippet for snippet in snippets if with_text in snippet]
+    return str(found)
+
+
+async def run(command: list[str], folder: Path | None = None, **told: str) -> None:
+    """Run a program that knows nothing but what it is told."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent"},
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **told},
+        cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     async with asyncio.timeout(60):
         out, _ = await process.communicate()
     assert process.returncode == 0, out.decode()
-    return out.decode()
 
 
-async def _ended(behind: Backstage, request_id: str) -> Run:
+async def made_one_version(behind: Backstage) -> None:
+    """Wait for the end of the README's run; it is the only one."""
     bucket = behind.bus.bucket(streams.RUNS, Run)
 
-    async def look() -> Run | None:
-        entry = await bucket.get(run_id("backup", f"request/{request_id}"))
+    async def ended() -> Run | None:
+        entry = await bucket.get(RUN)
         done = entry is not None and entry.value.finished_at is not None
         return entry.value if entry is not None and done else None
 
-    return await wait_until(look, deadline_s=30, what="the run of the request ended")
-
-
-async def _runs(behind: Backstage) -> int:
-    return len(await behind.bus.bucket(streams.RUNS, Run).keys())
+    found = await wait_until(ended, deadline_s=30, what="the run of the request ended")
+    assert found.state == "succeeded"
+    assert await bucket.keys() == [RUN]
