@@ -11,7 +11,7 @@ import structlog
 from appshield.bus import Bus
 from appshield.contracts.agents import Agent, LockRecord
 from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
-from appshield.errors import AppShieldError, NotFoundError
+from appshield.errors import AppShieldError, NotFoundError, UnavailableError
 from appshield.repository import Repository, RepositoryLock, remove_lock
 from appshield.service import Clock, SystemClock, pause
 from appshield.vault import ApplicationShelf, Vault
@@ -80,9 +80,16 @@ class Custody:
                 worker=self._worker,
                 written_at=self._clock.now(),
             )
+            written.append(entry)  # first: an answer that is lost may have been a success
             put = asyncio.run_coroutine_threadsafe(self._records.put(_key(entry), entry), loop)
-            put.result(_RECORD_TIMEOUT_S)
-            written.append(entry)
+            try:
+                put.result(_RECORD_TIMEOUT_S)
+            except TimeoutError as error:
+                raise UnavailableError(
+                    "a repository lock could not be put on record",
+                    why=f"the bus did not answer within {_RECORD_TIMEOUT_S:g} s",
+                    next_step="Check that NATS runs; the step is tried again.",
+                ) from error
 
         acquiring = asyncio.ensure_future(
             asyncio.to_thread(RepositoryLock.acquire, repository, owner=self._worker, record=record)

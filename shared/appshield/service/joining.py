@@ -5,6 +5,7 @@ What every service has in common is wired here, once; a service's own `service.p
 
 import asyncio
 import os
+import secrets
 import socket
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
@@ -55,7 +56,8 @@ async def joined(
         UnavailableError: the bus cannot be reached.
         DeniedError: it does not accept our key.
     """
-    worker = f"{service}-{socket.gethostname()}-{os.getpid()}"
+    # a container that starts again has the same host name and process id, and is another worker
+    worker = f"{service}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     access = BusAccess(
         url=settings.nats_url,
         user=service,

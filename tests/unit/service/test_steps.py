@@ -1,0 +1,195 @@
+"""A step is done once in effect, answered from its record, and given up when nobody wants it."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from appshield.contracts import streams
+from appshield.contracts.backups import OpenRepository, RepositoryOpened
+from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.runs import Run, RunState, Step, StepFailed, StepState, Trigger
+from appshield.errors import AppShieldError, NotFoundError, RefusedError, UnavailableError
+from appshield.service.steps import StepContext, StepWork, outcome, patient
+from memory_bus import MemoryBus
+from planner_world import APP
+from waiting import wait_until
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ORDER = OpenRepository(
+    app=APP, run="b-1", step="open", attempt=1, epoch=3, app_id="a-1", vault="main", uid="u-1"
+)
+
+
+def run(
+    *, state: RunState = "running", step: StepState = "running", attempt: int = 1, epoch: int = 3
+) -> Run:
+    return Run(
+        id="b-1",
+        kind="backup",
+        app=APP,
+        app_id="a-1",
+        vault="main",
+        trigger=Trigger(kind="manual", identity="x"),
+        state=state,
+        epoch=epoch,
+        requested_at=NOW,
+        steps=(
+            Step(
+                name="open",
+                state=step,
+                attempt=attempt,
+                epoch=epoch,
+                started_at=NOW,
+                deadline_at=NOW,
+            ),
+        ),
+    )
+
+
+class Place:
+    """A bus, a run, and a worker whose handler does as the test says."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus("uploader")
+        self.done = 0
+        self.raises: BaseException | None = None
+        self.began = asyncio.Event()
+        self.may_end = asyncio.Event()
+        self.may_end.set()
+        self.cancelled = False
+        self.work = StepWork(self.bus, worker="w", handlers={OpenRepository: self.open})
+
+    async def open(self, command: StepCommand, _: StepContext) -> StepEvent:
+        self.began.set()
+        try:
+            await self.may_end.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if self.raises is not None:
+            raise self.raises
+        self.done += 1
+        return outcome(RepositoryOpened, command, highest_version=self.done)
+
+    async def write(self, found: Run) -> None:
+        await self.bus.bucket(streams.RUNS, Run).put(found.id, found)
+
+    async def order(self, order: OpenRepository = ORDER) -> None:
+        await self.bus.publish(order)
+
+    async def deliver(self) -> None:
+        await self.bus.deliver(streams.UPLOADER_ORDERS, self.work.handle)
+
+    def outcomes(self) -> list[Any]:
+        return self.bus.published(streams.OUTCOMES)
+
+
+@pytest.fixture
+async def place() -> Place:
+    made = Place()
+    await made.write(run())
+    await made.order()
+    return made
+
+
+async def test_an_order_becomes_an_outcome_that_says_who_did_it(place: Place) -> None:
+    """Run, step and attempt are those of the order."""
+    await place.deliver()
+    [event] = place.outcomes()
+    assert (event.run, event.step, event.attempt, event.worker) == ("b-1", "open", 1, "w")
+
+
+async def test_an_order_that_comes_again_is_answered_from_the_record(place: Place) -> None:
+    """The work is done once; the answer is the same, as the same message."""
+    await place.deliver()
+    place.bus.forget_duplicates()
+    await place.bus.redeliver(streams.UPLOADER_ORDERS, place.work.handle)
+    assert place.done == 1
+    first, again = place.outcomes()
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        run(state="cancelled"),
+        run(step="done"),
+        run(attempt=2),
+        run(epoch=4),
+        replace(run(), steps=()),
+    ],
+    ids=["the run has ended", "done", "a later attempt", "a later epoch", "no such step"],
+)
+async def test_an_order_that_nobody_waits_for_is_dropped(place: Place, found: Run) -> None:
+    """Nothing is done and nothing is told."""
+    await place.write(found)
+    await place.deliver()
+    assert (place.done, place.outcomes()) == (0, [])
+
+
+async def test_an_order_of_an_unknown_run_is_dropped() -> None:
+    """Its run was removed, or the bus has lost it."""
+    place = Place()
+    await place.order()
+    await place.deliver()
+    assert (place.done, place.outcomes()) == (0, [])
+
+
+async def test_work_that_is_superseded_meanwhile_is_stopped(place: Place) -> None:
+    """A cancelled run does not wait for its worker; the order is settled without an outcome."""
+    place.may_end.clear()
+    working = asyncio.create_task(place.deliver())
+    await place.began.wait()
+    await place.write(run(state="cancelled"))
+    await working
+    assert place.cancelled
+    assert (place.done, place.outcomes()) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (UnavailableError("away", why="no answer", next_step="Wait."), True),
+        (RefusedError("no", why="a rule", next_step="Ask."), False),
+        (NotFoundError("not there"), False),
+    ],
+)
+async def test_a_failure_of_ours_is_told_and_whether_another_attempt_may_help(
+    place: Place, error: AppShieldError, again: bool
+) -> None:
+    """What, why and next step arrive as they are; the planner decides."""
+    place.raises = error
+    await place.deliver()
+    [event] = place.outcomes()
+    assert isinstance(event, StepFailed)
+    assert str(event.failure) == str(error)
+    assert event.again is again
+
+
+async def test_a_defect_goes_back_to_the_loop_and_the_next_delivery_is_as_if_new(
+    place: Place,
+) -> None:
+    """Nothing is recorded of it."""
+    place.raises = ZeroDivisionError("a defect")
+    await place.deliver()
+    assert place.outcomes() == []
+    place.raises = None
+    await place.deliver()
+    assert (place.done, len(place.outcomes())) == (1, 1)
+
+
+async def test_a_patient_step_says_that_it_works_while_it_waits(place: Place) -> None:
+    """Also when nothing moves: what it waits for has a deadline of its own."""
+    handler = patient(place.open)
+    work = StepWork(place.bus, worker="w", handlers={OpenRepository: handler})
+    place.may_end.clear()
+    working = asyncio.create_task(place.bus.deliver(streams.UPLOADER_ORDERS, work.handle))
+    await wait_until(lambda: place.bus.told, deadline_s=10, what="a sign of life")
+    place.may_end.set()
+    await working
+    assert place.done == 1
+    _, progress = place.bus.told[0]
+    assert (getattr(progress, "step", ""), getattr(progress, "worker", "")) == ("open", "w")
