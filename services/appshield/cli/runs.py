@@ -1,5 +1,6 @@
 """`appshield runs`, `run` and `cancel`: what is being done, and what was."""
 
+import re
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -27,6 +28,8 @@ from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.errors import RefusedError
 
 _CANCELLED_WITHIN_S = 12.0
+_RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
+"""A whole id: its run may not exist yet and can be waited for all the same."""
 
 
 async def runs(
@@ -55,10 +58,11 @@ async def runs(
 async def run(run: RunId, /, *, wait: Wait = False, output: Output = "text") -> None:
     """Show one run with its steps; with --wait follow it to its end."""
     async with Reach.here().bus() as bus:
-        found = await run_of(bus, run)
         if wait:
-            say_outcome(await ended(bus, found.id, display()), output=output)
+            whole = run if _RUN.fullmatch(run) else (await run_of(bus, run)).id
+            say_outcome(await ended(bus, whole, display()), output=output)
             return
+        found = await run_of(bus, run)
     if output == "json":
         say_json(found)
         return

@@ -265,6 +265,21 @@ async def test_reading_commands_show_plain_lines_in_a_pipe(appshield: CommandLin
         assert "\x1b" not in said.out
 
 
+async def test_events_are_followed_until_interrupted(appshield: CommandLine) -> None:
+    """What happens is shown as it happens; what happened before is not repeated."""
+    following = await appshield.start("events", "web", "--last", "1", "--follow")
+    assert following.stdout is not None
+    async with asyncio.timeout(30):
+        await following.stdout.readline()  # the one of the past: it follows now
+        run = (await appshield("backup", "web", "--wait", "-o", "json")).json()["id"]
+        seen = ""
+        while f"backup {run} succeeded" not in seen:
+            seen += (await following.stdout.readline()).decode()
+    assert seen.count(f"backup {run} running") == 1
+    said = await appshield.interrupted(following)
+    assert (said.code, said.err) == (130, "")
+
+
 async def test_what_services_log_about_a_run_is_found_by_its_id(
     behind: Backstage, appshield: CommandLine
 ) -> None:
