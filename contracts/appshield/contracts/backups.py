@@ -53,6 +53,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
     cut_at: datetime
     quiesced_ms: int = 0
     skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class ReleaseSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.release_snapshot"):
@@ -103,6 +104,7 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = ""
     quiesced_ms: int = 0
     skipped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     sources: tuple[StoredSource, ...] = ()
 
 

@@ -63,7 +63,11 @@ class LoadVolume(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.lo
 
 
 class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volume_loaded"):
-    """The volume holds what the version holds, verified blob by blob."""
+    """The volume holds what the version holds, verified blob by blob.
+
+    `problems` are what could not be kept beside the content, such as an owner; a part of them
+    where there are many.
+    """
 
     noun: ClassVar[str] = "volume"
     verb: ClassVar[str] = "loaded"
@@ -71,6 +75,8 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     source: str
     bytes_written: int = 0
     files: int = 0
+    problems: tuple[str, ...] = ()
+    problems_total: int = 0
 
 
 class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.apply_objects"):

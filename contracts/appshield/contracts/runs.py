@@ -100,6 +100,7 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     planned: RestorePlanned | None = None
     prepared: tuple[VolumeTarget, ...] = ()
     bytes_written: int = 0
+    problems: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -75,6 +75,7 @@ class StoredSource(msgspec.Struct, frozen=True, kw_only=True):
     bytes_stored: int = 0
     files: int = 0
     problems: tuple[str, ...] = ()
+    problems_total: int = 0
 
 
 class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from appshield.bus import Entry
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef, RunKind, run_id
 from appshield.contracts.requests import (
     RequestBackup,
@@ -102,17 +103,21 @@ class Admission:
         if isinstance(found, Failure):
             await self._refuse(run, found)
             return
-        record, snapshot_id = found
+        record, version = found
         if request.running_backup == "cancel":
             await self._cancel_backup(record, run.id)
         progress = RestoreProgress(
             version=request.version,
-            snapshot_id=snapshot_id,
+            snapshot_id=version.snapshot_id,
             target_namespace=request.target_namespace or record.app.namespace,
             dry_run=request.dry_run,
         )
         wanted = replace(
-            run, app_id=record.app_id, vault=record.vault, version=request.version, restore=progress
+            run,
+            app_id=record.app_id,
+            vault=version.vault,
+            version=request.version,
+            restore=progress,
         )
         await self._admit(await self._runs.create(wanted))
 
@@ -219,7 +224,9 @@ class Admission:
         if written.value.state in FINAL_STATES:
             await self.settle(written.value)
 
-    async def _version(self, request: RequestRestore) -> tuple[ApplicationRecord, str] | Failure:
+    async def _version(
+        self, request: RequestRestore
+    ) -> tuple[ApplicationRecord, VersionRecord] | Failure:
         chosen = self._registry.get(request.app_id) if request.app_id else None
         records = [chosen] if chosen else self._registry.histories_of(request.app)
         if not records:
@@ -230,7 +237,7 @@ class Admission:
         for record in records:
             version = await self._catalog.get(record.app_id, request.version)
             if version is not None:
-                return record, version.snapshot_id
+                return record, version
         numbers = [str(n) for r in records for n in await self._catalog.numbers(r.app_id)]
         return Failure(
             what=f"application {request.app} has no version {request.version}",

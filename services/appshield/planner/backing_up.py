@@ -107,6 +107,7 @@ def facts(run: Run) -> VersionFacts:
         actor=run.trigger.actor,
         quiesced_ms=taken.quiesced_ms,
         skipped=taken.skipped,
+        warnings=taken.warnings,
         sources=tuple(sorted(progress.stored, key=lambda stored: stored.name)),
     )
 

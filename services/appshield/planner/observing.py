@@ -27,12 +27,13 @@ class Observation:
 
     async def observed(self, fact: ApplicationObserved) -> None:
         """Take in the newest fact about one Application object."""
+        if not fact.exists:
+            for history in self._registry.histories_of(fact.app):
+                if history.uid == fact.uid and history.state == "active":
+                    await self._orphan(history, fact)
+            return
         app_id = self._history_of(fact)
         known = self._registry.get(app_id)
-        if not fact.exists:
-            if known is not None and known.uid == fact.uid:
-                await self._orphan(known, fact)
-            return
         record = remembered(known, fact, app_id)
         await self._orphan_others(record)
         await self._registry.write(record)

@@ -21,6 +21,8 @@ from appshield.contracts.runs import RestoreProgress, Run
 from appshield.contracts.sources import DumpTarget, VolumeTarget
 from appshield.planner.steps import Next, kind_of, subject_of
 
+_PROBLEMS_MAX = 100
+
 
 def first(_: Run) -> tuple[Next, ...]:
     """Look before anything is touched."""
@@ -58,7 +60,11 @@ def gather(run: Run, event: StepEvent) -> Run:
             return replace(run, restore=replace(progress, planned=event))
         case VolumesPrepared():
             return replace(run, restore=replace(progress, prepared=event.volumes))
-        case VolumeLoaded() | DumpLoaded():
+        case VolumeLoaded():
+            told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
+            written = progress.bytes_written + event.bytes_written
+            return replace(run, restore=replace(progress, bytes_written=written, problems=told))
+        case DumpLoaded():
             written = progress.bytes_written + event.bytes_written
             return replace(run, restore=replace(progress, bytes_written=written))
         case _:

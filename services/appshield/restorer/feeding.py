@@ -11,6 +11,7 @@ from appshield.errors import DamagedError, InvalidInputError
 from appshield.kubernetes import Cluster, PodRef
 from appshield.podvolumes.commands import run_command
 from appshield.podvolumes.components import container_of, running_pods
+from appshield.podvolumes.hooks import chosen_pods
 from appshield.repository import Reader
 from appshield.restorer.reading import VersionContent, read_version
 from appshield.service.steps import StepContext, order_of, outcome
@@ -40,10 +41,9 @@ class Feeding:
             reader = Reader(held.repository)
             node = await asyncio.to_thread(reader.find, content.root, order.dump.source)
             pods = await running_pods(self._cluster, order.dump.namespace, component)
+            pod = chosen_pods(pods, component.load)[0]
             where = PodRef(
-                order.dump.namespace,
-                pods[0]["metadata"]["name"],
-                container_of(pods[0], component.load),
+                order.dump.namespace, pod["metadata"]["name"], container_of(pod, component.load)
             )
             done = await run_command(
                 self._cluster,

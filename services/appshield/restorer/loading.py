@@ -1,12 +1,15 @@
 """Load a volume: write what the version holds into the claim that was made for it, here."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
 from appshield.custody import Custody, HeldRepository
-from appshield.errors import DamagedError, RefusedError, RunFailedError
+from appshield.errors import DamagedError, RefusedError, RunFailedError, UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
 from appshield.podvolumes import MountedVolume, open_pod_volume
@@ -15,6 +18,7 @@ from appshield.repository.files import (
     RestoredDirectory,
     flush_file_system,
     restore_directory,
+    told,
 )
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
@@ -58,6 +62,8 @@ class Loading:
             source=target.source,
             bytes_written=done.bytes_written + done.bytes_unchanged,
             files=done.files,
+            problems=told(done.problems),
+            problems_total=len(done.problems),
         )
 
     async def _ensure_ours(self, order: LoadVolume) -> None:
@@ -82,7 +88,7 @@ def _load(
     node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
     if node.subtree is None:
         raise DamagedError(f"{order.volume.source} is no directory in the version")
-    with volume.opened() as root:
+    with volume.opened() as root, alone(root, order.volume.claim):
         flushing = _Flushing(root)
 
         def progress(_: int, bytes_done: int) -> None:
@@ -100,6 +106,26 @@ def _load(
         )
         flushing.flush()
         return done
+
+
+@contextmanager
+def alone(root: int, claim: str) -> Iterator[None]:
+    """Be the only one who writes the volume, whatever a process that was stopped believes.
+
+    Raises:
+        UnavailableError: another loader of this node is at it.
+    """
+    try:
+        fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UnavailableError(
+            f"volume {claim} is being written by another loader on this node",
+            next_step="The step is tried again; the other one ends first.",
+        ) from error
+    try:
+        yield
+    finally:
+        fcntl.flock(root, fcntl.LOCK_UN)
 
 
 class _Flushing:

@@ -1,12 +1,16 @@
 """The target as it stands: which of the objects to be made are there already, and whose."""
 
+from datetime import UTC, datetime, timedelta
+
 from appshield.errors import NotFoundError, RefusedError
-from appshield.kubernetes import Cluster, Kind, Object
+from appshield.kubernetes import Cluster, Kind, Object, ready
 from appshield.kubernetes.kinds import NAMESPACE
 from appshield.restorer.marking import is_ours
 from appshield.service import together
 
 _NAMED_MAX = 40
+CONTINUED_WITHIN_S = 3_600.0
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
 
 
 async def kind_of(cluster: Cluster, obj: Object) -> Kind | None:
@@ -38,6 +42,12 @@ async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> Non
         for obj, other in zip(objects, found, strict=True)
         if other is not None and not is_ours(other, mark) and obj["kind"] != "Namespace"
     ]
+    if running := in_use_since_long(found, mark, datetime.now(UTC)):
+        raise RefusedError(
+            "an earlier restore of this version did not finish, and its application is in use",
+            why=", ".join(described(obj) for obj in running),
+            next_step="Restore into another namespace with --to, or delete it and restore again.",
+        )
     if in_the_way:
         more = f" and {len(in_the_way) - _NAMED_MAX} more" if len(in_the_way) > _NAMED_MAX else ""
         raise RefusedError(
@@ -45,6 +55,23 @@ async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> Non
             why=", ".join(in_the_way[:_NAMED_MAX]) + more,
             next_step="Delete them, or restore into another namespace with --to.",
         )
+
+
+def in_use_since_long(found: list[Object | None], mark: str, now: datetime) -> list[Object]:
+    """Choose workloads of an unfinished restore that have been running for a while. Pure.
+
+    An interrupted restore is gone on with, but not when people work with what it has made.
+    """
+    long_ago = now - timedelta(seconds=CONTINUED_WITHIN_S)
+    return [
+        obj
+        for obj in found
+        if obj is not None
+        and obj["kind"] in WORKLOADS
+        and is_ours(obj, mark)
+        and datetime.fromisoformat(obj["metadata"]["creationTimestamp"]) < long_ago
+        and ready(obj).state == "ready"
+    ]
 
 
 async def ensure_namespace_lives(cluster: Cluster, namespace: str) -> None:

@@ -4,13 +4,12 @@ A snapshot is cut when its content has a `creationTime`; it can be read when it 
 which may take much longer and keeps no application waiting.
 """
 
-import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from appshield.errors import RunFailedError
+from appshield.errors import RunFailedError, UnavailableError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import VOLUME_SNAPSHOT
 from appshield.service import together
@@ -54,8 +53,14 @@ async def _cut_one(
 ) -> Cut:
     body = bodies.snapshot(run, wanted.claim, namespace, wanted.snapshot_class)
     name = body["metadata"]["name"]
-    with contextlib.suppress(AlreadyExistsError):  # made by an earlier attempt of this run
+    try:
         await cluster.create(VOLUME_SNAPSHOT, body)
+    except AlreadyExistsError as error:
+        raise UnavailableError(
+            f"a snapshot of volume {wanted.claim} was made by another attempt",
+            why="it holds another moment than this one",
+            next_step="It is removed, and all volumes are cut again.",
+        ) from error
     done = await cluster.wait_for(
         VOLUME_SNAPSHOT,
         name,

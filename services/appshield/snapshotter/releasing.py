@@ -5,13 +5,14 @@ after half of it was done, ends in the same emptiness.
 """
 
 import asyncio
+from collections.abc import Collection
 
 from appshield.contracts.backups import ReleaseSnapshot, SnapshotReleased
 from appshield.contracts.message import StepCommand
 from appshield.kubernetes import Cluster, Kind, Object
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import POD, PVC, VOLUME_SNAPSHOT, VOLUME_SNAPSHOT_CONTENT
-from appshield.podvolumes import remove, selector_of
+from appshield.podvolumes import labels_of, remove, selector_of
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.quiescing import Quiescing, Shelves
@@ -60,14 +61,25 @@ class Releasing:
         for kind in (POD, PVC):
             await self._remove(kind, run, self._namespace)
             context.moved()
+        places = tuple(dict.fromkeys((self._namespace, namespace)))
+        await self._adopt_contents(run, places)
         for content in await self._find(VOLUME_SNAPSHOT_CONTENT, run, ""):
             patch = {"spec": {"deletionPolicy": "Delete"}}
             name = content["metadata"]["name"]
             await self._cluster.merge_patch(VOLUME_SNAPSHOT_CONTENT, name, patch)
-        for place in dict.fromkeys((self._namespace, namespace)):
+        for place in places:
             await self._remove(VOLUME_SNAPSHOT, run, place)
             context.moved()
         await self._remove(VOLUME_SNAPSHOT_CONTENT, run, "")
+
+    async def _adopt_contents(self, run: str, places: Collection[str]) -> None:
+        """Label contents that the snapshot controller made for us: a class may retain them."""
+        for place in places:
+            for snapshot in await self._find(VOLUME_SNAPSHOT, run, place):
+                content = snapshot.get("status", {}).get("boundVolumeSnapshotContentName")
+                if content and await self._cluster.get(VOLUME_SNAPSHOT_CONTENT, content):
+                    patch = {"metadata": {"labels": labels_of(run)}}
+                    await self._cluster.merge_patch(VOLUME_SNAPSHOT_CONTENT, content, patch)
 
     async def _remove(self, kind: Kind, run: str, namespace: str) -> None:
         found = await self._find(kind, run, namespace)

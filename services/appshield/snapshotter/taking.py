@@ -7,7 +7,6 @@
 The application waits from the first quiesce hook until every snapshot is cut, and not longer.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -18,14 +17,14 @@ from appshield.capture.layout import MANIFESTS, dump_source, volume_source
 from appshield.contracts.backups import SnapshotTaken, TakeSnapshot
 from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
-from appshield.errors import RefusedError
+from appshield.errors import RefusedError, UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.language.resolved import ResolvedComponent
 from appshield.manifests.consistency import consistency
 from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.podvolumes.hooks import chosen_pods
-from appshield.service import SystemClock, together
+from appshield.service import SystemClock, run_blocking, together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
@@ -35,6 +34,8 @@ from appshield.snapshotter.reading import Reading, read_application
 from appshield.snapshotter.releasing import Releasing
 
 _READS_MAX = 4
+_WARNINGS_MAX = 40
+_WARNING_CHARACTERS_MAX = 300
 
 
 class PointInTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +103,7 @@ class Taking:
             cut_at=point.at,
             quiesced_ms=point.quiesced_ms,
             skipped=tuple(f"{left.name}: {left.reason}" for left in planning.left_out),
+            warnings=bounded(captured.warnings),
         )
 
     async def _cut(
@@ -113,7 +115,7 @@ class Taking:
     ) -> PointInTime:
         """Quiesce, cut, and resume whatever happens in between."""
         shelf = await self._shelves.shelf(order.vault, order.app_id)
-        staged = await asyncio.to_thread(shelf.stage, order.run, captured.encode())
+        staged = await run_blocking(lambda _: shelf.stage(order.run, captured.encode()))
         await context.ensure_wanted()
         async with self._quiescing.quiesced(
             order, captured, staged, block_s=self._cut_timeout_s
@@ -141,7 +143,9 @@ class Taking:
     ) -> tuple[CapturedApplication, str]:
         """Read the manifests until two readings agree, and stage them."""
         for _ in range(_READS_MAX):
-            again = capture(await read_application(self._cluster, order.app), planning.volumes)
+            reading = await read_application(self._cluster, order.app)
+            _ensure_same_volumes(plan_of(reading), planning)
+            again = capture(reading, planning.volumes)
             same = again.encode() == captured.encode()
             captured = again
             if same:
@@ -150,7 +154,8 @@ class Taking:
             warning = "the objects kept changing while they were read"
             captured = msgspec.structs.replace(captured, warnings=(*captured.warnings, warning))
         shelf = await self._shelves.shelf(order.vault, order.app_id)
-        return captured, await asyncio.to_thread(shelf.stage, order.run, captured.encode())
+        content = captured.encode()
+        return captured, await run_blocking(lambda _: shelf.stage(order.run, content))
 
     async def _volumes(
         self,
@@ -245,6 +250,29 @@ def plan_of(reading: Reading) -> VolumePlanning:
 def _has_workload(reading: Reading, part: ResolvedComponent) -> bool:
     wanted = (part.workload.kind, part.workload.name)
     return any((obj["kind"], obj["metadata"]["name"]) == wanted for obj in reading.objects)
+
+
+def bounded(warnings: Sequence[str]) -> tuple[str, ...]:
+    """Cut warnings to what fits into a message; all of them stay in the version."""
+    lines = [warning[:_WARNING_CHARACTERS_MAX] for warning in warnings[:_WARNINGS_MAX]]
+    if len(warnings) > _WARNINGS_MAX:
+        lines.append(f"and {len(warnings) - _WARNINGS_MAX} more")
+    return tuple(lines)
+
+
+def _ensure_same_volumes(now: VolumePlanning, then: VolumePlanning) -> None:
+    """A claim that came or went while the point in time was cut makes it no point in time.
+
+    Raises:
+        UnavailableError: the volumes are others now; cutting again may find them at rest.
+    """
+    others = {volume.claim for volume in now.volumes} ^ {volume.claim for volume in then.volumes}
+    if others:
+        raise UnavailableError(
+            "the application's volumes changed while it was saved",
+            why=f"{', '.join(sorted(others))} came or went",
+            next_step="It is tried again.",
+        )
 
 
 def _manifests(captured: CapturedApplication, sha256: str) -> AnySource:

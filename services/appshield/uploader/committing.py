@@ -40,6 +40,7 @@ class Committing:
     """Commits backups; two that commit the same run at once make one version."""
 
     def __init__(self, *, bus: Bus, custody: Custody) -> None:
+        self._bus = bus
         self._commits = bus.bucket(COMMITS, CommitRecord)
         self._custody = custody
 
@@ -55,10 +56,11 @@ class Committing:
                 return _stored(order, found)
             context.moved()
             written = await self._commits.get(order.run)
-            sealed = await run_blocking(partial(_whole, held, written.value if written else None))
+            record = written.value if written else None
+            sealed = await run_blocking(partial(_whole, held, record, context))
             if sealed is None:
                 context.moved()
-                lost = await run_blocking(partial(_lost, held, order.facts))
+                lost = await run_blocking(partial(_lost, held, order.facts, context))
                 if lost:
                     names = tuple(lost)
                     return outcome(SourcesLost, order, sources=names, why=lost[names[0]])
@@ -67,8 +69,21 @@ class Committing:
             context.moved()
             await asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number)
             await context.ensure_wanted()
-            await asyncio.to_thread(_publish, held, sealed)
+            await self._make_exist(order, held, sealed)
         return _stored(order, sealed.snapshot_id)
+
+    async def _make_exist(
+        self, order: CommitBackup, held: HeldRepository, sealed: SealedSnapshot
+    ) -> None:
+        """Publish under the lock, to the end; a version that exists is told whatever happens."""
+        publishing = asyncio.ensure_future(run_blocking(lambda _: _publish(held, sealed)))
+        try:
+            await asyncio.shield(publishing)
+        except asyncio.CancelledError:
+            await asyncio.wait({publishing})
+            if not publishing.cancelled() and publishing.exception() is None:
+                await self._bus.publish(_stored(order, sealed.snapshot_id))
+            raise
 
     async def _write_ahead(
         self, order: CommitBackup, held: HeldRepository, useless: Entry[CommitRecord] | None
@@ -90,7 +105,7 @@ class Committing:
 
 
 def _whole(
-    held: HeldRepository, record: CommitRecord | None, _: Cancelled
+    held: HeldRepository, record: CommitRecord | None, context: StepContext, _: Cancelled
 ) -> SealedSnapshot | None:
     """Give what was sealed before, if everything that it names is still in the repository.
 
@@ -100,14 +115,18 @@ def _whole(
         return None
     sealed = _sealed(record)
     document = check_sealed(held.repository, sealed)
-    return None if missing_blobs(held.repository, document.tree_id) else sealed
+    missing = missing_blobs(held.repository, document.tree_id, seen=context.moved)
+    return None if missing else sealed
 
 
-def _lost(held: HeldRepository, facts: VersionFacts, _: Cancelled) -> dict[str, str]:
+def _lost(
+    held: HeldRepository, facts: VersionFacts, context: StepContext, _: Cancelled
+) -> dict[str, str]:
     """Name the sources of which something is not in the repository (any more), and what."""
     lost = {}
     for source in facts.sources:
-        missing = missing_blobs(held.repository, bytes.fromhex(source.tree))
+        tree = bytes.fromhex(source.tree)
+        missing = missing_blobs(held.repository, tree, seen=context.moved)
         if missing:
             lost[source.name] = f"{len(missing)} blobs are missing, such as {missing[0]}"
     return lost

@@ -1,6 +1,8 @@
 """The last version of a source, so that unchanged files need not be read again."""
 
-from appshield.errors import NotFoundError
+import structlog
+
+from appshield.errors import DamagedError, NotFoundError
 from appshield.repository import Reader, Repository
 
 
@@ -11,6 +13,9 @@ def tree_of_latest(repository: Repository, reader: Reader, source: str) -> bytes
         try:
             node = reader.find(document.tree_id, source)
         except NotFoundError:
+            continue
+        except DamagedError as error:
+            structlog.get_logger().warning("a version cannot be built upon", problem=str(error))
             continue
         if node.subtree is not None:
             return node.subtree

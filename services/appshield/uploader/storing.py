@@ -14,19 +14,35 @@ from appshield.capture import CapturedApplication
 from appshield.capture.layout import files_of
 from appshield.contracts.backups import SourceStored, StoreSource
 from appshield.contracts.message import StepCommand
-from appshield.contracts.sources import DumpSource, ManifestsSource, StoredSource, VolumeSource
+from appshield.contracts.sources import (
+    DumpSource,
+    ManifestsSource,
+    StoredSource,
+    VolumeMethod,
+    VolumeSource,
+)
 from appshield.custody import Custody, HeldRepository
-from appshield.errors import DamagedError
+from appshield.errors import DamagedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.podvolumes import MountedVolume, open_pod_volume
 from appshield.repository import Reader, Writer
-from appshield.repository.files import store_directory, store_documents
+from appshield.repository.files import (
+    FileProblem,
+    ProblemKind,
+    store_directory,
+    store_documents,
+    told,
+)
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.dumping import store_dump
 from appshield.uploader.parents import tree_of_latest
 
-_PROBLEMS_MAX = 50
+_FATAL: dict[VolumeMethod, frozenset[ProblemKind]] = {
+    "snapshot": frozenset({"unreadable", "vanished", "replaced", "shrank", "grew", "changed"}),
+    "live": frozenset({"unreadable"}),
+}
+"""A snapshot does not move: what changes in one, or cannot be read anywhere, is no version."""
 
 
 class Storing:
@@ -124,7 +140,7 @@ def _store_volume(
         )
         name = source.name.rpartition("/")[2].encode()
         tree = writer.add_tree([msgspec.structs.replace(saved.root_node, name=name)])
-    problems = tuple(str(problem) for problem in saved.problems[:_PROBLEMS_MAX])
+    _refuse_incomplete(source, saved.problems)
     return StoredSource(
         name=source.name,
         kind=f"volume/{source.method}",
@@ -132,8 +148,24 @@ def _store_volume(
         bytes_read=saved.bytes_total,
         bytes_stored=writer.bytes_stored,
         files=saved.files,
-        problems=problems,
+        problems=told(saved.problems),
+        problems_total=len(saved.problems),
     )
+
+
+def _refuse_incomplete(source: VolumeSource, problems: tuple[FileProblem, ...]) -> None:
+    """Make sure that every byte was read.
+
+    Raises:
+        RunFailedError: names what could not be.
+    """
+    lost = [problem for problem in problems if problem.kind in _FATAL[source.method]]
+    if lost:
+        raise RunFailedError(
+            f"volume {source.original_claim} could not be read whole",
+            why="; ".join(told(lost, most=5)),
+            next_step="Mend the file system, or exclude the volume in its component.",
+        )
 
 
 def _decode(content: bytes) -> CapturedApplication:

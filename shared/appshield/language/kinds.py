@@ -192,7 +192,13 @@ class Component(Part, frozen=True, kw_only=True):
     dump: Annotated[
         Hook | None, Meta(description="Writes the data to its standard output; needs a load.")
     ] = None
-    load: Annotated[Hook | None, Meta(description="Reads a dump from its standard input.")] = None
+    load: Annotated[
+        Hook | None,
+        Meta(
+            description="Reads a dump from its standard input. After an interruption it is fed "
+            "again from the start, so it must be able to begin anew."
+        ),
+    ] = None
     volumes: Annotated[Volumes | None, Meta(description="How its volumes are read.")] = None
     allow_live: Annotated[
         bool | None,

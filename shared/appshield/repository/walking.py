@@ -118,15 +118,23 @@ def wrong_packs(store: ObjectStore, index: Index) -> tuple[dict[str, str], list[
     return wrong, sorted(stored)
 
 
-def missing_blobs(repository: Repository, tree_id: bytes) -> list[str]:
+def missing_blobs(
+    repository: Repository, tree_id: bytes, *, seen: Callable[[], None] = lambda: None
+) -> list[str]:
     """Return what cannot be read below a tree, one line each; empty if all is well.
 
     To be asked before a snapshot is published: the index is read anew, every blob must be in it,
-    and each of their packs must be there with the right size.
+    and each of their packs must be there with the right size. `seen` is called with every blob.
     """
     index = repository.read_index()
     wrong, _ = wrong_packs(repository.store, index)
-    walk = TreeWalk(Reader(repository, index=index), why_missing(index, wrong))
+    answer = why_missing(index, wrong)
+
+    def looked_at(kind: BlobKind, identity: bytes) -> str | None:
+        seen()
+        return answer(kind, identity)
+
+    walk = TreeWalk(Reader(repository, index=index), looked_at)
     return [str(problem) for problem in walk.problems(tree_id)]
 
 

@@ -51,11 +51,14 @@ class StepContext:
         self._last = (0, 0, 0)
 
     def moved(self) -> None:
-        """Say that the work progresses; a step that never says so is given to another."""
-        self._delivery.moved()
+        """Say that the work progresses; a step that never says so is given to another.
+
+        May be called from any thread, as often as one likes.
+        """
+        self.progress(*self._last)
 
     def progress(self, bytes_done: int, bytes_total: int = 0, bytes_stored: int = 0) -> None:
-        """Say how far the work has come. May be called from any thread, as often as one likes."""
+        """Say how far the work has come; else as `moved`."""
         now = time.monotonic()
         if now - self._told_at < PROGRESS_EVERY_S:
             return
@@ -89,7 +92,7 @@ class StepContext:
         await self._work.ensure_wanted(self.command)
 
     def _tell(self, bytes_done: int, bytes_total: int, bytes_stored: int) -> None:
-        self.moved()
+        self._delivery.moved()
         self._work.tell(
             Progress(
                 app=self.command.app,

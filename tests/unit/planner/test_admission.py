@@ -133,3 +133,44 @@ async def test_versions_outlive_the_application_object() -> None:
     await world.settle()
     assert (await world.record()).state == "orphaned"
     assert len(await world.versions()) == 1
+
+
+async def test_a_deleted_application_that_went_on_with_a_history_is_noticed() -> None:
+    """A restored document carries on the old history; its deletion orphans that very one."""
+    world = World()
+    await _started(world)
+    await world.ask(ApplicationObserved(app=APP, uid="uid-1", resource_version="2", exists=False))
+    await world.settle()
+    history = (await world.record()).app_id
+    again = ApplicationObserved(
+        app=APP, uid="uid-2", resource_version="3", exists=True, revision="r1", adopts=history
+    )
+    await world.ask(again)
+    await world.settle()
+    assert (await world.record()).state == "active"
+    await world.ask(ApplicationObserved(app=APP, uid="uid-2", resource_version="4", exists=False))
+    await world.settle()
+    assert (await world.record()).state == "orphaned"
+
+
+async def test_a_version_is_looked_for_in_the_vault_that_holds_it() -> None:
+    """A document that names another Vault now does not hide the versions in the first."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    moved = ApplicationObserved(
+        app=APP,
+        uid="uid-1",
+        resource_version="2",
+        exists=True,
+        revision="r2",
+        targets=("elsewhere",),
+    )
+    await world.ask(moved)
+    await world.settle()
+    await world.ask(RequestRestore(app=APP, request_id="two", version=1))
+    await world.turn()
+    restore = next(run for run in await world.runs() if run.kind == "restore")
+    assert (await world.record()).vault == "elsewhere"
+    assert restore.vault == "primary"

@@ -13,7 +13,7 @@ All of it is blocking; callers run it in a thread or process of its own.
 from appshield.repository.files.confined import open_directory_inside
 from appshield.repository.files.documents import store_documents, store_stream
 from appshield.repository.files.flushing import flush_file_system
-from appshield.repository.files.problems import FileProblem, ProblemKind, shown
+from appshield.repository.files.problems import FileProblem, ProblemKind, shown, told
 from appshield.repository.files.restoring import RestoredDirectory, restore_directory
 from appshield.repository.files.storing import StoredDirectory, store_directory
 from appshield.repository.files.tally import Progress, StoppedError
@@ -32,4 +32,5 @@ __all__ = [
     "store_directory",
     "store_documents",
     "store_stream",
+    "told",
 ]

@@ -5,6 +5,7 @@ neither is a reason to lose the others, and neither is ever silent.
 """
 
 import errno
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -23,6 +24,8 @@ ProblemKind = Literal[
     "failed",  # the system refused to write it: not restored
     "more",  # further problems were counted, not listed
 ]
+
+_LINE_CHARACTERS_MAX = 200
 
 LISTED_PROBLEMS = 10_000
 """How many problems are kept: a volume in motion must not be able to fill the memory."""
@@ -64,6 +67,14 @@ class Problems:
             return tuple(self._listed)
         more = FileProblem(b"", "more", f"{self._unlisted} further problems are not listed")
         return (*self._listed, more)
+
+
+def told(problems: Sequence[FileProblem], *, most: int = 50) -> tuple[str, ...]:
+    """Write problems for a message: a bounded number of bounded lines, and how many there are."""
+    lines = [str(problem)[:_LINE_CHARACTERS_MAX] for problem in problems[:most]]
+    if len(problems) > most:
+        lines.append(f"and {len(problems) - most} more")
+    return tuple(lines)
 
 
 _READ_ERRORS: dict[int, tuple[ProblemKind, str]] = {
