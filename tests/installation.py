@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from appshield.bus import Bus
@@ -102,7 +103,10 @@ class Installation:
         return await self.reached(run, lambda found: found.state in FINAL_STATES, "its end")
 
     def pid(self, service: str) -> int:
-        """Return the process id of a service."""
+        """Return the process id of a service, or of the server behind `bus` or `store`."""
+        if service in {"bus", "store"}:
+            holders = msgspec.json.decode((self.home.folder / service / "lock").read_bytes())
+            return int(holders["server"]["pid"])
         return int(pid_file(self.home.pids, service).read_text())
 
     async def kill(self, service: str) -> None:
@@ -111,7 +115,7 @@ class Installation:
         os.kill(old, signal.SIGKILL)
 
         def again() -> bool:
-            with contextlib.suppress(FileNotFoundError, ValueError):
+            with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
                 return self.pid(service) != old
             return False
 

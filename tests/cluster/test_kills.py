@@ -1,5 +1,7 @@
 """Each service is killed once in the middle of a backup and of a restore, and started again.
 
+So are the message bus and the object store.
+
 Whatever the stage: exactly one complete version or restore, an application that runs on, and
 nothing left behind. One application serves all of them, so that its numbers tell of a version
 too many.
@@ -117,6 +119,8 @@ def ensure_rows(rows: dict[int, str]) -> None:
         ("watcher", "take"),
         ("uploader", "store/volumes"),
         ("planner", "store/volumes"),
+        ("bus", "store/volumes"),
+        ("store", "store/volumes"),
         ("uploader", "commit"),
         ("snapshotter", "release"),
     ],
@@ -155,6 +159,7 @@ async def test_an_application_quiesced_by_a_killed_snapshotter_resumes_and_is_sa
         ("restorer", "prepare"),
         ("restorer", "load"),
         ("planner", "load"),
+        ("store", "load"),
         ("restorer", "apply"),
         ("restorer", "finish"),
     ],
