@@ -62,7 +62,7 @@ class MountedVolume(msgspec.Struct, frozen=True):
     def _compare_driver(self) -> None:
         parent = open_directory_inside(self.kubelet_root, self.folder.rpartition("/")[0])
         try:
-            facts = _read_facts(parent)
+            facts = _read_facts(parent, self.folder)
         finally:
             os.close(parent)
         found = (facts.get("driverName"), facts.get("volumeHandle"))
@@ -92,16 +92,24 @@ async def open_pod_volume(
     """
     found = await _get(cluster, POD, pod, pod_namespace)
     if found["metadata"]["uid"] != pod_uid or not _UID.fullmatch(pod_uid):
-        raise RefusedError(f"pod {pod_namespace}/{pod} is another one than the order names")
+        raise _stale(f"pod {pod_namespace}/{pod} is another one than the order names")
     if found["spec"].get("nodeName") != node:
-        raise RefusedError(f"pod {pod_namespace}/{pod} does not run on node {node}")
+        raise _stale(f"pod {pod_namespace}/{pod} does not run on node {node}")
     if claim not in claims_of(found):
-        raise RefusedError(f"pod {pod_namespace}/{pod} does not mount the claim {claim}")
+        raise _stale(f"pod {pod_namespace}/{pod} does not mount the claim {claim}")
     bound = await _get(cluster, PVC, claim, pod_namespace)
     volume = bound["spec"].get("volumeName", "")
     if not volume:
         raise NotFoundError(f"claim {pod_namespace}/{claim} is not bound to a volume")
     return _mounted(await _get(cluster, PV, volume, ""), pod_uid, kubelet_root)
+
+
+def _stale(what: str) -> RefusedError:
+    return RefusedError(
+        what,
+        why="the cluster has changed since the order was written, or the order is forged",
+        next_step="Start the run again.",
+    )
 
 
 def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
@@ -111,7 +119,9 @@ def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
     if plugin is None:
         known = ", ".join(_FOLDERS)
         raise RefusedError(
-            f"volume {name} cannot be read on its node", why=f"it is none of {known}"
+            f"volume {name} cannot be read on its node",
+            why=f"it is none of {known}",
+            next_step="Use a storage class with a CSI driver, or exclude the volume.",
         )
     csi = spec.get("csi", {})
     return MountedVolume(
@@ -141,11 +151,18 @@ async def _get(cluster: ClusterReader, kind: Kind, name: str, namespace: str) ->
     return found
 
 
-def _read_facts(parent: int) -> dict[str, Any]:
-    descriptor = os.open("vol_data.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+def _read_facts(parent: int, folder: str) -> dict[str, Any]:
     try:
-        return msgspec.json.decode(
-            os.read(descriptor, _DRIVER_FACTS_BYTES_MAX), type=dict[str, Any]
-        )
-    finally:
-        os.close(descriptor)
+        descriptor = os.open("vol_data.json", os.O_RDONLY | os.O_NOFOLLOW, dir_fd=parent)
+        try:
+            content = os.read(descriptor, _DRIVER_FACTS_BYTES_MAX)
+        finally:
+            os.close(descriptor)
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not what the kubelet writes"
+        raise RefusedError(
+            f"the kubelet does not say which volume is mounted at {folder}",
+            why=f"vol_data.json beside it cannot be read: {why}",
+            next_step="Look at the pod and its node; nothing was read or written.",
+        ) from error

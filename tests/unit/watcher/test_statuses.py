@@ -1,0 +1,149 @@
+"""The status says what the registry knows, and survives a cluster that is away for a while."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from msgspec.structs import replace
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef
+from appshield.contracts.streams import APPLICATIONS
+from appshield.errors import UnavailableError
+from appshield.kubernetes import Cluster, Kind, Object
+from appshield.kubernetes.kinds import APPLICATION
+from appshield.watcher.statuses import Statuses, status_of
+from fake_kubernetes import FakeKubernetes
+from memory_bus import MemoryBus
+from waiting import wait_until
+
+APP = AppRef(cluster="test", namespace="shop", name="shop")
+RECORD = ApplicationRecord(
+    app_id="a-1",
+    app=APP,
+    uid="u-1",
+    vault="primary",
+    state="active",
+    revision="r-1",
+    last_version=3,
+    last_backup_at=datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC),
+)
+
+
+def application(**status: object) -> Object:
+    made: Object = {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": "shop",
+            "namespace": "shop",
+            "uid": "u-1",
+            "generation": 4,
+            "creationTimestamp": "2026-11-01T00:00:00Z",
+        },
+        "spec": {"type": "web"},
+    }
+    return made | ({"status": status} if status else {})
+
+
+def accepted(status: Object) -> Object:
+    found: Object = next(c for c in status["conditions"] if c["type"] == "Accepted")
+    return found
+
+
+def test_an_accepted_document_is_said_to_be_in_force() -> None:
+    """With its history, its newest version and the spec to fall back on."""
+    status = status_of(RECORD, application())
+    assert (status["applicationId"], status["revision"], status["lastVersion"]) == ("a-1", "r-1", 3)
+    assert status["lastBackupAt"] == "2026-11-24T12:00:01Z"
+    assert status["inForce"] == '{"type": "web"}'
+    assert (accepted(status)["status"], accepted(status)["reason"]) == ("True", "Accepted")
+
+
+def test_a_refused_document_is_said_with_the_reason_and_keeps_what_was_in_force() -> None:
+    """The condition changes its time only when it changes."""
+    before = status_of(RECORD, application())
+    wrong = application(**before) | {"spec": {"type": "web", "wrong": 1}}
+    status = status_of(replace(RECORD, refused="spec.wrong is unknown"), wrong)
+    assert (accepted(status)["status"], accepted(status)["reason"]) == ("False", "Refused")
+    assert accepted(status)["message"] == "spec.wrong is unknown"
+    assert status["inForce"] == before["inForce"]
+    kept = {**accepted(status), "lastTransitionTime": "2026-11-20T00:00:00Z"}
+    again = status_of(
+        replace(RECORD, refused="another"), wrong | {"status": {"conditions": [kept]}}
+    )
+    assert accepted(again)["lastTransitionTime"] == "2026-11-20T00:00:00Z"
+
+
+class Place:
+    def __init__(self, fake: FakeKubernetes, cluster: Cluster, uid: str) -> None:
+        self.fake = fake
+        self.cluster = cluster
+        self.record = replace(RECORD, uid=uid)
+        self.bus = MemoryBus("watcher")
+        self.stopping = asyncio.Event()
+        statuses = Statuses(bus=self.bus, cluster=cluster, cluster_name="test")
+        self.writing = asyncio.create_task(statuses.keep_written(self.stopping))
+
+    async def learn(self, record: ApplicationRecord) -> None:
+        await self.bus.bucket(APPLICATIONS, ApplicationRecord).put(record.app_id, record)
+
+    def status(self) -> Object:
+        found = self.fake.take(APPLICATION, "shop", "shop") or {}
+        return dict(found.get("status") or {})
+
+    async def until_version(self, number: int) -> None:
+        await wait_until(
+            lambda: self.status().get("lastVersion") == number,
+            deadline_s=20,
+            what=f"version {number} in the status",
+        )
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    async with FakeKubernetes() as fake:
+        fake.serve(APPLICATION)
+        fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+        stored = fake.put(application())
+        async with fake.cluster() as cluster:
+            made = Place(fake, cluster, stored["metadata"]["uid"])
+            yield made
+            made.stopping.set()
+            await made.writing
+
+
+async def test_what_changes_in_the_registry_is_written(place: Place) -> None:
+    """One after the other."""
+    await place.learn(place.record)
+    await place.until_version(3)
+    await place.learn(replace(place.record, last_version=4))
+    await place.until_version(4)
+
+
+async def test_a_status_is_written_when_the_cluster_is_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would write it: the next change may be days away."""
+    away = UnavailableError("the API server is away")
+    get, answers = place.cluster.get, [away, away]
+
+    async def flaky(kind: Kind, name: str, namespace: str = "") -> Object | None:
+        if answers:
+            raise answers.pop()
+        return await get(kind, name, namespace)
+
+    monkeypatch.setattr(place.cluster, "get", flaky)
+    await place.learn(place.record)
+    await place.until_version(3)
+
+
+async def test_other_histories_and_other_clusters_are_not_written(place: Place) -> None:
+    """An orphan of the same name says nothing about the object that is there now."""
+    await place.learn(replace(place.record, app_id="a-0", state="orphaned", last_version=9))
+    await place.learn(replace(place.record, app_id="a-2", uid="another", last_version=9))
+    elsewhere = AppRef(cluster="elsewhere", namespace="shop", name="shop")
+    await place.learn(replace(place.record, app_id="a-3", app=elsewhere, last_version=9))
+    await place.learn(place.record)
+    await place.until_version(3)
