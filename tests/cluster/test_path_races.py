@@ -100,6 +100,7 @@ async def test_a_backup_reads_nothing_outside_of_a_live_volume(
         found = await asyncio.to_thread(lambda: list(out.rglob("*")))
         files = [path for path in found if path.is_file() and not path.is_symlink()]
         assert len(files) > PREY
+        assert [path for path in found if path.is_symlink()], "the adversary was at work"
         assert [path for path in files if SECRET in path.read_bytes()] == []
 
 
