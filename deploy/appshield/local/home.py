@@ -21,8 +21,8 @@ class Home:
         data = Path(environment.get("XDG_DATA_HOME", user / ".local" / "share")) / NAME
         cache = Path(environment.get("XDG_CACHE_HOME", user / ".cache")) / NAME
         return cls(
-            folder=Path(environment.get("APPSHIELD_HOME", data)).absolute(),
-            cache=Path(environment.get("APPSHIELD_CACHE", cache)).absolute(),
+            folder=Path(environment.get("APPSHIELD_HOME") or data).absolute(),
+            cache=Path(environment.get("APPSHIELD_CACHE") or cache).absolute(),
         )
 
     @property

@@ -165,8 +165,7 @@ async def _play(
             cluster, continuity, images=images, log=_new_log(home), timeline=timeline
         )
         if not keep:
-            with timeline.measure("remove the application"):
-                await deploying.destroy(cluster, NAMESPACE)
+            await cluster.delete(NAMESPACES, NAMESPACE)  # it goes while we end
         return violations
 
 
