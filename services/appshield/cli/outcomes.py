@@ -54,6 +54,7 @@ def _backup_lines(run: Run, took: str) -> list[str]:
         quiesced = f", application quiesced for {taken.quiesced_ms} ms" if taken.quiesced_ms else ""
         lines.append(f"consistency: {taken.consistency}{quiesced}")
         lines += [f"skipped: {text}" for text in taken.skipped]
+        lines += [f"note: {text}" for text in taken.warnings]
     lines += [f"{one.name}: {problem}" for one in stored for problem in one.problems]
     return lines
 
@@ -77,4 +78,5 @@ def _restore_lines(run: Run, took: str) -> list[str]:
         f"{size_text(progress.bytes_written)}, in {took}"
     )
     head = f"version {progress.version} of {run.app} runs in namespace {progress.target_namespace}"
-    return [f"{head}: {brought}", *warnings]
+    not_kept = [f"not kept: {text}" for text in progress.problems]
+    return [f"{head}: {brought}", *warnings, *not_kept]
