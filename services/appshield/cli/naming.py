@@ -52,11 +52,15 @@ def wanted(text: str, namespace: str = "") -> Wanted:
     return Wanted(name=name, namespace=before or namespace)
 
 
-def histories(records: Iterable[ApplicationRecord], want: Wanted) -> list[ApplicationRecord]:
+def histories(
+    records: Iterable[ApplicationRecord], want: Wanted, history: str = ""
+) -> list[ApplicationRecord]:
     """Give every history of the one place that is meant: active first, then the youngest.
 
+    With the beginning of an id as `history` only that one.
+
     Raises:
-        NotFoundError: there is none; the error suggests names that are close.
+        NotFoundError: there is none; the error suggests names, or histories, that there are.
         InvalidInputError: the name is in several namespaces; the error lists them.
     """
     known = list(records)
@@ -70,7 +74,8 @@ def histories(records: Iterable[ApplicationRecord], want: Wanted) -> list[Applic
             why=f"there are {', '.join(places)}",
             next_step="Write NAMESPACE/NAME, or add -n NAMESPACE.",
         )
-    return sorted(found, key=_active_and_young_first)
+    found.sort(key=_active_and_young_first)
+    return [_one_of(found, history)] if history else found
 
 
 def active(records: Iterable[ApplicationRecord], want: Wanted, cluster: str) -> ApplicationRecord:
@@ -97,19 +102,10 @@ def with_versions(
     """Give the one history that is meant; those without any version do not count beside others.
 
     Raises:
-        NotFoundError: the place has no such history; else as `histories`.
         InvalidInputError: it has several, and `history` names none; else as `histories`.
+        NotFoundError: as `histories`.
     """
-    found = histories(records, want)
-    if history:
-        chosen = [record for record in found if record.app_id.startswith(history)]
-        if len(chosen) != 1:
-            raise NotFoundError(
-                f"application {found[0].app} has no history {history}",
-                why=f"it has {_listed(found)}",
-                next_step="Take one of these with --history ID.",
-            )
-        return chosen[0]
+    found = histories(records, want, history)
     holding = [record for record in found if record.last_version] or found[:1]
     if len(holding) > 1:
         raise InvalidInputError(
@@ -118,6 +114,17 @@ def with_versions(
             next_step="Choose one with --history ID.",
         )
     return holding[0]
+
+
+def _one_of(found: Sequence[ApplicationRecord], history: str) -> ApplicationRecord:
+    chosen = [record for record in found if record.app_id.startswith(history)]
+    if len(chosen) != 1:
+        raise NotFoundError(
+            f"application {found[0].app} has no history {history}",
+            why=f"it has {_listed(found)}",
+            next_step="Take one of these with --history ID.",
+        )
+    return chosen[0]
 
 
 def _unknown(known: Sequence[ApplicationRecord], want: Wanted) -> NotFoundError:

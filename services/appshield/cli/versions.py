@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from appshield.cli.naming import wanted, with_versions
+from appshield.cli.naming import histories, wanted, with_versions
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import (
     note,
@@ -25,20 +25,26 @@ Number = Annotated[int, Parameter(name="N", help="The version's number.")]
 async def versions(
     app: AppName, /, *, namespace: Namespace = "", history: History = "", output: Output = "text"
 ) -> None:
-    """List the versions of an application, also of one whose object is gone."""
+    """List the versions of an application, also of one whose object is gone.
+
+    Where several histories had the name, the versions of all of them are listed.
+    """
     want = wanted(app, namespace)
     async with Reach.here().bus() as bus:
-        record = with_versions(await applications(bus), want, history)
-        found = await versions_of(bus, record.app_id)
+        records = histories(await applications(bus), want, history)
+        found = [one for record in records for one in await versions_of(bus, record.app_id)]
     if output == "json":
         say_json(found)
         return
-    if record.state == "orphaned":
-        note(f"the Application object of {record.app} is gone; its versions stay")
+    place = records[0].app
+    if all(record.state == "orphaned" for record in records):
+        note(f"the Application object of {place} is gone; its versions stay")
+    if len({one.facts.app_id for one in found}) > 1:
+        note(f"{place} has several histories: choose one with --history ID to show or restore")
     say_table(
-        ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULT", ""),
-        [_row(version) for version in found],
-        empty=f"{record.app} has no version yet. `appshield backup {record.app}` makes one.",
+        ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULT", "HISTORY", ""),
+        [_row(one) for one in found],
+        empty=f"{place} has no version yet. `appshield backup {place}` makes one.",
     )
 
 
@@ -73,6 +79,7 @@ def _row(version: VersionRecord) -> tuple[str, ...]:
         size_text(sum(source.bytes_read for source in facts.sources)),
         size_text(sum(source.bytes_stored for source in facts.sources)),
         version.vault,
+        facts.app_id,
         "pinned" if version.pinned else "",
     )
 

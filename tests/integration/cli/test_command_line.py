@@ -225,7 +225,9 @@ async def test_versions_outlive_their_object_and_histories_are_told_apart(
 
     new = await behind.observe("gone", "old", uid="second")
     assert (await appshield("backup", "old", "--wait")).code == 0
-    ambiguous = await appshield("versions", "old")
+    listed = (await appshield("versions", "old", "-o", "json")).json()
+    assert [one["facts"]["app_id"] for one in listed] == [new, old]
+    ambiguous = await appshield("restore", "old", "1", "--wait")
     assert ambiguous.code == 2
     assert old in ambiguous.err
     assert new in ambiguous.err
