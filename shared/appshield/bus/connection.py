@@ -19,8 +19,8 @@ from appshield.bus.access import BusAccess
 from appshield.bus.inbox import Inbox, Incoming, incoming
 from appshield.bus.terms import (
     denied,
-    ensure_key,
     ensure_new_enough,
+    ensure_usable,
     reason_of,
     tls_context,
     too_large,
@@ -74,7 +74,7 @@ class Connection:
 
     async def open(self, deadline_s: float) -> None:
         """Connect; see `Bus.connect` for what it raises."""
-        ensure_key(self.access)
+        ensure_usable(self.access)
         connecting = asyncio.create_task(self._connect(tls_context(self.access)))
         ends: set[asyncio.Future[Any]] = {connecting, self._fatal}
         try:

@@ -151,9 +151,13 @@ class ConsumeLoop:
         except Retry as retry:
             self._log.info("message comes again", why=retry.why, after_s=retry.after_s)
             await self._again(taken, retry.why, retry.after_s)
+        except AppShieldError as error:  # of the surroundings: it needs no trace
+            self._log.warning("handler failed", problem=str(error))
+            await self._again(taken, str(error), redelivery_s(taken.deliveries))
         except Exception as error:  # noqa: BLE001 - the run loop's boundary
             self._log.exception("handler failed")
-            await self._again(taken, _reason(error), redelivery_s(taken.deliveries))
+            why = f"{type(error).__name__}: {error}"
+            await self._again(taken, why, redelivery_s(taken.deliveries))
         else:
             await taken.acknowledge()
 
@@ -240,7 +244,3 @@ def _names(message: Message) -> dict[str, str]:
     if run := getattr(message, "run", ""):
         names["run"] = run
     return names
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, AppShieldError) else f"{type(error).__name__}: {error}"

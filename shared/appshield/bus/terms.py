@@ -14,8 +14,14 @@ OLDEST_SERVER = (2, 12)
 """The first NATS release with durable `@at` schedules."""
 
 
-def ensure_key(access: BusAccess) -> None:
-    """Raise InvalidInputError when the user's key file is not there or holds no key."""
+def ensure_usable(access: BusAccess) -> None:
+    """Raise InvalidInputError when a password stands in the URL, or there is no key in the file."""
+    if "@" in access.url:
+        raise InvalidInputError(
+            "the URL of the message bus holds a user or a password",
+            why="a URL is shown in logs and errors",
+            next_step="Leave them out, and name the file that holds the user's nkey seed",
+        )
     if not access.seed_file:
         return
     try:

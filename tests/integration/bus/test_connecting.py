@@ -39,6 +39,13 @@ async def test_an_old_server_is_refused(version: str) -> None:
     )
 
 
+async def test_a_password_in_the_url_is_refused_and_not_repeated() -> None:
+    """A URL is shown in logs and errors, so no secret may be in it."""
+    with pytest.raises(InvalidInputError, match="holds a user or a password") as caught:
+        await connect(BusAccess(url="nats://me:planted-hunter2@127.0.0.1:4222", user="planner"))
+    assert "hunter2" not in str(caught.value)
+
+
 async def test_the_oldest_server_allowed_is_accepted() -> None:
     """2.12.0 is enough to connect."""
     async with (
