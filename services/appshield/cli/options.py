@@ -16,7 +16,7 @@ History: TypeAlias = Annotated[
 ]
 Output: TypeAlias = Annotated[
     Literal["text", "json"],
-    Parameter(name=("--output", "-o"), help="Text for people, or JSON: the records of contracts/README.md."),
+    Parameter(name=("--output", "-o"), help="Text, or JSON: the records of contracts/README.md."),
 ]
 Wait: TypeAlias = Annotated[
     bool, Parameter(name="--wait", negative="", help="Wait for the end and show progress.")
