@@ -1,8 +1,7 @@
 """With a Vault and its root key alone, an installation that knows nothing finds everything again.
 
-"An empty cluster with an empty NATS" is stood in for by a second installation in a fresh home,
-with a bus of its own, in a cluster from which the applications and their namespaces were deleted:
-one more local cluster would cost more than the rest of the tests.
+Here the cluster is the same, from which the applications and their namespaces were deleted, and the
+second installation has a fresh home with a bus of its own; `test_empty_cluster` has a new cluster.
 """
 
 import asyncio
