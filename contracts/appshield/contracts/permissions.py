@@ -139,6 +139,7 @@ PERSON = UserSpec(
 OPERATOR = UserSpec(
     name="operator",
     publishes=(f"{ROOT}.>",),
+    listens=(_LIVE,),
     reads=streams.STREAMS,
     looks_at=streams.BUCKETS,
     administers=True,
