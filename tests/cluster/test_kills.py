@@ -123,6 +123,7 @@ def ensure_rows(rows: dict[int, str]) -> None:
         ("store", "store/volumes"),
         ("uploader", "commit"),
         ("snapshotter", "release"),
+        ("restorer", "store/volumes"),
     ],
 )
 async def test_a_service_killed_during_a_backup_costs_no_version_and_makes_none_twice(
@@ -162,6 +163,9 @@ async def test_an_application_quiesced_by_a_killed_snapshotter_resumes_and_is_sa
         ("store", "load"),
         ("restorer", "apply"),
         ("restorer", "finish"),
+        ("watcher", "load"),
+        ("snapshotter", "load"),
+        ("uploader", "load"),
     ],
 )
 async def test_a_service_killed_during_a_restore_costs_no_byte_of_it(
