@@ -84,8 +84,11 @@ def test_a_service_does_not_outlive_a_keeper_that_is_killed(tmp_path: Path) -> N
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as keeper:
         assert keeper.stdout is not None
         kept = int(keeper.stdout.readline())
+        command_line = Path(f"/proc/{kept}/cmdline")
+        wait_for_now(
+            lambda: command_line.read_bytes().startswith(b"sleep"), deadline_s=10, what="it runs"
+        )
         keeper.kill()
-    command_line = Path(f"/proc/{kept}/cmdline")
 
     def ended() -> bool:
         try:
