@@ -92,7 +92,7 @@ class Plant:
         async def look() -> OwnedProcess | None:
             lease = await leases.get("planner")
             holder = lease.value if lease else ""
-            return next((one for one in candidates if holder.endswith(f"-{one.pid}")), None)
+            return next((one for one in candidates if f"-{one.pid}-" in holder), None)
 
         return await wait_until(look, deadline_s=_LEAD_DEADLINE_S, what="a planner leads")
 
