@@ -235,7 +235,7 @@ async def test_concurrency_is_bounded(bus: Bus) -> None:
         nonlocal running, most, done
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # the work of the handler
         running -= 1
         done += 1
 

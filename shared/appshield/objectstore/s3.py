@@ -235,7 +235,7 @@ class S3ObjectStore:
             except (OSError, http.client.HTTPException) as error:
                 if last or not may_pass(error):
                     raise unreachable(error, self.location) from error
-            time.sleep(self._patience.pause_s(attempt))
+            time.sleep(self._patience.pause_s(attempt))  # a growing pause, bounded
             attempt += 1
 
     def _ask_once(self, request: _Request) -> Answer:

@@ -268,7 +268,7 @@ def _refuse_conflicts(
             wait_s = next(waits, None)
             if wait_s is None:
                 raise
-            time.sleep(wait_s)
+            time.sleep(wait_s)  # restic's own waits for such a lock
     raise UnavailableError("the locks of the repository change too fast to be read")
 
 

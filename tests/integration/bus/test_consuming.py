@@ -66,7 +66,7 @@ async def test_a_handler_that_moves_may_take_as_long_as_it_wants(bus: Bus) -> No
     async def handler(delivery: Delivery) -> None:
         deliveries.append(delivery.deliveries)
         for _ in range(20):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # the work between two signs of life
             delivery.moved()
         done.set()
 

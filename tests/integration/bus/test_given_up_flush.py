@@ -20,7 +20,7 @@ async def test_a_cancelled_watch_leaves_the_connection_alone(tmp_path: Path) -> 
         for number in range(40):
             watching = asyncio.ensure_future(anext(bucket.watch("x", stopping=asyncio.Event())))
             for _ in range(number % 7):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # one more turn of the loop
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await bucket.put("x", str(number))

@@ -54,7 +54,7 @@ async def test_tasks_keep_their_own_trace() -> None:
 
     async def handle(name: str) -> None:
         with tracing.within(tracing.Trace(trace_id=name * 32, span_id="1" * 16)):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # let the other task have its turn
             seen[name] = tracing.outgoing().trace_id
 
     await asyncio.gather(handle("a"), handle("b"))
