@@ -13,8 +13,15 @@ class StoreAround:
     def __init__(self, inner: ObjectStore) -> None:
         self.inner = inner
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
-        self.inner.put(name, data, only_if_absent=only_if_absent)
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
+        self.inner.put(name, data, only_if_absent=only_if_absent, sha256=sha256)
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return self.inner.get(name, offset=offset, length=length)
@@ -49,8 +56,17 @@ class FailingStore(StoreAround):
         self._after_effect = after_effect
         self._counting = threading.Lock()
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
-        self._write(lambda: self.inner.put(name, data, only_if_absent=only_if_absent))
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
+        self._write(
+            lambda: self.inner.put(name, data, only_if_absent=only_if_absent, sha256=sha256)
+        )
 
     def delete(self, name: str) -> None:
         self._write(lambda: self.inner.delete(name))
@@ -72,9 +88,16 @@ class PausingStore(StoreAround):
         super().__init__(inner)
         self._before_put = before_put
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
         self._before_put(name)
-        super().put(name, data, only_if_absent=only_if_absent)
+        super().put(name, data, only_if_absent=only_if_absent, sha256=sha256)
 
 
 def copy_of(store: ObjectStore) -> MemoryObjectStore:

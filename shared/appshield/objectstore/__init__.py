@@ -5,6 +5,13 @@
 holds what is done to a bucket as a whole.
 """
 
+from appshield.objectstore.access import (
+    FolderAccess,
+    S3Access,
+    StoreAccess,
+    access_of,
+    open_store,
+)
 from appshield.objectstore.folder import FolderObjectStore
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.memory import MemoryObjectStore
@@ -19,16 +26,21 @@ from appshield.objectstore.port import (
 from appshield.objectstore.s3 import S3ObjectStore, S3Patience
 
 __all__ = [
+    "FolderAccess",
     "FolderObjectStore",
     "MemoryObjectStore",
     "ObjectExistsError",
     "ObjectFacts",
     "ObjectMissingError",
     "ObjectStore",
+    "S3Access",
     "S3Credentials",
     "S3Location",
     "S3ObjectStore",
     "S3Patience",
+    "StoreAccess",
     "StoreFullError",
+    "access_of",
+    "open_store",
     "within",
 ]

@@ -36,20 +36,27 @@ class FolderObjectStore:
     """Objects as files below `folder`, which is made when it is missing."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder.absolute()
-        self._incoming = self._folder / INCOMING
-        with _translated(self._folder, self._folder):
+        self.folder = folder.absolute()
+        self._incoming = self.folder / INCOMING
+        with _translated(self.folder, self.folder):
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._remove_abandoned()
 
     def __repr__(self) -> str:
-        return f"<store in folder {self._folder}>"
+        return f"<store in folder {self.folder}>"
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,  # noqa: ARG002 - for services
+    ) -> None:
         """See ObjectStore.put."""
         path = self._path(name)
         unnamed = self._incoming / secrets.token_hex(16)
-        with _translated(self._folder, path):
+        with _translated(self.folder, path):
             try:
                 _write_durably(unnamed, data)
                 self._make_folders(path.parent)
@@ -67,7 +74,7 @@ class FolderObjectStore:
         """See ObjectStore.get."""
         path = self._path(name)
         check_range(offset, length)
-        with _translated(self._folder, path):
+        with _translated(self.folder, path):
             try:
                 with path.open("rb") as file:
                     file.seek(offset)
@@ -78,7 +85,7 @@ class FolderObjectStore:
     def size(self, name: str) -> int | None:
         """See ObjectStore.size."""
         path = self._path(name)
-        with _translated(self._folder, path):
+        with _translated(self.folder, path):
             try:
                 return path.stat().st_size if path.is_file() else None
             except FileNotFoundError:
@@ -87,13 +94,13 @@ class FolderObjectStore:
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         """See ObjectStore.list."""
         folder = folder_of(prefix)
-        with _translated(self._folder, self._folder / folder):
-            yield from _files_below(self._folder / folder, folder)
+        with _translated(self.folder, self.folder / folder):
+            yield from _files_below(self.folder / folder, folder)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See ObjectStore.folders."""
-        folder = self._folder / folder_of(prefix)
-        with _translated(self._folder, folder), contextlib.suppress(FileNotFoundError):
+        folder = self.folder / folder_of(prefix)
+        with _translated(self.folder, folder), contextlib.suppress(FileNotFoundError):
             with os.scandir(folder) as entries:
                 names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
             yield from (name for name in names if is_name(name))
@@ -101,7 +108,7 @@ class FolderObjectStore:
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
         path = self._path(name)
-        with _translated(self._folder, path):
+        with _translated(self.folder, path):
             try:
                 path.unlink()
                 _sync_folder(path.parent)
@@ -110,7 +117,7 @@ class FolderObjectStore:
 
     def _path(self, name: str) -> Path:
         check_name(name)
-        return self._folder / name
+        return self.folder / name
 
     def _make_folders(self, folder: Path) -> None:
         if folder.is_dir():

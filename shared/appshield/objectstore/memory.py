@@ -1,5 +1,6 @@
 """An object store in memory: the fast one for tests, held to the same promises as the others."""
 
+import hashlib
 import threading
 from collections.abc import Iterator
 
@@ -24,10 +25,19 @@ class MemoryObjectStore:
     def __repr__(self) -> str:
         return f"<memory store of {len(self._objects)} objects>"
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
         """See ObjectStore.put."""
         check_name(name)
         copy = bytes(data)
+        if sha256 is not None and hashlib.sha256(copy).hexdigest() != sha256:
+            raise InvalidInputError(f"the bytes of {name} do not have the digest that was told")
         with self._guard:
             if only_if_absent and name in self._objects:
                 raise ObjectExistsError(f"object {name} exists already")

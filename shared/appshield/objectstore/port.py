@@ -39,12 +39,22 @@ class ObjectStore(Protocol):
     and DeniedError (no right to do this), and InvalidInputError for a malformed name.
     """
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
         """Store all of `data` durably, or nothing.
 
         With `only_if_absent` exactly one of several racing writers succeeds, the others get
         ObjectExistsError. When an answer was lost on the way, a writer can be told so about its
         own bytes: whoever has to know reads the object and compares.
+
+        `sha256` is that of the bytes in hex, where the caller knows it: then nobody hashes them
+        again, and a service refuses bytes that do not match.
         """
         ...
 
@@ -125,8 +135,20 @@ class _View:
     def __repr__(self) -> str:
         return f"{self._store!r}/{self._folder}"
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
-        self._store.put(self._whole(name), data, only_if_absent=only_if_absent)
+    @property
+    def part_of(self) -> tuple[ObjectStore, str]:
+        """The store of which this is a part, and the folder."""
+        return self._store, self._folder
+
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
+        self._store.put(self._whole(name), data, only_if_absent=only_if_absent, sha256=sha256)
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return self._store.get(self._whole(name), offset=offset, length=length)

@@ -85,7 +85,7 @@ class S3ObjectStore:
         patience: S3Patience | None = None,
     ) -> None:
         self.location = location
-        self._credentials = credentials
+        self.credentials = credentials
         self._patience = patience or S3Patience()
         self._folder = folder_of(location.prefix)
         self._root = "/" if location.addressing == "virtual" else f"/{location.bucket}/"
@@ -101,18 +101,23 @@ class S3ObjectStore:
     def __repr__(self) -> str:
         return f"<store {self.location}>"
 
-    def put(self, name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
         """See ObjectStore.put."""
-        digest = hashlib.sha256(data)
+        digest = bytes.fromhex(sha256) if sha256 else hashlib.sha256(data).digest()
         headers = {
             "content-type": "application/octet-stream",
-            "x-amz-checksum-sha256": base64.b64encode(digest.digest()).decode(),
+            "x-amz-checksum-sha256": base64.b64encode(digest).decode(),
         }
         if only_if_absent:
             headers["if-none-match"] = "*"
-        answer = self._ask(
-            "PUT", self._key(name), headers=headers, data=data, digest=digest.hexdigest()
-        )
+        answer = self._ask("PUT", self._key(name), headers=headers, data=data, digest=digest.hex())
         if answer.status == PRECONDITION_FAILED:
             raise ObjectExistsError(f"object {name} exists already in {self.location}")
         self._require(answer)
@@ -198,7 +203,7 @@ class S3ObjectStore:
     def _require(self, answer: Answer) -> None:
         if not answer.ok:
             raise error_for(
-                answer.status, answer.code, answer.message, self.location, self._credentials
+                answer.status, answer.code, answer.message, self.location, self.credentials
             )
         self._bucket_was_seen = True
 
@@ -246,7 +251,7 @@ class S3ObjectStore:
             request.query,
             {**request.headers, "host": self._connections.host_header},
             payload_sha256=request.digest,
-            credentials=self._credentials,
+            credentials=self.credentials,
             region=self.location.region,
             now=datetime.now(UTC),
         )

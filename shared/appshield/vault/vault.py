@@ -1,10 +1,6 @@
 """A Vault: a folder of a bucket that holds applications, everything in it sealed."""
 
-import dataclasses
-from collections.abc import Iterator
-
-from appshield.errors import RefusedError
-from appshield.objectstore import ObjectFacts, ObjectStore, S3ObjectStore
+from appshield.objectstore import ObjectStore, S3Access, open_store
 from appshield.vault.access import ApplicationIdentity, VaultAccess
 from appshield.vault.sealed_objects import SealedObjects
 from appshield.vault.shelf import APPLICATIONS, ApplicationShelf
@@ -62,40 +58,5 @@ def open_vault(access: VaultAccess) -> Vault:
 
 def store_of(access: VaultAccess) -> ObjectStore:
     """Return the store of a Vault, one that refuses writes where the access is read only."""
-    store = S3ObjectStore(access.location, access.credentials)
-    return _ReadOnly(store, access.name) if access.read_only else store
-
-
-@dataclasses.dataclass(frozen=True)
-class _ReadOnly:
-    """A store that refuses every write."""
-
-    store: ObjectStore
-    vault_name: str
-
-    def put(  # the arguments are the port's
-        self,
-        name: str,  # noqa: ARG002
-        data: bytes | memoryview,  # noqa: ARG002
-        *,
-        only_if_absent: bool = False,  # noqa: ARG002
-    ) -> None:
-        raise self._refusal()
-
-    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
-        return self.store.get(name, offset=offset, length=length)
-
-    def size(self, name: str) -> int | None:
-        return self.store.size(name)
-
-    def list(self, prefix: str) -> Iterator[ObjectFacts]:
-        return self.store.list(prefix)
-
-    def folders(self, prefix: str) -> Iterator[str]:
-        return self.store.folders(prefix)
-
-    def delete(self, name: str) -> None:  # noqa: ARG002 - the port's
-        raise self._refusal()
-
-    def _refusal(self) -> RefusedError:
-        return RefusedError(f"Vault {self.vault_name} is read only")
+    read_only_for = f"Vault {access.name}" if access.read_only else ""
+    return open_store(S3Access(access.location, access.credentials, read_only_for))

@@ -97,11 +97,17 @@ async def test_a_lock_is_on_record_before_it_is_written(place: Place) -> None:
     seen: list[bool] = []
     written = place.store.put
 
-    def put(name: str, data: bytes | memoryview, *, only_if_absent: bool = False) -> None:
+    def put(
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
         if "/locks/" in name:
             on_record = asyncio.run_coroutine_threadsafe(place.records(), loop).result(10)
             seen.append(name.rpartition("/")[2] in on_record)
-        written(name, data, only_if_absent=only_if_absent)
+        written(name, data, only_if_absent=only_if_absent, sha256=sha256)
 
     loop = asyncio.get_running_loop()
     place.store.put = put  # type: ignore[method-assign] # looked at in passing
