@@ -31,12 +31,18 @@ SERVICES: Sequence[str] = ("watcher", "planner", "snapshotter", "uploader", "res
 _WITH_CLUSTER = frozenset({"watcher", "snapshotter", "uploader", "restorer"})
 _WITH_NODE = frozenset({"uploader", "restorer"})
 _WITH_HOLDERS = frozenset({"snapshotter", "restorer"})
+_NICENESS = "5"
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONPATH")
 
 
 def command_of(service: str) -> list[str]:
-    """Write the command line of a service; the kernel asks it to stop when its keeper dies."""
-    return ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", f"appshield.{service}"]
+    """Write the command line of a service.
+
+    The kernel asks it to stop when its keeper dies, and lets the applications that it protects go
+    first when they want the processors of this machine at the same time.
+    """
+    keeping = ("setpriv", "--pdeathsig", "TERM", "nice", "-n", _NICENESS)
+    return [*keeping, sys.executable, "-m", f"appshield.{service}"]
 
 
 def environment_of(

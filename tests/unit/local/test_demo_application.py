@@ -44,6 +44,17 @@ def test_images_are_named_by_digest() -> None:
     assert images == ["registry/shop-postgres@sha256:aa", "registry/shop-web@sha256:bb"]
 
 
+def test_every_container_is_promised_a_share_of_the_processors() -> None:
+    """Without one the kernel gives it next to nothing while anything else is busy."""
+    containers = [
+        container
+        for made in OBJECTS
+        if made["kind"] in {"StatefulSet", "Deployment"}
+        for container in made["spec"]["template"]["spec"]["containers"]
+    ]
+    assert all("cpu" in container["resources"]["requests"] for container in containers)
+
+
 def test_the_document_names_workloads_that_exist() -> None:
     """A component without its workload would protect nothing."""
     present = {(made["kind"], made["metadata"]["name"]) for made in OBJECTS}

@@ -154,7 +154,14 @@ def _container(name: str, image: str, **rest: object) -> Object:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    return {"name": name, "image": image, "securityContext": security, **rest}
+    return {
+        "name": name,
+        "image": image,
+        "securityContext": security,
+        # what keeps an application answering while others want the processors
+        "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}},
+        **rest,
+    }
 
 
 def _from_secret(variable: str, key: str) -> Object:
