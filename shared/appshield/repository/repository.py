@@ -98,10 +98,9 @@ class Repository:
 
     def read_index(self) -> Index:
         """Return the sum of all index files as they are now, and keep nothing."""
-        index = Index()
-        for identity, _ in list_files(self.store, "index"):
-            index.add_document(self.read_index_file(identity))
-        return index
+        return Index.of_documents(
+            self.read_index_file(identity) for identity, _ in list_files(self.store, "index")
+        )
 
     def read_index_file(self, identity: str) -> IndexDocument:
         """Return one index file.
