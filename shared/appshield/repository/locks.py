@@ -12,22 +12,42 @@ removed by its successor, who knows its id: `record` is told each id before the 
 import contextlib
 import datetime as dt
 import os
+import struct
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import msgspec
 
 from appshield.errors import AppShieldError, DamagedError, UnavailableError
 from appshield.objectstore import ObjectMissingError, ObjectStore
 from appshield.repository.layout import file_name, list_files
-from appshield.repository.repository import Repository
-from appshield.repository.unpacked import SealedFile
+from appshield.repository.unpacked import SealedFile, SealedFiles
 
 MOST_LOOKS: Final = 20
 """How often locks that vanish while they are read make us look again."""
+
+MOST_CLOCK_SKEW_S: Final = 60.0
+"""A lock from further in the future is the work of a wrong clock, which is then said."""
+
+_CLOCK: Final = struct.Struct("=d")
+
+
+class Lockable(Protocol):
+    """A repository, as far as locking needs one."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """Where its files are."""
+        ...
+
+    @property
+    def sealed_files(self) -> SealedFiles:
+        """What seals its documents."""
+        ...
 
 
 class LockDocument(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -56,11 +76,13 @@ class RepositoryLockedError(UnavailableError):
 
     def __init__(self, holder: str, *, age_s: float, exclusive: bool) -> None:
         kind = "an exclusive" if exclusive else "a"
-        super().__init__(
-            f"the repository is locked by {holder}",
-            why=f"it holds {kind} lock that was last renewed {age_s:.0f} s ago",
-            next_step="Wait until it is done; if it has died, run `restic unlock`",
-        )
+        if age_s < -MOST_CLOCK_SKEW_S:
+            why = f"{kind} lock from {-age_s:.0f} s in the future: its clock or ours is wrong"
+            next_step = "Set the clock right, then as for any lock: wait, or run `restic unlock`"
+        else:
+            why = f"it holds {kind} lock that was last renewed {age_s:.0f} s ago"
+            next_step = "Wait until it is done; if it has died, run `restic unlock`"
+        super().__init__(f"the repository is locked by {holder}", why=why, next_step=next_step)
         self.holder = holder
         self.age_s = age_s
 
@@ -74,6 +96,15 @@ class LockLostError(UnavailableError):
         )
 
 
+def fresh_until_s(descriptor: int) -> float:
+    """Return until when, by this machine's `time.monotonic`, the holder may store packs.
+
+    0 when the lock is lost or released. It is of one shared memory, so every process asks at will.
+    """
+    (until_s,) = _CLOCK.unpack(os.pread(descriptor, _CLOCK.size, 0))
+    return float(until_s)
+
+
 def remove_lock(store: ObjectStore, lock_id: str) -> None:
     """Remove the lock of a worker that is known to be dead; fine when it is gone."""
     store.delete(file_name("locks", lock_id))
@@ -84,7 +115,7 @@ class RepositoryLock:
 
     def __init__(
         self,
-        repository: Repository,
+        repository: Lockable,
         *,
         exclusive: bool,
         owner: str,
@@ -102,6 +133,10 @@ class RepositoryLock:
         self._lock_id = ""
         self._superseded: list[str] = []
         self._renewed = dt.datetime.min.replace(tzinfo=dt.UTC)
+        self._renewed_at_s = 0.0
+        self._freshness = os.memfd_create("appshield-lock")
+        weakref.finalize(self, os.close, self._freshness)
+        self._be_fresh_until(0.0)
         self._renewing = threading.Thread(
             target=self._keep_renewing, name=f"lock of {owner}", daemon=True
         )
@@ -109,7 +144,7 @@ class RepositoryLock:
     @classmethod
     def acquire(
         cls,
-        repository: Repository,
+        repository: Lockable,
         *,
         exclusive: bool = False,
         owner: str,
@@ -129,7 +164,7 @@ class RepositoryLock:
         lock = cls(repository, exclusive=exclusive, owner=owner, record=record, timing=timing)
         _refuse_conflicts(repository, exclusive=exclusive, own="", timing=timing)
         try:
-            lock._write_new()
+            lock._count_from(*lock._write_new())
             time.sleep(timing.settle_s)  # until a lock written at the same moment can be seen
             _refuse_conflicts(repository, exclusive=exclusive, own=lock.lock_id, timing=timing)
         except BaseException:
@@ -155,12 +190,20 @@ class RepositoryLock:
         """The id of the lock file that counts now; it changes with every renewal."""
         return self._lock_id
 
+    def freshness_descriptor(self) -> int:
+        """Return a memory file that tells other processes until when the lock is good.
+
+        See `fresh_until_s`. Valid while this lock object is; other processes get it by inheritance.
+        """
+        return self._freshness
+
     def ensure_fresh(self) -> None:
         """Raise LockLostError if the lock is known to be lost; asks no store, for every pack."""
         if self._lost is not None:
             raise self._lost
-        if _age_s(self._renewed) > self._timing.lost_after_s:
-            raise LockLostError(f"it could not be renewed for {_age_s(self._renewed):.0f} s")
+        age_s = self._own_age_s()
+        if age_s > self._timing.lost_after_s:
+            raise LockLostError(f"it could not be renewed for {age_s:.0f} s")
 
     def ensure_held(self) -> None:
         """Read the own lock again; call it before each index and snapshot is written.
@@ -173,8 +216,7 @@ class RepositoryLock:
             try:
                 document = self._repository.sealed_files.load("locks", self._lock_id, LockDocument)
             except ObjectMissingError as error:
-                self._lost = LockLostError("somebody has removed it")
-                raise self._lost from error
+                raise self._lose("somebody has removed it") from error
             if _age_s(document.time) > self._timing.lost_after_s:
                 raise LockLostError(f"it was last renewed {_age_s(document.time):.0f} s ago")
 
@@ -189,14 +231,14 @@ class RepositoryLock:
         """
         with self._changing:
             old = self._lock_id
-            old_renewed = self._renewed
-            self._ensure_renewable(old, old_renewed)
-            self._write_new()
+            self._ensure_renewable(old)
+            renewed, renewed_at_s = self._write_new()
             try:
-                self._ensure_renewable(old, old_renewed)
+                self._ensure_renewable(old)
             except LockLostError:
                 self._remove(self._lock_id)
                 raise
+            self._count_from(renewed, renewed_at_s)
             self._remove(old)
 
     def release(self) -> None:
@@ -205,18 +247,37 @@ class RepositoryLock:
         if self._renewing.is_alive():
             self._renewing.join()
         with self._changing:
-            self._lost = self._lost or LockLostError("it was released")
+            if self._lost is None:
+                self._lose("it was released")
             self._remove(self._lock_id)
 
-    def _ensure_renewable(self, lock_id: str, renewed: dt.datetime) -> None:
+    def _ensure_renewable(self, lock_id: str) -> None:
         if self._lost is None and self._repository.store.size(file_name("locks", lock_id)) is None:
-            self._lost = LockLostError("somebody has removed it")
-        if self._lost is None and _age_s(renewed) > self._timing.lost_after_s:
-            self._lost = LockLostError(f"it could not be renewed for {_age_s(renewed):.0f} s")
+            self._lose("somebody has removed it")
+        if self._lost is None and self._own_age_s() > self._timing.lost_after_s:
+            self._lose(f"it could not be renewed for {self._own_age_s():.0f} s")
         if self._lost is not None:
             raise self._lost
 
-    def _write_new(self) -> None:
+    def _lose(self, why: str) -> LockLostError:
+        self._lost = LockLostError(why)
+        self._be_fresh_until(0.0)
+        return self._lost
+
+    def _own_age_s(self) -> float:
+        """The greater of two clocks: one stops in sleep, the other can be set back."""
+        return max(_age_s(self._renewed), time.monotonic() - self._renewed_at_s)
+
+    def _count_from(self, renewed: dt.datetime, renewed_at_s: float) -> None:
+        self._renewed, self._renewed_at_s = renewed, renewed_at_s
+        self._be_fresh_until(renewed_at_s + self._timing.lost_after_s)
+
+    def _be_fresh_until(self, until_s: float) -> None:
+        os.pwrite(self._freshness, _CLOCK.pack(until_s), 0)
+
+    def _write_new(self) -> tuple[dt.datetime, float]:
+        """Return the moment from which the new lock counts, by two clocks."""
+        now_s = time.monotonic()
         document = LockDocument(
             time=dt.datetime.now(dt.UTC),
             exclusive=self.exclusive,
@@ -233,7 +294,7 @@ class RepositoryLock:
             self._superseded.append(file.identity)  # its answer may be lost and the lock be there
             raise
         self._lock_id = file.identity
-        self._renewed = document.time
+        return document.time, now_s
 
     def _remove(self, lock_id: str) -> None:
         """Remove this lock, and those that could not be removed before."""
@@ -254,7 +315,7 @@ class RepositoryLock:
 
 
 def _refuse_conflicts(
-    repository: Repository, *, exclusive: bool, own: str, timing: LockTiming
+    repository: Lockable, *, exclusive: bool, own: str, timing: LockTiming
 ) -> None:
     """Raise RepositoryLockedError if another lock does not go together with ours."""
     waits = iter(timing.reread_s)
@@ -272,7 +333,7 @@ def _refuse_conflicts(
     raise UnavailableError("the locks of the repository change too fast to be read")
 
 
-def _look(repository: Repository, *, exclusive: bool, own: str) -> None:
+def _look(repository: Lockable, *, exclusive: bool, own: str) -> None:
     for identity, size_bytes in list_files(repository.store, "locks"):
         if identity == own or size_bytes == 0:
             continue  # an empty file is an upload that was cut off, restic passes over it too

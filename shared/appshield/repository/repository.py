@@ -1,7 +1,6 @@
 """A repository: a store and the key to it. Everything that reads or writes starts here."""
 
 import threading
-from typing import TYPE_CHECKING
 
 from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
 from appshield.objectstore import ObjectMissingError, ObjectStore
@@ -10,6 +9,7 @@ from appshield.repository.crypto import SealingKey
 from appshield.repository.index import Index, IndexDocument
 from appshield.repository.keys import WrongPasswordError, open_key_file
 from appshield.repository.layout import CONFIG, file_id, file_name, list_files
+from appshield.repository.locks import RepositoryLock
 from appshield.repository.snapshots import (
     SealedSnapshot,
     SnapshotDocument,
@@ -18,9 +18,6 @@ from appshield.repository.snapshots import (
     check_sealed,
 )
 from appshield.repository.unpacked import SealedFile, SealedFiles
-
-if TYPE_CHECKING:
-    from appshield.repository.locks import RepositoryLock
 
 
 class Repository:
@@ -119,7 +116,7 @@ class Repository:
             ) from error
 
     def publish_snapshot(
-        self, snapshot: SealedSnapshot, *, lock: "RepositoryLock | None" = None
+        self, snapshot: SealedSnapshot, *, lock: RepositoryLock | None = None
     ) -> None:
         """Put exactly these bytes under their name; a repetition changes nothing.
 

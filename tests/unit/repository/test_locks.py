@@ -1,7 +1,9 @@
 """Locks keep apart what does not go together, and tell their holder when they are lost."""
 
 import datetime as dt
+import os
 import threading
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -19,7 +21,7 @@ from appshield.repository import (
     remove_lock,
     seal_snapshot,
 )
-from appshield.repository.locks import LockDocument
+from appshield.repository.locks import LockDocument, fresh_until_s
 from failing_store import FailingStore, PausingStore, names_in
 from repository_content import PASSWORD, SWIFT, document
 from waiting import wait_until
@@ -282,3 +284,39 @@ def test_documents_of_restic_are_read() -> None:
     text = b'{"time":"2026-11-24T13:57:26.864087123+01:00","exclusive":false,"hostname":"vm",'
     document = msgspec.json.decode(text + b'"username":"root","pid":1,"uid":3}', type=LockDocument)
     assert document.time.astimezone(dt.UTC).isoformat() == "2026-11-24T12:57:26.864087+00:00"
+
+
+def test_workers_see_in_shared_memory_until_when_the_lock_is_good(repository: Repository) -> None:
+    """Later with each renewal, and no longer once it is lost or released."""
+    with acquire(repository) as lock:
+        descriptor = os.dup(lock.freshness_descriptor())
+        first = fresh_until_s(descriptor)
+        assert 1100 < first - time.monotonic() <= 1200
+        lock.renew()
+        assert fresh_until_s(descriptor) > first
+    assert fresh_until_s(descriptor) == 0
+    os.close(descriptor)
+    lost = acquire(repository)
+    remove_lock(repository.store, lost.lock_id)
+    with pytest.raises(LockLostError):
+        lost.ensure_held()
+    assert fresh_until_s(lost.freshness_descriptor()) == 0
+    lost.release()
+
+
+def test_a_clock_that_is_set_back_does_not_make_a_lock_young(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its age is that of the clock which has gone on further."""
+    with acquire(repository) as lock:
+        later = time.monotonic() + 1300
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        with pytest.raises(LockLostError, match="1300 s"):
+            lock.ensure_fresh()
+
+
+def test_a_lock_from_the_future_is_told_as_a_wrong_clock(repository: Repository) -> None:
+    """It still forbids: nobody knows which of the two clocks is right."""
+    put_lock(repository, exclusive=True, age_s=-3600)
+    with pytest.raises(RepositoryLockedError, match=r"3600 s in the future.*clock"):
+        acquire(repository)
