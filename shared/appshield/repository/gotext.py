@@ -7,6 +7,7 @@ Times are RFC 3339 with trailing zeros cut off. File modes are Go's `os.FileMode
 
 import re
 import sys
+from functools import lru_cache
 from typing import Final
 
 from appshield.errors import DamagedError
@@ -126,6 +127,7 @@ _KIND_BITS: Final = {
     "socket": 1 << 24,
 }
 _SPECIAL_BITS: Final = ((0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20))
+_ANY_SPECIAL: Final = 1 << 23 | 1 << 22 | 1 << 20
 
 
 def go_mode(kind: str, mode: int) -> int:
@@ -136,13 +138,15 @@ def go_mode(kind: str, mode: int) -> int:
 
 def unix_mode(mode: int) -> int:
     """Return the Unix permission bits (0o7777) of an `os.FileMode`."""
+    if not mode & _ANY_SPECIAL:
+        return mode & 0o777
     return sum(unix for unix, go in _SPECIAL_BITS if mode & go) | mode & 0o777
 
 
 # Times: Go's calendar is the proleptic Gregorian one, from year 0 to 9999.
 
 _TIME: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))\Z",
+    r"(\d{4}-\d\d-\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:Z|([+-])(\d\d):(\d\d))\Z",
     re.ASCII,
 )
 
@@ -166,12 +170,19 @@ def parse_time(text: str) -> int:
     match = _TIME.match(text)
     if match is None:
         raise DamagedError(f"{text!r} is not a time")
-    year, month, day, hour, minute, second = map(int, match.groups()[:6])
-    fraction, sign, zone_hour, zone_minute = match.groups()[6:]
-    offset_s = (int(zone_hour) * 3600 + int(zone_minute) * 60) if sign else 0
-    seconds = _days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second
-    seconds += offset_s if sign == "-" else -offset_s
+    date, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
+    seconds = _days_until(date) * 86_400 + int(hour) * 3600 + int(minute) * 60 + int(second)
+    if sign:
+        offset_s = int(zone_hour) * 3600 + int(zone_minute) * 60
+        seconds += offset_s if sign == "-" else -offset_s
     return seconds * NANOSECONDS + int((fraction or "0").ljust(9, "0"))
+
+
+@lru_cache(maxsize=1024)
+def _days_until(date: str) -> int:
+    """Return days since 1970-01-01; many entries of a directory are from one day."""
+    year, month, day = date.split("-")
+    return _days(int(year), int(month), int(day))
 
 
 def _is_leap(year: int) -> bool:

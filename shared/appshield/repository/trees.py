@@ -59,6 +59,9 @@ class _StoredTree(msgspec.Struct):
     nodes: list[_StoredNode] | None
 
 
+_stored_node: Final = msgspec.json.Decoder(_StoredNode)
+
+
 def encode_tree(nodes: Iterable[Node]) -> bytes:
     """Return the bytes of a directory with these entries, in any order.
 
@@ -86,20 +89,32 @@ def decode_tree(stored: bytes) -> tuple[Node, ...]:
     except (msgspec.DecodeError, ValueError) as error:
         raise DamagedError("a directory cannot be read", why=str(error)) from error
     for index, node in enumerate(nodes):
-        if not _is_possible_name(node.name):
+        if not is_possible_name(node.name):
             raise DamagedError(f"{node.name!r} cannot be the name of an entry")
         if index and node.name <= nodes[index - 1].name:
             raise DamagedError("the entries of a directory are not in order", why=repr(node.name))
     return nodes
 
 
-def _is_possible_name(name: bytes) -> bool:
+def decode_node(stored: bytes | msgspec.Raw) -> Node:
+    """Return one entry of a directory, as it stands in its tree.
+
+    Raises:
+        DamagedError: a restore could not write it.
+    """
+    try:
+        return _decode_node(_stored_node.decode(stored))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise DamagedError("an entry of a directory cannot be read", why=str(error)) from error
+
+
+def is_possible_name(name: bytes) -> bool:
     """A name from a bucket becomes a path on a node: it must stay inside its directory."""
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
 def _encode_node(node: Node) -> str:
-    if not _is_possible_name(node.name) or (node.kind == "file") == (node.content is None):
+    if not is_possible_name(node.name) or (node.kind == "file") == (node.content is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} cannot be an entry of a directory")
     if (node.kind == "dir") == (node.subtree is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} must name a subtree if a directory")
@@ -167,12 +182,13 @@ def _decode_node(stored: _StoredNode) -> Node:
         raise DamagedError(f"file {stored.name!r} has no list of contents")
     if stored.type == "dir" and stored.subtree is None:
         raise DamagedError(f"directory {stored.name!r} has no subtree")
+    mtime_ns = parse_time(stored.mtime)
     return Node(
         name=parse_name(stored.name),
         kind=stored.type,
         mode=unix_mode(stored.mode),
-        mtime_ns=parse_time(stored.mtime),
-        atime_ns=parse_time(stored.atime),
+        mtime_ns=mtime_ns,
+        atime_ns=mtime_ns if stored.atime == stored.mtime else parse_time(stored.atime),
         ctime_ns=parse_time(stored.ctime),
         uid=stored.uid,
         gid=stored.gid,
