@@ -19,20 +19,29 @@ from appshield.objectstore.port import (
     ObjectExistsError,
     ObjectFacts,
     ObjectMissingError,
+    ObjectRetainedError,
     ObjectStore,
+    RetainingStore,
     StoreFullError,
+    retaining,
     within,
 )
-from appshield.objectstore.s3 import S3ObjectStore, S3Patience
+from appshield.objectstore.requests import S3Patience
+from appshield.objectstore.retention import LockMode, Retention
+from appshield.objectstore.s3 import S3ObjectStore
 
 __all__ = [
     "FolderAccess",
     "FolderObjectStore",
+    "LockMode",
     "MemoryObjectStore",
     "ObjectExistsError",
     "ObjectFacts",
     "ObjectMissingError",
+    "ObjectRetainedError",
     "ObjectStore",
+    "RetainingStore",
+    "Retention",
     "S3Access",
     "S3Credentials",
     "S3Location",
@@ -42,5 +51,6 @@ __all__ = [
     "StoreFullError",
     "access_of",
     "open_store",
+    "retaining",
     "within",
 ]

@@ -12,6 +12,7 @@ from appshield.objectstore.folder import FolderObjectStore
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.port import ObjectStore, folder_of
 from appshield.objectstore.read_only import ReadOnlyStore
+from appshield.objectstore.retention import Retention
 from appshield.objectstore.s3 import S3ObjectStore
 
 
@@ -22,6 +23,8 @@ class S3Access(msgspec.Struct, frozen=True, tag="s3"):
     credentials: S3Credentials
     read_only_for: str = ""
     """Whose rule it is that nothing may be written; empty where writing is allowed."""
+    retention: Retention | None = None
+    """What is kept from being deleted as soon as it is written."""
 
     def below(self, folder: str) -> "S3Access":
         """Return the access to a folder of this one."""
@@ -48,7 +51,7 @@ def open_store(access: StoreAccess) -> ObjectStore:
     """Open a store; the first question to it tells whether it can be reached."""
     if isinstance(access, FolderAccess):
         return FolderObjectStore(Path(access.folder))
-    store = S3ObjectStore(access.location, access.credentials)
+    store = S3ObjectStore(access.location, access.credentials, retention=access.retention)
     return ReadOnlyStore(store, access.read_only_for) if access.read_only_for else store
 
 
@@ -58,7 +61,7 @@ def access_of(store: ObjectStore) -> StoreAccess | None:
     A view (`within`) is opened as a store of its own, below its folder.
     """
     if isinstance(store, S3ObjectStore):
-        return S3Access(store.location, store.credentials)
+        return S3Access(store.location, store.credentials, retention=store.retention)
     if isinstance(store, FolderObjectStore):
         return FolderAccess(str(store.folder))
     if isinstance(store, ReadOnlyStore):

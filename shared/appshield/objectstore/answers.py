@@ -1,4 +1,4 @@
-"""What the answers of an S3 service mean: pure decisions on status, code and listing.
+"""What the answers of an S3 service mean: pure decisions on status and code.
 
 Codes are those of the "Error responses" page of the Amazon S3 API reference, and those that
 MinIO, Ceph and SeaweedFS add for a full disk.
@@ -8,8 +8,6 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote_plus
-from xml.etree import ElementTree as ET
 
 import msgspec
 
@@ -20,9 +18,11 @@ from appshield.errors import (
     NotFoundError,
     UnavailableError,
 )
+from appshield.objectstore.listings import text_in
 from appshield.objectstore.location import S3Credentials, S3Location
-from appshield.objectstore.port import ObjectFacts, StoreFullError
+from appshield.objectstore.port import StoreFullError
 
+PARTIAL_CONTENT = 206
 MISSING = 404
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
@@ -33,9 +33,11 @@ _AGAIN_CODE = frozenset({"BadDigest", "ConditionalRequestConflict", "OperationAb
 _FULL_STATUS = 507
 _FULL_CODE = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded",
                         "InsufficientCapacity", "StorageFull", "TooManyObjects"})  # fmt: skip
-_REGION_CODE = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect"})
+_REGION_STATUS = frozenset({301, 307})
+_REGION_CODE = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect",
+                          "IllegalLocationConstraintException"})  # fmt: skip
 _DENIED_STATUS = frozenset({401, 403})
-_DENIED_CODE = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
+_EXPIRED_CODE = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -53,12 +55,12 @@ class Answer(msgspec.Struct, frozen=True):
     @property
     def code(self) -> str:
         """The error code in the body, empty where there is none (always so for HEAD)."""
-        return "" if self.ok else _text_in(self.body, "Code")
+        return "" if self.ok else text_in(self.body, "Code")
 
     @property
     def message(self) -> str:
         """The service's own explanation."""
-        return "" if self.ok else _text_in(self.body, "Message")
+        return "" if self.ok else text_in(self.body, "Message")
 
     @property
     def worth_another_try(self) -> bool:
@@ -66,6 +68,18 @@ class Answer(msgspec.Struct, frozen=True):
         if self.ok or self.code in _FULL_CODE:
             return False
         return self.status in _AGAIN_STATUS or self.code in _AGAIN_CODE
+
+    @property
+    def retry_after_s(self) -> float:
+        """How long the service wants us to wait before we ask again; 0 when it does not say."""
+        told = self.headers.get("retry-after", "")
+        if told.isascii() and told.isdecimal():
+            return float(told)
+        try:
+            until = parsedate_to_datetime(told).astimezone(UTC)
+        except ValueError:
+            return 0.0
+        return max(0.0, (until - (self.server_time or datetime.now(UTC))).total_seconds())
 
     @property
     def server_time(self) -> datetime | None:
@@ -76,40 +90,16 @@ class Answer(msgspec.Struct, frozen=True):
             return None
 
 
-class ListingPage(msgspec.Struct, frozen=True):
-    """A part of a listing and where the next part begins; names are whole keys."""
-
-    objects: tuple[ObjectFacts, ...]
-    folders: tuple[str, ...]
-    """Filled where the listing was asked to stop at each `/`; each ends in one."""
-    next_token: str | None
-
-
-def listing_page(body: bytes) -> ListingPage:
-    """Read one answer to ListObjectsV2 with `encoding-type=url`."""
-    root = _parsed(body)
-    if root is None or _local(root) != "ListBucketResult":
-        raise UnavailableError("the object store answered with something that is no listing")
-    escaped = _child(root, "EncodingType") == "url"
-    objects: list[ObjectFacts] = []
-    folders: list[str] = []
-    for element in root:
-        kind = _local(element)
-        key = _child(element, {"Contents": "Key", "CommonPrefixes": "Prefix"}.get(kind, ""))
-        name = unquote_plus(key) if escaped else key
-        if kind == "Contents":
-            objects.append(ObjectFacts(name, int(_child(element, "Size"))))
-        elif kind == "CommonPrefixes":
-            folders.append(name)
-    more = _child(root, "IsTruncated") == "true"
-    next_token = _child(root, "NextContinuationToken") if more else None
-    return ListingPage(tuple(objects), tuple(folders), next_token)
-
-
 def error_for(
-    status: int, code: str, message: str, location: S3Location, credentials: S3Credentials
+    status: int,
+    code: str,
+    message: str,
+    location: S3Location,
+    credentials: S3Credentials,
+    *,
+    region: str = "",
 ) -> AppShieldError:
-    """Return our error for an answer that is not a success."""
+    """Return our error for an answer that is not a success; `region` is where the bucket is."""
     said = " ".join(part for part in (f"HTTP {status}", code, message) if part)
     if code == "NoSuchBucket":
         return NotFoundError(
@@ -120,27 +110,41 @@ def error_for(
         return StoreFullError(
             "the store is full", why=f"{location} says {said}", next_step="Free space, or prune"
         )
+    if status in _REGION_STATUS or code in _REGION_CODE:
+        return InvalidInputError(
+            f"bucket {location.bucket} is not in region {location.region}",
+            why=f"{location.endpoint} says {said}",
+            next_step=f"Set the region to {region}" if region else "Set the region of the bucket",
+        )
+    return _denial_for(status, code, said, location, credentials) or UnavailableError(
+        f"{location.endpoint} did not do what was asked",
+        why=said,
+        next_step="See the log of the service; some say no more than this when their disk is full",
+    )
+
+
+def _denial_for(
+    status: int, code: str, said: str, location: S3Location, credentials: S3Credentials
+) -> DeniedError | None:
     if code == "RequestTimeTooSkewed":
         return DeniedError(
             f"{location.endpoint} refuses requests from this machine",
             why="its clock and the clock of this machine differ by more than 15 minutes",
             next_step="Set the clock right",
         )
-    if status in _DENIED_STATUS or code in _DENIED_CODE:
+    if code in _EXPIRED_CODE:
+        return DeniedError(
+            f"the session of access key {credentials.access_key} has ended",
+            why=f"{location.endpoint} says {said}",
+            next_step="Get a new session token and write it into the Vault's Secret",
+        )
+    if status in _DENIED_STATUS:
         return DeniedError(
             f"bucket {location.bucket} denies access to access key {credentials.access_key}",
             why=f"{location.endpoint} says {said}",
             next_step="Check the key, its secret and its rights on the bucket",
         )
-    if code in _REGION_CODE:
-        return InvalidInputError(
-            f"bucket {location.bucket} is not in region {location.region}", why=said
-        )
-    return UnavailableError(
-        f"{location.endpoint} did not do what was asked",
-        why=said,
-        next_step="See the log of the service; some say no more than this when their disk is full",
-    )
+    return None
 
 
 def unreachable(error: Exception, location: S3Location) -> UnavailableError:
@@ -162,24 +166,3 @@ def unreachable(error: Exception, location: S3Location) -> UnavailableError:
 def may_pass(error: Exception) -> bool:
     """Tell whether a failure of the network may be over in a moment."""
     return not isinstance(error, ssl.SSLCertVerificationError)
-
-
-def _parsed(body: bytes) -> ET.Element | None:
-    try:
-        return ET.fromstring(body)  # noqa: S314 - expat resolves no external entity and limits expansion
-    except ET.ParseError:
-        return None
-
-
-def _text_in(body: bytes, name: str) -> str:
-    root = _parsed(body) if body.lstrip().startswith(b"<") else None
-    return "" if root is None else _child(root, name)
-
-
-def _child(parent: ET.Element, name: str) -> str:
-    """Return the text of a direct child, whatever its XML namespace, or an empty one."""
-    return next((element.text or "" for element in parent if _local(element) == name), "")
-
-
-def _local(element: ET.Element) -> str:
-    return element.tag.rpartition("}")[2]

@@ -2,23 +2,34 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from appshield.errors import InvalidInputError
 from appshield.objectstore.port import (
     ObjectExistsError,
     ObjectFacts,
     ObjectMissingError,
+    ObjectRetainedError,
     check_name,
     check_range,
     folder_of,
 )
+from appshield.objectstore.retention import Retention
 
 
 class MemoryObjectStore:
-    """Objects in a dictionary; gone with the process."""
+    """Objects in a dictionary; gone with the process.
 
-    def __init__(self) -> None:
+    With a `retention` it refuses to delete what that covers, by the clock `now`.
+    """
+
+    def __init__(
+        self, *, retention: Retention | None = None, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self.retention = retention
+        self._now = now or (lambda: datetime.now(UTC))
+        self._kept_until: dict[str, datetime] = {}
         self._objects: dict[str, bytes] = {}
         self._guard = threading.Lock()
 
@@ -43,6 +54,8 @@ class MemoryObjectStore:
                 raise ObjectExistsError(f"object {name} exists already")
             self._refuse_a_folder(name)
             self._objects[name] = copy
+            if self.retention is not None and self.retention.covers(name):
+                self._kept_until[name] = self.retention.until(self._now())
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """See ObjectStore.get."""
@@ -76,7 +89,22 @@ class MemoryObjectStore:
         """See ObjectStore.delete."""
         check_name(name)
         with self._guard:
+            until = self._kept_until.get(name)
+            if until is not None and until > self._now():
+                raise ObjectRetainedError(name, until)
             self._objects.pop(name, None)
+            self._kept_until.pop(name, None)
+
+    def retain(self, name: str) -> None:
+        """See RetainingStore.retain."""
+        check_name(name)
+        if self.retention is None or not self.retention.covers(name):
+            return
+        with self._guard:
+            if name not in self._objects:
+                raise ObjectMissingError(f"there is no object {name}")
+            if self._kept_until[name] < self.retention.least(self._now()):
+                self._kept_until[name] = self.retention.until(self._now())
 
     def _refuse_a_folder(self, name: str) -> None:
         """Be as strict as a disk, so that tests in memory find what a disk would refuse."""

@@ -6,11 +6,13 @@ folder of another (`a` beside `a/b`): folders on a disk and some S3 services can
 """
 
 from collections.abc import Iterator
-from typing import Protocol
+from datetime import datetime
+from typing import Protocol, cast
 
 import msgspec
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from appshield.objectstore.retention import Retention
 
 
 class ObjectExistsError(RefusedError):
@@ -23,6 +25,20 @@ class ObjectMissingError(NotFoundError):
 
 class StoreFullError(UnavailableError):
     """The store accepts no more bytes: its disk, quota or bucket is full."""
+
+
+class ObjectRetainedError(RefusedError):
+    """The object is kept by its retention and was not deleted; later it can be."""
+
+    def __init__(self, name: str, until: datetime | None) -> None:
+        ends = f"until {until:%Y-%m-%d %H:%M:%S} UTC" if until else "until its legal hold ends"
+        super().__init__(
+            f"object {name} cannot be deleted yet",
+            why=f"it is kept {ends}",
+            next_step="Delete it after that",
+        )
+        self.until = until
+        """When the retention ends; None for a hold without an end."""
 
 
 class ObjectFacts(msgspec.Struct, frozen=True):
@@ -86,8 +102,37 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove the object; it is no error when it is gone already."""
+        """Remove the object; it is no error when it is gone already.
+
+        In a bucket that keeps versions, all of them are removed, as far as there is the right to.
+
+        Raises:
+            ObjectRetainedError: its retention keeps it; it can still be read.
+        """
         ...
+
+
+class RetainingStore(ObjectStore, Protocol):
+    """A store that keeps objects from being deleted: `put` does so for those that are covered."""
+
+    @property
+    def retention(self) -> Retention | None:
+        """How long it keeps which objects, None when it keeps nothing."""
+        ...
+
+    def retain(self, name: str) -> None:
+        """Keep an object that is covered for the whole time from now on; others stay as they are.
+
+        Raises:
+            ObjectMissingError: there is no such object.
+        """
+        ...
+
+
+def retaining(store: ObjectStore) -> RetainingStore | None:
+    """Return the store as one that keeps objects, None when it keeps nothing."""
+    keeps = getattr(store, "retention", None) is not None
+    return cast("RetainingStore", store) if keeps else None
 
 
 def within(store: ObjectStore, prefix: str) -> ObjectStore:
@@ -165,6 +210,16 @@ class _View:
 
     def delete(self, name: str) -> None:
         self._store.delete(self._whole(name))
+
+    @property
+    def retention(self) -> Retention | None:
+        store = retaining(self._store)
+        return None if store is None else store.retention
+
+    def retain(self, name: str) -> None:
+        store = retaining(self._store)
+        if store is not None:
+            store.retain(self._whole(name))
 
     def _whole(self, name: str) -> str:
         check_name(name)

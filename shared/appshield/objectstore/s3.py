@@ -11,27 +11,20 @@ the SDK of AWS needs seven times the CPU per byte.
 
 import base64
 import hashlib
-import http.client
-import random
-import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-
-import msgspec
 
 from appshield.objectstore.answers import (
     MISSING,
+    PARTIAL_CONTENT,
     PRECONDITION_FAILED,
     RANGE_NOT_SATISFIABLE,
     Answer,
-    ListingPage,
     error_for,
-    listing_page,
-    may_pass,
-    unreachable,
 )
-from appshield.objectstore.connections import Connections
+from appshield.objectstore.conditional import IF_ABSENT, ConditionalWrites
+from appshield.objectstore.listings import ListingPage, listing_page
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.port import (
     ObjectExistsError,
@@ -42,40 +35,22 @@ from appshield.objectstore.port import (
     folder_of,
     is_name,
 )
-from appshield.objectstore.signing import canonical_path, canonical_query, signed_headers
-
-NOTHING = hashlib.sha256(b"").hexdigest()
-
-
-class S3Patience(msgspec.Struct, frozen=True):
-    """How long a request may take and how often it is tried."""
-
-    connect_timeout_s: float = 5.0
-    answer_timeout_s: float = 60.0
-    """Longest silence of the service while it receives or sends."""
-    attempts: int = 6
-    pause_min_s: float = 0.1
-    pause_max_s: float = 5.0
-
-    def pause_s(self, attempt: int) -> float:
-        """How long to wait after failure number `attempt` (from 0): doubled, with full jitter."""
-        longest: float = min(self.pause_max_s, self.pause_min_s * 2**attempt)
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-
-
-class _Request(msgspec.Struct, frozen=True):
-    """What is asked; path and query are canonical, `digest` is the SHA-256 of `data` in hex."""
-
-    method: str
-    path: str
-    query: str
-    headers: Mapping[str, str]
-    data: bytes | memoryview
-    digest: str
+from appshield.objectstore.requests import S3Patience, S3Requests
+from appshield.objectstore.retention import (
+    Retention,
+    kept_until,
+    lock_headers,
+    retention_document,
+)
+from appshield.objectstore.versions import Versions
 
 
 class S3ObjectStore:
-    """Objects below the prefix of `location`. Threads and forked processes may share one."""
+    """Objects below the prefix of `location`. Threads and forked processes may share one.
+
+    With a `retention` each object that it covers is kept from the moment it is written; the bucket
+    must have been made for object lock.
+    """
 
     def __init__(
         self,
@@ -83,19 +58,18 @@ class S3ObjectStore:
         credentials: S3Credentials,
         *,
         patience: S3Patience | None = None,
+        retention: Retention | None = None,
     ) -> None:
         self.location = location
         self.credentials = credentials
-        self._patience = patience or S3Patience()
+        self.retention = retention
         self._folder = folder_of(location.prefix)
-        self._root = "/" if location.addressing == "virtual" else f"/{location.bucket}/"
-        self._connections = Connections(
-            location,
-            connect_timeout_s=self._patience.connect_timeout_s,
-            answer_timeout_s=self._patience.answer_timeout_s,
-        )
+        self._requests = S3Requests(location, credentials, patience or S3Patience())
+        self._conditional = ConditionalWrites(self._requests, self._folder, self._require)
+        self._versions = Versions(self._requests, self._require)
+        self._keeps_versions = retention is not None
         self._bucket_was_seen = False
-        self.close = weakref.finalize(self, self._connections.close)
+        self.close = weakref.finalize(self, self._requests.connections.close)
         """Close idle connections now; done by itself when the store is no longer used."""
 
     def __repr__(self) -> str:
@@ -110,16 +84,40 @@ class S3ObjectStore:
         sha256: str | None = None,
     ) -> None:
         """See ObjectStore.put."""
+        key = self._key(name)
+        if not only_if_absent or self._conditional.supported():
+            self._put(name, data, sha256, only_if_absent=only_if_absent)
+            return
+        put = self._conditional.in_turn(
+            key,
+            exists=lambda: self.size(name) is not None,
+            put=lambda: self._put(name, data, sha256),
+        )
+        if not put:
+            raise self._exists(name)
+
+    def _put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        sha256: str | None,
+        *,
+        only_if_absent: bool = False,
+    ) -> None:
         digest = bytes.fromhex(sha256) if sha256 else hashlib.sha256(data).digest()
         headers = {
             "content-type": "application/octet-stream",
             "x-amz-checksum-sha256": base64.b64encode(digest).decode(),
         }
         if only_if_absent:
-            headers["if-none-match"] = "*"
-        answer = self._ask("PUT", self._key(name), headers=headers, data=data, digest=digest.hex())
+            headers |= IF_ABSENT
+        if self.retention is not None and self.retention.covers(name):
+            headers |= lock_headers(self.retention, datetime.now(UTC))
+        answer = self._requests.ask(
+            "PUT", self._key(name), headers=headers, data=data, digest=digest.hex()
+        )
         if answer.status == PRECONDITION_FAILED:
-            raise ObjectExistsError(f"object {name} exists already in {self.location}")
+            raise self._exists(name)
         self._require(answer)
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
@@ -132,24 +130,30 @@ class S3ObjectStore:
         whole = offset == 0 and length is None
         last = "" if length is None else str(offset + length - 1)
         headers = {} if whole else {"range": f"bytes={offset}-{last}"}
-        answer = self._ask("GET", self._key(name), headers=headers)
+        answer = self._requests.ask("GET", self._key(name), headers=headers)
         if answer.status == RANGE_NOT_SATISFIABLE:
             return b""
         if answer.status == MISSING and answer.code != "NoSuchBucket":
             raise self._missing(name)
         self._require(answer)
-        if whole or answer.status == http.HTTPStatus.PARTIAL_CONTENT:
+        if whole:
             return answer.body
+        if answer.status == PARTIAL_CONTENT:
+            return answer.body[:length]
         return answer.body[offset:][:length]  # the service does not know ranges
 
     def size(self, name: str) -> int | None:
         """See ObjectStore.size."""
-        answer = self._ask("HEAD", self._key(name))
+        answer = self._head(name)
+        return None if answer is None else int(answer.headers["content-length"])
+
+    def _head(self, name: str) -> Answer | None:
+        answer = self._requests.ask("HEAD", self._key(name))
         if answer.status == MISSING:
             self._require_bucket()
             return None
         self._require(answer)
-        return int(answer.headers["content-length"])
+        return answer
 
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         """See ObjectStore.list."""
@@ -168,9 +172,46 @@ class S3ObjectStore:
 
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
-        answer = self._ask("DELETE", self._key(name))
+        key = self._key(name)
+        if self._keeps_versions and self._versions.delete_all(key, name):
+            return
+        answer = self._requests.ask("DELETE", key)
         if answer.status != MISSING or answer.code == "NoSuchBucket":
             self._require(answer)
+        if not self._keeps_versions and answer.headers.get("x-amz-delete-marker") == "true":
+            self._keeps_versions = True  # from now on without the marker in between
+            self._versions.delete_all(key, name)
+
+    def retain(self, name: str) -> None:
+        """See RetainingStore.retain."""
+        if self.retention is None or not self.retention.covers(name):
+            return
+        found = self._head(name)
+        if found is None:
+            raise self._missing(name)
+        now = datetime.now(UTC)
+        until = kept_until(found.headers.get("x-amz-object-lock-retain-until-date", ""))
+        if until is not None and until >= self.retention.least(now):
+            return
+        data = retention_document(self.retention, now)
+        digest = hashlib.sha256(data)
+        headers = {
+            "content-md5": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()),
+            "x-amz-checksum-sha256": base64.b64encode(digest.digest()),
+        }
+        answer = self._requests.ask(
+            "PUT",
+            self._key(name),
+            query={"retention": ""},
+            headers={header: value.decode() for header, value in headers.items()},
+            data=data,
+            digest=digest.hexdigest(),
+        )
+        self._require(answer)
+
+    def conditional_writes(self) -> bool:
+        """Tell whether the service itself keeps `only_if_absent`; else writers take turns."""
+        return self._conditional.supported()
 
     def server_time(self) -> datetime | None:
         """Return the clock of the service, None when it does not tell.
@@ -185,7 +226,7 @@ class S3ObjectStore:
     def _pages(self, folder: str, **more: str) -> Iterator[ListingPage]:
         query = {"list-type": "2", "encoding-type": "url", "prefix": folder, **more}
         while True:
-            answer = self._ask("GET", "", query=query)
+            answer = self._requests.ask("GET", "", query=query)
             self._require(answer)
             page = listing_page(answer.body)
             yield page
@@ -200,10 +241,18 @@ class S3ObjectStore:
     def _missing(self, name: str) -> ObjectMissingError:
         return ObjectMissingError(f"there is no object {name} in {self.location}")
 
+    def _exists(self, name: str) -> ObjectExistsError:
+        return ObjectExistsError(f"object {name} exists already in {self.location}")
+
     def _require(self, answer: Answer) -> None:
         if not answer.ok:
             raise error_for(
-                answer.status, answer.code, answer.message, self.location, self.credentials
+                answer.status,
+                answer.code,
+                answer.message,
+                self.location,
+                self.credentials,
+                region=answer.headers.get("x-amz-bucket-region", ""),
             )
         self._bucket_was_seen = True
 
@@ -215,51 +264,4 @@ class S3ObjectStore:
     def _ask_for_one(self) -> Answer:
         """List one object: the smallest question that needs no more rights than a listing."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self._folder}
-        return self._ask("GET", "", query=query)
-
-    def _ask(
-        self,
-        method: str,
-        key: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        data: bytes | memoryview = b"",
-        digest: str = NOTHING,
-    ) -> Answer:
-        """Ask until there is an answer worth returning, or the patience ends."""
-        path = canonical_path(self._root + key)
-        request = _Request(method, path, canonical_query(query or {}), headers or {}, data, digest)
-        attempt = 0
-        while True:
-            last = attempt + 1 >= self._patience.attempts
-            try:
-                answer = self._ask_once(request)
-                if last or not answer.worth_another_try:
-                    return answer
-            except (OSError, http.client.HTTPException) as error:
-                if last or not may_pass(error):
-                    raise unreachable(error, self.location) from error
-            time.sleep(self._patience.pause_s(attempt))  # a growing pause, bounded
-            attempt += 1
-
-    def _ask_once(self, request: _Request) -> Answer:
-        """Send one request, freshly signed, and read its answer whole."""
-        signed = signed_headers(
-            request.method,
-            request.path,
-            request.query,
-            {**request.headers, "host": self._connections.host_header},
-            payload_sha256=request.digest,
-            credentials=self.credentials,
-            region=self.location.region,
-            now=datetime.now(UTC),
-        )
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        body = request.data if request.method == "PUT" else None
-        with self._connections.lend() as connection:
-            connection.request(request.method, target, body=body, headers=signed)
-            response = connection.getresponse()
-            content = response.read()
-        told = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, told, content)
+        return self._requests.ask("GET", "", query=query)

@@ -28,6 +28,7 @@ from s3_impostor import Impostor, Reply, error_body, s3_impostor
 
 SECRET = "a-secret-that-no-error-may-show"
 CREDENTIALS = S3Credentials("AKIAEXAMPLE", SECRET)
+REFUSED = Reply(412, error_body("PreconditionFailed"))
 IMPATIENT = S3Patience(
     connect_timeout_s=2, answer_timeout_s=0.3, attempts=3, pause_min_s=0.001, pause_max_s=0.01
 )
@@ -58,12 +59,16 @@ def test_every_put_carries_the_checksum_of_its_bytes() -> None:
 def test_a_conditional_put_asks_the_service_for_the_condition() -> None:
     """`only_if_absent` is the signed header If-None-Match, and 412 is its no."""
     with (
-        s3_impostor(Reply(412, error_body("PreconditionFailed"))) as impostor,
+        s3_impostor(REFUSED, REFUSED) as impostor,
         pytest.raises(ObjectExistsError, match="pack"),
     ):
         store_at(impostor).put("pack", b"", only_if_absent=True)
-    assert impostor.asked[0].headers["if-none-match"] == "*"
-    assert "if-none-match" in impostor.asked[0].headers["authorization"]
+    probe, put = impostor.asked
+    assert probe.target == "/a-bucket/a/prefix/.conditional"
+    assert put.target == "/a-bucket/a/prefix/pack"
+    for asked in impostor.asked:
+        assert asked.headers["if-none-match"] == "*"
+        assert "if-none-match" in asked.headers["authorization"]
 
 
 def test_a_session_token_is_sent_and_signed() -> None:
@@ -233,7 +238,7 @@ def test_one_connection_serves_many_requests_and_survives_being_closed() -> None
     with s3_impostor(Reply(200, headers={"connection": "keep-alive"})) as impostor:
         store = store_at(impostor)
         store.put("a", b"")
-        idle = store._connections._idle
+        idle = store._requests.connections._idle
         first = idle[0][1].sock
         store.put("b", b"")
         assert idle[0][1].sock is first
@@ -267,7 +272,7 @@ def test_a_store_that_is_dropped_leaves_no_connection_open() -> None:
     with s3_impostor() as impostor:
         store = store_at(impostor)
         store.put("x", b"")
-        connection = store._connections._idle[0][1]
+        connection = store._requests.connections._idle[0][1]
         del store
         gc.collect()
         assert connection.sock is None
