@@ -1,0 +1,54 @@
+"""The table of jobs that workers know. A new kind is one line here.
+
+A job is a msgspec struct that travels; so are its reply, and events that a worker sends meanwhile.
+Its descriptors are open while the handler runs and closed after it. A handler that raises an
+AppShieldError fails the pool with it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, Union
+
+import msgspec
+
+from appshield.repository.workers.context import WorkerContext
+
+Handler = Callable[[WorkerContext, Any, tuple[int, ...]], "msgspec.Struct | None"]
+"""Does a job with its descriptors and returns the reply."""
+
+
+class Echo(msgspec.Struct, frozen=True, tag=True):
+    """Asks a worker for a sign of life: which one it is, with the content sent back."""
+
+    content: bytes = b""
+
+
+class Echoed(msgspec.Struct, frozen=True, tag=True):
+    """The reply to Echo."""
+
+    number: int
+    content: bytes
+
+
+def echo(context: WorkerContext, job: Echo, _: tuple[int, ...]) -> Echoed:
+    """Answer an Echo."""
+    return Echoed(context.number, job.content)
+
+
+HANDLERS: Final[dict[type[msgspec.Struct], Handler]] = {
+    Echo: echo,
+}
+"""What does each kind of job."""
+
+ANSWERS: Final[tuple[type[msgspec.Struct], ...]] = (Echoed,)
+"""Replies and events, of all kinds."""
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode_job: Final = msgspec.msgpack.Decoder[Any](Union[tuple(HANDLERS)]).decode  # noqa: UP007 - of a table
+decode_answer: Final = msgspec.msgpack.Decoder[Any](Union[None, *ANSWERS]).decode
+
+
+def run(
+    context: WorkerContext, job: msgspec.Struct, descriptors: tuple[int, ...]
+) -> msgspec.Struct | None:
+    """Do a job."""
+    return HANDLERS[type(job)](context, job, descriptors)

@@ -1,0 +1,40 @@
+"""The port of a pool of workers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+Done = Callable[[Any], None]
+"""Called with the reply of a job."""
+
+
+class JobPool(Protocol):
+    """Does jobs, in processes of its own or here."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers share the jobs; at least 1."""
+        ...
+
+    def submit(
+        self,
+        job: msgspec.Struct,
+        descriptors: Sequence[int] = (),
+        *,
+        done: Done,
+        to: int | None = None,
+    ) -> None:
+        """Give a job, to any worker or to one in particular; waits while all have enough.
+
+        The descriptors must stay open until `done` is called. Raises the first failure.
+        """
+        ...
+
+    def drain(self) -> None:
+        """Wait until all jobs are done; raises the first failure."""
+        ...
+
+    def broadcast(self, job: msgspec.Struct, *, done: Done) -> None:
+        """Give a job to each worker that has started."""
+        ...
