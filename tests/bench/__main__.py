@@ -1,0 +1,113 @@
+"""Measure the byte path against restic and kopia: `uv run poe bench`. See README.md beside this."""
+
+import argparse
+import asyncio
+import datetime as dt
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from bench.machine import facts
+from bench.measuring import become_reaper
+from bench.programs import all_programs
+from bench.rows import Row, selected
+from bench.running import Bench, describe, run
+from bench.samples import Samples, summarize
+from bench.table import Summaries, markdown
+from go_programs import cache_folder
+
+HERE: Final = Path(__file__).parent
+RESULTS: Final = HERE / "RESULTS.md"
+ROUNDS_NEEDED: Final = 3
+RAM_DISK: Final = Path("/dev/shm")
+ROOM_NEEDED_BYTES: Final = 12 * 1024**3
+
+NOTES: Final = """\
+All programs take turns at each step, in another order each round. Ratios are of medians. The source
+is on the disk and read once before each suite (page cache warm). `cold` rows: the cache folder of
+the program was removed before; in all other rows it is as the steps before have left it. AppShield
+keeps no cache. CPU: user and system time of all processes (wait4, with a reaper for orphans). PSS:
+proportional set size of all processes, sampled each 50 ms. Stored: all objects of the repository
+after the step. Verification: AppShield and restic decode every blob again after encoding it and
+verify every blob on restore; kopia verifies on restore. Each restore was compared with its source.
+"""
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    asked = _parser().parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    rows = selected(asked.only)
+    if not rows:
+        sys.exit(f"no row has all words of {asked.only}")
+    become_reaper()
+    cache = cache_folder() / "bench"
+    samples = Samples(cache / "samples.jsonl", asked.run_id, asked.scale)
+    work = _work_folder(asked.work, cache)
+    programs = all_programs(work / "homes")
+    known = facts(programs, work)
+    bench = Bench(cache / "data", work, programs, samples, asked.scale, _say)
+    try:
+        asyncio.run(run(bench, rows, asked.rounds))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    summaries = summarize(samples.read())
+    everything = selected([])
+    text = f"{describe(known)}\n{NOTES}\n{markdown(everything, summaries)}"
+    _say(text)
+    whole = asked.scale == 1.0 and is_whole(everything, summaries)
+    target = RESULTS if whole else asked.output or cache / f"{asked.run_id}.md"
+    target.write_text(f"# Measured: run {asked.run_id}, scale {asked.scale:g}\n\n{text}")
+    _say(f"written to {target}")
+
+
+def is_whole(rows: Sequence[Row], summaries: Summaries) -> bool:
+    """Tell whether every row was measured often enough with every program."""
+    return all(
+        len(programs := summaries.get(row.name, {})) == 3
+        and all(summary.rounds >= ROUNDS_NEEDED for summary in programs.values())
+        for row in rows
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    now = dt.datetime.now(dt.UTC).strftime("%Y%m%d-%H%M%S")
+    parser = argparse.ArgumentParser(prog="poe bench", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="rows whose names hold these words, such as s3-mixed or small-backup; repeatable",
+    )
+    add("--rounds", type=int, default=ROUNDS_NEEDED)
+    add("--scale", type=float, default=1.0, help="part of the data, to try the harness itself")
+    add("--run-id", default=now, help="go on with a run that was made in part")
+    add("--work", type=Path, help="where repositories, caches and restored files are")
+    add("--output", type=Path, help="where the table of a run goes that is not whole")
+    return parser  # fmt: skip
+
+
+def _work_folder(asked: Path | None, cache: Path) -> Path:
+    """Return an empty folder: in memory where there is room, so that no disk disturbs."""
+    if asked is None:
+        roomy = RAM_DISK.is_dir() and shutil.disk_usage(RAM_DISK).free > ROOM_NEEDED_BYTES
+        asked = RAM_DISK if roomy else cache
+    work = asked / f"appshield-bench-{os.getpid()}"
+    work.mkdir(parents=True)
+    return work
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

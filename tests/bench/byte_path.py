@@ -1,0 +1,132 @@
+"""The byte path of AppShield as one command, as the uploader and the restorer drive it.
+
+    python byte_path.py init    REPOSITORY
+    python byte_path.py backup  REPOSITORY FOLDER
+    python byte_path.py restore REPOSITORY FOLDER
+    python byte_path.py check   REPOSITORY [--read-data]
+
+REPOSITORY is a folder, or `s3:http://host:port/bucket/prefix` with the key in the variables
+AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the password is in REPOSITORY_PASSWORD. Only the public
+interfaces of `appshield.repository` and `appshield.objectstore` are used.
+"""
+
+import argparse
+import datetime as dt
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from appshield.objectstore import (
+    FolderObjectStore,
+    ObjectStore,
+    S3Credentials,
+    S3Location,
+    S3ObjectStore,
+)
+from appshield.repository import (
+    Reader,
+    Repository,
+    RepositoryLock,
+    SnapshotDocument,
+    Writer,
+    check,
+    seal_snapshot,
+)
+from appshield.repository.files import FileProblem, restore_directory, store_directory, told
+
+SOURCE = b"source"
+"""The entry of a version that holds the folder."""
+
+
+def store_at(location: str) -> ObjectStore:
+    """Open the store that the command line names."""
+    if not location.startswith("s3:"):
+        return FolderObjectStore(Path(location))
+    url = urlsplit(location.removeprefix("s3:"))
+    bucket, _, prefix = url.path.strip("/").partition("/")
+    return S3ObjectStore(
+        S3Location(f"{url.scheme}://{url.netloc}", bucket, prefix),
+        S3Credentials(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]),
+    )
+
+
+def backup(repository: Repository, folder: Path) -> None:
+    """Make a version of a folder, on top of the last one."""
+    with RepositoryLock.acquire(repository, owner="bench") as lock:
+        snapshots = repository.snapshots()
+        reader = Reader(repository)
+        earlier = reader.find(snapshots[-1][1].tree_id, SOURCE).subtree if snapshots else None
+        with opened(folder) as root, Writer(repository, lock) as writer:
+            stored = store_directory(
+                root,
+                writer,
+                parent=(reader, earlier) if earlier else None,
+                cancelled=lambda: False,
+            )
+            tree = writer.add_tree([msgspec.structs.replace(stored.root_node, name=SOURCE)])
+        document = SnapshotDocument(
+            time=dt.datetime.now(dt.UTC), tree=tree.hex(), paths=("/source",), hostname="bench"
+        )
+        repository.publish_snapshot(seal_snapshot(repository, document), lock=lock)
+    refuse_problems(stored.problems)
+
+
+def restore(repository: Repository, folder: Path) -> None:
+    """Bring the last version into a folder."""
+    with RepositoryLock.acquire(repository, owner="bench"):
+        reader = Reader(repository)
+        node = reader.find(repository.snapshots()[-1][1].tree_id, SOURCE)
+        assert node.subtree is not None
+        with opened(folder) as root:
+            done = restore_directory(
+                root, node.subtree, reader, root_node=node, cancelled=lambda: False
+            )
+    refuse_problems(done.problems)
+
+
+def refuse_problems(problems: tuple[FileProblem, ...]) -> None:
+    """Fail when anything was not whole: a benchmark of less work is none."""
+    if problems:
+        sys.exit("; ".join(told(problems, most=5)))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[int]:
+    """Hold a directory open."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def main() -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=("init", "backup", "restore", "check"))
+    parser.add_argument("repository")
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--read-data", action="store_true")
+    asked = parser.parse_args()
+    store, password = store_at(asked.repository), os.environ["REPOSITORY_PASSWORD"]
+    if asked.command == "init":
+        Repository.create(store, password)
+        return
+    repository = Repository.open(store, password)
+    match asked.command:
+        case "backup":
+            backup(repository, asked.folder)
+        case "restore":
+            restore(repository, asked.folder)
+        case "check":
+            report = check(repository, read_data=asked.read_data)
+            sys.exit(None if report.is_sound else str(report.errors[0]))
+
+
+if __name__ == "__main__":
+    main()
