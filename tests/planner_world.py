@@ -7,7 +7,7 @@ follows is done, and what the planner knew is gone.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -28,6 +28,17 @@ from appshield.contracts.backups import (
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
+from appshield.contracts.maintenance import (
+    CheckRepository,
+    ForgetVersions,
+    PinVersion,
+    PruneRepository,
+    RepositoryChecked,
+    RepositoryPruned,
+    VersionDamage,
+    VersionPinned,
+    VersionsForgotten,
+)
 from appshield.contracts.message import Message, StepCommand, StepEvent
 from appshield.contracts.runs import Run
 from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
@@ -129,6 +140,9 @@ class Workers:
         self.done: Counter[str] = Counter()
         self.failures: dict[type[StepCommand], list[AppShieldError]] = {}
         self.versions: dict[str, int] = {}
+        self.forgotten: set[int] = set()
+        self.damaged: tuple[VersionDamage, ...] = ()
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def handlers(self) -> dict[type[StepCommand], Any]:
         return {
@@ -137,6 +151,10 @@ class Workers:
             StoreSource: self.store,
             CommitBackup: self.commit,
             ReleaseSnapshot: self.release,
+            ForgetVersions: self.forget,
+            PruneRepository: self.prune,
+            CheckRepository: self.check,
+            PinVersion: self.pin,
         }
 
     def _begin(self, command: StepCommand) -> None:
@@ -190,6 +208,50 @@ class Workers:
         self._begin(command)
         return outcome(SnapshotReleased, command)
 
+    async def forget(self, command: StepCommand, _: StepContext) -> StepEvent:
+        order = order_of(command, ForgetVersions)
+        self._begin(command)
+        self.forgotten.update(version.number for version in order.versions)
+        return outcome(
+            VersionsForgotten,
+            command,
+            app_id=order.app_id,
+            vault=order.vault,
+            versions=order.versions,
+        )
+
+    async def prune(self, command: StepCommand, _: StepContext) -> StepEvent:
+        self._begin(command)
+        return outcome(
+            RepositoryPruned,
+            command,
+            app_id=command.app_id,
+            vault=command.vault,
+            pruned_at=self.now(),
+        )
+
+    async def check(self, command: StepCommand, _: StepContext) -> StepEvent:
+        order = order_of(command, CheckRepository)
+        self._begin(command)
+        return outcome(
+            RepositoryChecked,
+            command,
+            app_id=order.app_id,
+            vault=order.vault,
+            checked_at=self.now(),
+            part=order.part,
+            parts=order.parts,
+            damage=self.damaged,
+        )
+
+    async def pin(self, command: StepCommand, _: StepContext) -> StepEvent:
+        order = order_of(command, PinVersion)
+        self._begin(command)
+        number = order.version.number
+        return outcome(
+            VersionPinned, command, app_id=order.app_id, number=number, pinned=order.pinned
+        )
+
 
 class World:
     """Bus, workers, and the planner of the moment."""
@@ -197,6 +259,7 @@ class World:
     def __init__(self) -> None:
         self.bus = MemoryBus("planner", now=CUT_AT)
         self.workers = Workers()
+        self.workers.now = lambda: self.bus.now
         self.work = StepWork(self.bus, worker="worker", handlers=self.workers.handlers())
         self.planner: Planner | None = None
         self.mortal = Mortal(self.bus)

@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from appshield.contracts import backups, catalog, requests, restores, runs
+from appshield.contracts import backups, catalog, maintenance, requests, restores, runs
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
 
@@ -19,6 +19,10 @@ MESSAGES: tuple[type[Message], ...] = (
     requests.RequestRestore,
     requests.RequestCancel,
     requests.RequestCatalog,
+    requests.RequestForget,
+    requests.RequestPrune,
+    requests.RequestCheck,
+    requests.RequestPin,
     backups.OpenRepository,
     backups.RepositoryOpened,
     backups.TakeSnapshot,
@@ -42,6 +46,14 @@ MESSAGES: tuple[type[Message], ...] = (
     restores.DumpLoaded,
     restores.FinishRestore,
     restores.RestoreFinished,
+    maintenance.ForgetVersions,
+    maintenance.VersionsForgotten,
+    maintenance.PruneRepository,
+    maintenance.RepositoryPruned,
+    maintenance.CheckRepository,
+    maintenance.RepositoryChecked,
+    maintenance.PinVersion,
+    maintenance.VersionPinned,
     catalog.RebuildCatalog,
     catalog.ApplicationFound,
     catalog.CatalogRebuilt,
@@ -49,6 +61,7 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.RunChanged,
     runs.StepDue,
     runs.ScheduleDue,
+    runs.UpkeepDue,
     runs.Progress,
     runs.LogLine,
 )

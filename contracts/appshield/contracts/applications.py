@@ -8,7 +8,7 @@ import msgspec
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
-TriggerKind = Literal["manual", "schedule", "rpo", "change", "signal", "health", "gate"]
+TriggerKind = Literal["manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep"]
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +67,20 @@ class ApplicationObserved(
         return f"{self.uid}.{self.resource_version}.{'seen' if self.exists else 'gone'}"
 
 
+class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
+    """When the repository of an application in one Vault was last pruned and checked.
+
+    `unpruned`: something was forgotten since, or unneeded data waits for the end of its grace.
+    `problems` are what the last check found wrong beside damaged versions.
+    """
+
+    vault: str
+    unpruned: bool = False
+    pruned_at: datetime | None = None
+    checked_at: datetime | None = None
+    problems: tuple[str, ...] = ()
+
+
 class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the planner keeps about one history of versions, under its `app_id`.
 
@@ -90,3 +104,4 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     pending_runs: tuple[str, ...] = ()
     last_version: int = 0
     last_backup_at: datetime | None = None
+    upkeep: tuple[Upkeep, ...] = ()

@@ -6,17 +6,24 @@ from typing import ClassVar
 import msgspec
 
 from appshield.contracts.backups import VersionFacts
+from appshield.contracts.maintenance import VersionDamage
 from appshield.contracts.message import StepCommand, StepEvent
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One version as the catalog knows it."""
+    """One version as the catalog knows it.
+
+    `damage` is what the last checks found unreadable in it; such a version is restored only when
+    that is asked for. `verified_at` is when a check last read every byte of it.
+    """
 
     facts: VersionFacts
     snapshot_id: str
     vault: str
     stored_at: datetime
     pinned: bool = False
+    damage: VersionDamage | None = None
+    verified_at: datetime | None = None
 
 
 class RebuildCatalog(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.rebuild_catalog"):

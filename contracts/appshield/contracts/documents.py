@@ -16,7 +16,7 @@ from appshield.contracts import MESSAGES
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.permissions import USERS, UserSpec
-from appshield.contracts.runs import LogLine, Progress, ScheduleDue, StepDue
+from appshield.contracts.runs import LogLine, Progress, ScheduleDue, StepDue, UpkeepDue
 from appshield.contracts.streams import (
     BUCKETS,
     CONSUMERS,
@@ -36,6 +36,7 @@ ELSEWHERE: Mapping[type[Message], str] = {
     Progress: _LIVE,
     StepDue: due("<timer>"),
     ScheduleDue: due("<timer>"),
+    UpkeepDue: due("<timer>"),
     LogLine: log("<run>", "<service>"),
 }
 """Messages that travel on another subject than their own."""

@@ -87,6 +87,7 @@ UPLOADER = UserSpec(
         f"{ROOT}.evt.repository.>",
         f"{ROOT}.evt.source.>",
         f"{ROOT}.evt.backup.>",
+        f"{ROOT}.evt.version.>",
         f"{ROOT}.evt.catalog.>",
         f"{ROOT}.evt.application.found.>",
         _FAILED,

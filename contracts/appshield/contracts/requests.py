@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from appshield.contracts.maintenance import PRUNE_GRACE_S
 from appshield.contracts.message import Request
 
 
@@ -18,6 +19,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
 
     `app_id` chooses a history where several had the application's name. With `dry_run` the run
     ends with the list of what would be created. `running_backup` says what happens to one.
+    A version that is known to be damaged comes back in part, and only with `keep_going`.
     """
 
     noun: ClassVar[str] = "restore"
@@ -27,6 +29,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     target_namespace: str = ""
     dry_run: bool = False
     running_backup: Literal["wait", "cancel"] = "wait"
+    keep_going: bool = False
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):
@@ -45,4 +48,58 @@ class RequestCatalog(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     vault: str
 
 
-AnyRequest = RequestBackup | RequestRestore | RequestCancel | RequestCatalog
+class RequestForget(Request, frozen=True, kw_only=True, tag="appshield.v1.request_forget"):
+    """Let versions stop to exist. Pinned ones stay; the last good one goes with `even_last`."""
+
+    noun: ClassVar[str] = "forget"
+
+    app_id: str
+    versions: tuple[int, ...]
+    even_last: bool = False
+    reason: str = ""
+
+
+class RequestPrune(Request, frozen=True, kw_only=True, tag="appshield.v1.request_prune"):
+    """Remove what no version of this application needs from a Vault, its own by default."""
+
+    noun: ClassVar[str] = "prune"
+
+    app_id: str
+    vault: str = ""
+    grace_s: float = PRUNE_GRACE_S
+
+
+class RequestCheck(Request, frozen=True, kw_only=True, tag="appshield.v1.request_check"):
+    """Check an application's repository in a Vault, its own by default.
+
+    Data is read of `part` of `parts` equal parts; `parts` 0 reads none, 1 all.
+    """
+
+    noun: ClassVar[str] = "check"
+
+    app_id: str
+    vault: str = ""
+    part: int = 0
+    parts: int = 0
+
+
+class RequestPin(Request, frozen=True, kw_only=True, tag="appshield.v1.request_pin"):
+    """Keep a version whatever the rules say, or let it go again with `pinned` false."""
+
+    noun: ClassVar[str] = "pin"
+
+    app_id: str
+    version: int
+    pinned: bool = True
+
+
+AnyRequest = (
+    RequestBackup
+    | RequestRestore
+    | RequestCancel
+    | RequestCatalog
+    | RequestForget
+    | RequestPrune
+    | RequestCheck
+    | RequestPin
+)

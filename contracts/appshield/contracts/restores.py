@@ -7,11 +7,15 @@ from appshield.contracts.sources import DumpTarget, VolumeTarget
 
 
 class RestoreCommand(StepCommand, frozen=True, kw_only=True):
-    """A step of a restore of version `version` into `target_namespace`."""
+    """A step of a restore of version `version` into `target_namespace`.
+
+    With `keep_going` what is damaged is left out and told; without, it fails the step.
+    """
 
     version: int
     snapshot_id: str
     target_namespace: str
+    keep_going: bool = False
 
 
 class PlanRestore(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.plan_restore"):
@@ -66,7 +70,7 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     """The volume holds what the version holds, verified blob by blob.
 
     `problems` are what could not be kept beside the content, such as an owner; a part of them
-    where there are many.
+    where there are many. `lost` are the files that are damaged and were left out.
     """
 
     noun: ClassVar[str] = "volume"
@@ -77,6 +81,8 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     files: int = 0
     problems: tuple[str, ...] = ()
     problems_total: int = 0
+    lost: tuple[str, ...] = ()
+    lost_total: int = 0
 
 
 class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.apply_objects"):

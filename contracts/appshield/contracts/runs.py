@@ -13,6 +13,12 @@ from appshield.contracts import subjects
 from appshield.contracts.applications import TriggerKind
 from appshield.contracts.backups import SnapshotTaken
 from appshield.contracts.identities import AppRef, RunKind
+from appshield.contracts.maintenance import (
+    CheckProgress,
+    ForgetProgress,
+    PinProgress,
+    PruneProgress,
+)
 from appshield.contracts.message import Event, Message, StepEvent
 from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeTarget
@@ -101,13 +107,17 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     prepared: tuple[VolumeTarget, ...] = ()
     bytes_written: int = 0
     problems: tuple[str, ...] = ()
+    keep_going: bool = False
+    lost: tuple[str, ...] = ()
+    lost_total: int = 0
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one run; written by the planner only.
 
     `ending` means that what the run made is being removed; it then `ends_as` something. A trigger
-    that came while another of its kind was waiting is `folded_into` that one.
+    that came while another of its kind was waiting is `folded_into` that one; so is a prune that
+    gave way to a backup, into the one that goes on with it.
     """
 
     id: str
@@ -131,6 +141,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     backup: BackupProgress | None = None
     restore: RestoreProgress | None = None
+    forget: ForgetProgress | None = None
+    prune: PruneProgress | None = None
+    check: CheckProgress | None = None
+    pin: PinProgress | None = None
 
 
 class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):
@@ -181,6 +195,20 @@ class ScheduleDue(Event, frozen=True, kw_only=True, tag="appshield.v1.schedule_d
     def message_id(self) -> str:
         """Name the timer after application, protection and time."""
         return f"{self.app_id}.{self.protection}.{int(self.at.timestamp())}.{self.revision[:12]}"
+
+
+class UpkeepDue(Event, frozen=True, kw_only=True, tag="appshield.v1.upkeep_due"):
+    """The daily moment has come to keep an application's repositories in order."""
+
+    noun: ClassVar[str] = "upkeep"
+    verb: ClassVar[str] = "due"
+
+    app_id: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after application and time."""
+        return f"{self.app_id}.upkeep.{int(self.at.timestamp())}"
 
 
 class Progress(Event, frozen=True, kw_only=True, tag="appshield.v1.progress"):

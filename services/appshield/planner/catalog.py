@@ -2,9 +2,16 @@
 
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from appshield.bus import Bucket, Bus
 from appshield.contracts.backups import BackupStored
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
+from appshield.contracts.maintenance import (
+    RepositoryChecked,
+    VersionPinned,
+    VersionsForgotten,
+)
 from appshield.contracts.streams import CATALOG
 
 
@@ -35,6 +42,40 @@ class Catalog:
                 stored_at=at,
             )
             await self._bucket.put(key, version)
+
+    async def versions(self, app_id: str) -> list[VersionRecord]:
+        """List an application's versions, oldest first."""
+        found = [entry.value async for entry in self._bucket.items(f"{app_id}.")]
+        return sorted(found, key=lambda version: version.facts.number)
+
+    async def forget(self, forgotten: VersionsForgotten) -> None:
+        """Take out versions that do not exist any more."""
+        for gone in forgotten.versions:
+            version = await self.get(forgotten.app_id, gone.number)
+            if version is not None and version.snapshot_id == gone.snapshot_id:
+                await self._bucket.delete(_key(forgotten.app_id, gone.number))
+
+    async def pin(self, pinned: VersionPinned) -> None:
+        """Note whether a version is pinned."""
+        version = await self.get(pinned.app_id, pinned.number)
+        if version is not None and version.pinned != pinned.pinned:
+            changed = replace(version, pinned=pinned.pinned)
+            await self._bucket.put(_key(pinned.app_id, pinned.number), changed)
+
+    async def checked(self, found: RepositoryChecked) -> None:
+        """Note which versions are damaged and which were read whole."""
+        damage = {one.snapshot_id: one for one in found.damage}
+        for version in await self.versions(found.app_id):
+            if version.vault != found.vault or version.stored_at >= found.checked_at:
+                continue
+            whole = version.facts.number in found.verified
+            changed = replace(
+                version,
+                damage=damage.get(version.snapshot_id),
+                verified_at=found.checked_at if whole else version.verified_at,
+            )
+            if changed != version:
+                await self._bucket.put(_key(found.app_id, version.facts.number), changed)
 
     async def newest(self, app_id: str) -> VersionRecord | None:
         """Return the version with the highest number."""

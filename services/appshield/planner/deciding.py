@@ -3,6 +3,7 @@
     backup    open ─► take ─► store (each source) ─► commit ─► release
     restore   plan ─► prepare ─► load (each volume) ─► apply ─► load (each dump) ─► finish
     catalog   rebuild
+    forget, prune, check, pin   one step of that name
 
 Every function returns the run as it is to be written: new state and new promises (the outbox)
 together. The last step of backup and restore removes what the run made; it also follows a failure
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from appshield.contracts.identities import run_id
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import (
     FINAL_STATES,
@@ -25,17 +27,28 @@ from appshield.contracts.runs import (
     StepDue,
     StepFailed,
 )
-from appshield.planner import backing_up, cataloguing, restoring
+from appshield.planner import backing_up, cataloguing, maintaining, restoring
 from appshield.planner.promising import promise, promise_timer
 from appshield.planner.steps import BACKOFF_MAX_S, Next, limits_of
 
-_FLOWS = {"backup": backing_up, "restore": restoring, "catalog": cataloguing}
+_FLOWS = {
+    "backup": backing_up,
+    "restore": restoring,
+    "catalog": cataloguing,
+    "forget": maintaining,
+    "prune": maintaining,
+    "check": maintaining,
+    "pin": maintaining,
+}
 
 
 def start(run: Run, *, epoch: int, now: datetime) -> Run:
-    """Begin a pending run with its first steps."""
+    """Begin a pending run with its first steps; one that has none has succeeded."""
     begun = replace(run, state="running", epoch=epoch, started_at=now)
-    return _tell(_proceed(begun, _FLOWS[run.kind].first(begun), epoch=epoch, now=now))
+    steps = _FLOWS[run.kind].first(begun)
+    if not steps:
+        return _tell(replace(begun, state="succeeded", finished_at=now))
+    return _tell(_proceed(begun, steps, epoch=epoch, now=now))
 
 
 def advance(run: Run, event: StepEvent, *, epoch: int, now: datetime) -> Run:
@@ -93,7 +106,24 @@ def _after_success(run: Run, *, epoch: int, now: datetime) -> Run:
     following = _FLOWS[run.kind].following(run)
     if following:
         return _proceed(run, following, epoch=epoch, now=now)
+    if gave_way(run):
+        return _tell(replace(run, state="folded", folded_into=goes_on_as(run), finished_at=now))
     return _end(run, "succeeded", None, epoch=epoch, now=now)
+
+
+def gave_way(run: Run) -> bool:
+    """Say whether a prune stopped early, so that another run goes on with it."""
+    return run.prune is not None and run.prune.done is not None and run.prune.done.gave_way
+
+
+def continuation(run: Run) -> str:
+    """Name the trigger of the run that goes on where this one gave way."""
+    return f"again/{run.id}"
+
+
+def goes_on_as(run: Run) -> str:
+    """Name the run that goes on where this one gave way."""
+    return run_id(run.kind, continuation(run))
 
 
 def _after_failure(run: Run, step: Step, event: StepFailed, *, epoch: int, now: datetime) -> Run:

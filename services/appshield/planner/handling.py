@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
-from appshield.contracts.backups import BackupStored, RepositoryOpened
+from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, StepEvent
@@ -22,16 +22,31 @@ from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
     RequestCatalog,
+    RequestCheck,
+    RequestForget,
+    RequestPin,
+    RequestPrune,
     RequestRestore,
 )
-from appshield.contracts.runs import FINAL_STATES, Progress, Run, ScheduleDue, StepDue, Trigger
+from appshield.contracts.runs import (
+    FINAL_STATES,
+    Progress,
+    Run,
+    ScheduleDue,
+    StepDue,
+    Trigger,
+    UpkeepDue,
+)
 from appshield.planner import deciding
 from appshield.planner.admitting import Admission
-from appshield.planner.catalog import Catalog
+from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
+from appshield.planner.queueing import Queue
+from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
+from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
 
 _LATE_S = 300.0
@@ -46,17 +61,23 @@ class Planner:
         *,
         runs: Runs,
         registry: Registry,
-        catalog: Catalog,
+        queue: Queue,
         admission: Admission,
+        maintenance: MaintenanceAdmission,
+        upkeep: UpkeepPlanning,
         observation: Observation,
+        recording: Recording,
         leadership: Leadership,
         clock: Clock,
     ) -> None:
         self._runs = runs
         self._registry = registry
-        self._catalog = catalog
+        self._queue = queue
         self._admission = admission
+        self._maintenance = maintenance
+        self._upkeep = upkeep
         self._observation = observation
+        self._recording = recording
         self._leadership = leadership
         self._clock = clock
         # messages about one application take turns, so that they do not see each other half done
@@ -69,9 +90,9 @@ class Planner:
         for entry in await self._runs.unfinished():
             run = (await self._runs.write(entry, entry.value)).value
             if run.state in FINAL_STATES:
-                await self._admission.settle(run)
+                await self._ended(run)
         for record in self._registry.all():
-            await self._admission.start_next(record)
+            await self._queue.start_next(record)
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle any message that the planner consumes."""
@@ -81,7 +102,7 @@ class Planner:
                 for whose in _whose_turns(delivery.message):
                     turn = self._turns.setdefault(whose, asyncio.Lock())
                     await turns.enter_async_context(turn)
-                await self._dispatch(delivery)
+                await self._dispatch(delivery.message)
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
 
@@ -89,8 +110,8 @@ class Planner:
         """Note that a step moves, so that its deadline moves with it."""
         self._moved[progress.run, progress.step] = self._clock.now()
 
-    async def _dispatch(self, delivery: Delivery) -> None:
-        match delivery.message:
+    async def _dispatch(self, message: Message) -> None:
+        match message:
             case ApplicationObserved() as fact:
                 await self._observation.observed(fact)
             case RequestBackup() as request:
@@ -101,20 +122,35 @@ class Planner:
                 await self._admission.cancel(request)
             case RequestCatalog() as request:
                 await self._admission.catalog(request)
+            case RequestForget() as request:
+                await self._maintenance.forget(request)
+            case RequestPrune() as request:
+                await self._maintenance.prune(request)
+            case RequestCheck() as request:
+                await self._maintenance.check(request)
+            case RequestPin() as request:
+                await self._maintenance.pin(request)
+            case _:
+                await self._dispatch_other(message)
+
+    async def _dispatch_other(self, message: Message) -> None:
+        match message:
             case StepDue() as due:
                 await self._step_due(due)
             case ScheduleDue() as due:
                 await self._schedule_due(due)
+            case UpkeepDue() as due:
+                await self._upkeep.due(due)
             case StepEvent() as event:
                 await self._outcome(event)
             case other:
                 raise Reject(f"the planner does not handle {type(other).__name__}")
 
     async def _outcome(self, event: StepEvent) -> None:
-        await self._record(event)
+        entry = await self._runs.get(event.run)
+        await self._recording.record(event, entry.value if entry else None)
         if isinstance(event, ApplicationFound):
             return  # a finding on the way; the outcome of the step follows
-        entry = await self._runs.get(event.run)
         if entry is None:
             structlog.get_logger().warning("outcome of an unknown run", run=event.run)
             return
@@ -127,24 +163,6 @@ class Planner:
         decided = deciding.advance(run, event, epoch=self._leadership.epoch, now=self._clock.now())
         await self._runs.write(entry, decided)
         await self._after(decided)
-
-    async def _record(self, event: StepEvent) -> None:
-        """Take in facts that are true whatever becomes of the run that found them."""
-        match event:
-            case BackupStored():
-                await self._catalog.record(event, self._clock.now())
-                record = self._registry.get(event.facts.app_id)
-                if record is not None and event.facts.number > record.last_version:
-                    await self._registry.write(
-                        replace(
-                            record,
-                            last_version=event.facts.number,
-                            last_backup_at=event.facts.cut_at,
-                        )
-                    )
-            case ApplicationFound():
-                await self._catalog.replace(event)
-                await self._observation.found(event, await self._catalog.newest(event.app_id))
 
     async def _step_due(self, due: StepDue) -> None:
         entry = await self._runs.get(due.run)
@@ -180,7 +198,13 @@ class Planner:
         if run.state in FINAL_STATES:
             for moved in [key for key in self._moved if key[0] == run.id]:
                 del self._moved[moved]
-            await self._admission.settle(run)
+            await self._ended(run)
+
+    async def _ended(self, run: Run) -> None:
+        """Let the next run of the application begin, and plan what follows this one."""
+        await self._upkeep.before_settling(run)
+        await self._queue.settle(run)
+        await self._upkeep.after(run)
 
 
 def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:

@@ -9,11 +9,12 @@ from appshield.contracts import decode, encode, subjects
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
-from appshield.contracts.runs import ScheduleDue
+from appshield.contracts.runs import ScheduleDue, UpkeepDue
 from appshield.contracts.streams import STATE
 from appshield.language.resolved import Schedule
 from appshield.language.scheduling import next_due
 from appshield.planner.registry import Registry
+from appshield.planner.upkeeping import next_moment
 from appshield.service import Clock
 
 
@@ -38,6 +39,8 @@ class Observation:
         await self._orphan_others(record)
         await self._registry.write(record)
         await self._set_timers(record)
+        if known is None:
+            await self.schedule_upkeep(record, self._clock.now())
 
     async def found(self, fact: ApplicationFound, newest: VersionRecord | None) -> None:
         """Take in what a Vault holds of one application; `newest` is its newest version."""
@@ -47,7 +50,7 @@ class Observation:
             known = ApplicationRecord(
                 app_id=fact.app_id, app=fact.app, uid=fact.uid, vault=fact.vault, state="orphaned"
             )
-        await self._registry.write(
+        record = await self._registry.write(
             replace(
                 known,
                 highest_version=max(known.highest_version or 0, fact.highest_version),
@@ -56,6 +59,7 @@ class Observation:
             )
         )
         if unknown:
+            await self.schedule_upkeep(record, self._clock.now())
             await self._continue(fact)
 
     async def _continue(self, found: ApplicationFound) -> None:
@@ -86,6 +90,14 @@ class Observation:
             due_at,
             encode(due),
             message_id=due.message_id(),
+        )
+
+    async def schedule_upkeep(self, record: ApplicationRecord, after: datetime) -> None:
+        """Set the timer for the application's next daily moment."""
+        at = next_moment(record.app_id, after)
+        due = UpkeepDue(app=record.app, app_id=record.app_id, at=at)
+        await self._bus.schedule(
+            f"upkeep.{record.app_id}", at, encode(due), message_id=due.message_id()
         )
 
     def _history_of(self, fact: ApplicationObserved) -> str:

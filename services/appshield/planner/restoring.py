@@ -63,7 +63,17 @@ def gather(run: Run, event: StepEvent) -> Run:
         case VolumeLoaded():
             told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
             written = progress.bytes_written + event.bytes_written
-            return replace(run, restore=replace(progress, bytes_written=written, problems=told))
+            lost = (*progress.lost, *event.lost)[:_PROBLEMS_MAX]
+            return replace(
+                run,
+                restore=replace(
+                    progress,
+                    bytes_written=written,
+                    problems=told,
+                    lost=lost,
+                    lost_total=progress.lost_total + event.lost_total,
+                ),
+            )
         case DumpLoaded():
             written = progress.bytes_written + event.bytes_written
             return replace(run, restore=replace(progress, bytes_written=written))
@@ -85,6 +95,7 @@ def order(run: Run, step: str) -> StepCommand:
         "version": progress.version,
         "snapshot_id": progress.snapshot_id,
         "target_namespace": progress.target_namespace,
+        "keep_going": progress.keep_going,
     }
     match kind_of(step):
         case "plan":

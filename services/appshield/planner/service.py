@@ -1,21 +1,27 @@
 """Wiring of the planner: what is built from what, and what runs beside what."""
 
 import asyncio
+from typing import Any
 
 from appshield.bus import Bus
 from appshield.contracts import streams, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.runs import Progress
 from appshield.planner.admitting import Admission
+from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
 from appshield.planner.catalog import Catalog
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
+from appshield.planner.queueing import Queue
+from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
+from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.planner.settings import Settings
 from appshield.planner.trimming import keep_trimmed
+from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock, SystemClock, joined
 
 _CONSUMERS = (
@@ -64,15 +70,29 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
     runs = Runs(bus, leadership)
     registry = Registry(bus, leadership)
     catalog = Catalog(bus)
-    admission = Admission(
-        runs=runs, registry=registry, catalog=catalog, leadership=leadership, clock=clock
+    retention = Retention(registry=registry, catalog=catalog, clock=clock)
+    queue = Queue(
+        runs=runs, registry=registry, retention=retention, leadership=leadership, clock=clock
     )
+    observation = Observation(bus=bus, registry=registry, clock=clock)
+    admitted: dict[str, Any] = {
+        "runs": runs,
+        "registry": registry,
+        "catalog": catalog,
+        "queue": queue,
+        "clock": clock,
+    }
     return Planner(
         runs=runs,
         registry=registry,
-        catalog=catalog,
-        admission=admission,
-        observation=Observation(bus=bus, registry=registry, clock=clock),
+        queue=queue,
+        admission=Admission(**admitted),
+        maintenance=MaintenanceAdmission(**admitted),
+        upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
+        observation=observation,
+        recording=Recording(
+            catalog=catalog, registry=registry, observation=observation, clock=clock
+        ),
         leadership=leadership,
         clock=clock,
     )

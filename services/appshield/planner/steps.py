@@ -32,6 +32,10 @@ _LIMITS = {
     "feed": Limits(silence_s=300, attempts_max=3),
     "finish": Limits(silence_s=120, attempts_max=12),
     "rebuild": Limits(silence_s=180, attempts_max=4),
+    "forget": Limits(silence_s=120, attempts_max=12),
+    "prune": Limits(silence_s=180, attempts_max=12),
+    "check": Limits(silence_s=180, attempts_max=12),
+    "pin": Limits(silence_s=60, attempts_max=12),
 }
 
 

@@ -1,0 +1,183 @@
+"""The steps that keep a repository in order: forget versions, prune, check, pin.
+
+Each is a run of one step. Forgetting and pruning change the repository and take their turn with
+backups and restores; a check and a pin stand beside them.
+"""
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from appshield.contracts.message import StepCommand, StepEvent
+
+PRUNE_GRACE_S = 86_400.0
+"""How long data that nothing names any more stays before it is deleted."""
+
+
+class NamedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version by its number and its snapshot document."""
+
+    number: int
+    snapshot_id: str
+
+
+class VersionDamage(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a version cannot be read back: paths in it, a part of them where there are many.
+
+    A version whose snapshot document itself is damaged has number 0 where nothing else names it.
+    """
+
+    number: int
+    snapshot_id: str
+    paths: tuple[str, ...]
+    paths_total: int
+
+
+class ForgetVersions(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.forget_versions"):
+    """Let versions stop to exist; never a pinned one, nor the last good one unless `even_last`."""
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "forget"
+
+    versions: tuple[NamedVersion, ...]
+    even_last: bool = False
+
+
+class VersionsForgotten(
+    StepEvent, frozen=True, kw_only=True, tag="appshield.v1.versions_forgotten"
+):
+    """These versions do not exist any more; `kept` says of others why they stay."""
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "forgotten"
+
+    app_id: str
+    vault: str
+    versions: tuple[NamedVersion, ...]
+    kept: tuple[str, ...] = ()
+
+
+class PruneRepository(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.prune_repository"):
+    """Remove what no version needs; what was needed lately goes after `grace_s` only."""
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "prune"
+
+    grace_s: float = PRUNE_GRACE_S
+
+
+class RepositoryPruned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.repository_pruned"):
+    """What pruning did. `gave_way`: it stopped early for a backup and is to be planned again.
+
+    `bytes_waiting` are unneeded, and are deleted by a prune after their grace.
+    """
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "pruned"
+
+    app_id: str
+    vault: str
+    pruned_at: datetime
+    gave_way: bool = False
+    bytes_freed: int = 0
+    bytes_waiting: int = 0
+    packs_deleted: int = 0
+    packs_rewritten: int = 0
+
+
+class CheckRepository(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.check_repository"):
+    """Check every file and reference, and read the data of `part` of `parts` equal parts.
+
+    `parts` 0 reads no data, 1 all of it.
+    """
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "check"
+
+    part: int = 0
+    parts: int = 0
+
+
+class RepositoryChecked(
+    StepEvent, frozen=True, kw_only=True, tag="appshield.v1.repository_checked"
+):
+    """What a check found: which versions are damaged, and what else is wrong.
+
+    `damage` is everything that is known, also from checks before this one; only a check that reads
+    all data takes damage back. `problems` name files of the repository. `verified` are the versions
+    of which every byte was read just now.
+    """
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "checked"
+
+    app_id: str
+    vault: str
+    checked_at: datetime
+    part: int = 0
+    parts: int = 0
+    damage: tuple[VersionDamage, ...] = ()
+    verified: tuple[int, ...] = ()
+    problems: tuple[str, ...] = ()
+    problems_total: int = 0
+    versions: int = 0
+    packs: int = 0
+    bytes_read: int = 0
+
+
+class PinVersion(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.pin_version"):
+    """Keep a version from expiring and from being forgotten, or let it go again."""
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "pin"
+
+    version: NamedVersion
+    pinned: bool
+    actor: str = ""
+
+
+class VersionPinned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.version_pinned"):
+    """The pin is written, or gone."""
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "pinned"
+
+    app_id: str
+    number: int
+    pinned: bool
+
+
+class ForgetProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to forget, and what came of it."""
+
+    versions: tuple[NamedVersion, ...]
+    even_last: bool = False
+    forgotten: tuple[NamedVersion, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+class PruneProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run is to prune, and what came of it.
+
+    `gives_way`: a backup or restore waits, so the worker stops at the next safe point.
+    """
+
+    grace_s: float = PRUNE_GRACE_S
+    gives_way: bool = False
+    done: RepositoryPruned | None = None
+
+
+class CheckProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a run is to check, and what it found."""
+
+    part: int = 0
+    parts: int = 0
+    found: RepositoryChecked | None = None
+
+
+class PinProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is to pin or to let go."""
+
+    version: NamedVersion
+    pinned: bool

@@ -1,0 +1,52 @@
+"""Runs as they are born: pending, under the identity that their trigger gives them. Pure."""
+
+from datetime import datetime
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef, RunKind, run_id
+from appshield.contracts.message import Request
+from appshield.contracts.runs import Run, Trigger
+
+
+def asked(request: Request, now: datetime, *, reason: str = "") -> Trigger:
+    """Give the trigger that a request is."""
+    return Trigger(
+        kind="manual",
+        identity=f"request/{request.request_id}",
+        actor=request.actor,
+        reason=reason,
+        at=now,
+    )
+
+
+def new_run(kind: RunKind, app: AppRef, trigger: Trigger, now: datetime) -> Run:
+    """Make a run of a place that may be unknown."""
+    return Run(
+        id=run_id(kind, trigger.identity),
+        kind=kind,
+        app=app,
+        app_id="",
+        vault="",
+        trigger=trigger,
+        state="pending",
+        epoch=0,
+        requested_at=now,
+    )
+
+
+def run_of_history(
+    kind: RunKind, record: ApplicationRecord, trigger: Trigger, now: datetime, *, vault: str = ""
+) -> Run:
+    """Make a run of a known history, in its Vault or in the one that is named."""
+    return Run(
+        id=run_id(kind, trigger.identity),
+        kind=kind,
+        app=record.app,
+        app_id=record.app_id,
+        uid=record.uid,
+        vault=vault or record.vault,
+        trigger=trigger,
+        state="pending",
+        epoch=0,
+        requested_at=now,
+    )

@@ -1,0 +1,98 @@
+"""What outcomes say about the world: true whatever becomes of the run that found it out.
+
+Each may come again, and late: taking it in once more changes nothing.
+"""
+
+from msgspec.structs import replace
+
+from appshield.contracts.backups import BackupStored
+from appshield.contracts.catalog import ApplicationFound
+from appshield.contracts.maintenance import (
+    RepositoryChecked,
+    RepositoryPruned,
+    VersionPinned,
+    VersionsForgotten,
+)
+from appshield.contracts.message import StepEvent
+from appshield.contracts.runs import Run
+from appshield.planner.catalog import Catalog
+from appshield.planner.observing import Observation
+from appshield.planner.registry import Registry
+from appshield.planner.upkeeping import upkeep_in, with_upkeep
+from appshield.service import Clock
+
+_PROBLEMS_MAX = 20
+
+
+class Recording:
+    """Takes outcomes into the catalog and the registry."""
+
+    def __init__(
+        self, *, catalog: Catalog, registry: Registry, observation: Observation, clock: Clock
+    ) -> None:
+        self._catalog = catalog
+        self._registry = registry
+        self._observation = observation
+        self._clock = clock
+
+    async def record(self, event: StepEvent, run: Run | None) -> None:
+        """Take in what an outcome says; most say nothing beyond their run."""
+        match event:
+            case BackupStored():
+                if run is None or run.snapshot_id != event.snapshot_id:
+                    await self._stored(event)  # else it was, and may be forgotten by now
+            case ApplicationFound():
+                await self._catalog.replace(event)
+                await self._observation.found(event, await self._catalog.newest(event.app_id))
+            case VersionsForgotten():
+                await self._forgotten(event)
+            case RepositoryPruned():
+                await self._pruned(event)
+            case RepositoryChecked():
+                await self._checked(event)
+            case VersionPinned():
+                await self._catalog.pin(event)
+
+    async def _stored(self, event: BackupStored) -> None:
+        await self._catalog.record(event, self._clock.now())
+        record = self._registry.get(event.facts.app_id)
+        if record is not None and event.facts.number > record.last_version:
+            number, cut_at = event.facts.number, event.facts.cut_at
+            await self._registry.write(replace(record, last_version=number, last_backup_at=cut_at))
+
+    async def _forgotten(self, event: VersionsForgotten) -> None:
+        await self._catalog.forget(event)
+        record = self._registry.get(event.app_id)
+        if record is None or not event.versions:
+            return
+        newest = await self._catalog.newest(event.app_id)
+        upkeep = replace(upkeep_in(record, event.vault), unpruned=True)
+        changed = replace(
+            with_upkeep(record, upkeep),
+            last_version=newest.facts.number if newest else 0,
+            last_backup_at=newest.facts.cut_at if newest else None,
+        )
+        await self._registry.write(changed)
+
+    async def _pruned(self, event: RepositoryPruned) -> None:
+        record = self._registry.get(event.app_id)
+        if record is None:
+            return
+        known = upkeep_in(record, event.vault)
+        if known.pruned_at is not None and known.pruned_at >= event.pruned_at:
+            return
+        rest = event.gave_way or event.bytes_waiting > 0
+        upkeep = replace(known, pruned_at=event.pruned_at, unpruned=rest)
+        await self._registry.write(with_upkeep(record, upkeep))
+
+    async def _checked(self, event: RepositoryChecked) -> None:
+        record = self._registry.get(event.app_id)
+        if record is None:
+            return
+        known = upkeep_in(record, event.vault)
+        if known.checked_at is not None and known.checked_at > event.checked_at:
+            return
+        await self._catalog.checked(event)
+        problems = event.problems[:_PROBLEMS_MAX]
+        upkeep = replace(known, checked_at=event.checked_at, problems=problems)
+        await self._registry.write(with_upkeep(record, upkeep))

@@ -1,0 +1,39 @@
+"""Retention: which versions a run may still forget, asked again when its turn comes.
+
+While a forget run waits, a version may be pinned, another be found damaged, the rule be changed.
+"""
+
+from msgspec.structs import replace
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.runs import Run
+from appshield.planner import upkeeping
+from appshield.planner.catalog import Catalog
+from appshield.planner.registry import Registry
+from appshield.service import Clock
+
+
+class Retention:
+    """Applies the rules in force to the versions in the catalog."""
+
+    def __init__(self, *, registry: Registry, catalog: Catalog, clock: Clock) -> None:
+        self._registry = registry
+        self._catalog = catalog
+        self._clock = clock
+
+    async def expired(self, record: ApplicationRecord) -> list[VersionRecord]:
+        """List the versions that no rule keeps now."""
+        if all(protection.keep is None for protection in record.protections):
+            return []
+        versions = await self._catalog.versions(record.app_id)
+        return upkeeping.expired(record, versions, self._clock.now())
+
+    async def reconsidered(self, run: Run) -> Run:
+        """Return a run with what of it is still to be forgotten; any other run as it is."""
+        record = self._registry.get(run.app_id)
+        if run.forget is None or run.trigger.kind != "upkeep" or record is None:
+            return run
+        numbers = {version.facts.number for version in await self.expired(record)}
+        still = tuple(one for one in run.forget.versions if one.number in numbers)
+        return replace(run, forget=replace(run.forget, versions=still))

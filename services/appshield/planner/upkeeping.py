@@ -1,0 +1,128 @@
+"""What keeps repositories in order, and when: pure decisions over a history, its versions, a time.
+
+    a version was made, or the day's moment has come
+      ─► forget what no rule keeps ─► prune, at most once a day ─► check, once a day
+
+Each of these is a run of its own and is decided anew when the one before it has ended. The day's
+moment comes from the application's id, so that many applications do not all come at once.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
+from appshield.contracts.catalog import VersionRecord
+from appshield.language import retention
+from appshield.language.resolved import ResolvedKeep
+
+CHECK_PARTS = 30
+"""A daily check reads the data of one of so many parts: all of it within a month."""
+PRUNE_EVERY = timedelta(hours=24)
+CHECK_EVERY = timedelta(hours=20)
+"""Less than a day: the day's moment may come a little early."""
+_DAY = timedelta(days=1)
+
+
+class CheckPart(msgspec.Struct, frozen=True):
+    """Which part of the data a check reads."""
+
+    part: int
+    parts: int
+
+
+def expired(
+    record: ApplicationRecord, versions: Iterable[VersionRecord], now: datetime
+) -> list[VersionRecord]:
+    """Return the versions that no rule keeps, oldest first.
+
+    A rule decides about the versions that it made, and no other: what a person asked for, or a
+    rule that is gone has made, stays. Of each rule the last good and the last verified one stay,
+    and whatever is pinned.
+    """
+    known = list(versions)
+    gone: list[VersionRecord] = []
+    for protection in record.protections:
+        if protection.keep is None:
+            continue
+        made = [version for version in known if _made_by(version, protection)]
+        kept = retention.keep(
+            [_facts(version) for version in made],
+            _policy(protection.keep),
+            now,
+            timezone=protection.timezone,
+        )
+        gone += [version for version in made if version.facts.number not in kept]
+    return sorted(gone, key=lambda version: version.facts.number)
+
+
+def vaults_of(record: ApplicationRecord, versions: Iterable[VersionRecord]) -> list[str]:
+    """Name the Vaults that hold something of a history."""
+    return sorted({version.vault for version in versions} | {one.vault for one in record.upkeep})
+
+
+def prune_is_due(upkeep: Upkeep, now: datetime) -> bool:
+    """Say whether there is something to prune and the last time is long enough ago."""
+    return upkeep.unpruned and _long_ago(upkeep.pruned_at, now, PRUNE_EVERY)
+
+
+def check_is_due(upkeep: Upkeep, now: datetime) -> bool:
+    """Say whether the last check is long enough ago."""
+    return _long_ago(upkeep.checked_at, now, CHECK_EVERY)
+
+
+def part_of_day(now: datetime) -> CheckPart:
+    """Choose the part of the data that is read today."""
+    return CheckPart(part=now.toordinal() % CHECK_PARTS + 1, parts=CHECK_PARTS)
+
+
+def next_moment(app_id: str, after: datetime) -> datetime:
+    """Return the first moment after `after` that is the application's, one on each day."""
+    digest = hashlib.sha256(app_id.encode()).digest()
+    midnight = after.replace(hour=0, minute=0, second=0, microsecond=0)
+    moment = midnight + timedelta(seconds=int.from_bytes(digest[:4], "big") % 86_400)
+    return moment if moment > after else moment + _DAY
+
+
+def upkeep_in(record: ApplicationRecord, vault: str) -> Upkeep:
+    """Return what is known about the repository in one Vault."""
+    return next((one for one in record.upkeep if one.vault == vault), Upkeep(vault=vault))
+
+
+def with_upkeep(record: ApplicationRecord, upkeep: Upkeep) -> ApplicationRecord:
+    """Return the record with this knowledge about one Vault."""
+    others = tuple(one for one in record.upkeep if one.vault != upkeep.vault)
+    ordered = tuple(sorted((*others, upkeep), key=lambda one: one.vault))
+    return msgspec.structs.replace(record, upkeep=ordered)
+
+
+def last_good_would_go(versions: Sequence[VersionRecord], numbers: Iterable[int]) -> bool:
+    """Say whether no good version would be left without these."""
+    going = set(numbers)
+    good = [version.facts.number for version in versions if version.damage is None]
+    return bool(going.intersection(good)) and going.issuperset(good)
+
+
+def _made_by(version: VersionRecord, protection: Protection) -> bool:
+    facts = version.facts
+    return facts.trigger == protection.trigger and facts.trigger_name == protection.name
+
+
+def _facts(version: VersionRecord) -> retention.VersionFacts:
+    return retention.VersionFacts(
+        number=version.facts.number,
+        made_at=version.facts.cut_at,
+        pinned=version.pinned,
+        good=version.damage is None,
+        verified=version.verified_at is not None and version.damage is None,
+    )
+
+
+def _policy(keep: Keep) -> ResolvedKeep:
+    return msgspec.convert(msgspec.structs.asdict(keep), ResolvedKeep)
+
+
+def _long_ago(last: datetime | None, now: datetime, every: timedelta) -> bool:
+    return last is None or now - last >= every
