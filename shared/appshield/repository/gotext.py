@@ -130,6 +130,7 @@ _SPECIAL_BITS: Final = ((0o4000, 1 << 23), (0o2000, 1 << 22), (0o1000, 1 << 20))
 _ANY_SPECIAL: Final = 1 << 23 | 1 << 22 | 1 << 20
 
 
+@lru_cache(maxsize=256)
 def go_mode(kind: str, mode: int) -> int:
     """Return the `os.FileMode` of an entry with these Unix permission bits."""
     special = sum(go for unix, go in _SPECIAL_BITS if mode & unix)
@@ -154,15 +155,22 @@ _TIME: Final = re.compile(
 def format_time(time_ns: int) -> str:
     """Return a time (nanoseconds since 1970) in UTC, the year clamped to 0–9999 like restic's."""
     seconds, nanoseconds = divmod(time_ns, NANOSECONDS)
+    if nanoseconds:
+        return f"{_clock_of(seconds)}.{nanoseconds:09d}".rstrip("0") + "Z"
+    return _clock_of(seconds) + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _clock_of(seconds: int) -> str:
+    """Return date and time to the second; many entries of a directory are of one second."""
     days, second = divmod(seconds, 86_400)
     year, month, day = _civil(days)
     if not 0 <= year <= 9999:
         year = min(max(year, 0), 9999)
         if (month, day) == (2, 29) and not _is_leap(year):
             month, day = 3, 1
-    fraction = f".{nanoseconds:09d}".rstrip("0") if nanoseconds else ""
     clock = f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-    return f"{year:04d}-{month:02d}-{day:02d}T{clock}{fraction}Z"
+    return f"{year:04d}-{month:02d}-{day:02d}T{clock}"
 
 
 def parse_time(text: str) -> int:

@@ -62,19 +62,29 @@ class _StoredTree(msgspec.Struct):
 _stored_node: Final = msgspec.json.Decoder(_StoredNode)
 
 
+EMPTY_TREE: Final = b'{"nodes":[]}\n'
+OPENING: Final = b'{"nodes":['
+CLOSING: Final = b"]}\n"
+"""A tree is the opening, its encoded nodes ascending by name with commas between, the closing."""
+
+
 def encode_tree(nodes: Iterable[Node]) -> bytes:
     """Return the bytes of a directory with these entries, in any order.
 
     Raises:
         InvalidInputError: two entries have one name, or an entry is not possible.
     """
-    encoded: dict[bytes, str] = {}
+    return OPENING + b",".join(encoded_nodes(nodes)) + CLOSING
+
+
+def encoded_nodes(nodes: Iterable[Node]) -> list[bytes]:
+    """Return encoded nodes, ascending by name; raises as `encode_tree`."""
+    encoded: dict[bytes, bytes] = {}
     for node in nodes:
         if node.name in encoded:
             raise InvalidInputError(f"two entries of a directory are called {node.name!r}")
-        encoded[node.name] = _encode_node(node)
-    body = ",".join(encoded[name] for name in sorted(encoded))
-    return f'{{"nodes":[{body}]}}\n'.encode()
+        encoded[node.name] = encode_node(node)
+    return [encoded[name] for name in sorted(encoded)]
 
 
 def decode_tree(stored: bytes) -> tuple[Node, ...]:
@@ -113,54 +123,108 @@ def is_possible_name(name: bytes) -> bool:
     return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
-def _encode_node(node: Node) -> str:
+def encode_node(node: Node) -> bytes:
+    """Return the bytes of one entry.
+
+    Raises:
+        InvalidInputError: it is not possible.
+    """
     if not is_possible_name(node.name) or (node.kind == "file") == (node.content is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} cannot be an entry of a directory")
     if (node.kind == "dir") == (node.subtree is None):
         raise InvalidInputError(f"{node.kind} {node.name!r} must name a subtree if a directory")
-    fields = [f'"name":{json_name(node.name)},"type":"{node.kind}"']
-    if mode := go_mode(node.kind, node.mode):
-        fields.append(f'"mode":{mode}')
-    times = {"mtime": node.mtime_ns, "atime": node.atime_ns, "ctime": node.ctime_ns}
-    fields += (f'"{name}":"{format_time(time_ns)}"' for name, time_ns in times.items())
-    fields.append(f'"uid":{node.uid},"gid":{node.gid}')
-    fields += _optional_fields(node)
-    fields.append(f'"content":{_encode_content(node.content)}')
-    if node.subtree is not None:
-        fields.append(f'"subtree":"{node.subtree.hex()}"')
-    return f"{{{','.join(fields)}}}"
+    head = encode_head(
+        node.name,
+        node.kind,
+        mode=node.mode,
+        mtime_ns=node.mtime_ns,
+        atime_ns=node.atime_ns,
+        ctime_ns=node.ctime_ns,
+        owner=_owner(node),
+        inode=node.inode,
+        device_id=node.device_id,
+        size_bytes=node.size_bytes,
+        links=node.links,
+    )
+    middle = encode_middle(
+        linktarget=node.linktarget, attributes=node.extended_attributes, device=node.device
+    )
+    return (head + middle + encode_tail(node.content, node.subtree)).encode()
 
 
-def _optional_fields(node: Node) -> Iterable[str]:
-    if node.user:
-        yield f'"user":{json_text(node.user)}'
-    if node.group:
-        yield f'"group":{json_text(node.group)}'
-    numbers = {
-        "inode": node.inode,
-        "device_id": node.device_id,
-        "size": node.size_bytes if node.kind == "file" else 0,
-        "links": node.links if node.kind in _COUNTS_LINKS else 0,
-    }
-    yield from (f'"{name}":{number}' for name, number in numbers.items() if number)
-    yield from _encode_target(node.linktarget)
-    if node.extended_attributes:
-        attributes = ",".join(
+def encode_head(
+    name: bytes,
+    kind: NodeKind,
+    *,
+    mode: int,
+    mtime_ns: int,
+    atime_ns: int,
+    ctime_ns: int,
+    owner: str,
+    inode: int,
+    device_id: int,
+    size_bytes: int,
+    links: int,
+) -> str:
+    """Return an entry up to what `stat` does not tell; `owner` is `"uid":1,"gid":2` and names."""
+    mtime = format_time(mtime_ns)
+    atime = mtime if atime_ns == mtime_ns else format_time(atime_ns)
+    bits = go_mode(kind, mode)
+    mode_field = f'"mode":{bits},' if bits else ""
+    numbers = f',"inode":{inode}' if inode else ""
+    if device_id:
+        numbers += f',"device_id":{device_id}'
+    if size_bytes and kind == "file":
+        numbers += f',"size":{size_bytes}'
+    if links and kind in _COUNTS_LINKS:
+        numbers += f',"links":{links}'
+    return (
+        f'{{"name":{json_name(name)},"type":"{kind}",{mode_field}"mtime":"{mtime}",'
+        f'"atime":"{atime}","ctime":"{format_time(ctime_ns)}",{owner}{numbers}'
+    )
+
+
+def encode_middle(
+    *, linktarget: bytes, attributes: tuple[tuple[str, bytes], ...], device: int
+) -> str:
+    """Return what stands between the head and the tail of an entry: mostly nothing."""
+    middle = _encode_target(linktarget) if linktarget else ""
+    if attributes:
+        listed = ",".join(
             f'{{"name":{json_text(name)},"value":"{b64encode(value).decode()}"}}'
-            for name, value in node.extended_attributes
+            for name, value in attributes
         )
-        yield f'"extended_attributes":[{attributes}]'
-    if node.device:
-        yield f'"device":{node.device}'
+        middle += f',"extended_attributes":[{listed}]'
+    if device:
+        middle += f',"device":{device}'
+    return middle
 
 
-def _encode_target(target: bytes) -> Iterable[str]:
-    if not target:
-        return
+def encode_tail(content: Iterable[bytes] | None, subtree: bytes | None) -> str:
+    """Return the end of an entry: what it contains."""
+    if content is not None:
+        ids = '","'.join([identity.hex() for identity in content])
+        return f',"content":["{ids}"]}}' if ids else ',"content":[]}'
+    if subtree is not None:
+        return f',"content":null,"subtree":"{subtree.hex()}"}}'
+    return ',"content":null}'
+
+
+def _owner(node: Node) -> str:
+    owner = f'"uid":{node.uid},"gid":{node.gid}'
+    if node.user:
+        owner += f',"user":{json_text(node.user)}'
+    if node.group:
+        owner += f',"group":{json_text(node.group)}'
+    return owner
+
+
+def _encode_target(target: bytes) -> str:
     text = target.decode("utf-8", "surrogateescape")
-    yield f'"linktarget":{json_text(text)}'
+    field = f',"linktarget":{json_text(text)}'
     if not _is_utf8(target):
-        yield f'"linktarget_raw":"{b64encode(target).decode()}"'
+        field += f',"linktarget_raw":"{b64encode(target).decode()}"'
+    return field
 
 
 def _is_utf8(raw: bytes) -> bool:
@@ -169,12 +233,6 @@ def _is_utf8(raw: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _encode_content(content: tuple[bytes, ...] | None) -> str:
-    if content is None:
-        return "null"
-    return "[" + ",".join(f'"{identity.hex()}"' for identity in content) + "]"
 
 
 def _decode_node(stored: _StoredNode) -> Node:
