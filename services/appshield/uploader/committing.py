@@ -5,6 +5,7 @@ sealed before, and whole? go on with those very bytes
 all stored blobs there?   else tell which sources were lost
 join, seal, write ahead   the first sealed document wins; every retry writes its very bytes
 number promised           before it is believed
+older packs kept on       as long as this version, where the Vault keeps objects (object lock)
 lock still ours?          then the document goes into the repository: the version exists
 """
 
@@ -31,6 +32,7 @@ from appshield.repository import (
     seal_snapshot,
 )
 from appshield.repository.nodes import Node
+from appshield.repository.retaining import retain_version
 from appshield.repository.snapshots import check_sealed
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
@@ -68,6 +70,7 @@ class Committing:
                 sealed = await self._write_ahead(order, held, written)
             context.moved()
             await asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number)
+            await run_blocking(partial(_retain, held, sealed, context))
             await context.ensure_wanted()
             await self._make_exist(order, held, sealed)
         return _stored(order, sealed.snapshot_id)
@@ -196,6 +199,15 @@ def _directory(name: str, subtree: bytes) -> Node:
 
 def _ordered(nodes: list[Node]) -> list[Node]:
     return sorted(nodes, key=lambda node: node.name)
+
+
+def _retain(
+    held: HeldRepository, sealed: SealedSnapshot, context: StepContext, _: Cancelled
+) -> None:
+    """Keep what the version needs for as long as itself, before it exists."""
+    document = check_sealed(held.repository, sealed)
+    retain_version(held.repository, document.tree_id, seen=context.moved)
+    held.shelf.retain()
 
 
 def _publish(held: HeldRepository, sealed: SealedSnapshot) -> None:

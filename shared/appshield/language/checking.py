@@ -75,6 +75,10 @@ def _check_vault(spec: Fields, path: Path) -> Problems:
     prefix = spec.get("prefix")
     if isinstance(prefix, str) and any(part in {".", ".."} for part in prefix.split("/")):
         yield Problem((*path, "prefix"), "holds . or ..", "write a plain path such as team/shop")
+    if "objectLock" in spec and spec.get("readOnly") is True:
+        yield Problem(
+            (*path, "objectLock"), "keeps nothing: the Vault is read only", "remove the field"
+        )
 
 
 def _endpoint_problem(endpoint: str) -> str:

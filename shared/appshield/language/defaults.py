@@ -19,6 +19,7 @@ PRIORITY: Final = 0
 ADDRESSING: Final = "path"
 REGION: Final = "us-east-1"
 PREFIX: Final = ""
+LOCK_MODE: Final = "governance"
 
 HOOK_TIMEOUT: Final = "30s"
 """Of quiesce and resume: an application waits while they run."""

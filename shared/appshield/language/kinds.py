@@ -33,6 +33,7 @@ Images = Literal["pin", "archive"]
 OnError = Literal["fail", "continue"]
 HookPods = Literal["any", "all", "leader"]
 Addressing = Literal["path", "virtual"]
+LockMode = Literal["governance", "compliance"]
 Command = Annotated[
     tuple[Annotated[str, Meta(max_length=65_536)], ...],
     Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
@@ -266,6 +267,27 @@ class SecretReference(Part, frozen=True, kw_only=True):
     name: Annotated[ObjectName, Meta(description="Its name.")]
 
 
+class ObjectLock(Part, frozen=True, kw_only=True):
+    """How long the store keeps every object of a version from being deleted."""
+
+    mode: Annotated[
+        LockMode | None,
+        Meta(
+            description="governance: whoever has a special right may delete earlier; compliance: "
+            f"nobody may. Default {defaults.LOCK_MODE}."
+        ),
+    ] = None
+    days: Annotated[
+        int,
+        Meta(
+            description="For so long after the newest version that needs an object it cannot be "
+            "deleted. Choose it no longer than retention keeps versions: what has expired stays.",
+            ge=1,
+            le=36_500,
+        ),
+    ]
+
+
 class VaultSpec(Part, frozen=True, kw_only=True):
     """A place in an S3-compatible object store."""
 
@@ -304,6 +326,13 @@ class VaultSpec(Part, frozen=True, kw_only=True):
     key_secret: Annotated[
         SecretReference, Meta(description="Secret with the root key that seals all repositories.")
     ]
+    object_lock: Annotated[
+        ObjectLock | None,
+        Meta(
+            description="Keep what is written from being deleted, by anybody, for some time. The "
+            "bucket must have been made with object lock and without a default retention."
+        ),
+    ] = None
     read_only: Annotated[
         bool | None,
         Meta(

@@ -13,6 +13,7 @@ from appshield.language.kinds import (
     Addressing,
     HookPods,
     Images,
+    LockMode,
     OnError,
     Requirement,
     SecretReference,
@@ -182,6 +183,13 @@ class ResolvedApplication(Resolved, frozen=True, kw_only=True):
     targets: tuple[str, ...]
 
 
+class ResolvedObjectLock(Resolved, frozen=True, kw_only=True):
+    """How long objects are kept from being deleted, and whether anybody may do so earlier."""
+
+    mode: LockMode
+    days: int
+
+
 class ResolvedVault(Resolved, frozen=True, kw_only=True):
     """Where versions go; `prefix` has no slash at either end."""
 
@@ -194,4 +202,5 @@ class ResolvedVault(Resolved, frozen=True, kw_only=True):
     ca_secret: SecretReference | None
     credentials_secret: SecretReference
     key_secret: SecretReference
+    object_lock: ResolvedObjectLock | None
     read_only: bool

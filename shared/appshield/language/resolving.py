@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 
 from appshield.language import defaults
-from appshield.language.kinds import Application, Component, Hook, HookPods, Resources, Vault
+from appshield.language.kinds import (
+    Application,
+    Component,
+    Hook,
+    HookPods,
+    ObjectLock,
+    Resources,
+    Vault,
+)
 from appshield.language.protection import Blackout, Keep, Protection, Trigger
 from appshield.language.resolved import (
     ChangeTrigger,
@@ -23,6 +31,7 @@ from appshield.language.resolved import (
     ResolvedComponent,
     ResolvedHook,
     ResolvedKeep,
+    ResolvedObjectLock,
     ResolvedProtection,
     ResolvedResources,
     ResolvedTrigger,
@@ -70,8 +79,13 @@ def resolve_vault(vault: Vault) -> ResolvedVault:
         ca_secret=spec.ca_secret,
         credentials_secret=spec.credentials_secret,
         key_secret=spec.key_secret,
+        object_lock=_object_lock(spec.object_lock) if spec.object_lock else None,
         read_only=bool(spec.read_only),
     )
+
+
+def _object_lock(lock: ObjectLock) -> ResolvedObjectLock:
+    return ResolvedObjectLock(mode=lock.mode or defaults.LOCK_MODE, days=lock.days)
 
 
 def resolve_protection(rule: Protection, targets: tuple[str, ...]) -> ResolvedProtection:

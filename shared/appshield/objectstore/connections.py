@@ -37,7 +37,7 @@ class Connections:
         self._port = url.port or (443 if self._secure else 80)
         self._connect_timeout_s = connect_timeout_s
         self._answer_timeout_s = answer_timeout_s
-        self._trust = _trust(location.ca_file) if self._secure else None
+        self._trust = _trust(location) if self._secure else None
         self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
         self._process = os.getpid()
 
@@ -97,11 +97,13 @@ class Connections:
         return connection
 
 
-def _trust(ca_file: str | None) -> ssl.SSLContext:
+def _trust(location: S3Location) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
+        return ssl.create_default_context(cafile=location.ca_file, cadata=location.ca_pem)
+    except (OSError, ValueError) as error:
+        named = location.ca_file or "the CA of the Vault"
         raise InvalidInputError(
-            f"{ca_file} cannot be used as the file of trusted authorities",
-            why=error.strerror or str(error),
+            f"{named} cannot be used to trust {location.endpoint}",
+            why=getattr(error, "strerror", None) or str(error),
+            next_step="Give certificates as PEM: -----BEGIN CERTIFICATE----- and so on",
         ) from error

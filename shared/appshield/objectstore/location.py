@@ -22,6 +22,8 @@ class S3Location(msgspec.Struct, frozen=True):
     """`path`: endpoint/bucket/name. `virtual`: bucket.endpoint/name."""
     ca_file: str | None = None
     """PEM file of the authorities to trust for https; None for those of the system."""
+    ca_pem: str | None = None
+    """Or their certificates themselves, as PEM."""
 
     def __post_init__(self) -> None:
         try:

@@ -67,7 +67,6 @@ class S3ObjectStore:
         self._requests = S3Requests(location, credentials, patience or S3Patience())
         self._conditional = ConditionalWrites(self._requests, self._folder, self._require)
         self._versions = Versions(self._requests, self._require)
-        self._keeps_versions = retention is not None
         self._bucket_was_seen = False
         self.close = weakref.finalize(self, self._requests.connections.close)
         """Close idle connections now; done by itself when the store is no longer used."""
@@ -173,14 +172,11 @@ class S3ObjectStore:
     def delete(self, name: str) -> None:
         """See ObjectStore.delete."""
         key = self._key(name)
-        if self._keeps_versions and self._versions.delete_all(key, name):
+        if self._versions.are_kept() and self._versions.delete_all(key, name):
             return
         answer = self._requests.ask("DELETE", key)
         if answer.status != MISSING or answer.code == "NoSuchBucket":
             self._require(answer)
-        if not self._keeps_versions and answer.headers.get("x-amz-delete-marker") == "true":
-            self._keeps_versions = True  # from now on without the marker in between
-            self._versions.delete_all(key, name)
 
     def retain(self, name: str) -> None:
         """See RetainingStore.retain."""
@@ -212,6 +208,10 @@ class S3ObjectStore:
     def conditional_writes(self) -> bool:
         """Tell whether the service itself keeps `only_if_absent`; else writers take turns."""
         return self._conditional.supported()
+
+    def keeps_versions(self) -> bool:
+        """Tell whether the bucket keeps what is overwritten and deleted, as far as it tells."""
+        return self._versions.are_kept()
 
     def server_time(self) -> datetime | None:
         """Return the clock of the service, None when it does not tell.

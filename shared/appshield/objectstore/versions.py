@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from appshield.objectstore.answers import MISSING, Answer
-from appshield.objectstore.listings import ListedVersion, VersionsPage, versions_page
+from appshield.objectstore.listings import ListedVersion, VersionsPage, text_in, versions_page
 from appshield.objectstore.port import ObjectRetainedError
 from appshield.objectstore.requests import S3Requests
 from appshield.objectstore.retention import kept_until
@@ -16,6 +16,9 @@ from appshield.objectstore.retention import kept_until
 FORBIDDEN = frozenset({400, 403, 405, 409})
 """How services answer when an object lock keeps a version; wrong rights look alike."""
 
+
+UNTOLD = frozenset({400, 403, 404, 405, 501})
+"""How services answer that have no versions, or do not tell this key about them."""
 
 CLOCK_STEP = timedelta(seconds=2)
 """Services tell their time in whole seconds, and it went on since."""
@@ -27,6 +30,16 @@ class Versions:
     def __init__(self, requests: S3Requests, require: Callable[[Answer], None]) -> None:
         self._requests = requests
         self._require = require
+        self._known: bool | None = None
+
+    def are_kept(self) -> bool:
+        """Tell whether the bucket keeps versions; asked once, False where it does not tell."""
+        if self._known is None:
+            answer = self._requests.ask("GET", "", query={"versioning": ""})
+            if answer.status not in UNTOLD:
+                self._require(answer)
+            self._known = answer.ok and text_in(answer.body, "Status") in {"Enabled", "Suspended"}
+        return self._known
 
     def delete_all(self, key: str, name: str) -> bool:
         """Delete every version and marker of an object; False when there is no right to list them.

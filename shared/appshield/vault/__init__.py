@@ -5,7 +5,7 @@ identity, password of its repository, highest version, pins, staged content. The
 truth: with the root key alone everything is found again.
 """
 
-from appshield.vault.access import ApplicationIdentity, VaultAccess
+from appshield.vault.access import ApplicationIdentity, VaultAccess, vault_retention
 from appshield.vault.checking import CheckLine, VaultReport, check_vault
 from appshield.vault.root_key import (
     RootKeyError,
@@ -30,4 +30,5 @@ __all__ = [
     "new_root_key",
     "open_vault",
     "store_of",
+    "vault_retention",
 ]

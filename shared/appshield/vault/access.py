@@ -4,7 +4,18 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.objectstore import S3Credentials, S3Location
+from appshield.objectstore import LockMode, Retention, S3Credentials, S3Location
+
+DAY_S = 24 * 3600.0
+KEPT_BESIDE = ("vault.json", "applications/*/identity", "applications/*/key")
+"""Without them no repository could be opened, so they are kept like what is in it."""
+
+
+def vault_retention(mode: LockMode, days: float) -> Retention:
+    """Return what an object lock of so many days keeps in a Vault."""
+    from appshield.repository.retaining import KEPT_NAMES
+
+    return Retention(mode, days * DAY_S, names=(*KEPT_NAMES, *KEPT_BESIDE))
 
 
 class VaultAccess(msgspec.Struct, frozen=True):
@@ -15,6 +26,8 @@ class VaultAccess(msgspec.Struct, frozen=True):
     credentials: S3Credentials
     root_key: bytes
     read_only: bool = False
+    retention: Retention | None = None
+    """What is kept from being deleted, None without object lock."""
 
     def __repr__(self) -> str:
         mode = ", read only" if self.read_only else ""

@@ -17,11 +17,12 @@ from appshield.language.object_reading import read_object
 from appshield.language.resolved import ResolvedVault
 from appshield.language.resolving import resolve_vault
 from appshield.objectstore import S3Credentials, S3Location
-from appshield.vault.access import VaultAccess
+from appshield.vault.access import VaultAccess, vault_retention
 from appshield.vault.root_key import import_root_key
 from appshield.vault.vault import Vault, open_vault
 
 _FRESH_S = 30.0
+CA = "ca.crt"
 ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, ROOT_KEY = "accessKey", "secretKey", "sessionToken", "key"
 
 
@@ -59,12 +60,7 @@ class ClusterVaults:
         document = await self._document(name)
         credentials = await self._secret(document.credentials_secret, name)
         key = await self._secret(document.key_secret, name)
-        if document.ca_secret is not None:
-            raise InvalidInputError(
-                f"Vault {name} names a CA of its own",
-                why="certificates from a Secret are not supported yet",
-                next_step="Add the CA to the machine's trusted certificates.",
-            )
+        lock = document.object_lock
         return VaultAccess(
             name=name,
             location=S3Location(
@@ -73,6 +69,7 @@ class ClusterVaults:
                 prefix=document.prefix,
                 region=document.region,
                 addressing=document.addressing,
+                ca_pem=await self._authorities(document.ca_secret, name),
             ),
             credentials=S3Credentials(
                 access_key=_value(credentials, ACCESS_KEY, name),
@@ -81,7 +78,13 @@ class ClusterVaults:
             ),
             root_key=import_root_key(_value(key, ROOT_KEY, name)),
             read_only=document.read_only,
+            retention=vault_retention(lock.mode, lock.days) if lock else None,
         )
+
+    async def _authorities(self, reference: SecretReference | None, vault: str) -> str | None:
+        if reference is None:
+            return None
+        return _value(await self._secret(reference, vault), CA, vault)
 
     async def _document(self, name: str) -> ResolvedVault:
         found = await self._cluster.get(VAULT, name)

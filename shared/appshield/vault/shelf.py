@@ -4,6 +4,7 @@
     applications/<id>/key                 the password of its repository
     applications/<id>/highest/<number>    the highest version number; the highest of these counts
     applications/<id>/pins/<number>       versions that retention must keep
+    applications/<id>/check               what checks of the repository have found
     applications/<id>/staging/<run>/…     content on its way from snapshotter to uploader
     applications/<id>/repository/…        the restic repository, sealed by that password
 
@@ -19,9 +20,15 @@ from datetime import UTC, datetime
 import msgspec
 
 from appshield.errors import DamagedError, DeniedError, InvalidInputError, UnavailableError
-from appshield.objectstore import ObjectExistsError, ObjectMissingError, ObjectStore, within
+from appshield.objectstore import (
+    ObjectExistsError,
+    ObjectMissingError,
+    ObjectStore,
+    retaining,
+    within,
+)
 from appshield.vault.access import ApplicationIdentity
-from appshield.vault.sealed_objects import SealedObjects
+from appshield.vault.sealed_objects import MARKER, SealedObjects
 
 APPLICATIONS = "applications"
 
@@ -94,6 +101,17 @@ class ApplicationShelf:
             self._objects.put(name, made, purpose="repository password", only_if_absent=True)
         return self._objects.get(name, purpose="repository password").decode()
 
+    def retain(self) -> None:
+        """Keep, where the Vault keeps objects, what opens the repository as long as what is in it.
+
+        To be called before a new version exists.
+        """
+        store = retaining(self._objects.store)
+        if store is not None:
+            for name in (MARKER, f"{self._folder}/identity", f"{self._folder}/key"):
+                with contextlib.suppress(ObjectMissingError):  # an identity may not be known yet
+                    store.retain(name)
+
     def highest_version(self) -> int:
         """Return the highest version number that was ever given, 0 before the first."""
         for _ in range(_LISTINGS_MAX):
@@ -132,6 +150,14 @@ class ApplicationShelf:
         """Let a version expire again; it is no error when it was not pinned."""
         self._objects.require()
         self._objects.store.delete(f"{self._folder}/pins/{number}")
+
+    def write_check(self, content: bytes) -> None:
+        """Record what checks have found, in place of what was recorded before."""
+        self._objects.put(f"{self._folder}/check", content, purpose="check")
+
+    def last_check(self) -> bytes | None:
+        """Return what checks have found, None before the first."""
+        return self._objects.find(f"{self._folder}/check", purpose="check")
 
     def stage(self, run: str, content: bytes) -> str:
         """Keep content for a later step of a run; return its SHA-256, by which it is found."""

@@ -59,4 +59,6 @@ def open_vault(access: VaultAccess) -> Vault:
 def store_of(access: VaultAccess) -> ObjectStore:
     """Return the store of a Vault, one that refuses writes where the access is read only."""
     read_only_for = f"Vault {access.name}" if access.read_only else ""
-    return open_store(S3Access(access.location, access.credentials, read_only_for))
+    return open_store(
+        S3Access(access.location, access.credentials, read_only_for, access.retention)
+    )

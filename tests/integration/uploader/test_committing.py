@@ -15,12 +15,14 @@ from appshield.contracts.sources import StoredSource
 from appshield.contracts.streams import COMMITS
 from appshield.custody import Custody
 from appshield.errors import UnavailableError
-from appshield.objectstore import S3Credentials, S3Location
+from appshield.local.embedded.object_store import EmbeddedObjectStore
+from appshield.objectstore import ObjectRetainedError, S3Credentials, S3Location
+from appshield.objectstore.bucket import ensure_bucket
 from appshield.repository import SnapshotDocument, Writer, check
 from appshield.repository.files import store_documents
 from appshield.service.steps import StepContext
 from appshield.uploader.committing import Committing
-from appshield.vault import Vault, VaultAccess, new_root_key, open_vault
+from appshield.vault import Vault, VaultAccess, new_root_key, open_vault, vault_retention
 from embedded_bus import APP
 
 APP_ID = "a-1"
@@ -122,6 +124,30 @@ def bench(bus: Bus, s3_folder: S3Location, s3_credentials: S3Credentials) -> Ben
     return Bench(bus, vault)
 
 
+@pytest.fixture
+async def keeping(bus: Bus, s3_server: EmbeddedObjectStore) -> Bench:
+    """The same in a Vault with object lock."""
+    location = s3_server.location(bucket=f"locked-{uuid4().hex[:12]}")
+    await ensure_bucket(location, s3_server.credentials, object_lock=True)
+    vault = open_vault(
+        VaultAccess(
+            "main",
+            location,
+            s3_server.credentials,
+            new_root_key(),
+            retention=vault_retention("compliance", 0.04),
+        )
+    )
+    vault.initialize()
+    return Bench(bus, vault)
+
+
+def _kind(name: str) -> str:
+    """Name the folder, or what lies at the top of one."""
+    below = name.removeprefix(f"applications/{APP_ID}/").removeprefix("repository/")
+    return below.partition("/")[0]
+
+
 def _id(outcome: BackupStored | SourcesLost) -> str:
     assert isinstance(outcome, BackupStored)
     return outcome.snapshot_id
@@ -183,3 +209,21 @@ async def test_only_what_was_joined_is_lost_and_is_joined_again(bench: Bench) ->
     first, second = await asyncio.gather(bench.commit(source, "one"), bench.commit(source, "two"))
     assert _id(first) == _id(second)
     assert [snapshot for snapshot, _ in await bench.snapshots()] == [_id(first)]
+
+
+async def test_a_version_of_a_vault_with_object_lock_cannot_be_deleted(keeping: Bench) -> None:
+    """What it needs to be restored is kept, beside its repository too; all else can go."""
+    made = await keeping.commit(await keeping.store())
+    assert [snapshot for snapshot, _ in await keeping.snapshots()] == [_id(made)]
+    vault: Vault = await keeping.vaults.open("main")
+    store = vault._objects.store
+    kept, gone = set(), set()
+    for name in [found.name for found in store.list("")]:
+        try:
+            store.delete(name)
+        except ObjectRetainedError:
+            kept.add(_kind(name))
+        else:
+            gone.add(_kind(name))
+    assert kept == {"vault.json", "key", "config", "keys", "data", "index", "snapshots"}
+    assert gone == {"highest"}

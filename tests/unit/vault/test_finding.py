@@ -1,0 +1,75 @@
+"""Finding a Vault in the cluster: what its object and its Secrets say."""
+
+import base64
+
+import pytest
+
+from appshield.errors import DeniedError, NotFoundError
+from appshield.kubernetes import Kind, Object
+from appshield.vault import export_root_key, new_root_key, vault_retention
+from appshield.vault.finding import ClusterVaults
+
+ROOT_KEY = new_root_key()
+SPEC = {
+    "endpoint": "https://s3.example.org",
+    "bucket": "backups",
+    "credentialsSecret": {"namespace": "system", "name": "s3"},
+    "keySecret": {"namespace": "system", "name": "key"},
+}
+SECRETS = {
+    "s3": {"accessKey": "AK", "secretKey": "SK", "sessionToken": "a-token"},
+    "key": {"key": export_root_key(ROOT_KEY)},
+    "ca": {"ca.crt": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"},
+    "empty": {},
+}
+
+
+class Objects:
+    """A cluster that holds one Vault and its Secrets."""
+
+    def __init__(self, **spec: object) -> None:
+        self._spec = {**SPEC, **spec}
+
+    async def get(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        if kind.kind == "Vault":
+            return {
+                "apiVersion": "appshield.io/v1alpha1",
+                "kind": "Vault",
+                "metadata": {"name": name},
+                "spec": self._spec,
+            }
+        if name not in SECRETS:
+            return None
+        data = {k: base64.b64encode(v.encode()).decode() for k, v in SECRETS[name].items()}
+        return {"metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+async def test_everything_that_a_store_needs_is_found() -> None:
+    """Key, secret, session token, root key."""
+    access = await ClusterVaults(Objects()).access("main")
+    credentials = access.credentials
+    assert (credentials.access_key, credentials.secret_key) == ("AK", "SK")
+    assert credentials.session_token == "a-token"
+    assert access.root_key == ROOT_KEY
+    assert access.location.ca_pem is None
+    assert access.retention is None
+
+
+async def test_authorities_of_the_vault_come_from_its_secret() -> None:
+    """They are trusted for its store; without them the Vault is not opened."""
+    reference = {"namespace": "system", "name": "ca"}
+    access = await ClusterVaults(Objects(caSecret=reference)).access("main")
+    assert access.location.ca_pem == SECRETS["ca"]["ca.crt"]
+    with pytest.raises(DeniedError, match=r"no `ca\.crt`"):
+        await ClusterVaults(Objects(caSecret={**reference, "name": "empty"})).access("main")
+    with pytest.raises(NotFoundError, match="system/gone does not exist"):
+        await ClusterVaults(Objects(caSecret={**reference, "name": "gone"})).access("main")
+
+
+async def test_the_object_lock_of_the_vault_is_what_its_store_keeps() -> None:
+    """Its days, and its mode where it names one."""
+    access = await ClusterVaults(Objects(objectLock={"days": 30})).access("main")
+    assert access.retention == vault_retention("governance", 30)
+    lock = {"days": 7, "mode": "compliance"}
+    access = await ClusterVaults(Objects(objectLock=lock)).access("main")
+    assert access.retention == vault_retention("compliance", 7)
