@@ -1,5 +1,6 @@
 """A Vault in a real bucket, and what a check of it finds."""
 
+import asyncio
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ import pytest
 from appshield.errors import DeniedError, RefusedError
 from appshield.local.embedded.process import free_port
 from appshield.objectstore import S3Credentials, S3Location, S3ObjectStore, within
+from appshield.objectstore.bucket import _client, ensure_bucket
 from appshield.vault import (
     ApplicationIdentity,
     CheckLine,
@@ -19,6 +21,7 @@ from appshield.vault import (
     check_vault,
     new_root_key,
     open_vault,
+    vault_retention,
 )
 from s3_impostor import Reply, error_body, s3_impostor
 
@@ -31,6 +34,8 @@ EVERYTHING = [
     "find in a listing",
     "write only if absent",
     "delete",
+    "versions",
+    "object lock",
 ]
 
 
@@ -172,7 +177,6 @@ def test_a_check_finds_rights_and_promises_that_are_missing(access: VaultAccess)
         location = S3Location(impostor.endpoint, "a-bucket")
         report = check_vault(msgspec.structs.replace(access, location=location))
     assert not report.ok
-    assert "overwritten" in line(report, "write only if absent").detail
     assert not line(report, "read back").ok
     assert not line(report, "delete").ok
 
@@ -192,3 +196,56 @@ def test_two_vaults_share_a_bucket_and_see_nothing_of_each_other(
             "vault.json",
             "applications/a-1/key",
         }
+
+
+def test_a_check_says_what_the_store_can_do(access: VaultAccess) -> None:
+    """Conditions, versions, deleting, object lock."""
+    report = check_vault(access)
+    assert line(report, "write only if absent").detail == "the service keeps the condition"
+    assert line(report, "delete").detail == "this key may delete"
+    assert line(report, "versions").detail == "the bucket keeps no versions"
+    assert line(report, "object lock").detail == "not asked for, and not possible"
+
+
+async def test_a_check_tries_the_object_lock_that_the_vault_asks_for(access: VaultAccess) -> None:
+    """An object is kept for a moment and removed; a bucket that cannot keep is told."""
+    asking = msgspec.structs.replace(access, retention=vault_retention("compliance", 30))
+    report = await asyncio.to_thread(check_vault, asking)
+    assert [line.name for line in report.lines if not line.ok] == ["object lock"]
+    assert "made without object lock" in line(report, "object lock").detail
+
+    location = msgspec.structs.replace(
+        access.location, bucket=f"locked-{secrets.token_hex(6)}", prefix=""
+    )
+    await ensure_bucket(location, access.credentials, object_lock=True)
+    asking = msgspec.structs.replace(asking, location=location)
+    report = await asyncio.to_thread(check_vault, asking)
+    assert report.ok, report
+    assert line(report, "object lock").detail == "objects are kept for 30 days, mode compliance"
+    assert "keeps versions" in line(report, "versions").detail
+    store = S3ObjectStore(location, access.credentials)
+    pages = await asyncio.to_thread(list, store._versions._pages("check/"))
+    assert [page.versions for page in pages if page] == [()]
+
+
+async def test_a_check_refuses_a_bucket_that_keeps_everything_by_itself(
+    access: VaultAccess,
+) -> None:
+    """Locks of a repository could never be removed there."""
+    bucket = f"locked-{secrets.token_hex(6)}"
+    location = msgspec.structs.replace(access.location, bucket=bucket, prefix="")
+    await ensure_bucket(location, access.credentials, object_lock=True)
+    async with _client(location, access.credentials) as client:
+        await client.put_object_lock_configuration(
+            Bucket=bucket,
+            ObjectLockConfiguration={
+                "ObjectLockEnabled": "Enabled",
+                "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+            },
+        )
+    with pytest.raises(RefusedError, match="default retention"):
+        await ensure_bucket(location, access.credentials, object_lock=True)
+    for retention in (None, vault_retention("governance", 30)):
+        asking = msgspec.structs.replace(access, location=location, retention=retention)
+        report = await asyncio.to_thread(check_vault, asking)
+        assert not report.ok
