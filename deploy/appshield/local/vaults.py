@@ -14,7 +14,7 @@ from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, VAULT
 from appshield.language.kinds import API_VERSION
 from appshield.local.home import Home
-from appshield.objectstore import S3Credentials, S3Location
+from appshield.objectstore import Retention, S3Credentials, S3Location
 from appshield.objectstore.bucket import ensure_bucket
 from appshield.podvolumes import MANAGED
 from appshield.vault import (
@@ -24,7 +24,8 @@ from appshield.vault import (
     new_root_key,
     open_vault,
 )
-from appshield.vault.finding import ACCESS_KEY, ROOT_KEY, SECRET_KEY, SESSION_TOKEN
+from appshield.vault.access import DAY_S
+from appshield.vault.finding import ACCESS_KEY, CA, ROOT_KEY, SECRET_KEY, SESSION_TOKEN
 
 SYSTEM_NAMESPACE = "appshield-system"
 
@@ -38,19 +39,26 @@ async def add_vault(
     credentials: S3Credentials,
     root_key: bytes | None = None,
     read_only: bool = False,
+    retention: Retention | None = None,
 ) -> VaultAccess:
     """Set a Vault up, in the bucket and in the cluster.
 
     Raises:
         DeniedError: the bucket holds a Vault with another root key, or refuses the credentials.
+        RefusedError: the bucket cannot keep objects, and `retention` asks for it.
         UnavailableError: the store cannot be reached.
     """
     key = root_key or await _known_key(cluster, home, name) or new_root_key()
     access = VaultAccess(
-        name=name, location=location, credentials=credentials, root_key=key, read_only=read_only
+        name=name,
+        location=location,
+        credentials=credentials,
+        root_key=key,
+        read_only=read_only,
+        retention=retention,
     )
     if not read_only:
-        await ensure_bucket(location, credentials)
+        await ensure_bucket(location, credentials, object_lock=retention is not None)
         await asyncio.to_thread(open_vault(access).initialize)
     else:
         await asyncio.to_thread(open_vault(access).vault_id)
@@ -119,6 +127,9 @@ async def _install(cluster: Cluster, access: VaultAccess) -> None:
     key = {ROOT_KEY: export_root_key(access.root_key)}
     await cluster.apply(SECRET, _secret(f"vault-{access.name}-credentials", credentials))
     await cluster.apply(SECRET, _secret(f"vault-{access.name}-key", key))
+    if access.location.ca_pem:
+        authorities = {CA: access.location.ca_pem}
+        await cluster.apply(SECRET, _secret(f"vault-{access.name}-ca", authorities))
     await cluster.apply(VAULT, _document(access))
 
 
@@ -149,6 +160,11 @@ def _document(access: VaultAccess) -> Object:
         spec["prefix"] = location.prefix
     if access.read_only:
         spec["readOnly"] = True
+    if location.ca_pem:
+        spec["caSecret"] = {"namespace": SYSTEM_NAMESPACE, "name": f"vault-{access.name}-ca"}
+    if access.retention is not None:
+        days = round(access.retention.lasts_s / DAY_S)
+        spec["objectLock"] = {"mode": access.retention.mode, "days": days}
     return {
         "apiVersion": API_VERSION,
         "kind": "Vault",

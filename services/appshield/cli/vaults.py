@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from appshield.cli.backups import follow
 from appshield.cli.naming import wanted, with_versions
@@ -21,8 +21,8 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestCatalog
 from appshield.errors import InvalidInputError, NotFoundError, RunFailedError
 from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault, exported_key
-from appshield.objectstore import S3Credentials, S3Location
-from appshield.vault import VaultAccess, check_vault, import_root_key, open_vault
+from appshield.objectstore import LockMode, S3Credentials, S3Location
+from appshield.vault import VaultAccess, check_vault, import_root_key, open_vault, vault_retention
 from appshield.vault.finding import ClusterVaults
 
 ACCESS_KEY, SECRET_KEY = "APPSHIELD_S3_ACCESS_KEY", "APPSHIELD_S3_SECRET_KEY"
@@ -47,6 +47,19 @@ async def add(
         Path | None, Parameter(help="The root key of a Vault that is there already.")
     ] = None,
     read_only: Annotated[bool, Parameter(negative="", help="Never write to it.")] = False,
+    ca_file: Annotated[
+        Path | None, Parameter(help="Certificates (PEM) to trust for the store.")
+    ] = None,
+    lock_days: Annotated[
+        int,
+        Parameter(
+            validator=validators.Number(gte=0, lte=36_500),
+            help="Keep what a version needs from being deleted for so many days after it.",
+        ),
+    ] = 0,
+    lock_mode: Annotated[
+        LockMode, Parameter(help="governance: a special right may delete earlier.")
+    ] = "governance",
 ) -> None:
     """Set a Vault up, in its bucket and in the cluster.
 
@@ -54,9 +67,14 @@ async def add(
     """
     reach = Reach.here()
     location = S3Location(
-        endpoint=endpoint, bucket=bucket, prefix=prefix, region=region, addressing=addressing
+        endpoint=endpoint,
+        bucket=bucket,
+        prefix=prefix,
+        region=region,
+        addressing=addressing,
+        ca_pem=_read_text(ca_file, "file of certificates") if ca_file else None,
     )
-    root_key = import_root_key(_read_key(key_file)) if key_file else None
+    root_key = import_root_key(_read_text(key_file, "key file")) if key_file else None
     credentials = _credentials()
     async with reach.cluster() as cluster:
         await add_vault(
@@ -67,6 +85,7 @@ async def add(
             credentials=credentials,
             root_key=root_key,
             read_only=read_only,
+            retention=vault_retention(lock_mode, lock_days) if lock_days else None,
         )
     say(f"Vault {name} is set up in {location}")
     note(f"keep its root key in a safe place: `appshield vault export-key {name}`")
@@ -153,12 +172,12 @@ def _restic_settings(access: VaultAccess, app_id: str) -> dict[str, str]:
     }
 
 
-def _read_key(file: Path) -> str:
+def _read_text(file: Path, kind: str) -> str:
     try:
         return file.read_text()
     except (OSError, UnicodeError) as error:
         raise InvalidInputError(
-            f"the key file {file} cannot be read", why=getattr(error, "strerror", "") or "no text"
+            f"the {kind} {file} cannot be read", why=getattr(error, "strerror", "") or "no text"
         ) from error
 
 
