@@ -82,9 +82,13 @@ class Index:
     def __len__(self) -> int:
         return self.count("data") + self.count("tree")
 
+    def table(self, kind: BlobKind) -> BlobTable:
+        """Return the sorted table of a kind, without what was added."""
+        return self.tables.data if kind == "data" else self.tables.trees
+
     def count(self, kind: BlobKind) -> int:
         """Return how many rows there are of a kind; a blob in two packs has two."""
-        return len(self._table(kind)) + len(self._added[kind].places)
+        return len(self.table(kind)) + len(self._added[kind].places)
 
     def add(self, pack_id: str, entries: Sequence[PackEntry]) -> None:
         """Add a durable pack; a blob that is known already keeps its first place."""
@@ -97,7 +101,7 @@ class Index:
 
     def find(self, kind: BlobKind, identity: bytes) -> int:
         """Return the first row of a blob, -1 if no index names it."""
-        table = self._table(kind)
+        table = self.table(kind)
         row = table.find(identity)
         if row < 0:
             added = self._added[kind].rows.get(identity)
@@ -111,7 +115,7 @@ class Index:
 
     def place(self, kind: BlobKind, row: int) -> BlobPlace:
         """Return what is known of the blob in a row."""
-        table = self._table(kind)
+        table = self.table(kind)
         if row >= len(table):
             return self._added[kind].places[row - len(table)]
         entry = PackEntry(
@@ -130,7 +134,7 @@ class Index:
 
     def places(self, kind: BlobKind, identity: bytes) -> Iterator[BlobPlace]:
         """Yield the places where a blob is: another is of use when the first is damaged."""
-        table = self._table(kind)
+        table = self.table(kind)
         for row in table.same(table.find(identity)):
             yield self.place(kind, row)
         added = self._added[kind]
@@ -153,9 +157,6 @@ class Index:
         for row in range(len(packs)):
             yield packs.identity(row).hex(), packs.sizes[row]
         yield from list(self._added_packs.items())
-
-    def _table(self, kind: BlobKind) -> BlobTable:
-        return self.tables.data if kind == "data" else self.tables.trees
 
 
 class _Added:

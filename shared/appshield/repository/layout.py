@@ -6,11 +6,13 @@ Every file but `config` is called by the SHA-256 of its bytes, so writing it twi
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 from appshield.objectstore import ObjectFacts, ObjectStore
 
 FileKind = Literal["keys", "index", "snapshots", "locks", "data"]
+
+KINDS: Final = get_args(FileKind)
 
 CONFIG: Final = "config"
 _ID: Final = re.compile(r"[0-9a-f]{64}\Z")
@@ -32,6 +34,13 @@ def list_files(store: ObjectStore, kind: FileKind) -> Iterator[tuple[str, int]]:
         identity = found.name.rpartition("/")[2]
         if is_id(identity) and found == ObjectFacts(file_name(kind, identity), found.size_bytes):
             yield identity, found.size_bytes
+
+
+def is_file_name(name: str) -> bool:
+    """Tell whether an object is called like a file of a repository, other than its config."""
+    kind, _, rest = name.partition("/")
+    identity = rest.rpartition("/")[2]
+    return kind in KINDS and is_id(identity) and name == file_name(cast("FileKind", kind), identity)
 
 
 def is_id(text: str) -> bool:

@@ -1,23 +1,27 @@
 """Walking trees to see whether everything that they refer to is there.
 
-A tree that several versions or directories share is read once; its problems are told for each.
+A tree that several versions or directories share is read once; its problems are told for each. What
+is remembered of a tree that is well is one byte.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import msgspec
 
 from appshield.errors import DamagedError
-from appshield.objectstore import ObjectStore
 from appshield.repository.blobs import BlobKind
+from appshield.repository.comparing import WrongPack, compare_packs
 from appshield.repository.index import Index
 from appshield.repository.layout import list_files
-from appshield.repository.nodes import Node
-from appshield.repository.reader import Reader
+from appshield.repository.references import Reference, TreeReader
 from appshield.repository.repository import Repository
 
-WhyMissing = Callable[[BlobKind, bytes], str | None]
-"""Says why a blob cannot be read, None if it can."""
+MOST_PROBLEMS: Final = 10_000
+"""Named for each directory and all below it; the rest is counted."""
+
+Look = Callable[[BlobKind, int], str | None]
+"""Called with the row of each blob that is reached; says why it cannot be read, None if it can."""
 
 
 class TreeProblem(msgspec.Struct, frozen=True):
@@ -35,87 +39,114 @@ class TreeProblem(msgspec.Struct, frozen=True):
 
 
 class TreeWalk:
-    """Finds the problems below trees; remembers every tree it has seen."""
+    """Finds the problems below trees; looks into every tree once."""
 
-    def __init__(self, reader: Reader, why_missing: WhyMissing) -> None:
-        self._reader = reader
-        self._why_missing = why_missing
-        self._sound: set[bytes] = set()
-        self._problems: dict[bytes, tuple[TreeProblem, ...]] = {}
+    def __init__(self, repository: Repository, index: Index, look: Look) -> None:
+        self._reader = TreeReader(repository, index)
+        self._index = index
+        self._look = look
+        self._sound = bytearray(index.count("tree"))
+        self._problems: dict[bytes, _Problems] = {}
 
     def problems(self, root: bytes) -> tuple[TreeProblem, ...]:
         """Return what is wrong below a tree; directories may be nested to any depth."""
+        if not self._is_known(root):
+            self._walk(root)
+        found = self._problems.get(root)
+        return () if found is None else tuple(found.told())
+
+    def _walk(self, root: bytes) -> None:
         way = [self._visit(b"", root)]
-        while True:
+        while way:
             visit = way[-1]
-            directory = next(visit.directories, None)
-            if directory is not None:
-                subtree = directory.subtree or b""
-                if self._is_known(subtree):
-                    visit.take(directory.name, self._problems.get(subtree, ()))
-                else:
-                    way.append(self._visit(directory.name, subtree))
-                continue
-            way.pop()
-            self._remember(visit)
-            if not way:
-                return tuple(visit.problems)
-            way[-1].take(visit.name, visit.problems)
+            directory = self._next_directory(visit)
+            if directory is None:
+                way.pop()
+                self._remember(visit)
+                if way:
+                    way[-1].problems.take(visit.name, visit.problems)
+            elif self._is_known(directory.tree_id):
+                visit.problems.take(directory.raw_name, self._problems.get(directory.tree_id))
+            else:
+                way.append(self._visit(directory.raw_name, directory.tree_id))
 
     def _is_known(self, tree_id: bytes) -> bool:
-        return tree_id in self._sound or tree_id in self._problems
+        row = self._index.find("tree", tree_id)
+        return tree_id in self._problems or (row >= 0 and self._sound[row] > 0)
 
     def _remember(self, visit: "_Visit") -> None:
         if visit.problems:
-            self._problems[visit.tree_id] = tuple(visit.problems)
+            self._problems[visit.tree_id] = visit.problems
         else:
-            self._sound.add(visit.tree_id)
+            self._sound[self._index.find("tree", visit.tree_id)] = 1
 
     def _visit(self, name: bytes, tree_id: bytes) -> "_Visit":
-        visit = _Visit(name, tree_id)
         why = self._why_missing("tree", tree_id)
-        try:
-            nodes = self._reader.read_tree(tree_id) if why is None else ()
-        except DamagedError as error:
-            nodes, why = (), str(error)
+        visit = _Visit(name, tree_id, self._reader.references(tree_id) if why is None else iter(()))
         if why is not None:
-            visit.problems.append(TreeProblem(b"", why))
-        for node in nodes:
-            visit.problems += self._problems_of(node)
-        visit.directories = iter([node for node in nodes if node.kind == "dir"])
+            visit.problems.add(TreeProblem(b"", why))
         return visit
 
-    def _problems_of(self, node: Node) -> Iterator[TreeProblem]:
-        for blob_id in node.content or ():
+    def _next_directory(self, visit: "_Visit") -> Reference | None:
+        """Look at the entries up to the next directory; None when there is no more."""
+        try:
+            for reference in visit.references:
+                if reference.type == "dir":
+                    return reference
+                self._look_at_content(visit, reference)
+        except DamagedError as error:
+            visit.problems.add(TreeProblem(b"", str(error)))
+        return None
+
+    def _look_at_content(self, visit: "_Visit", reference: Reference) -> None:
+        for blob_id in reference.blob_ids():
             why = self._why_missing("data", blob_id)
             if why is not None:
-                yield TreeProblem(node.name, why)
+                visit.problems.add(TreeProblem(reference.raw_name, why))
+
+    def _why_missing(self, kind: BlobKind, identity: bytes) -> str | None:
+        row = self._index.find(kind, identity)
+        if row < 0:
+            return f"{kind} blob {identity.hex()} is in no index"
+        return self._look(kind, row)
+
+
+class _Problems:
+    """The problems below a tree: so many by name, the others as a number."""
+
+    def __init__(self) -> None:
+        self.named: list[TreeProblem] = []
+        self.more = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.named)
+
+    def add(self, problem: TreeProblem) -> None:
+        if len(self.named) < MOST_PROBLEMS:
+            self.named.append(problem)
+        else:
+            self.more += 1
+
+    def take(self, name: bytes, others: "_Problems | None") -> None:
+        if others is not None:
+            self.more += others.more
+            for problem in others.named:
+                self.add(problem.below(name))
+
+    def told(self) -> Iterator[TreeProblem]:
+        yield from self.named
+        if self.more:
+            yield TreeProblem(b"", f"{self.more} more blobs below it cannot be read")
 
 
 class _Visit:
     """A tree on the way from the root, with what was found below it so far."""
 
-    def __init__(self, name: bytes, tree_id: bytes) -> None:
+    def __init__(self, name: bytes, tree_id: bytes, references: Iterator[Reference]) -> None:
         self.name = name
         self.tree_id = tree_id
-        self.directories: Iterator[Node] = iter(())
-        self.problems: list[TreeProblem] = []
-
-    def take(self, name: bytes, problems: Iterable[TreeProblem]) -> None:
-        self.problems += (problem.below(name) for problem in problems)
-
-
-def wrong_packs(store: ObjectStore, index: Index) -> tuple[dict[str, str], list[str]]:
-    """Compare packs with the index: (what is wrong with each indexed one, ids in no index)."""
-    stored = dict(list_files(store, "data"))
-    wrong: dict[str, str] = {}
-    for pack_id, size_bytes in index.packs():
-        found = stored.pop(pack_id, None)
-        if found is None:
-            wrong[pack_id] = f"pack {pack_id} is missing"
-        elif found != size_bytes:
-            wrong[pack_id] = f"pack {pack_id} has {found} bytes instead of {size_bytes}"
-    return wrong, sorted(stored)
+        self.references = references
+        self.problems = _Problems()
 
 
 def missing_blobs(
@@ -127,24 +158,26 @@ def missing_blobs(
     and each of their packs must be there with the right size. `seen` is called with every blob.
     """
     index = repository.read_index()
-    wrong, _ = wrong_packs(repository.store, index)
-    answer = why_missing(index, wrong)
+    wrong = compare_packs(list_files(repository.store, "data"), index).wrong
+    lost = lost_in(index, wrong)
 
-    def looked_at(kind: BlobKind, identity: bytes) -> str | None:
+    def look(kind: BlobKind, row: int) -> str | None:
         seen()
-        return answer(kind, identity)
+        return lost(kind, row)
 
-    walk = TreeWalk(Reader(repository, index=index), looked_at)
+    walk = TreeWalk(repository, index, look)
     return [str(problem) for problem in walk.problems(tree_id)]
 
 
-def why_missing(index: Index, wrong: dict[str, str]) -> WhyMissing:
-    """Return what answers why a blob cannot be read, given the packs that are wrong."""
+def lost_in(index: Index, wrong: dict[int, WrongPack]) -> Look:
+    """Return what tells whether a blob is lost, since every pack that holds it is wrong."""
 
-    def answer(kind: BlobKind, identity: bytes) -> str | None:
-        place = index.lookup(kind, identity)
-        if place is None:
-            return f"{kind} blob {identity.hex()} is in no index"
-        return wrong.get(place.pack_id)
+    def look(kind: BlobKind, row: int) -> str | None:
+        table = index.table(kind)
+        if not wrong or table.packs[row] not in wrong:
+            return None
+        if any(table.packs[other] not in wrong for other in table.same(row)):
+            return None
+        return str(wrong[table.packs[row]])
 
-    return answer
+    return look

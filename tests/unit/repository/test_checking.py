@@ -1,16 +1,29 @@
 """Damage of any file is found, and named with the file, the version and the path."""
 
+import datetime as dt
+
 import msgspec
 import pytest
 
-from appshield.errors import DamagedError
+from appshield.errors import DamagedError, InvalidInputError
 from appshield.objectstore import MemoryObjectStore
 from appshield.repository import Reader, Repository, check, seal_snapshot
 from appshield.repository.blobs import blob_id
+from appshield.repository.check_data import Sample
 from appshield.repository.index import IndexDocument, index_document
 from appshield.repository.packs import PackEntry
+from appshield.repository.references import TreeReader
+from appshield.repository.retiring import Retirement, retire
 from failing_store import names_in
-from repository_content import PASSWORD, back_up, directory_node, document, noise, writing
+from repository_content import (
+    PASSWORD,
+    back_up,
+    directory_node,
+    document,
+    file_node,
+    noise,
+    writing,
+)
 
 KEPT = {b"kept": b"stays well" * 1000}
 LOST = {b"lost": noise(50_000, 9)}
@@ -205,3 +218,148 @@ def test_directories_of_any_depth_are_walked(damaged: Damaged) -> None:
             tree = writer.add_tree([directory_node(b"d", tree)])
     damaged.repository.publish_snapshot(seal_snapshot(damaged.repository, document(tree)))
     assert check(damaged.repository, read_data=False).is_sound
+
+
+def test_a_large_directory_is_walked_entry_by_entry(damaged: Damaged) -> None:
+    """Names that look like JSON, lists of any length, and a loss at its end that is named."""
+    names = [b"%06d" % number for number in range(5000)]
+    hostile = [b'},{"name":"x","type":"file"', b"a},{", b'},{"name":"', b"\xff\n\\", b"]}"]
+    lost = b"\1" * 32
+    with writing(damaged.repository) as writer:
+        some = writer.add_data(b"some")
+        nodes = [file_node(name, (some,) * 4, 16) for name in names + hostile]
+        nodes.append(file_node(b"zz", (some,) * 2500 + (lost,), 10_004))
+        tree = writer.add_tree(nodes)
+    snapshot = seal_snapshot(damaged.repository, document(tree))
+    damaged.repository.publish_snapshot(snapshot)
+    report = check(damaged.repository, read_data=False)
+    assert [str(finding) for finding in report.errors] == [
+        f"snapshot {snapshot.snapshot_id}, zz: data blob {lost.hex()} is in no index"
+    ]
+    index = damaged.repository.read_index()
+    found = list(TreeReader(damaged.repository, index).references(tree))
+    assert [reference.raw_name for reference in found] == sorted([*names, *hostile, b"zz"])
+    (longest,) = [reference for reference in found if reference.name == "zz"]
+    assert list(longest.blob_ids()) == [some] * 2500 + [lost]
+
+
+def test_a_second_copy_of_a_blob_makes_good_for_the_first(damaged: Damaged) -> None:
+    """The pack is an error, and no version has lost anything."""
+    identity = blob_id(LOST[b"lost"])
+    name = damaged.pack_of("data", identity)
+    indexes = {index: damaged.store.get(index) for index in names_in(damaged.store, "index")}
+    for index in indexes:
+        damaged.store.delete(index)
+    with writing(Repository.open(damaged.store, PASSWORD)) as writer:  # knows of nothing
+        writer.add_data(LOST[b"lost"])
+    for index, sealed in indexes.items():
+        damaged.store.put(index, sealed)
+    stored = damaged.store.get(name)
+    for missing in (False, True):
+        damaged.store.put(name, stored)
+        if missing:
+            damaged.store.delete(name)
+        else:
+            damaged.change(name)
+        report = check(Repository.open(damaged.store, PASSWORD), read_data=True)
+        assert {finding.file for finding in report.errors} == {name}
+
+
+def test_what_is_left_in_a_pack_that_was_cut_off_is_not_called_lost(damaged: Damaged) -> None:
+    """When the data is read, only the blobs behind the cut are."""
+    with writing(damaged.repository) as writer:
+        ids = [writer.add_data(noise(1000, seed)) for seed in range(20, 30)]
+        tree = writer.add_tree(
+            [file_node(b"%d" % number, (one,), 1000) for number, one in enumerate(ids)]
+        )
+    damaged.repository.publish_snapshot(seal_snapshot(damaged.repository, document(tree)))
+    name = damaged.pack_of("data", ids[0])
+    damaged.store.put(name, damaged.store.get(name)[:3500])
+    by_size = check(Repository.open(damaged.store, PASSWORD), read_data=False)
+    assert len({finding.path for finding in by_size.errors if finding.path}) == 10
+    by_reading = check(Repository.open(damaged.store, PASSWORD), read_data=True)
+    assert len({finding.path for finding in by_reading.errors if finding.path}) == 7
+
+
+def test_turns_of_a_sample_read_every_pack_once(damaged: Damaged) -> None:
+    """By share and by size; the report says how much."""
+    for seed in range(30):
+        with writing(damaged.repository) as writer:
+            writer.add_data(noise(5000, seed))
+    total = check(damaged.repository, read_data=True)
+    assert total.packs_read == total.packs == 34
+    by_share = [
+        check(damaged.repository, read_data=Sample(share=0.2, turn=turn)) for turn in range(7, 12)
+    ]
+    size_bytes = total.bytes_read // 6
+    by_size = [
+        check(damaged.repository, read_data=Sample(size_bytes=size_bytes, turn=turn))
+        for turn in range(7)
+    ]
+    for reports in (by_share, by_size):
+        assert sum(report.packs_read for report in reports) == total.packs
+        assert sum(report.bytes_read for report in reports) == total.bytes_read
+        assert sum(report.packs_read > 0 for report in reports) >= 4
+
+
+@pytest.mark.parametrize("wrong", [{}, {"share": 0.5, "size_bytes": 1}, {"share": 0}, {"size_bytes": 0}])  # fmt: skip # noqa: E501
+def test_a_sample_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
+    """With the next step in the message."""
+    with pytest.raises(InvalidInputError, match="Give a share"):
+        Sample(turn=0, **wrong)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_large_pack_is_read_in_parts(damaged: Damaged, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Down to one blob at a time, with the same findings."""
+    with writing(damaged.repository) as writer:
+        ids = [writer.add_data(noise(1000, seed)) for seed in range(20, 30)]
+    monkeypatch.setattr("appshield.repository.check_data.PART_BYTES", 2500)
+    assert check(damaged.repository, read_data=True).is_sound
+    name = damaged.pack_of("data", ids[7])
+    place = damaged.repository.load_index().lookup("data", ids[7])
+    assert place is not None
+    damaged.change(name, position=place.entry.offset + 20)
+    report = check(damaged.repository, read_data=True)
+    assert sorted(finding.what.split(" is damaged")[0] for finding in report.errors) == [
+        f"data blob {ids[7].hex()} in pack {place.pack_id}",
+        "its bytes do not match its name",
+    ]
+
+
+def test_a_foreign_object_is_named_and_left_alone(damaged: Damaged) -> None:
+    """Wherever it lies; what is AppShield's own is not foreign."""
+    foreign = ["notes.txt", "data/readme", f"data/00/{'ab' * 32}", "index/old/x", "snapshots/x"]
+    for name in [*foreign, "appshield-creating"]:
+        damaged.store.put(name, b"not ours")
+    retire(damaged.repository, Retirement(dt.datetime.now(dt.UTC), ("ab" * 32,)))
+    report = check(damaged.repository, read_data=True)
+    assert report.is_sound
+    assert sorted(finding.file for finding in report.warnings) == sorted(foreign)
+    assert all("foreign" in finding.what for finding in report.warnings)
+    assert all(damaged.store.size(name) is not None for name in foreign)
+
+
+@pytest.mark.parametrize("hurt", ["change", "delete"])
+def test_a_damaged_config_is_found(damaged: Damaged, hurt: str) -> None:
+    """While the repository is open."""
+    if hurt == "change":
+        damaged.change("config")
+    else:
+        damaged.store.delete("config")
+    report = check(damaged.repository, read_data=False)
+    assert [finding.file for finding in report.errors] == ["config"]
+
+
+def test_many_losses_are_named_up_to_a_limit_and_counted(
+    damaged: Damaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report must fit into memory, whatever was lost."""
+    monkeypatch.setattr("appshield.repository.walking.MOST_PROBLEMS", 5)
+    with writing(damaged.repository) as writer:
+        nodes = [file_node(b"%02d" % number, (b"\1" * 32,), 1) for number in range(20)]
+        subtree = writer.add_tree(nodes)
+        tree = writer.add_tree([directory_node(b"sub", subtree)])
+    damaged.repository.publish_snapshot(seal_snapshot(damaged.repository, document(tree)))
+    errors = check(damaged.repository, read_data=False).errors
+    assert len(errors) == 6
+    assert any("15 more" in finding.what for finding in errors)

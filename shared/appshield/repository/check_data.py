@@ -1,0 +1,190 @@
+"""Reading packs to see whether every byte of them is what it was.
+
+A pack is read in parts of some MiB, whatever its size. A sample takes those packs whose ids fall
+into one of so many parts: as many turns, one after the other, read every pack once.
+"""
+
+import functools
+import hashlib
+import math
+import threading
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from appshield.errors import DamagedError, InvalidInputError
+from appshield.objectstore import ObjectMissingError, ObjectStore
+from appshield.repository.blobs import BlobCodec, BlobKind
+from appshield.repository.comparing import WrongPack
+from appshield.repository.contents import Row, entries_of, rows_of_packs
+from appshield.repository.findings import Findings
+from appshield.repository.index import Index
+from appshield.repository.layout import file_name
+from appshield.repository.packs import PackEntry, read_header
+from appshield.repository.pool import BoundedPool, Failure
+from appshield.repository.repository import Repository
+
+READING_THREADS: Final = 2
+
+PART_BYTES: Final = 20 << 20
+"""A pack of ordinary size is read at once."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """How much to read, as a share of all packs or in bytes, and which turn this is.
+
+    A share of 0.1 covers everything in any ten turns that follow each other; a size does so too
+    while the repository does not grow.
+    """
+
+    turn: int
+    share: float | None = None
+    size_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        wrong_share = self.share is not None and not 0 < self.share <= 1
+        wrong_size = self.size_bytes is not None and self.size_bytes <= 0
+        if (self.share is None) == (self.size_bytes is None) or wrong_share or wrong_size:
+            raise InvalidInputError(
+                "a sample is either a share of the data or a size",
+                why=f"the share is {self.share}, the size {self.size_bytes}",
+                next_step="Give a share above 0 and at most 1, or a number of bytes",
+            )
+
+    def parts(self, all_bytes: int) -> int:
+        """Return in how many parts the packs fall, of which one is the sample."""
+        if self.share is not None:
+            return math.ceil(1 / self.share - 1e-9)
+        return max(1, math.ceil(all_bytes / (self.size_bytes or 1)))
+
+
+class DataCheck:
+    """Reads packs and keeps which blobs are damaged."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        index: Index,
+        wrong: dict[int, WrongPack],
+        findings: Findings,
+        moved: Callable[[], None],
+    ) -> None:
+        self._repository = repository
+        self._index = index
+        self._wrong = wrong
+        self._findings = findings
+        self._moved = moved
+        self._codec = BlobCodec(repository.key)
+        self._damaged: dict[Row, str] = {}
+        self._counting = threading.Lock()
+        self.read_wrong: set[int] = set()
+        self.packs_read = 0
+        self.bytes_read = 0
+
+    def read(self, sample: Sample | None) -> None:
+        """Read all packs, or a sample; packs of the wrong size too, for what is left in them."""
+        pool = BoundedPool("check", threads=READING_THREADS, waiting=0, failure=Failure())
+        try:
+            for pack, rows in rows_of_packs(self._index, self._chosen(sample)):
+                pool.submit(functools.partial(self._read_pack, pack, rows))
+                self.packs_read += 1
+                self._moved()
+            pool.drain()
+        finally:
+            pool.close()
+
+    def why_damaged(self, kind: BlobKind, row: int) -> str | None:
+        """Tell why a blob cannot be read: each copy of it is damaged."""
+        if not self._damaged or (kind, row) not in self._damaged:
+            return None
+        if any((kind, other) not in self._damaged for other in self._index.table(kind).same(row)):
+            return None
+        return self._damaged[kind, row]
+
+    def _chosen(self, sample: Sample | None) -> Sequence[int]:
+        packs = self._index.tables.packs
+        there = (row for row in range(len(packs)) if not self._is_missing(row))
+        if sample is None:
+            return array("I", there)
+        parts = sample.parts(sum(packs.sizes))
+        # the last word of an id: packs lie in tables, and in folders of a store, by the first
+        return array("I", (r for r in there if packs.words[3][r] % parts == sample.turn % parts))
+
+    def _is_missing(self, pack: int) -> bool:
+        return pack in self._wrong and self._wrong[pack].found_bytes is None
+
+    def _read_pack(self, pack: int, rows: list[Row]) -> None:
+        packs = self._index.tables.packs
+        pack_id = packs.identity(pack).hex()
+        name = file_name("data", pack_id)
+        entries = entries_of(self._index, rows)
+        hashing = hashlib.sha256()
+        try:
+            for part in _read_parts(self._repository.store, name, entries, packs.sizes[pack]):
+                hashing.update(part.stored)
+                self._count(len(part.stored))
+                for at in part.blobs:
+                    self._check_blob(pack_id, rows[at], entries[at], part)
+        except ObjectMissingError:
+            self._findings.error(name, f"pack {pack_id} is missing")
+            self._damaged.update((row, f"pack {pack_id} is missing") for row in rows)
+            return
+        if hashing.hexdigest() != pack_id:
+            self._findings.error(name, "its bytes do not match its name")
+        self._check_header(name, entries, part.stored)
+        if pack in self._wrong:
+            self.read_wrong.add(pack)
+
+    def _check_header(self, name: str, entries: tuple[PackEntry, ...], tail: memoryview) -> None:
+        try:
+            if read_header(bytes(tail), self._repository.key) != entries:
+                self._findings.error(name, "its header and the index disagree")
+        except DamagedError as error:
+            self._findings.error(name, f"its header is damaged: {error}")
+
+    def _check_blob(self, pack_id: str, row: Row, entry: PackEntry, part: "_Part") -> None:
+        start = entry.offset - part.offset
+        sealed = part.stored[start : start + entry.sealed_bytes]
+        try:
+            self._codec.decode(entry.blob_id, sealed, compressed_from=entry.compressed_from)
+        except DamagedError as error:
+            what = f"{entry.kind} blob {entry.blob_id.hex()} in pack {pack_id} is damaged: {error}"
+            self._findings.error(file_name("data", pack_id), what)
+            self._damaged[row] = what
+
+    def _count(self, size_bytes: int) -> None:
+        with self._counting:
+            self.bytes_read += size_bytes
+        self._moved()
+
+
+class _Part(msgspec.Struct):
+    """Bytes of a pack from `offset` on, and which of its blobs are in them."""
+
+    offset: int
+    stored: memoryview
+    blobs: range
+
+
+def _read_parts(
+    store: ObjectStore, name: str, entries: Sequence[PackEntry], size_bytes: int
+) -> Iterator[_Part]:
+    """Yield a pack from its start to its end; the last part is the header and has no blobs."""
+    end = entries[-1].offset + entries[-1].sealed_bytes if entries else 0
+    if size_bytes <= PART_BYTES:
+        # one byte more than wanted, to see whether there is more
+        whole = memoryview(store.get(name, length=size_bytes + 1))
+        yield _Part(0, whole[:end], range(len(entries)))
+        yield _Part(end, whole[end:], range(0))
+        return
+    first = start = 0
+    for at in range(1, len(entries) + 1):
+        following = end if at == len(entries) else entries[at].offset
+        if at == len(entries) or following + entries[at].sealed_bytes - start > PART_BYTES:
+            part = memoryview(store.get(name, offset=start, length=following - start))
+            yield _Part(start, part, range(first, at))
+            first, start = at, following
+    rest = store.get(name, offset=end, length=size_bytes + 1 - end)
+    yield _Part(end, memoryview(rest), range(0))
