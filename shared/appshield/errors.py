@@ -8,7 +8,8 @@
     ├── DeniedError                 credentials or rights do not allow it               exit 6
     ├── RunFailedError              a backup or restore ended without success           exit 7
     ├── DamagedError                stored data does not verify                         exit 8
-    └── DeadlineError               something did not happen in the time given          exit 9
+    ├── DeadlineError               something did not happen in the time given          exit 9
+    └── PartialError                a restore left out what is damaged, as asked        exit 10
 
 Each message says what happened, why, and what to do next, for the person who reads it. A library
 raises the category itself, or a subclass of its own when a caller has to tell cases apart. Errors
@@ -80,3 +81,9 @@ class DeadlineError(AppShieldError):
     """What was waited for did not happen in the time given."""
 
     exit_code = 9
+
+
+class PartialError(AppShieldError):
+    """What was asked for was done without what is damaged, as it was asked to."""
+
+    exit_code = 10

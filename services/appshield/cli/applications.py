@@ -11,7 +11,7 @@ from appshield.cli.output import say, say_fields, say_json, say_table, time_text
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, run_of, versions_of
-from appshield.contracts.applications import ApplicationRecord, Protection
+from appshield.contracts.applications import ApplicationRecord, Protection, Upkeep
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
 
@@ -120,10 +120,20 @@ def _say_status(shown: Status) -> None:
             ("waiting", ", ".join(shown.pending_runs)),
         )
     )
+    for upkeep in record.upkeep:
+        say(f"repository in {upkeep.vault}: {_upkeep_text(upkeep)}")
+        for problem in upkeep.problems:
+            say(f"  problem: {problem}")
     for protection in record.protections:
         say(f"protection {protection.name}: {_protection_text(protection)}")
     for other in shown.other_histories:
         say(f"other history: {other.app_id} ({other.state}, up to version {other.last_version})")
+
+
+def _upkeep_text(upkeep: Upkeep) -> str:
+    pruned, checked = time_text(upkeep.pruned_at), time_text(upkeep.checked_at)
+    rest = ", something waits to be pruned" if upkeep.unpruned else ""
+    return f"checked {checked or 'never'}, pruned {pruned or 'never'}{rest}"
 
 
 def _protection_text(protection: Protection) -> str:

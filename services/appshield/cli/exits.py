@@ -15,6 +15,7 @@ EXIT_CODES: tuple[tuple[int, str], ...] = (
     (7, "a backup or restore failed or was cancelled"),
     (8, "stored data does not verify"),
     (9, "something did not happen in the time given"),
+    (10, "a restore came back in part: what was damaged was left out"),
     (INTERRUPTED, "interrupted by Ctrl-C; a run that was waited for goes on"),
 )
 

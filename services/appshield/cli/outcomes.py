@@ -1,8 +1,9 @@
 """What became of a run, in words; a run without success is an error with an exit code."""
 
 from appshield.cli.output import duration_text, note, say, say_json, size_text
+from appshield.contracts.maintenance import CheckProgress, ForgetProgress, PruneProgress
 from appshield.contracts.runs import Run
-from appshield.errors import RunFailedError
+from appshield.errors import PartialError, RunFailedError
 
 
 def say_outcome(run: Run, *, output: str) -> None:
@@ -10,6 +11,7 @@ def say_outcome(run: Run, *, output: str) -> None:
 
     Raises:
         RunFailedError: it failed or was cancelled; says what, why and the next step.
+        PartialError: a restore came back without what was damaged, as it was asked to.
     """
     if output == "json":
         say_json(run)
@@ -18,6 +20,12 @@ def say_outcome(run: Run, *, output: str) -> None:
     if output == "text":
         for line in lines_of(run):
             say(line)
+    if run.restore is not None and run.restore.lost_total:
+        raise PartialError(
+            f"version {run.restore.version} of {run.app} came back in part",
+            why=f"{run.restore.lost_total} damaged files were left out",
+            next_step=f"`appshield run {run.id}` names them.",
+        )
 
 
 def failed(run: Run) -> RunFailedError:
@@ -41,6 +49,19 @@ def lines_of(run: Run) -> list[str]:
         return _backup_lines(run, took)
     if run.restore is not None:
         return _restore_lines(run, took)
+    return _maintenance_lines(run, took)
+
+
+def _maintenance_lines(run: Run, took: str) -> list[str]:
+    if run.forget is not None:
+        return _forget_lines(run.forget)
+    if run.prune is not None:
+        return _prune_lines(run, run.prune, took)
+    if run.check is not None:
+        return _check_lines(run, run.check, took)
+    if run.pin is not None:
+        number, verb = run.pin.version.number, "is pinned" if run.pin.pinned else "is not pinned"
+        return [f"version {number} of {run.app} {verb}"]
     return [f"Vault {run.vault} was read in {took}"]
 
 
@@ -79,4 +100,34 @@ def _restore_lines(run: Run, took: str) -> list[str]:
     )
     head = f"version {progress.version} of {run.app} runs in namespace {progress.target_namespace}"
     not_kept = [f"not kept: {text}" for text in progress.problems]
-    return [f"{head}: {brought}", *warnings, *not_kept]
+    lost = [f"lost: {text}" for text in progress.lost]
+    return [f"{head}: {brought}", *warnings, *not_kept, *lost]
+
+
+def _forget_lines(forget: ForgetProgress) -> list[str]:
+    numbers = ", ".join(str(version.number) for version in forget.forgotten)
+    head = [f"forgotten: version {numbers}"] if numbers else ["nothing was forgotten"]
+    return [*head, *(f"kept: {text}" for text in forget.kept)]
+
+
+def _prune_lines(run: Run, prune: PruneProgress, took: str) -> list[str]:
+    done = prune.done
+    if done is None:
+        return [f"repository of {run.app} pruned"]
+    freed = f"{size_text(done.bytes_freed)} freed in {took}"
+    waits = f", {size_text(done.bytes_waiting)} go later" if done.bytes_waiting else ""
+    return [f"repository of {run.app} pruned: {freed}{waits}"]
+
+
+def _check_lines(run: Run, check: CheckProgress, took: str) -> list[str]:
+    found = check.found
+    if found is None:
+        return [f"repository of {run.app} checked"]
+    read = f"{found.versions} versions, {size_text(found.bytes_read)} of data read, in {took}"
+    lines = [f"repository of {run.app} checked: {read}"]
+    for damage in found.damage:
+        more = damage.paths_total - len(damage.paths)
+        lines += [f"damaged: version {damage.number}: {path}" for path in damage.paths]
+        lines += [f"damaged: version {damage.number}: and {more} more"] if more > 0 else []
+    lines += [f"problem: {text}" for text in found.problems]
+    return lines if len(lines) > 1 else [*lines, "no damage is known"]

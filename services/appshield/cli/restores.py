@@ -29,11 +29,16 @@ async def restore(
     cancel_backup: Annotated[
         bool, Parameter(negative="", help="Stop a backup that runs instead of waiting for it.")
     ] = False,
+    keep_going: Annotated[
+        bool,
+        Parameter(negative="", help="Leave out what is damaged; exit code 10 if anything is."),
+    ] = False,
     output: Output = "text",
 ) -> None:
     """Bring a version back, into its own namespace or into another one.
 
-    It refuses a namespace that holds any object it would create, and names them.
+    It refuses a namespace that holds any object it would create, and names them; and a version that
+    is known to be damaged, unless told to keep going.
     """
     want, reach = wanted(app, namespace), Reach.here()
     if to:
@@ -49,6 +54,7 @@ async def restore(
             app_id=record.app_id,
             target_namespace=to,
             dry_run=dry_run,
+            keep_going=keep_going,
             running_backup="cancel" if cancel_backup else "wait",
         )
         run = await ask(bus, request, "restore")

@@ -16,6 +16,7 @@ from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications
+from appshield.cli.repositories import Contents, OnlyApp, check_contents
 from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestCatalog
@@ -91,8 +92,24 @@ async def add(
     note(f"keep its root key in a safe place: `appshield vault export-key {name}`")
 
 
-async def check(name: VaultName, /, *, output: Output = "text") -> None:
-    """Try everything that AppShield needs from a Vault, and leave nothing behind."""
+async def check(
+    name: VaultName,
+    /,
+    *,
+    contents: Annotated[
+        Contents,
+        Parameter(help="Check what is in it, too: no data, a thirtieth of it, or all of it."),
+    ] = "none",
+    app: OnlyApp = "",
+    output: Output = "text",
+) -> None:
+    """Try everything that AppShield needs from a Vault, and leave nothing behind.
+
+    With --contents the repository of each application is checked instead, and damage is recorded.
+    """
+    if contents != "none":
+        await check_contents(name, contents, app, output=output)
+        return
     report = await asyncio.to_thread(check_vault, await _access(name))
     if output == "json":
         say_json(report)

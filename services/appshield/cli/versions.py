@@ -23,12 +23,26 @@ Number = Annotated[int, Parameter(name="N", help="The version's number.")]
 
 
 async def versions(
-    app: AppName, /, *, namespace: Namespace = "", history: History = "", output: Output = "text"
+    app: AppName,
+    /,
+    *,
+    size: Annotated[
+        bool,
+        Parameter(negative="", help="Measure what each takes: reads their folders in the Vault."),
+    ] = False,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
 ) -> None:
     """List the versions of an application, also of one whose object is gone.
 
     Where several histories had the name, the versions of all of them are listed.
     """
+    if size:
+        from appshield.cli.sizes import say_sizes
+
+        await say_sizes(app, namespace, history, output)
+        return
     want = wanted(app, namespace)
     async with Reach.here().bus() as bus:
         records = histories(await applications(bus), want, history)
@@ -80,8 +94,12 @@ def _row(version: VersionRecord) -> tuple[str, ...]:
         size_text(sum(source.bytes_stored for source in facts.sources)),
         version.vault,
         facts.app_id,
-        "pinned" if version.pinned else "",
+        ", ".join(mark for mark, is_so in _marks(version) if is_so),
     )
+
+
+def _marks(version: VersionRecord) -> tuple[tuple[str, bool], ...]:
+    return ("damaged", version.damage is not None), ("pinned", version.pinned)
 
 
 def _say_version(version: VersionRecord) -> None:
@@ -101,6 +119,8 @@ def _say_version(version: VersionRecord) -> None:
             ("snapshot", version.snapshot_id),
             ("run", facts.run),
             ("skipped", "; ".join(facts.skipped)),
+            ("read whole at", time_text(version.verified_at)),
+            ("damaged", f"{version.damage.paths_total} paths" if version.damage else ""),
         )
     )
     say()
@@ -119,3 +139,5 @@ def _say_version(version: VersionRecord) -> None:
     for source in facts.sources:
         for problem in source.problems:
             say(f"{source.name}: {problem}")
+    for path in version.damage.paths if version.damage else ():
+        say(f"damaged: {path}")

@@ -30,7 +30,7 @@ class Vaults(Protocol):
 
 
 class HeldRepository(msgspec.Struct, frozen=True):
-    """A repository that is open and locked (shared), with the shelf that it stands on."""
+    """A repository that is open and locked, with the shelf that it stands on."""
 
     shelf: ApplicationShelf
     repository: Repository
@@ -61,9 +61,12 @@ class Custody:
 
     @asynccontextmanager
     async def held(
-        self, vault: str, app_id: str, *, create: bool = False
+        self, vault: str, app_id: str, *, create: bool = False, exclusive: bool = False
     ) -> AsyncIterator[HeldRepository]:
         """Hold an application's repository while the block runs; `create` makes a missing one.
+
+        With `exclusive` nobody else holds it, stock clients included; who removes from a repository
+        holds it so. RepositoryLockedError when somebody holds it who does not go together with us.
 
         A lock that cannot be removed afterwards is no failure of the block: sweeping removes it.
         """
@@ -92,7 +95,13 @@ class Custody:
                 ) from error
 
         acquiring = asyncio.ensure_future(
-            asyncio.to_thread(RepositoryLock.acquire, repository, owner=self._worker, record=record)
+            asyncio.to_thread(
+                RepositoryLock.acquire,
+                repository,
+                exclusive=exclusive,
+                owner=self._worker,
+                record=record,
+            )
         )
         try:
             lock = await asyncio.shield(acquiring)

@@ -13,7 +13,8 @@ COMMANDS = (
     "up", "cluster up", "cluster down", "cluster status", "demo", "apply", "validate", "apps",
     "status", "backup", "versions", "version", "restore", "runs", "run", "logs", "events",
     "cancel", "vault add", "vault check", "vault export-key", "vault password", "rebuild-catalog",
-    "dead list", "dead replay",
+    "dead list", "dead replay", "ls", "find", "diff", "dump", "forget", "pin", "unpin",
+    "vault prune", "vault stats",
 )  # fmt: skip
 
 

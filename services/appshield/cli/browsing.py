@@ -1,0 +1,177 @@
+"""`appshield ls`, `find` and `dump`: what is in a version, without restoring it."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+from cyclopts import Parameter
+
+from appshield.cli.contents import Opened, named, read
+from appshield.cli.options import AppName, History, Namespace, Output
+from appshield.cli.output import note, say, say_json_line, size_text
+from appshield.errors import InvalidInputError, NotFoundError
+from appshield.repository.browsing import Entry, dump, find_entries, list_entries, mode_text
+
+Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
+
+
+class ListedEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ls -o json` and `find -o json` give of an entry, one a line.
+
+    A path that is no UTF-8 is written with backslashes.
+    """
+
+    version: int
+    path: str
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    size_bytes: int
+    modified_at: datetime
+    target: str = ""
+
+
+async def ls(
+    app: AppName,
+    version: Number,
+    path: Annotated[str, Parameter(name="PATH", help="Where in the version; its root.")] = "",
+    /,
+    *,
+    recursive: Annotated[
+        bool, Parameter(name=("--recursive", "-r"), negative="", help="And all below.")
+    ] = False,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
+) -> None:
+    """List what is in a version: volumes/<claim>/..., dumps/<component>, manifests/<kind>/..."""
+    of = await named(app, namespace, history, (version,))
+
+    def listing(opened: Opened) -> None:
+        entries = list_entries(
+            opened.reader, opened.roots[0], os.fsencode(path), recursive=recursive
+        )
+        _say(entries, version, output)
+
+    await read(of, listing)
+
+
+async def find(
+    app: AppName,
+    pattern: Annotated[
+        str, Parameter(name="PATTERN", help="Like '*.conf', or with a / for the whole path.")
+    ],
+    /,
+    *,
+    version: Annotated[int | None, Parameter(help="Only in this version, not in each one.")] = None,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
+) -> None:
+    """Find files by name in one version or in all, the newest first."""
+    of = await named(app, namespace, history, None if version is None else (version,))
+    if not of.versions:
+        raise NotFoundError(f"application {of.record.app} has no version yet")
+
+    def finding(opened: Opened) -> int:
+        found = 0
+        for one, root in reversed(list(zip(of.versions, opened.roots, strict=True))):
+            entries = list(find_entries(opened.reader, root, pattern))
+            if entries and output == "text":
+                say(f"version {one.facts.number}:")
+            _say(entries, one.facts.number, output)
+            found += len(entries)
+        return found
+
+    if not await read(of, finding):
+        raise NotFoundError(f"nothing in {of.record.app} is called {pattern}")
+
+
+async def dump_path(
+    app: AppName,
+    version: Number,
+    path: Annotated[str, Parameter(name="PATH", help="A file, or a folder.")],
+    /,
+    *,
+    file: Annotated[
+        Path | None, Parameter(name=("--file", "-o"), help="Write here, not to standard output.")
+    ] = None,
+    namespace: Namespace = "",
+    history: History = "",
+) -> None:
+    """Write one file of a version to standard output, or a folder as a tar archive.
+
+    It is verified chunk by chunk. A file that is written with -o is whole or not there.
+    """
+    of = await named(app, namespace, history, (version,))
+    if file is None and sys.stdout.isatty() and "." not in path.rpartition("/")[2]:
+        note("writing to a terminal; -o FILE writes to a file")
+
+    def dumping(opened: Opened) -> None:
+        node = opened.reader.find(opened.roots[0], os.fsencode(path))
+        with _output(file) as to:
+            dump(opened.reader, node, to)
+
+    await read(of, dumping)
+
+
+@contextlib.contextmanager
+def _output(file: Path | None) -> Iterator[BinaryIO]:
+    """Give standard output, or a new file that appears under its name once it is whole."""
+    if file is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        descriptor, made = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                yield opened
+            Path(made).replace(file)
+        finally:
+            Path(made).unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInputError(f"{file} cannot be written", why=error.strerror or "") from error
+
+
+def _say(entries: Iterable[Entry], version: int, output: str) -> None:
+    for entry in entries:
+        shown = _shown(entry, version)
+        if output == "json":
+            say_json_line(shown)
+            continue
+        target = f" -> {shown.target}" if shown.target else ""
+        owner = f"{shown.uid}:{shown.gid}"
+        when = shown.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        size = size_text(shown.size_bytes) if entry.node.kind == "file" else ""
+        say(f"{shown.mode}  {owner:<11}  {size:>9}  {when}  {shown.path}{target}")
+
+
+def _shown(entry: Entry, version: int) -> ListedEntry:
+    node = entry.node
+    return ListedEntry(
+        version=version,
+        path=entry.path.decode("utf-8", "backslashreplace"),
+        kind=node.kind,
+        mode=mode_text(node),
+        uid=node.uid,
+        gid=node.gid,
+        size_bytes=node.size_bytes,
+        modified_at=_time(node.mtime_ns),
+        target=node.linktarget.decode("utf-8", "backslashreplace"),
+    )
+
+
+def _time(time_ns: int) -> datetime:
+    """Give a time that a calendar can hold; files may claim others."""
+    try:
+        return datetime.fromtimestamp(time_ns // 10**9, UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.min.replace(tzinfo=UTC)

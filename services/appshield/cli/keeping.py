@@ -1,0 +1,95 @@
+"""`appshield forget`, `pin` and `unpin`: which versions stay."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from msgspec.structs import replace
+
+from appshield.cli.backups import follow
+from appshield.cli.naming import wanted, with_versions
+from appshield.cli.options import AppName, History, Namespace, Output, Wait
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications, version_of
+from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.contracts.requests import RequestForget, RequestPin
+
+Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
+Numbers = Annotated[
+    tuple[int, ...], Parameter(name="VERSION", help="The numbers of one version or several.")
+]
+
+
+async def forget(
+    app: AppName,
+    versions: Numbers,
+    /,
+    *,
+    even_last: Annotated[
+        bool, Parameter(negative="", help="Even if no good version is left then.")
+    ] = False,
+    reason: Annotated[str, Parameter(help="Why, for the run's record.")] = "",
+    namespace: Namespace = "",
+    history: History = "",
+    wait: Wait = False,
+    output: Output = "text",
+) -> None:
+    """Let versions stop to exist. A pinned one is refused; data goes with a later prune."""
+    want, reach = wanted(app, namespace), Reach.here()
+    async with reach.bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+        for number in versions:
+            await version_of(bus, record, number)
+        request = RequestForget(
+            app=replace(record.app, cluster=await reach.cluster_name(bus)),
+            request_id=new_request_id(),
+            actor=actor(),
+            app_id=record.app_id,
+            versions=versions,
+            even_last=even_last,
+            reason=reason,
+        )
+        await follow(bus, await ask(bus, request, "forget"), wait=wait, output=output)
+
+
+async def pin(
+    app: AppName,
+    version: Number,
+    /,
+    *,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
+) -> None:
+    """Keep a version whatever the rules say."""
+    await _pin(app, version, namespace, history, output, pinned=True)
+
+
+async def unpin(
+    app: AppName,
+    version: Number,
+    /,
+    *,
+    namespace: Namespace = "",
+    history: History = "",
+    output: Output = "text",
+) -> None:
+    """Let the rules decide about a version again."""
+    await _pin(app, version, namespace, history, output, pinned=False)
+
+
+async def _pin(
+    app: str, version: int, namespace: str, history: str, output: str, *, pinned: bool
+) -> None:
+    want, reach = wanted(app, namespace), Reach.here()
+    async with reach.bus() as bus:
+        record = with_versions(await applications(bus), want, history)
+        await version_of(bus, record, version)
+        request = RequestPin(
+            app=replace(record.app, cluster=await reach.cluster_name(bus)),
+            request_id=new_request_id(),
+            actor=actor(),
+            app_id=record.app_id,
+            version=version,
+            pinned=pinned,
+        )
+        await follow(bus, await ask(bus, request, "pin"), wait=True, output=output)

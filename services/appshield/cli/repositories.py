@@ -1,0 +1,274 @@
+"""`appshield vault check --contents`, `vault prune` and `vault stats`: what is in a Vault."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import Parameter
+from msgspec.structs import replace
+
+from appshield.bus import Bus
+from appshield.cli.contents import vault_access
+from appshield.cli.naming import Wanted, wanted
+from appshield.cli.options import Namespace, Output, Wait
+from appshield.cli.outcomes import failed, lines_of
+from appshield.cli.output import note, say, say_json, say_table, size_text, time_text
+from appshield.cli.progress import display
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications, versions_of
+from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.cli.waiting import ended
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef, RunKind
+from appshield.contracts.maintenance import RepositoryChecked
+from appshield.contracts.requests import RequestCheck, RequestPrune
+from appshield.contracts.runs import Run
+from appshield.errors import DamagedError, InvalidInputError, NotFoundError
+from appshield.vault import VaultAccess, open_vault
+
+Contents = Literal["none", "structure", "sample", "all"]
+OnlyApp = Annotated[
+    str, Parameter(name="--app", help="Only of this application: [NAMESPACE/]NAME.")
+]
+VaultName = Annotated[str, Parameter(name="VAULT", help="The Vault's name.")]
+
+
+class HeldApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """What `vault stats -o json` gives of an application; sizes are of objects in the bucket.
+
+    `state` is `unknown` of one that is in the Vault and not in the catalog.
+    """
+
+    application: str
+    history: str
+    state: str
+    versions: int
+    damaged_versions: int
+    objects: int
+    size_bytes: int
+    packs: int
+    pack_bytes: int
+    pruned_at: str = ""
+    checked_at: str = ""
+
+
+async def check_contents(name: str, contents: Contents, app: str, *, output: str) -> None:
+    """Check what is in a Vault by a run for each application, and wait for all of them.
+
+    Raises:
+        DamagedError: something is damaged; it was said before.
+    """
+    from appshield.planner.upkeeping import CHECK_PARTS, part_of_day
+
+    parts = {"structure": 0, "sample": CHECK_PARTS, "all": 1}[contents]
+    async with Reach.here().bus() as bus:
+        runs = []
+        for record in await _held(bus, name, app):
+            request = RequestCheck(
+                app=await _place(bus, record),
+                request_id=new_request_id(),
+                actor=actor(),
+                app_id=record.app_id,
+                vault=name,
+                part=part_of_day(datetime.now(UTC)).part if parts > 1 else 0,
+                parts=parts,
+            )
+            runs.append(await ask(bus, request, "check"))
+        checked = [await ended(bus, run, display()) for run in runs]
+    _say_runs(checked, output)
+    found = [run.check.found for run in checked if run.check and run.check.found]
+    damaged = [one for one in found if _is_damaged(one)]
+    if damaged:
+        raise DamagedError(
+            f"{len(damaged)} of {len(checked)} applications in Vault {name} have damage",
+            next_step="`appshield versions` marks the versions; the lines above name paths.",
+        )
+
+
+async def prune(
+    name: VaultName,
+    /,
+    *,
+    app: OnlyApp = "",
+    grace: Annotated[
+        str, Parameter(help="How long data that was needed lately stays; 0s for not at all.")
+    ] = "24h",
+    namespace: Namespace = "",
+    wait: Wait = False,
+    output: Output = "text",
+) -> None:
+    """Remove what no version needs any more, of each application or of one.
+
+    Gives way to backups and goes on after them.
+    """
+    grace_s = _seconds(grace)
+    async with Reach.here().bus() as bus:
+        runs = []
+        for record in await _held(bus, name, app, namespace):
+            request = RequestPrune(
+                app=await _place(bus, record),
+                request_id=new_request_id(),
+                actor=actor(),
+                app_id=record.app_id,
+                vault=name,
+                grace_s=grace_s,
+            )
+            runs.append(await ask(bus, request, "prune"))
+        if not wait:
+            _say_ids(runs, "prune", output)
+            return
+        _say_runs([await ended(bus, run, display()) for run in runs], output)
+
+
+async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text") -> None:
+    """Show what each application takes in a Vault, and when it was pruned and checked."""
+    want = wanted(app) if app else None
+    async with Reach.here().bus() as bus:
+        records = {record.app_id: record for record in await applications(bus)}
+        damaged, counts = {}, {}
+        for app_id in records:
+            found = [one for one in await versions_of(bus, app_id) if one.vault == name]
+            counts[app_id] = len(found)
+            damaged[app_id] = sum(one.damage is not None for one in found)
+    measured = await asyncio.to_thread(_measured, await vault_access(name))
+    shown = [_stats_of(one, records.get(one.history), counts, damaged, name) for one in measured]
+    if want is not None:
+        shown = [one for one in shown if _is_meant(want, one.application)]
+    if output == "json":
+        say_json(shown)
+        return
+    say_table(
+        ("APPLICATION", "HISTORY", "STATE", "VERSIONS", "SIZE", "PACKS", "PRUNED", "CHECKED", ""),
+        [_stats_row(one) for one in shown],
+        empty=f"Vault {name} holds no application",
+    )
+    note(f"{size_text(sum(one.size_bytes for one in shown))} in {len(shown)} applications")
+
+
+def _is_meant(want: Wanted, application: str) -> bool:
+    namespace, _, name = application.partition("/")
+    return name == want.name and want.namespace in {"", namespace}
+
+
+def _stats_row(one: HeldApplication) -> tuple[str, ...]:
+    return (
+        one.application,
+        one.history,
+        one.state,
+        str(one.versions),
+        size_text(one.size_bytes),
+        str(one.packs),
+        one.pruned_at,
+        one.checked_at,
+        f"{one.damaged_versions} damaged" if one.damaged_versions else "",
+    )
+
+
+def _stats_of(
+    measured: HeldApplication,
+    record: ApplicationRecord | None,
+    counts: dict[str, int],
+    damaged: dict[str, int],
+    vault: str,
+) -> HeldApplication:
+    if record is None:
+        return measured
+    upkeep = next((one for one in record.upkeep if one.vault == vault), None)
+    return replace(
+        measured,
+        state=record.state,
+        versions=counts[record.app_id],
+        damaged_versions=damaged[record.app_id],
+        pruned_at=time_text(upkeep.pruned_at) if upkeep else "",
+        checked_at=time_text(upkeep.checked_at) if upkeep else "",
+    )
+
+
+def _measured(access: VaultAccess) -> list[HeldApplication]:
+    """Add up what lies in the bucket for each application; the repositories stay closed."""
+    vault = open_vault(access)
+    found = []
+    for identity in vault.applications():
+        store = vault.application(identity.app_id).repository_store
+        objects = [(one.name, one.size_bytes) for one in store.list("")]
+        packs = [size for name, size in objects if name.startswith("data/")]
+        found.append(
+            HeldApplication(
+                application=f"{identity.namespace}/{identity.name}",
+                history=identity.app_id,
+                state="unknown",
+                versions=sum(name.startswith("snapshots/") for name, _ in objects),
+                damaged_versions=0,
+                objects=len(objects),
+                size_bytes=sum(size for _, size in objects),
+                packs=len(packs),
+                pack_bytes=sum(packs),
+            )
+        )
+    return found
+
+
+async def _held(bus: Bus, vault: str, app: str, namespace: str = "") -> list[ApplicationRecord]:
+    """List the histories that have something in a Vault.
+
+    Raises:
+        NotFoundError: there is none, or none that is meant.
+    """
+    want = wanted(app, namespace) if app else None
+    held = []
+    for record in await applications(bus):
+        if want is not None and not want.fits(record.app):
+            continue
+        versions = await versions_of(bus, record.app_id)
+        known = {one.vault for one in versions} | {one.vault for one in record.upkeep}
+        if vault in known:
+            held.append(record)
+    if not held:
+        raise NotFoundError(
+            f"Vault {vault} holds no version of {want or 'any application'}",
+            next_step="`appshield rebuild-catalog` reads a Vault that the catalog does not know.",
+        )
+    return held
+
+
+async def _place(bus: Bus, record: ApplicationRecord) -> AppRef:
+    return replace(record.app, cluster=await Reach.here().cluster_name(bus))
+
+
+def _seconds(text: str) -> float:
+    from appshield.language.values import seconds
+
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{text!r} is no duration", why=str(error), next_step="Write it like 24h or 0s."
+        ) from error
+
+
+def _is_damaged(found: RepositoryChecked) -> bool:
+    return bool(found.damage or found.problems_total)
+
+
+def _say_runs(runs: Iterable[Run], output: str) -> None:
+    """Say what runs brought; the first that failed is the error."""
+    ended_runs = list(runs)
+    if output == "json":
+        say_json(ended_runs)
+    for run in ended_runs:
+        if run.state == "succeeded" and output == "text":
+            for line in lines_of(run):
+                say(line)
+    for run in ended_runs:
+        if run.state != "succeeded":
+            raise failed(run)
+
+
+def _say_ids(runs: list[str], kind: RunKind, output: str) -> None:
+    if output == "json":
+        say_json([{"run": run, "kind": kind} for run in runs])
+        return
+    for run in runs:
+        say(run)
