@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from appshield.bus import Bus
-from appshield.cli.documents import name_of, read_files
+from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
@@ -23,15 +23,8 @@ _KNOWN_WITHIN_S = 15.0
 
 
 async def apply(
+    file: Files,
     *,
-    file: Annotated[
-        list[str],
-        Parameter(
-            name=("--file", "-f"),
-            help="YAML or JSON; - is standard input.",
-            consume_multiple=True,
-        ),
-    ],
     namespace: Annotated[
         str,
         Parameter(name=("--namespace", "-n"), help="For documents that name none."),

@@ -16,13 +16,19 @@ STANDARD_INPUT = "/dev/stdin"
 
 Files = Annotated[
     list[str],
-    Parameter(name="FILE", help="YAML or JSON; - is standard input."),
+    Parameter(
+        name=("--file", "-f"),
+        help="YAML or JSON; - is standard input.",
+        consume_multiple=True,
+        negative="",
+    ),
 ]
+"""Given with `-f`, as to kubectl, or without."""
 
 
-def validate(files: Files, /) -> None:
+def validate(file: Files) -> None:
     """Check documents: every error at once, each with file, line and what would be right."""
-    documents = read_files(files)
+    documents = read_files(file)
     for document in documents:
         say(f"{document.origin}:{document.line}: {name_of(document.object)} is valid")
 

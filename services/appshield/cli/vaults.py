@@ -207,10 +207,27 @@ def _credentials() -> S3Credentials:
                 "the access key of the object store is missing",
                 next_step=f"Set {ACCESS_KEY} and {SECRET_KEY}, or run this at a terminal.",
             )
-        access_key = access_key or input("Access key: ").strip()
-        secret_key = secret_key or getpass.getpass("Secret key: ").strip()
+        access_key = access_key or _typed("Access key: ", echo=True)
+        secret_key = secret_key or _typed("Secret key: ", echo=False)
     return S3Credentials(
         access_key=access_key,
         secret_key=secret_key,
         session_token=os.environ.get(SESSION_TOKEN) or None,
     )
+
+
+def _typed(prompt: str, *, echo: bool) -> str:
+    """Ask the person at the terminal; what is secret is not shown."""
+    try:
+        if echo:
+            sys.stderr.write(prompt)
+            sys.stderr.flush()
+        typed = (input() if echo else getpass.getpass(prompt)).strip()
+    except EOFError:
+        typed = ""
+    if not typed:
+        raise InvalidInputError(
+            "nothing was typed, and a Vault needs an access key and a secret key",
+            next_step=f"Run it again, or set {ACCESS_KEY} and {SECRET_KEY}.",
+        )
+    return typed

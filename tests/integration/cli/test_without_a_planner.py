@@ -94,11 +94,11 @@ async def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 async def test_wrong_documents_are_refused_with_every_error(tmp_path: Path) -> None:
-    """All files, all errors, file and line; nothing is asked of a cluster."""
+    """All files, all errors, file and line, with -f or without; no cluster is asked."""
     first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
     first.write_text("apiVersion: appshield.io/v1alpha1\nkind: Application\nspec: { tpye: web }\n")
     second.write_text("kind: Nothing\n")
-    for command in (("validate",), ("apply", "-f")):
+    for command in (("validate",), ("validate", "-f"), ("apply",), ("apply", "-f")):
         said = await CommandLine(tmp_path)(*command, str(first), str(second))
         assert said.code == 2, said
         assert f"{first}:3:9: spec.tpye" in said.err
@@ -115,10 +115,12 @@ async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_valid_document_from_standard_input_is_accepted(tmp_path: Path) -> None:
-    """`-` reads standard input."""
+    """`-` reads standard input, with -f or without."""
     text = "apiVersion: appshield.io/v1alpha1\nkind: Application\nmetadata: { name: shop }\n"
-    said = await CommandLine(tmp_path)("validate", "-", stdin=f"{text}spec: {{ type: web }}\n")
-    assert (said.code, said.out) == (0, "standard input:1: Application shop is valid\n")
+    text += "spec: { type: web }\n"
+    for command in (("validate", "-"), ("validate", "-f", "-")):
+        said = await CommandLine(tmp_path)(*command, stdin=text)
+        assert (said.code, said.out) == (0, "standard input:1: Application shop is valid\n")
 
 
 async def test_credentials_of_a_vault_are_never_taken_from_arguments(tmp_path: Path) -> None:
