@@ -3,6 +3,7 @@
 pytest_plugins = [
     "restic_binary",
     "nats_binary",
+    "compose_binary",
     "embedded_bus",
     "embedded_s3",
     "local_cluster",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from compose_binary import built_compose
 from containers import ensure_docker
 from nats_binary import built_nats
 from restic_binary import built_restic, debian_package
@@ -16,6 +17,7 @@ from restic_binary import built_restic, debian_package
 NEEDED_BY: dict[str, tuple[str, Callable[[], Any]]] = {
     "restic": ("restic from its source, about two minutes the first time", built_restic),
     "nats_cli": ("the NATS command line from its source, about two minutes", built_nats),
+    "docker_compose": ("docker compose from its source, about four minutes", built_compose),
     "debian_restic": ("Debian's restic", debian_package),
     "engine": ("Debian's container engine", ensure_docker),
 }
