@@ -14,6 +14,8 @@ import structlog
 
 from bench.machine import facts
 from bench.measuring import become_reaper
+from bench.memory import MemoryBench, memory_rows
+from bench.memory import markdown as memory_markdown
 from bench.programs import all_programs
 from bench.rows import Row, selected
 from bench.running import Bench, describe, run
@@ -42,8 +44,9 @@ def main() -> None:
     """Run what the command line asks for."""
     asked = _parser().parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    rows = selected(asked.only)
-    if not rows:
+    rows = [] if asked.memory or asked.large else selected(asked.only)
+    remembered = memory_rows(large=asked.large) if asked.memory or asked.large else []
+    if not rows and not remembered:
         sys.exit(f"no row has all words of {asked.only}")
     become_reaper()
     cache = cache_folder() / "bench"
@@ -54,11 +57,13 @@ def main() -> None:
     bench = Bench(cache / "data", work, programs, samples, asked.scale, _say)
     try:
         asyncio.run(run(bench, rows, asked.rounds))
+        MemoryBench(cache, work, samples, asked.scale, _say).run(remembered)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     summaries = summarize(samples.read())
     everything = selected([])
-    text = f"{describe(known)}\n{NOTES}\n{markdown(everything, summaries)}"
+    memory = memory_markdown(memory_rows(large=True), summaries)
+    text = f"{describe(known)}\n{NOTES}\n{markdown(everything, summaries)}\n{memory}"
     _say(text)
     whole = asked.scale == 1.0 and is_whole(everything, summaries)
     target = RESULTS if whole else asked.output or cache / f"{asked.run_id}.md"
@@ -86,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WORDS",
         help="rows whose names hold these words, such as s3-mixed or small-backup; repeatable",
     )
+    add("--memory", action="store_true", help="the rows about memory, instead of all others")
+    add("--large", action="store_true", help="the rows about memory, with 2,000,000 files")
     add("--rounds", type=int, default=ROUNDS_NEEDED)
     add("--scale", type=float, default=1.0, help="part of the data, to try the harness itself")
     add("--run-id", default=now, help="go on with a run that was made in part")

@@ -78,13 +78,11 @@ class AppShield:
     def forget(self, repository: str) -> None:
         """See Program: there is no cache."""
 
-    def check(self, target: Target, repository: str, *arguments: str) -> Command:
+    def other(self, target: Target, repository: str, *arguments: str) -> Command:
         """Say how to run another of its commands, such as `check`."""
         return self._command(target, repository, *arguments)
 
-    def _command(
-        self, target: Target, repository: str, verb: str, *arguments: str | Path
-    ) -> Command:
+    def _command(self, target: Target, repository: str, *arguments: str | Path) -> Command:
         self._home.mkdir(parents=True, exist_ok=True)
         place: str | Path | None = target.folder(repository)
         secrets = {"REPOSITORY_PASSWORD": PASSWORD, "PYTHONPATH": _own_code()}
@@ -94,7 +92,8 @@ class AppShield:
             secrets |= _keys(target, repository)
         assert place is not None
         program = Path(__file__).parent / "byte_path.py"
-        command = [sys.executable, program, verb, place, *arguments]
+        verb, *rest = arguments
+        command = [sys.executable, program, verb, place, *rest]
         return command, {**_plain(self._home), **secrets}
 
 

@@ -12,8 +12,10 @@ MIB = 1024 * 1024
 
 
 def markdown(rows: Sequence[Row], summaries: Summaries) -> str:
-    """Write both tables for the rows that were measured."""
+    """Write both tables for the rows that were measured; nothing where there are none."""
     measured = [row for row in rows if row.name in summaries]
+    if not measured:
+        return ""
     return "\n".join([*_ratios(measured, summaries), "", *_absolute(measured, summaries)]) + "\n"
 
 

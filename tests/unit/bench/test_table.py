@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.measuring import Measured
+from bench.memory import markdown as memory_markdown
+from bench.memory import memory_rows
 from bench.rows import SUITES, Row, Suite, selected, steps_to_run
 from bench.samples import Samples, Summary, summarize
 from bench.table import markdown, reaches_goal, verdict
@@ -95,3 +97,15 @@ def test_only_what_is_needed_is_run() -> None:
         "first", "restore", "restore-cold",
     ]  # fmt: skip
     assert [steps_to_run(other, selected(["s3-mixed"])) for other in SUITES].count([]) == 5
+
+
+def test_one_folder_may_take_a_little_more_than_many() -> None:
+    """Its bound depends on what the same files take when they are nested."""
+    rows = memory_rows(large=False)
+    nested = {"memory-nested-check": {"appshield": summary(1.0)}}
+    lone = {"memory-lone-check": {"appshield": summary(1.0)}}
+    (row,) = [row for row in rows if row.name == "memory-lone-check"]
+    assert row.bound_bytes(nested) == (100 + 64) << 20
+    assert row.bound_bytes({}) is None
+    assert "| memory-lone-check | 100 | 164 | yes |" in memory_markdown(rows, nested | lone)
+    assert "| memory-lone-check | 100 | – | – |" in memory_markdown(rows, lone)
