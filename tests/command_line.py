@@ -76,6 +76,7 @@ class CommandLine:
         """Start a command; with a `terminal` standard error goes there."""
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
+            *("env", "--default-signal=INT"),  # a suite in the background would hand on its own
             *(sys.executable, "-m", "appshield.cli", *arguments),
             env=self.environment,
             stdin=pipe,

@@ -1,7 +1,7 @@
 """A fake exec endpoint: speaks version 5 of the protocol and runs the command on this machine.
 
-Its faults are those of real nodes: stdin closed early, output that ends early, a tail that is lost
-when the command ends, a connection without a status.
+Its faults are those of real nodes: stdin closed early or never, output that ends early, a tail that
+is lost when the command ends, a connection without a status.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ class FakeExec:
         self.lose_stdin_after: int | None = None
         self.lose_stdout_after: int | None = None
         self.lose_tail_after_s = 0.0  # what is under way for so long when the command ends
+        self.lose_end_of_stdin = False
         self.give_status = True
         self.queries: list[dict[str, str]] = []
         self._out = 0
@@ -100,7 +101,8 @@ class FakeExec:
             if message.type is not WSMsgType.BINARY or stdin is None:
                 continue
             if message.data[0] == 255:
-                stdin.close()
+                if not self.lose_end_of_stdin:
+                    stdin.close()
                 continue
             data = message.data[1:]
             if self.lose_stdin_after is not None:

@@ -1,8 +1,9 @@
 """Running a command in a container, with its streams as bytes and nothing lost unnoticed.
 
 One WebSocket carries stdin (channel 0), stdout (1), stderr (2) and the end status (3). Version 5
-of the protocol can close stdin alone. Only the status on channel 3 tells how a command ended; a
-connection that closes without it has failed, whatever its close code says.
+of the protocol can close stdin alone. How a command ended tells the status on channel 3, or the
+report of the wrapper that counts, once all that it counted is here; a connection that closes
+without either has failed, whatever its close code says.
 Source: https://kubernetes.io/docs/concepts/cluster-administration/websockets/ and
 k8s.io/apimachinery pkg/util/remotecommand/constants.go
 """
@@ -153,10 +154,21 @@ class _Exchange:
                 await self._take_stderr(data)
             elif channel == STATUS:
                 return _exit_code(status_of(data), self.pod)
+            if self._is_whole():
+                return 0  # the wrapper only waits to be let go, and that word can be lost
         raise UnavailableError(
             f"the connection to {self.pod} broke before the command ended",
             why=_closed_because(self._ws),
             next_step="Check the node's kubelet, then try again.",
+        )
+
+    def _is_whole(self) -> bool:
+        """Tell whether the report is here, and every byte that it counted."""
+        report = self.report
+        if report is None or report.exit_code is None:
+            return False
+        return (self.stdin is None or self.stdin_bytes == report.stdin_bytes) and (
+            self.stdout is None or self.stdout_bytes == report.stdout_bytes
         )
 
     async def _take_stderr(self, data: bytes) -> None:

@@ -106,6 +106,15 @@ async def test_lost_input_is_noticed(kubelet: FakeExec, cluster: Cluster) -> Non
         await cluster.execute(POD, ["sh", "-c", "cat > /dev/null"], stdin=pieces(), timeout_s=30)
 
 
+async def test_an_end_of_input_that_is_lost_costs_no_time(
+    kubelet: FakeExec, cluster: Cluster
+) -> None:
+    """All output is here and counted: whether the wrapper hears that it may end does not matter."""
+    kubelet.lose_end_of_stdin = True
+    outcome = await cluster.execute(POD, ["printf", "hello"], stdout=Collected(), timeout_s=30)
+    assert (outcome.exit_code, outcome.stdout_bytes) == (0, 5)
+
+
 async def test_lost_output_is_noticed(kubelet: FakeExec, cluster: Cluster) -> None:
     """Output that ends early is found out as well."""
     kubelet.lose_stdout_after = 100_000
