@@ -15,6 +15,7 @@ from appshield.kubernetes.kinds import PVC
 from appshield.podvolumes import MountedVolume, open_pod_volume
 from appshield.repository import Reader
 from appshield.repository.files import (
+    ProblemKind,
     RestoredDirectory,
     flush_file_system,
     restore_directory,
@@ -25,6 +26,8 @@ from appshield.restorer.reading import root_of
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 
+_LOST: frozenset[ProblemKind] = frozenset({"damaged", "failed"})
+"""Entries that are not restored; told apart from what could not be kept beside the content."""
 _FLUSH_EVERY_BYTES = 256 * 1024 * 1024
 
 
@@ -56,14 +59,18 @@ class Loading:
         async with self._custody.held(order.vault, order.app_id) as held:
             await context.ensure_wanted()
             done = await run_blocking(partial(_load, held, order, volume, context))
+        lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
+        others = tuple(problem for problem in done.problems if problem.kind not in _LOST)
         return outcome(
             VolumeLoaded,
             order,
             source=target.source,
             bytes_written=done.bytes_written + done.bytes_unchanged,
             files=done.files,
-            problems=told(done.problems),
-            problems_total=len(done.problems),
+            problems=told(others),
+            problems_total=len(others),
+            lost=tuple(f"{target.source}/{problem}" for problem in told(lost)),
+            lost_total=len(lost),
         )
 
     async def _ensure_ours(self, order: LoadVolume) -> None:
@@ -102,6 +109,7 @@ def _load(
             root_node=node,
             progress=progress,
             cancelled=cancelled,
+            keep_going=order.keep_going,
             delete_extra=True,  # what an interrupted restore let the application write
         )
         flushing.flush()
