@@ -12,6 +12,8 @@ from typing import Final
 
 import structlog
 
+from bench.cluster import ClusterBench
+from bench.cluster import markdown as cluster_markdown
 from bench.machine import facts
 from bench.measuring import become_reaper
 from bench.memory import MemoryBench, memory_rows
@@ -44,26 +46,36 @@ def main() -> None:
     """Run what the command line asks for."""
     asked = _parser().parse_args()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    rows = [] if asked.memory or asked.large else selected(asked.only)
-    remembered = memory_rows(large=asked.large) if asked.memory or asked.large else []
-    if not rows and not remembered:
+    rows = selected(asked.only)
+    if not rows:
         sys.exit(f"no row has all words of {asked.only}")
-    become_reaper()
     cache = cache_folder() / "bench"
     samples = Samples(cache / "samples.jsonl", asked.run_id, asked.scale)
     work = _work_folder(asked.work, cache)
     programs = all_programs(work / "homes")
     known = facts(programs, work)
-    bench = Bench(cache / "data", work, programs, samples, asked.scale, _say)
     try:
-        asyncio.run(run(bench, rows, asked.rounds))
-        MemoryBench(cache, work, samples, asked.scale, _say).run(remembered)
+        if asked.cluster:
+            end_to_end = ClusterBench(cache / "data", work, samples, asked.scale, _say)
+            asyncio.run(end_to_end.run(asked.rounds))
+        elif asked.memory or asked.large:
+            become_reaper()
+            remembering = MemoryBench(cache, work, samples, asked.scale, _say)
+            remembering.run(memory_rows(large=asked.large))
+        else:
+            become_reaper()
+            bench = Bench(cache / "data", work, programs, samples, asked.scale, _say)
+            asyncio.run(run(bench, rows, asked.rounds))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     summaries = summarize(samples.read())
     everything = selected([])
-    memory = memory_markdown(memory_rows(large=True), summaries)
-    text = f"{describe(known)}\n{NOTES}\n{markdown(everything, summaries)}\n{memory}"
+    tables = (
+        markdown(everything, summaries),
+        memory_markdown(memory_rows(large=True), summaries),
+        cluster_markdown(summaries),
+    )
+    text = "\n".join([describe(known), NOTES, *filter(None, tables)])
     _say(text)
     whole = asked.scale == 1.0 and is_whole(everything, summaries)
     target = RESULTS if whole else asked.output or cache / f"{asked.run_id}.md"
@@ -93,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--memory", action="store_true", help="the rows about memory, instead of all others")
     add("--large", action="store_true", help="the rows about memory, with 2,000,000 files")
+    add("--cluster", action="store_true", help="end to end on a cluster, instead of all others")
     add("--rounds", type=int, default=ROUNDS_NEEDED)
     add("--scale", type=float, default=1.0, help="part of the data, to try the harness itself")
     add("--run-id", default=now, help="go on with a run that was made in part")

@@ -76,11 +76,15 @@ def measure(
 
 
 class PeakMemory:
-    """Watches the memory of a process and its descendants in a thread, while the block runs."""
+    """Watches the memory of processes in a thread, while the block runs.
 
-    def __init__(self, *roots: int) -> None:
+    Those of `roots` count with all their descendants, those of `alone` without.
+    """
+
+    def __init__(self, *roots: int, alone: Sequence[int] = ()) -> None:
         self.peak_bytes = 0
         self._roots = roots
+        self._alone = alone
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
@@ -96,7 +100,7 @@ class PeakMemory:
     def _watch(self) -> None:
         waiting_s = 0.0
         while not select.select([self._ended], [], [], waiting_s)[0]:
-            seen = sum(map(pss_bytes, tree(*self._roots)))
+            seen = sum(map(pss_bytes, {*self._alone, *tree(*self._roots)}))
             self.peak_bytes = max(self.peak_bytes, seen)
             waiting_s = SAMPLE_EVERY_S
 
@@ -120,9 +124,9 @@ def pss_bytes(pid: int) -> int:
 
 
 def cpu_of(pid: int) -> float:
-    """Return the seconds of CPU that a living process has used so far."""
+    """Return the seconds of CPU of a living process and its awaited children so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+    return sum(map(int, fields[11:15])) / _TICKS_PER_S
 
 
 def _children(pid: int) -> list[int]:
