@@ -1,6 +1,8 @@
-"""The uploader: puts what a snapshot has made ready into the repository, and makes versions exist.
+"""The uploader: stores what a snapshot has made ready, makes versions exist, keeps them in order.
 
-consumes  open a repository, store a source, commit a backup, rebuild the catalog
-produces  repository opened, source stored, backup stored (or sources lost), what a Vault holds
+consumes  open a repository, store a source, commit a backup, rebuild the catalog,
+          forget versions, prune, check, pin
+produces  repository opened, source stored, backup stored (or sources lost), what a Vault holds,
+          versions forgotten, repository pruned, repository checked, version pinned
 owns      nothing but its work in hand
 """

@@ -21,6 +21,7 @@ from appshield.errors import AppShieldError, UnavailableError
 from appshield.repository import Reader
 from appshield.service import Cancelled, SystemClock, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.uploader.findings import known_damage
 from appshield.vault import ApplicationIdentity
 
 _PART_BYTES_MAX = 512 * 1024
@@ -108,6 +109,7 @@ class _Holding(msgspec.Struct, frozen=True, kw_only=True):
 def _read(held: HeldRepository, vault: str, context: StepContext, _: Cancelled) -> _Holding:
     reader = Reader(held.repository)
     pins = held.shelf.pins()
+    damage = {one.snapshot_id: one for one in known_damage(held.shelf)}
     versions: list[VersionRecord] = []
     listing = held.repository.list_snapshots()
     damaged = [f"snapshot {bad.snapshot_id}: {bad.why}" for bad in listing.unreadable]
@@ -127,6 +129,7 @@ def _read(held: HeldRepository, vault: str, context: StepContext, _: Cancelled) 
                 vault=vault,
                 stored_at=document.time,
                 pinned=facts.number in pins,
+                damage=damage.get(snapshot_id),
             )
         )
     highest = max([held.shelf.highest_version(), *(v.facts.number for v in versions)])

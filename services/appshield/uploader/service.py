@@ -6,13 +6,21 @@ from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.backups import CommitBackup, OpenRepository, StoreSource
 from appshield.contracts.catalog import RebuildCatalog
+from appshield.contracts.maintenance import (
+    CheckRepository,
+    ForgetVersions,
+    PinVersion,
+)
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.service import joined
-from appshield.service.steps import StepWork
+from appshield.service.steps import StepWork, patient
 from appshield.uploader.cataloguing import Cataloguing
+from appshield.uploader.checking import Checking
 from appshield.uploader.committing import Committing
+from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.opening import Opening
+from appshield.uploader.pinning import Pinning
 from appshield.uploader.settings import Settings
 from appshield.uploader.storing import Storing
 from appshield.vault.finding import ClusterVaults
@@ -49,5 +57,8 @@ def build(
             StoreSource: storing.store,
             CommitBackup: Committing(bus=bus, custody=custody).commit,
             RebuildCatalog: Cataloguing(bus=bus, custody=custody).rebuild,
+            ForgetVersions: patient(Forgetting(custody).forget),
+            CheckRepository: Checking(custody).check,
+            PinVersion: Pinning(custody).pin,
         },
     )

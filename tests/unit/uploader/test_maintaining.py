@@ -1,0 +1,237 @@
+"""Forget, prune, check and pin as the uploader does them, in a repository in memory."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from appshield.capture.layout import version_tag
+from appshield.contracts.identities import AppRef
+from appshield.contracts.maintenance import (
+    CheckRepository,
+    ForgetVersions,
+    NamedVersion,
+    PinVersion,
+    RepositoryChecked,
+    VersionsForgotten,
+)
+from appshield.custody import Custody
+from appshield.errors import NotFoundError
+from appshield.objectstore import MemoryObjectStore
+from appshield.repository import (
+    Repository,
+    RepositoryLock,
+    RepositoryLockedError,
+    Writer,
+    check,
+    seal_snapshot,
+)
+from appshield.service.steps import StepContext
+from appshield.uploader.checking import Checking
+from appshield.uploader.forgetting import Forgetting
+from appshield.uploader.pinning import Pinning
+from appshield.vault import Vault
+from memory_bus import MemoryBus
+from repository_content import SWIFT, document, noise, store_files
+
+APP = AppRef(cluster="test", namespace="shop", name="shop")
+ORDER: dict[str, Any] = {
+    "app": APP,
+    "run": "run",
+    "step": "step",
+    "attempt": 1,
+    "epoch": 1,
+    "app_id": "a-1",
+    "vault": "main",
+}
+PACKS = "applications/a-1/repository/data"
+
+
+class Wanted(StepContext):
+    """A step that is wanted."""
+
+    def __init__(self) -> None:
+        pass
+
+    def moved(self) -> None:
+        pass
+
+    async def ensure_wanted(self) -> None:
+        pass
+
+
+class Place:
+    """One application in one Vault."""
+
+    def __init__(self) -> None:
+        self.bus = MemoryBus("uploader")
+        self.store = MemoryObjectStore()
+        self.vault = Vault(self.store, bytes(32), "main")
+        self.vault.initialize()
+        self.custody = Custody(bus=self.bus, vaults=self, worker="w")
+        self.versions: dict[int, NamedVersion] = {}
+
+    async def open(self, name: str) -> Vault:
+        return self.vault
+
+    @property
+    def shelf(self) -> Any:
+        return self.vault.application("a-1")
+
+    def repository(self) -> Repository:
+        return Repository.create(self.shelf.repository_store, self.shelf.repository_password())
+
+    def back_up(self, number: int) -> None:
+        """Make a version with a file of its own and one that all share."""
+        repository = self.repository()
+        files = {b"own": noise(40_000, number), b"same": noise(40_000, 99)}
+        with RepositoryLock.acquire(repository, owner="test", timing=SWIFT) as lock:
+            with Writer(repository, lock) as writer:
+                tree = store_files(writer, files)
+            sealed = seal_snapshot(repository, document(tree, version_tag(number)))
+            repository.publish_snapshot(sealed, lock=lock)
+        self.versions[number] = NamedVersion(number=number, snapshot_id=sealed.snapshot_id)
+
+    def damage(self, number: int) -> None:
+        """Flip a bit in the pack that holds the version's own file."""
+        repository = self.repository()
+        index = repository.load_index()
+        from appshield.repository import Reader
+
+        found = dict(repository.snapshots())[self.versions[number].snapshot_id]
+        node = Reader(repository, index=index).find(found.tree_id, b"own")
+        place = index.lookup("data", (node.content or ())[0])
+        assert place is not None
+        name = f"{PACKS}/{place.pack_id[:2]}/{place.pack_id}"
+        stored = bytearray(self.store.get(name))
+        stored[place.entry.offset + 20] ^= 1
+        self.store.put(name, bytes(stored))
+
+    async def forget(self, *numbers: int, even_last: bool = False) -> VersionsForgotten:
+        named = tuple(self.versions[number] for number in numbers)
+        order = ForgetVersions(**ORDER, versions=named, even_last=even_last)
+        return await Forgetting(self.custody).forget(order, Wanted())
+
+    async def check(self, part: int = 0, parts: int = 0) -> RepositoryChecked:
+        order = CheckRepository(**ORDER, part=part, parts=parts)
+        return await Checking(self.custody).check(order, Wanted())
+
+    async def pin(self, number: int, *, pinned: bool = True) -> None:
+        order = PinVersion(**ORDER, version=self.versions[number], pinned=pinned, actor="me")
+        await Pinning(self.custody).pin(order, Wanted())
+
+    def snapshots(self) -> list[str]:
+        return [identity for identity, _ in self.repository().snapshots()]
+
+    def pack_bytes(self) -> int:
+        return sum(one.size_bytes for one in self.store.list(PACKS))
+
+
+@pytest.fixture
+def place() -> Place:
+    made = Place()
+    for number in (1, 2, 3):
+        made.back_up(number)
+    return made
+
+
+async def test_forgotten_versions_are_gone_and_forgetting_again_changes_nothing(
+    place: Place,
+) -> None:
+    """The others stay as they are."""
+    for _ in range(2):
+        done = await place.forget(1, 2)
+        assert done.versions == (place.versions[1], place.versions[2])
+        assert place.snapshots() == [place.versions[3].snapshot_id]
+    assert check(place.repository(), read_data=True).is_sound
+
+
+async def test_a_pinned_version_stays_whoever_orders_otherwise(place: Place) -> None:
+    """The pin is looked at while nobody else holds the repository."""
+    await place.pin(1)
+    done = await place.forget(1, 2, even_last=True)
+    assert done.versions == (place.versions[2],)
+    assert done.kept == ("version 1: it is pinned",)
+    await place.pin(1, pinned=False)
+    assert (await place.forget(1)).kept == ()
+
+
+async def test_the_last_good_version_stays_unless_even_that_is_to_go(place: Place) -> None:
+    """What counts as good is what the last check left."""
+    place.damage(3)
+    await place.check(parts=1)
+    done = await place.forget(1, 2)
+    assert done.kept == ("version 2: it is the last good one",)
+    assert done.versions == (place.versions[1],)
+    assert (await place.forget(2, 3, even_last=True)).kept == ()
+    assert place.snapshots() == []
+
+
+async def test_a_version_that_is_gone_cannot_be_pinned(place: Place) -> None:
+    """Nothing is believed to be kept that is not."""
+    await place.forget(1)
+    with pytest.raises(NotFoundError):
+        await place.pin(1)
+    assert place.shelf.pins() == frozenset()
+
+
+async def test_a_check_names_the_version_and_the_path_and_the_record_outlives_it(
+    place: Place,
+) -> None:
+    """A check that does not read that data again keeps what is known; a whole one decides."""
+    assert (await place.check(parts=1)).verified == (1, 2, 3)
+    place.damage(2)
+    found = await place.check(parts=1)
+    assert [(one.number, one.snapshot_id) for one in found.damage] == [
+        (2, place.versions[2].snapshot_id)
+    ]
+    assert found.damage[0].paths == ("own", "sub/own")
+    assert found.verified == (1, 3)
+    assert found.problems_total > 0
+    assert (await place.check()).damage == found.damage
+    place.damage(2)  # the bit is turned back
+    assert (await place.check()).damage == found.damage
+    assert (await place.check(parts=1)).damage == ()
+    assert (await place.check()).damage == ()
+
+
+async def test_samples_of_all_parts_find_any_damage(place: Place) -> None:
+    """Each pack is read by one of them."""
+    place.damage(2)
+    found = [await place.check(part, parts=5) for part in range(1, 6)]
+    assert [one.number for one in found[-1].damage] == [2]
+    assert sum(one.bytes_read for one in found) >= place.pack_bytes()
+
+
+async def test_who_removes_holds_the_repository_alone(place: Place) -> None:
+    """A backup that runs, or a stock client, is never pulled the ground from under."""
+    repository = place.repository()
+    lock = await asyncio.to_thread(
+        RepositoryLock.acquire, repository, owner="another", timing=SWIFT
+    )
+    with pytest.raises(RepositoryLockedError):
+        await place.forget(1)
+    await asyncio.to_thread(lock.release)
+    assert len(place.snapshots()) == 3
+
+
+async def test_a_check_goes_together_with_a_backup(place: Place) -> None:
+    """It holds the repository as a reader does."""
+    repository = place.repository()
+    lock = await asyncio.to_thread(
+        RepositoryLock.acquire, repository, owner="another", timing=SWIFT
+    )
+    assert (await place.check()).damage == ()
+    await asyncio.to_thread(lock.release)
+
+
+async def test_a_damaged_document_of_a_version_is_its_damage(place: Place) -> None:
+    """It has no number any more, but its name is known to the catalog."""
+    name = f"applications/a-1/repository/snapshots/{place.versions[2].snapshot_id}"
+    place.store.put(name, place.store.get(name)[:-1])
+    found = await place.check()
+    assert [(one.number, one.snapshot_id) for one in found.damage] == [
+        (0, place.versions[2].snapshot_id)
+    ]
+    assert replace(found.damage[0], paths=()).paths_total == 1
