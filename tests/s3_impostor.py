@@ -3,7 +3,7 @@
 import http.server
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -36,6 +36,8 @@ class Impostor:
     replies: list[Reply]
     asked: list[Asked] = field(default_factory=list)
     may_answer: threading.Event = field(default_factory=threading.Event)
+    answer: Callable[[Asked], Reply] | None = None
+    """What answers when no reply is scripted (any more)."""
 
 
 def error_body(code: str, message: str = "as scripted") -> bytes:
@@ -46,14 +48,18 @@ def error_body(code: str, message: str = "as scripted") -> bytes:
 
 
 @contextmanager
-def s3_impostor(*replies: Reply, trust: ssl.SSLContext | None = None) -> Iterator[Impostor]:
+def s3_impostor(
+    *replies: Reply,
+    trust: ssl.SSLContext | None = None,
+    answer: Callable[[Asked], Reply] | None = None,
+) -> Iterator[Impostor]:
     """Run the server on loopback; a Reply without status keeps the client waiting."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     scheme, host = "http", "127.0.0.1"
     if trust:
         server.socket = trust.wrap_socket(server.socket, server_side=True)
         scheme, host = "https", "localhost"
-    impostor = Impostor(f"{scheme}://{host}:{server.server_port}", list(replies))
+    impostor = Impostor(f"{scheme}://{host}:{server.server_port}", list(replies), answer=answer)
     server.impostor = impostor  # type: ignore[attr-defined] # carried to the handler
     server.handle_error = lambda *_: None  # type: ignore[method-assign] # clients may hang up
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -75,8 +81,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         impostor: Impostor = self.server.impostor  # type: ignore[attr-defined] # set above
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        impostor.asked.append(Asked(self.command, self.path, headers, body))
-        reply = impostor.replies.pop(0) if impostor.replies else Reply()
+        asked = Asked(self.command, self.path, headers, body)
+        impostor.asked.append(asked)
+        unscripted = impostor.answer or (lambda _: Reply())
+        reply = impostor.replies.pop(0) if impostor.replies else unscripted(asked)
         if reply.status is None:
             impostor.may_answer.wait()
             self.close_connection = True

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Literal
 
 import msgspec
 
@@ -22,13 +23,16 @@ from appshield.objectstore.listings import text_in
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.port import StoreFullError
 
+Right = Literal["read", "list", "write", "delete"]
+
 PARTIAL_CONTENT = 206
 MISSING = 404
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
 
 _AGAIN_STATUS = frozenset({408, 429, 500, 502, 503, 504})
-_AGAIN_CODE = frozenset({"BadDigest", "ConditionalRequestConflict", "OperationAborted",
+_AGAIN_CODE = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
+                         "IncompleteBody", "ConditionalRequestConflict", "OperationAborted",
                          "RequestTimeout", "SlowDown"})  # fmt: skip
 _FULL_STATUS = 507
 _FULL_CODE = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded",
@@ -36,6 +40,14 @@ _FULL_CODE = frozenset({"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucket
 _REGION_STATUS = frozenset({301, 307})
 _REGION_CODE = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "TemporaryRedirect",
                           "IllegalLocationConstraintException"})  # fmt: skip
+_ALTERED_CODE = frozenset({"BadDigest", "XAmzContentSHA256Mismatch",
+                           "XAmzContentChecksumMismatch", "IncompleteBody"})  # fmt: skip
+_RIGHTS: dict[Right, str] = {
+    "read": "s3:GetObject, s3:ListBucket",
+    "list": "s3:ListBucket",
+    "write": "s3:PutObject, and with object lock s3:PutObjectRetention, s3:GetObjectRetention",
+    "delete": "s3:DeleteObject, and where versions are kept s3:DeleteObjectVersion",
+}
 _DENIED_STATUS = frozenset({401, 403})
 _EXPIRED_CODE = frozenset({"ExpiredToken", "InvalidToken", "TokenRefreshRequired"})
 
@@ -46,6 +58,8 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+    tried: Right = "read"
+    """The right that the request needed."""
 
     @property
     def ok(self) -> bool:
@@ -97,6 +111,7 @@ def error_for(
     location: S3Location,
     credentials: S3Credentials,
     *,
+    tried: Right = "read",
     region: str = "",
 ) -> AppShieldError:
     """Return our error for an answer that is not a success; `region` is where the bucket is."""
@@ -116,7 +131,14 @@ def error_for(
             why=f"{location.endpoint} says {said}",
             next_step=f"Set the region to {region}" if region else "Set the region of the bucket",
         )
-    return _denial_for(status, code, said, location, credentials) or UnavailableError(
+    if code in _ALTERED_CODE:
+        return UnavailableError(
+            f"what was sent to {location.endpoint} arrived altered",
+            why=f"it says {said}, each time it was sent again",
+            next_step="Check what is between, such as a proxy, and the memory of this machine",
+        )
+    denial = _denial_for(status, code, location, credentials, said=said, tried=tried)
+    return denial or UnavailableError(
         f"{location.endpoint} did not do what was asked",
         why=said,
         next_step="See the log of the service; some say no more than this when their disk is full",
@@ -124,7 +146,13 @@ def error_for(
 
 
 def _denial_for(
-    status: int, code: str, said: str, location: S3Location, credentials: S3Credentials
+    status: int,
+    code: str,
+    location: S3Location,
+    credentials: S3Credentials,
+    *,
+    said: str,
+    tried: Right,
 ) -> DeniedError | None:
     if code == "RequestTimeTooSkewed":
         return DeniedError(
@@ -137,6 +165,12 @@ def _denial_for(
             f"the session of access key {credentials.access_key} has ended",
             why=f"{location.endpoint} says {said}",
             next_step="Get a new session token and write it into the Vault's Secret",
+        )
+    if code == "AccessDenied":
+        return DeniedError(
+            f"bucket {location.bucket} denies access key {credentials.access_key} to {tried}",
+            why=f"{location.endpoint} says {said}",
+            next_step=f"Give the key these rights on the bucket: {_RIGHTS[tried]}",
         )
     if status in _DENIED_STATUS:
         return DeniedError(

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from appshield.objectstore.answers import Answer, may_pass, unreachable
+from appshield.objectstore.answers import Answer, Right, may_pass, unreachable
 from appshield.objectstore.connections import Connections
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.signing import canonical_path, canonical_query, signed_headers
@@ -123,4 +123,13 @@ class S3Requests:
             connection.request(request.method, target, body=body, headers=signed)
             response = connection.getresponse()
             told = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, told, response.read())
+            return Answer(response.status, told, response.read(), _right(request))
+
+
+def _right(request: _Request) -> Right:
+    """Return the right that a request needs."""
+    if request.method == "PUT":
+        return "write"
+    if request.method == "DELETE":
+        return "delete"
+    return "list" if "list-type=" in request.query or "versions=" in request.query else "read"

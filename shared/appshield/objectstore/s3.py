@@ -252,6 +252,7 @@ class S3ObjectStore:
                 answer.message,
                 self.location,
                 self.credentials,
+                tried=answer.tried,
                 region=answer.headers.get("x-amz-bucket-region", ""),
             )
         self._bucket_was_seen = True
