@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from appshield.contracts.runs import Run
 from appshield.kubernetes.kinds import APPLICATION, STATEFUL_SET
 from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_down, cluster_up
 from appshield.local.programs import SERVICES
@@ -112,14 +113,14 @@ class ClusterBench:
         step: str,
         number: int,
         app: "_Application",
-        action: Callable[[], Awaitable[None]],
+        action: Callable[[], Awaitable[Run]],
     ) -> None:
         ours, server = processes(app.installation)
         us = os.getpid()  # the keeper of all services
         before = sum(map(cpu_of, [us, *ours])), cpu_of(server)
         with PeakMemory(*ours, alone=[us]) as memory, PeakMemory(server) as memory_of_server:
             start = time.perf_counter()
-            await action()
+            run = await action()
             wall_s = time.perf_counter() - start
         after = sum(map(cpu_of, [us, *ours])), cpu_of(server)
         row = f"cluster-{made.name}-{step}"
@@ -133,6 +134,7 @@ class ClusterBench:
             f"round {number + 1}  {row:26} {wall_s:8.2f} s wall "
             f"{after[0] - before[0]:8.2f} s CPU {memory.peak_bytes / MIB:6.0f} MiB"
         )
+        self.report(f"         {timeline(run)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +146,19 @@ class _Application:
     namespace: str
     folder: Path
 
-    async def back_up(self) -> None:
+    async def back_up(self) -> Run:
         """Ask for a version and wait until it is stored."""
         run = await self.installation.back_up(self.installation.app(self.namespace))
         assert run.state == "succeeded", run.failure
+        return run
 
-    async def restore(self, target: str) -> None:
+    async def restore(self, target: str) -> Run:
         """Ask for the last version in another namespace, and wait until its pod is ready."""
         app = self.installation.app(self.namespace)
         run = await self.installation.restore(app, 2, to=target)
         assert run.state == "succeeded", run.failure
         await until_running(self.installation, target)
+        return run
 
 
 @asynccontextmanager
@@ -184,6 +188,16 @@ def idle(image: str) -> dict[str, Any]:
     (claim,) = body["spec"]["volumeClaimTemplates"]
     claim["spec"]["resources"]["requests"]["storage"] = VOLUME_SIZE
     return dict(body)
+
+
+def timeline(run: Run) -> str:
+    """Say when the steps of a run began and how long they took, from its request on."""
+    parts = []
+    for step in run.steps:
+        begun_s = (step.started_at - run.requested_at).total_seconds()
+        took_s = (step.finished_at - step.started_at).total_seconds() if step.finished_at else 0.0
+        parts.append(f"{step.name} at {begun_s:.2f} took {took_s:.2f}")
+    return "; ".join(parts)
 
 
 def processes(installation: Installation) -> tuple[list[int], int]:
