@@ -1,12 +1,15 @@
 """A repository in memory: the sink and source of the files half, for unit tests."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from appshield.errors import DamagedError
-from appshield.repository.nodes import Node
+from appshield.repository.gotext import json_name
+from appshield.repository.nodes import Node, StoredEntry
+from appshield.repository.trees import decode_node, encode_node
+from appshield.repository.treestream import entries_of
 
 
 class MemoryBlobs:
@@ -39,8 +42,8 @@ class MemoryBlobs:
             size += len(chunk)
 
     def add_tree(self, nodes: Iterable[Node]) -> bytes:
-        encoded = b"".join(_encode_entry(node) for node in sorted(nodes, key=lambda n: n.name))
-        return self._add(b"tree" + encoded)
+        entries = map(_encode_entry, sorted(nodes, key=lambda node: node.name))
+        return self._add(b'{"nodes":[' + b",".join(entries) + b"]}\n")
 
     def read_blob(self, blob_id: bytes) -> bytes:
         self.reads += 1
@@ -52,14 +55,18 @@ class MemoryBlobs:
     def blob_size(self, blob_id: bytes) -> int:
         return len(self._find(blob_id))
 
+    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+        for blob_id in blob_ids:
+            try:
+                yield blob_id, self.read_blob(blob_id)
+            except DamagedError as error:
+                yield blob_id, error
+
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:
-        data = memoryview(self.read_blob(tree_id))[4:]
-        nodes: list[Node] = []
-        while data:
-            length = int.from_bytes(data[:4], "big")
-            nodes.append(msgspec.msgpack.decode(data[4 : 4 + length], type=Node))
-            data = data[4 + length :]
-        return tuple(nodes)
+        return tuple(decode_node(entry.stored) for entry in self.read_entries(tree_id))
+
+    def read_entries(self, tree_id: bytes) -> Iterator[StoredEntry]:
+        yield from entries_of([self.read_blob(tree_id)])
 
     def damage(self, blob_id: bytes) -> None:
         """Flip a bit of a blob."""
@@ -84,5 +91,12 @@ class MemoryBlobs:
 
 
 def _encode_entry(node: Node) -> bytes:
-    encoded = msgspec.msgpack.encode(node)
-    return len(encoded).to_bytes(4, "big") + encoded
+    """Encode one entry, also with a name that is none: as a malicious repository would have it."""
+    possible = msgspec.structs.replace(
+        node,
+        name=b"~",
+        content=node.content if node.kind == "file" else None,
+        subtree=node.subtree if node.kind == "dir" else None,
+    )
+    stored_name = b'{"name":' + json_name(node.name).encode()
+    return encode_node(possible).replace(b'{"name":"~"', stored_name, 1)

@@ -8,10 +8,12 @@ The files half walks and writes directories and meets the format half only here:
 a `BlobSink` when it saves and takes them from a `BlobSource` when it restores.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, Protocol
 
 import msgspec
+
+from appshield.errors import DamagedError
 
 NodeKind = Literal["file", "dir", "symlink", "dev", "chardev", "fifo", "socket"]
 
@@ -45,6 +47,22 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     subtree: bytes | None = None
 
 
+class StoredEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One entry of a directory as it stands in its tree, and what decides how it is treated.
+
+    `chunks` is the number of blobs of a file; `trees.decode_node` makes a node of `stored`.
+    """
+
+    name: bytes
+    kind: NodeKind
+    size_bytes: int
+    inode: int
+    device_id: int
+    links: int
+    chunks: int
+    stored: bytes
+
+
 class BlobSink(Protocol):
     """Takes what is saved; safe to use from several threads.
 
@@ -75,8 +93,19 @@ class BlobSource(Protocol):
         """Return the plain bytes of a blob; a `DamagedError` names what does not verify."""
         ...
 
+    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+        """Yield each of these blobs once, in the order that suits best, or what is wrong with it.
+
+        What comes next is fetched meanwhile; memory is bounded however many there are.
+        """
+        ...
+
     def blob_size(self, blob_id: bytes) -> int:
         """Return the plain size of a blob in bytes, from the index alone."""
+        ...
+
+    def read_entries(self, tree_id: bytes) -> Iterator[StoredEntry]:
+        """Yield the entries of a directory, ascending by name, in bounded memory."""
         ...
 
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:

@@ -1,16 +1,72 @@
-"""Ranges of packs: one request brings a blob and its neighbours, which are mostly wanted next."""
+"""Ranges of packs: one request brings a blob and its neighbours, which are mostly wanted next.
+
+Two ways to read: one blob at a time, with what is around it kept for a while; or many blobs, of
+which all are known, by a plan of few requests that run ahead of the reader.
+"""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Final
+
+import msgspec
 
 from appshield.errors import DamagedError
 from appshield.objectstore import ObjectMissingError, ObjectStore
+from appshield.repository.index import BlobPlace
 from appshield.repository.layout import file_name
 
 READ_AHEAD_BYTES: Final = 4 << 20
-MOST_RANGES: Final = 8
-"""Together at most 32 MiB, or a little more when single blobs are larger than that."""
+KEPT_BYTES: Final = 32 << 20
+"""What is kept of packs; a single blob that is larger is not."""
+
+FIRST_RANGE_BYTES: Final = 1 << 20
+"""The first range is short: nothing can be done before it has come."""
+RANGE_BYTES: Final = 6 << 20
+GAP_BYTES: Final = 1 << 20
+"""Bytes between two wanted blobs that are rather fetched than made a reason for two requests."""
+RANGES_AHEAD: Final = 2
+
+
+class PackRange(msgspec.Struct, frozen=True):
+    """A part of a pack to fetch at once, from `start` to `end`, and the blobs wanted of it."""
+
+    pack_id: str
+    start: int
+    end: int
+    places: tuple[BlobPlace, ...]
+
+
+def plan(places: Iterable[BlobPlace]) -> Iterator[PackRange]:
+    """Yield the ranges that bring these blobs, pack by pack and in the order of each pack."""
+    wanted: list[BlobPlace] = []
+    limit = FIRST_RANGE_BYTES
+    for place in sorted(places, key=lambda each: (each.pack_id, each.entry.offset)):
+        if wanted and not _continues(wanted, place, limit):
+            yield _range_of(wanted)
+            wanted = []
+            limit = RANGE_BYTES
+        wanted.append(place)
+    if wanted:
+        yield _range_of(wanted)
+
+
+def _continues(wanted: list[BlobPlace], place: BlobPlace, limit: int) -> bool:
+    first, last, entry = wanted[0], wanted[-1], place.entry
+    end = last.entry.offset + last.entry.sealed_bytes
+    return (
+        place.pack_id == first.pack_id
+        and entry.offset - end <= GAP_BYTES
+        and entry.offset + entry.sealed_bytes - first.entry.offset <= limit
+    )
+
+
+def _range_of(wanted: list[BlobPlace]) -> PackRange:
+    last = wanted[-1].entry
+    end = last.offset + last.sealed_bytes
+    return PackRange(wanted[0].pack_id, wanted[0].entry.offset, end, tuple(wanted))
 
 
 class PackRanges:
@@ -20,6 +76,7 @@ class PackRanges:
         self._store = store
         self._changing = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._kept_bytes = 0
 
     def read(self, pack_id: str, *, offset: int, length: int, pack_size: int) -> memoryview:
         """Return `length` bytes of a pack.
@@ -31,18 +88,65 @@ class PackRanges:
         if kept is not None:
             return kept
         wanted = max(length, min(READ_AHEAD_BYTES, pack_size - offset))
+        part = self._get(pack_id, offset, wanted)
+        if len(part) < length:
+            name = file_name("data", pack_id)
+            raise DamagedError(f"{name} is cut off", why=f"no {length} bytes at offset {offset}")
+        self._keep((pack_id, offset), part)
+        return memoryview(part)[:length]
+
+    def read_planned(
+        self, places: Iterable[BlobPlace]
+    ) -> Iterator[tuple[PackRange, bytes | DamagedError]]:
+        """Yield the ranges of a plan with their bytes, fetched ahead of the reader.
+
+        A range that is missing comes as the error that says so; one that ends early comes short.
+        Nothing of it is kept for later.
+
+        Raises:
+            AppShieldError: the store cannot be reached, or refuses.
+        """
+        ranges = plan(places)
+        first = next(ranges, None)
+        if first is None:
+            return
+        second = next(ranges, None)
+        if second is None:
+            yield first, self._fetch(first)
+            return
+        with ThreadPoolExecutor(RANGES_AHEAD, "appshield-fetch") as threads:
+            ahead: deque[tuple[PackRange, Future[bytes | DamagedError]]] = deque()
+            try:
+                for each in chain((first, second), ranges):
+                    ahead.append((each, threads.submit(self._fetch, each)))
+                    if len(ahead) > RANGES_AHEAD:
+                        yield _taken(ahead)
+                while ahead:
+                    yield _taken(ahead)
+            finally:
+                threads.shutdown(wait=False, cancel_futures=True)
+
+    def _fetch(self, part: PackRange) -> bytes | DamagedError:
+        try:
+            return self._get(part.pack_id, part.start, part.end - part.start)
+        except DamagedError as error:
+            return error
+
+    def _get(self, pack_id: str, offset: int, length: int) -> bytes:
         name = file_name("data", pack_id)
         try:
-            part = self._store.get(name, offset=offset, length=wanted)
+            return self._store.get(name, offset=offset, length=length)
         except ObjectMissingError as error:
             raise DamagedError(f"{name} is missing") from error
-        if len(part) < length:
-            raise DamagedError(f"{name} is cut off", why=f"no {length} bytes at offset {offset}")
+
+    def _keep(self, where: tuple[str, int], part: bytes) -> None:
+        if len(part) > KEPT_BYTES // 2:
+            return
         with self._changing:
-            self._kept[pack_id, offset] = part
-            while len(self._kept) > MOST_RANGES:
-                self._kept.popitem(last=False)
-        return memoryview(part)[:length]
+            self._kept_bytes += len(part) - len(self._kept.pop(where, b""))
+            self._kept[where] = part
+            while self._kept_bytes > KEPT_BYTES:
+                self._kept_bytes -= len(self._kept.popitem(last=False)[1])
 
     def _find(self, pack_id: str, offset: int, length: int) -> memoryview | None:
         with self._changing:
@@ -51,3 +155,10 @@ class PackRanges:
                     self._kept.move_to_end((kept_pack, start))
                     return memoryview(part)[offset - start :][:length]
         return None
+
+
+def _taken(
+    ahead: "deque[tuple[PackRange, Future[bytes | DamagedError]]]",
+) -> tuple[PackRange, bytes | DamagedError]:
+    part, fetched = ahead.popleft()
+    return part, fetched.result()

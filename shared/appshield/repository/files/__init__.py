@@ -5,6 +5,7 @@
     store_documents     small documents from memory to a tree
     store_stream        bytes of unknown length to a tree with one file
     open_directory_inside   from a relative path to a descriptor without following a link
+    Selection           what of a tree is restored: paths and patterns
     flush_file_system   what was written is on the disk when it returns
 
 All of it is blocking; callers run it in a thread or process of its own.
@@ -15,6 +16,7 @@ from appshield.repository.files.documents import store_documents, store_stream
 from appshield.repository.files.flushing import flush_file_system
 from appshield.repository.files.problems import FileProblem, ProblemKind, shown, told
 from appshield.repository.files.restoring import RestoredDirectory, restore_directory
+from appshield.repository.files.selecting import Selection
 from appshield.repository.files.storing import StoredDirectory, store_directory
 from appshield.repository.files.tally import Progress, StoppedError
 
@@ -23,6 +25,7 @@ __all__ = [
     "ProblemKind",
     "Progress",
     "RestoredDirectory",
+    "Selection",
     "StoppedError",
     "StoredDirectory",
     "flush_file_system",

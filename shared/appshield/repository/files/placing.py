@@ -1,32 +1,31 @@
-"""Restoring one entry that is no directory, under its final name only once it is complete.
+"""Restoring entries that are no directories, each under its name only once it is complete.
 
-What is there already and is right stays. Everything else is made under a temporary name in the
-same directory and renamed over, so that a name never means half a file; nothing is ever written
-or changed through a name that could have become a link meanwhile, only through descriptors.
+What is there already and is right stays. Everything else is made without a name, or under a
+temporary one in the same directory where that is not possible, so that a name never means half a
+file; nothing is ever written or changed through a name that could have become a link meanwhile,
+only through descriptors.
 """
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from appshield.errors import DamagedError
-from appshield.repository.files.descriptors import (
-    DirectoryChain,
-    Identity,
-    identity,
-    open_file,
-    path_of,
-    pinned,
-    stale,
-)
+from appshield.repository.files.descriptors import identity, open_file, path_of, pinned, stale
 from appshield.repository.files.metadata import Target, apply_metadata, kind_of
-from appshield.repository.files.problems import ProblemKind
-from appshield.repository.files.removing import remove_entry, remove_tree
-from appshield.repository.files.tally import Tally
-from appshield.repository.files.writing import FileWriter, open_private
+from appshield.repository.files.naming import (
+    name_file,
+    rename_over,
+    temporary_name,
+    temporary_name_of,
+)
+from appshield.repository.files.orders import EntriesPlaced, Part, Placed, PlaceEntries, Trouble
+from appshield.repository.files.removing import remove_entry
+from appshield.repository.files.writing import Chunk, ChunkWriter, open_private, open_unnamed
 from appshield.repository.nodes import BlobSource, Node
+from appshield.repository.trees import decode_node
 
 _TYPES = {
     "dev": stat.S_IFBLK,
@@ -34,170 +33,281 @@ _TYPES = {
     "fifo": stat.S_IFIFO,
     "socket": stat.S_IFSOCK,
 }
+_PRIVATE_FILE = stat.S_IFREG | 0o600
+
+Advance = Callable[[int, int], None]
+"""Told the entries and bytes that are done since the last call; may raise to stop."""
 
 
-@dataclass(slots=True)
-class _Place:
-    """Where the first name of a hard-linked object was restored."""
+@dataclass(slots=True, eq=False)
+class _File:
+    """A file that is not complete yet."""
 
-    directories: tuple[bytes, ...]
-    name: bytes
-    identity: Identity
-    names_left: int
+    part: int
+    node: Node
+    chunks_left: int
+    descriptor: int = -1
+    temporary: bytes | None = None  # while it has such a name
 
 
 class EntryPlacer:
-    """Restores entries into the directory at work of a chain.
+    """Does the orders of one kind, one after the other."""
 
-    `temporary` is the name under which things are made there; no entry may have it.
-    """
+    def __init__(self, source: BlobSource, advance: Advance) -> None:
+        self._source = source
+        self._advance = advance
+
+    def place(self, order: PlaceEntries, directories: Sequence[int]) -> EntriesPlaced:
+        """Restore the entries of an order; what goes wrong with one is in the answer."""
+        return _Placing(self._source, self._advance, order, directories).run()
+
+
+class _EnoughError(Exception):
+    """An entry failed, and the caller does not want to go on."""
+
+
+@dataclass(slots=True)
+class _Found:
+    troubles: list[Trouble] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
+
+
+class _Placing:
+    """One order at work."""
 
     def __init__(
         self,
-        chain: DirectoryChain,
         source: BlobSource,
-        *,
-        tally: Tally,
-        note: Callable[[bytes, ProblemKind, str], None],
-        replace_directories: bool,
+        advance: Advance,
+        order: PlaceEntries,
+        directories: Sequence[int],
     ) -> None:
-        self._chain = chain
-        self._tally = tally
-        self._note = note
-        self._replace_directories = replace_directories
-        self._places: dict[Identity, _Place] = {}  # by device and inode in the version
-        self._claimed: set[Identity] = set()  # on this disk
-        self.writer = FileWriter(source, tally.advance)
-        self.temporary = b""
+        self._source = source
+        self._advance = advance
+        self._order = order
+        self._directories = directories
+        self._writer = ChunkWriter(source, self._advance_bytes)
+        self._wanted: dict[bytes, list[tuple[_File, Chunk]]] = {}
+        self._open: set[_File] = set()
+        self._found = _Found()
 
-    def place(self, directory: int, node: Node) -> None:
-        """Restore a file, link, FIFO, socket or device.
+    def run(self) -> EntriesPlaced:
+        with suppress(_EnoughError):
+            try:
+                for number, part in enumerate(self._order.parts):
+                    for stored in part.entries:
+                        self._begin(number, part, stored)
+                self._write_wanted()
+            finally:
+                for file in tuple(self._open):
+                    self._drop(file)
+        return EntriesPlaced(
+            files=0,
+            bytes_done=0,
+            bytes_written=self._writer.bytes_written,
+            bytes_unchanged=self._writer.bytes_unchanged,
+            troubles=tuple(self._found.troubles),
+            placed=tuple(self._found.placed),
+        )
 
-        Raises:
-            DamagedError: its content does not verify; what had the name before is untouched.
-            OSError: the system refuses it.
-        """
-        if node.links > 1 and self._link(directory, node):
-            self._tally.count_file(node.size_bytes)
+    def _advance_bytes(self, length: int) -> None:
+        self._advance(0, length)
+
+    def _begin(self, number: int, part: Part, stored: bytes) -> None:
+        """Restore an entry, or as much of it as needs no blobs."""
+        node = decode_node(stored)
+        try:
+            if node.kind != "file":
+                self._special(number, part, node)
+                self._advance(1, 0)
+            elif part.is_new or not self._is_kept(number, part, node):
+                self._begin_new(_File(number, node, len(node.content or ())))
+        except (DamagedError, OSError) as error:
+            self._fail(number, node.name, error)
+
+    def _begin_new(self, file: _File, older: int | None = None) -> None:
+        """Want the blobs of a file; an empty one is complete at once."""
+        node = file.node
+        content = node.content or ()
+        if older is None and len(content) == 1:
+            chunk = Chunk(0, node.size_bytes, content[0])
+            self._wanted.setdefault(chunk.blob_id, []).append((file, chunk))
             return
-        if node.kind == "file":
-            self._file(directory, node)
-        else:
-            self._special(directory, node)
-        self._tally.count_file()
-
-    def _file(self, directory: int, node: Node) -> None:
-        older = _open_older(directory, node.name)
-        try:
-            if older is not None and self._is_in_place(older, node):
-                self._apply(older, node)
-                self._remember(older, node)
+        chunks = self._writer.whole(content, node.size_bytes)
+        if older is not None or not chunks:
+            self._open_new(file)
+        for chunk in chunks:
+            if older is not None and self._writer.write_known(file.descriptor, chunk, older):
+                file.chunks_left -= 1
             else:
-                self._write(directory, node, older)
-        finally:
-            if older is not None:
-                os.close(older)
+                self._wanted.setdefault(chunk.blob_id, []).append((file, chunk))
+        if not file.chunks_left:
+            self._complete(file)
 
-    def _write(self, directory: int, node: Node, older: int | None) -> None:
-        descriptor = open_private(self.temporary, directory)
-        try:
-            self.writer.write(descriptor, node, older)
-            self._apply(descriptor, node)
-            self._rename(directory, node.name)
-            self._remember(descriptor, node)
-        finally:
-            os.close(descriptor)
+    def _write_wanted(self) -> None:
+        for blob_id, data in self._source.read_blobs(self._wanted):
+            for file, chunk in self._wanted[blob_id]:
+                if file.chunks_left <= 0:  # it has failed
+                    continue
+                try:
+                    if isinstance(data, DamagedError):
+                        raise data
+                    self._write(file, chunk, data)
+                except (DamagedError, OSError) as error:
+                    self._drop(file)
+                    self._fail(file.part, file.node.name, error)
 
-    def _special(self, directory: int, node: Node) -> None:
-        with suppress(OSError), pinned(node.name, directory) as present:
-            if self._may_stay(present, node) and _is_special(present, node):
-                self._apply(path_of(present), node)
-                self._remember(present, node)
-                return
-        remove_entry(self.temporary, directory)
-        self._make(directory, node)
-        with pinned(self.temporary, directory) as made:
-            if not _is_special(made, node):
-                raise stale(node.name)
-            self._apply(path_of(made), node)
-            self._rename(directory, node.name)
-            self._remember(made, node)
-
-    def _make(self, directory: int, node: Node) -> None:
-        if node.kind == "symlink":
-            if not node.linktarget or b"\0" in node.linktarget:
-                raise DamagedError("the link has no possible target", why=repr(node.linktarget))
-            os.symlink(node.linktarget, self.temporary, dir_fd=directory)
-        else:
-            mode = _TYPES[node.kind] | stat.S_IRUSR | stat.S_IWUSR
-            os.mknod(self.temporary, mode, node.device, dir_fd=directory)
-
-    def _apply(self, target: Target, node: Node) -> None:
-        """Give an entry its metadata; what fails is noted, the content counts more."""
-        for failure in apply_metadata(target, node):
-            self._note(node.name, "attribute", failure)
-
-    def _rename(self, directory: int, name: bytes) -> None:
-        """Give what was made its name; an empty directory there goes, a full one if allowed."""
-        try:
-            os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-        except IsADirectoryError:
-            if self._replace_directories:
-                remove_tree(name, directory)
-            else:
-                os.rmdir(name, dir_fd=directory)
-            os.rename(self.temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-
-    def _is_in_place(self, descriptor: int, node: Node) -> bool:
-        return self._may_stay(descriptor, node) and self.writer.is_content(descriptor, node)
-
-    def _may_stay(self, descriptor: int, node: Node) -> bool:
-        """Whether an existing object can be this node: not if it has names that do not belong."""
-        status = os.fstat(descriptor)
-        if status.st_nlink == 1:
-            return True
-        return node.links > 1 and identity(status) not in self._claimed
-
-    def _remember(self, descriptor: int, node: Node) -> None:
-        """Keep where the first name of an object is, for its other names."""
-        if node.links > 1 and node.inode:
-            status = os.fstat(descriptor)
-            self._claimed.add(identity(status))
-            self._places[node.device_id, node.inode] = _Place(
-                self._chain.names(), node.name, identity(status), node.links - 1
+    def _write(self, file: _File, chunk: Chunk, data: bytes) -> None:
+        if len(data) != chunk.end - chunk.start:
+            raise DamagedError(
+                "the size of the file does not agree with its chunks",
+                why=f"the tree says {file.node.size_bytes} bytes, the chunks have {len(data)}",
             )
+        if file.descriptor < 0:
+            self._open_new(file)
+        self._writer.write(file.descriptor, chunk, data)
+        file.chunks_left -= 1
+        if not file.chunks_left:
+            self._complete(file)
 
-    def _link(self, directory: int, node: Node) -> bool:
-        """Make a further name of an object; where that is impossible it becomes a copy."""
-        place = self._places.get((node.device_id, node.inode))
-        if place is None:
+    def _open_new(self, file: _File) -> None:
+        directory = self._directories[file.part]
+        unnamed = open_unnamed(directory)
+        if unnamed is None:
+            temporary = temporary_name_of(file.node.name, self._order.parts[file.part].taken)
+            remove_entry(temporary, directory)
+            file.descriptor, file.temporary = open_private(temporary, directory), temporary
+        else:
+            file.descriptor = unnamed
+        self._open.add(file)
+
+    def _complete(self, file: _File) -> None:
+        """Give a file of which all chunks are written its size, metadata and name."""
+        number, node, descriptor = file.part, file.node, file.descriptor
+        directory = self._directories[number]
+        status = os.fstat(descriptor)
+        if status.st_size != node.size_bytes:  # it ends with a hole
+            os.ftruncate(descriptor, node.size_bytes)
+        if not _dress_plainly(descriptor, node, status):
+            self._apply(number, descriptor, node)
+        replace = self._order.replace_directories
+        if file.temporary is not None:
+            rename_over(file.temporary, node.name, directory, replace_directories=replace)
+            file.temporary = None
+        else:
+            temporary = self._temporary(number)
+            name_file(descriptor, node.name, directory, temporary, replace_directories=replace)
+        self._remember(number, descriptor, node)
+        self._drop(file)
+        self._advance(1, 0)
+
+    def _drop(self, file: _File) -> None:
+        """Let go of a file, complete or not."""
+        file.chunks_left = 0
+        if file not in self._open:
+            return
+        self._open.remove(file)
+        os.close(file.descriptor)
+        if file.temporary is not None:
+            with suppress(OSError):
+                remove_entry(file.temporary, self._directories[file.part])
+
+    def _is_kept(self, number: int, part: Part, node: Node) -> bool:
+        """Look at what has the name of a file; return whether nothing is left to do."""
+        older = open_older(self._directories[number], node.name)
+        if older is None:
             return False
         try:
-            self._make_link(directory, node.name, place)
-        except OSError as error:
-            self._note(node.name, "attribute", f"hard link became a copy: {error.strerror}")
+            if self._is_in_place(older, part, node):
+                self._apply(number, older, node)
+                self._remember(number, older, node)
+                self._advance(1, 0)
+                return True
+            content = node.content or ()
+            if len(content) < 2:  # what can match of one chunk did not
+                return False
+            self._begin_new(_File(number, node, len(content)), older)
+            return True
+        finally:
+            os.close(older)
+
+    def _is_in_place(self, older: int, part: Part, node: Node) -> bool:
+        status = os.fstat(older)
+        if status.st_size != node.size_bytes or not _may_stay(status, part, node):
             return False
-        place.names_left -= 1
-        if not place.names_left:
-            del self._places[node.device_id, node.inode]
+        chunks = self._writer.whole(node.content or (), node.size_bytes)
+        if not all(self._writer.matching(older, chunks)):
+            return False
+        self._writer.keep(chunks)
         return True
 
-    def _make_link(self, directory: int, name: bytes, place: _Place) -> None:
-        above = self._chain.open_below_root(place.directories)
-        try:
-            with pinned(place.name, above) as first:
-                if identity(os.fstat(first)) != place.identity:
-                    raise stale(name)
-                if _identity_of(name, directory) == place.identity:
-                    return  # renaming one name of an object over another would do nothing
-                remove_entry(self.temporary, directory)
-                os.link(path_of(first), self.temporary, dst_dir_fd=directory)
-                self._rename(directory, name)
-        finally:
-            os.close(above)
+    def _special(self, number: int, part: Part, node: Node) -> None:
+        """Restore a link, FIFO, socket or device."""
+        directory = self._directories[number]
+        if not part.is_new:
+            with suppress(OSError), pinned(node.name, directory) as present:
+                if _may_stay(os.fstat(present), part, node) and _is_special(present, node):
+                    self._apply(number, path_of(present), node)
+                    self._remember(number, present, node)
+                    return
+        temporary = self._temporary(number)
+        remove_entry(temporary, directory)
+        _make(temporary, directory, node)
+        with pinned(temporary, directory) as made:
+            if not _is_special(made, node):
+                raise stale(node.name)
+            self._apply(number, path_of(made), node)
+            replace = self._order.replace_directories
+            rename_over(temporary, node.name, directory, replace_directories=replace)
+            self._remember(number, made, node)
+
+    def _temporary(self, number: int) -> bytes:
+        part = self._order.parts[number]
+        return temporary_name(part.taken, part.slot)
+
+    def _apply(self, number: int, target: Target, node: Node) -> None:
+        """Give an entry its metadata; what fails is noted, the content counts more."""
+        for failure in apply_metadata(target, node):
+            self._found.troubles.append(Trouble(number, node.name, "attribute", failure))
+
+    def _remember(self, number: int, descriptor: int, node: Node) -> None:
+        if node.links > 1 and node.inode:
+            found = identity(os.fstat(descriptor))
+            self._found.placed.append(Placed(number, node.name, found))
+
+    def _fail(self, number: int, name: bytes, error: DamagedError | OSError) -> None:
+        if isinstance(error, OSError):
+            detail = error.strerror or str(error)
+            trouble = Trouble(number, name, "failed", detail, error.errno or 0)
+        else:
+            trouble = Trouble(number, name, "damaged", str(error))
+        self._found.troubles.append(trouble)
+        if not self._order.keep_going:
+            raise _EnoughError
 
 
-def _open_older(directory: int, name: bytes) -> int | None:
+def _dress_plainly(descriptor: int, node: Node, status: os.stat_result) -> bool:
+    """Give a file that was just made its metadata in the usual case; False if it is another."""
+    if (
+        (status.st_uid, status.st_gid) != (node.uid, node.gid)
+        or status.st_mode != _PRIVATE_FILE
+        or node.extended_attributes
+        or _has_attributes(descriptor)
+    ):
+        return False
+    os.fchmod(descriptor, node.mode)
+    os.utime(descriptor, ns=(node.atime_ns, node.mtime_ns))
+    return True
+
+
+def _has_attributes(descriptor: int) -> bool:
+    try:
+        return bool(os.listxattr(descriptor))
+    except OSError:
+        return True  # to be looked at more closely
+
+
+def open_older(directory: int, name: bytes) -> int | None:
     """Open the regular file that has a name now, if there is one."""
     try:
         return open_file(name, directory)
@@ -205,11 +315,19 @@ def _open_older(directory: int, name: bytes) -> int | None:
         return None
 
 
-def _identity_of(name: bytes, directory: int) -> Identity | None:
-    try:
-        return identity(os.stat(name, dir_fd=directory, follow_symlinks=False))
-    except FileNotFoundError:
-        return None
+def _may_stay(status: os.stat_result, part: Part, node: Node) -> bool:
+    """Whether an existing object can be this node: not if it has names that do not belong."""
+    return status.st_nlink == 1 or (node.links > 1 and node.name not in part.strangers)
+
+
+def _make(name: bytes, directory: int, node: Node) -> None:
+    if node.kind == "symlink":
+        if not node.linktarget or b"\0" in node.linktarget:
+            raise DamagedError("the link has no possible target", why=repr(node.linktarget))
+        os.symlink(node.linktarget, name, dir_fd=directory)
+    else:
+        mode = _TYPES[node.kind] | stat.S_IRUSR | stat.S_IWUSR
+        os.mknod(name, mode, node.device, dir_fd=directory)
 
 
 def _is_special(descriptor: int, node: Node) -> bool:

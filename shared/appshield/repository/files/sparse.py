@@ -5,6 +5,7 @@ in chunks like any other, so that every reader sees the right content. We do not
 make them again wherever whole blocks are zero.
 """
 
+import ctypes
 import errno
 import os
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ HOLE_FLOOR_BYTES = 1 << 20
 
 BLOCK_BYTES = 4096
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
+
+_ZEROS_AT_ONCE = 1 << 20
+_KEEP_SIZE = 1
+_PUNCH_HOLE = 2
 
 
 class Segment(NamedTuple):
@@ -48,6 +53,26 @@ def segments(descriptor: int, status: os.stat_result) -> Iterator[Segment]:
 def is_hole(descriptor: int, start: int, end: int) -> bool:
     """Whether nothing is stored between two offsets."""
     return start < end <= _seek(descriptor, start, os.SEEK_DATA, end)
+
+
+def is_zero(data: bytes) -> bool:
+    """Whether there is nothing but zeros."""
+    return not (data[0] or data[-1] or data.strip(b"\0")) if data else True
+
+
+def make_hole(descriptor: int, start: int, end: int) -> None:
+    """Make a part of a file zeros that are not stored, or stored where that is not possible."""
+    if is_hole(descriptor, start, end):
+        return
+    fallocate = ctypes.CDLL(None, use_errno=True).fallocate64
+    offset, length = ctypes.c_int64(start), ctypes.c_int64(end - start)
+    if not fallocate(descriptor, _KEEP_SIZE | _PUNCH_HOLE, offset, length):
+        return
+    number = ctypes.get_errno()
+    if number not in {errno.EOPNOTSUPP, errno.ENOSYS}:
+        raise OSError(number, os.strerror(number))
+    for position in range(start, end, _ZEROS_AT_ONCE):
+        _write(descriptor, memoryview(bytes(min(_ZEROS_AT_ONCE, end - position))), position)
 
 
 def write_sparsely(descriptor: int, data: bytes, offset: int) -> None:

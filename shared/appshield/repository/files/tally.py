@@ -39,6 +39,11 @@ class Tally:
         self._tell()
         self.go_on()
 
+    def advance_both(self, files: int, length: int) -> None:
+        """Count entries that are done, and bytes of theirs or of others at work."""
+        self.files += files
+        self.advance(length)
+
     def count_file(self, length: int = 0) -> None:
         """Count an entry that is done, and bytes of it that were not counted before."""
         self.files += 1

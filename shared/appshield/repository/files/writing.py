@@ -1,27 +1,37 @@
-"""Writing the content of one regular file from its chunks, taking over what is there already.
+"""Writing the content of regular files from its chunks, taking over what is there already.
 
 Everything is checked by content, nothing by date: a chunk's id is the SHA-256 of its bytes, so
 bytes of an older file, or of an earlier attempt that was killed, are used where they verify.
+Chunks are written in the order in which the source gives them, each at its place.
 """
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from typing import NamedTuple
 
 from appshield.errors import DamagedError
 from appshield.repository.files.removing import remove_entry
-from appshield.repository.files.sparse import is_hole, write_sparsely
-from appshield.repository.nodes import BlobSource, Node
+from appshield.repository.files.sparse import is_hole, is_zero, make_hole, write_sparsely
+from appshield.repository.nodes import BlobSource
 
 _REMEMBERED_ZERO_CHUNKS = 1024
 _PRIVATE = 0o600
 
 
-class FileWriter:
-    """Writes regular files from a source of blobs and counts the bytes.
+class Chunk(NamedTuple):
+    """A part of a file, [start, end) in bytes, and the blob that it is."""
+
+    start: int
+    end: int
+    blob_id: bytes
+
+
+class ChunkWriter:
+    """Writes and compares chunks of regular files and counts the bytes.
 
     `advance` is told the bytes of each chunk that is in place; it may raise to stop.
     """
@@ -29,74 +39,105 @@ class FileWriter:
     def __init__(self, source: BlobSource, advance: Callable[[int], None]) -> None:
         self._source = source
         self._advance = advance
-        self._zero_chunks: dict[bytes, int] = {}  # chunks that turned out to be zeros: their size
+        self._zero_chunks: dict[bytes, None] = {}  # that turned out to be zeros
         self.bytes_written = 0
         self.bytes_unchanged = 0
 
-    def is_content(self, descriptor: int, node: Node) -> bool:
-        """Whether an open file holds exactly the content of a node."""
-        if os.fstat(descriptor).st_size != node.size_bytes:
-            return False
-        if self._matching_bytes(descriptor, node) != node.size_bytes:
-            return False
-        self.bytes_unchanged += node.size_bytes
-        self._advance(node.size_bytes)
-        return True
+    def chunks(self, content: Iterable[bytes], start: int = 0) -> list[Chunk]:
+        """Return where these blobs are in a file; DamagedError if one is unknown."""
+        chunks: list[Chunk] = []
+        for blob_id in content:
+            end = start + self._source.blob_size(blob_id)
+            chunks.append(Chunk(start, end, blob_id))
+            start = end
+        return chunks
 
-    def write(self, descriptor: int, node: Node, older: int | None) -> None:
-        """Give a private file, empty or from an earlier attempt, the content of a node.
-
-        Raises:
-            DamagedError: a chunk does not verify, or the chunks do not add up to the size.
-            OSError: it cannot be written.
-        """
-        done = self._matching_bytes(descriptor, node) if os.fstat(descriptor).st_size else 0
-        os.ftruncate(descriptor, done)
-        self.bytes_unchanged += done
-        offset = 0
-        for blob_id in node.content or ():
-            size = self._source.blob_size(blob_id) if offset < done else 0
-            if offset >= done:
-                size = self._write_chunk(descriptor, blob_id, offset, older)
-                self.bytes_written += size
-            offset += size
-            self._advance(size)
-        if offset != node.size_bytes:
+    def whole(self, content: Sequence[bytes], size_bytes: int) -> list[Chunk]:
+        """Return the chunks of a whole file; DamagedError if they do not add up to its size."""
+        chunks = self.chunks(content)
+        end = chunks[-1].end if chunks else 0
+        if end != size_bytes:
             raise DamagedError(
                 "the size of the file does not agree with its chunks",
-                why=f"the tree says {node.size_bytes} bytes, the chunks have {offset}",
+                why=f"the tree says {size_bytes} bytes, the chunks have {end}",
             )
-        os.ftruncate(descriptor, offset)
+        return chunks
 
-    def _write_chunk(self, descriptor: int, blob_id: bytes, offset: int, older: int | None) -> int:
-        """Write one chunk from the older file if it is there, else from the source."""
-        if blob_id in self._zero_chunks:
-            return self._zero_chunks[blob_id]
-        data = None if older is None else self._chunk_at(older, blob_id, offset)
-        if data is None:
-            data = self._source.read_blob(blob_id)
-        if data.lstrip(b"\0"):
-            write_sparsely(descriptor, data, offset)
-        elif len(self._zero_chunks) < _REMEMBERED_ZERO_CHUNKS:
-            self._zero_chunks[blob_id] = len(data)
-        return len(data)
-
-    def _chunk_at(self, descriptor: int, blob_id: bytes, offset: int) -> bytes | None:
-        """Return the bytes of a file at an offset if they are those of a chunk."""
-        data = os.pread(descriptor, self._source.blob_size(blob_id), offset)
-        return data if hashlib.sha256(data).digest() == blob_id else None
-
-    def _matching_bytes(self, descriptor: int, node: Node) -> int:
-        """Return how many bytes from the start of a file are those of the node's chunks."""
-        offset = 0
-        for blob_id in node.content or ():
-            end = offset + self._source.blob_size(blob_id)
-            is_zero = is_hole(descriptor, offset, end) and blob_id == _zero_chunk(end - offset)
-            if not is_zero and self._chunk_at(descriptor, blob_id, offset) is None:
-                break
-            offset = end
+    def matching(self, descriptor: int, chunks: Iterable[Chunk]) -> Iterator[bool]:
+        """Yield of each chunk whether an open file holds it."""
+        for chunk in chunks:
+            yield self._is_there(descriptor, chunk)
             self._advance(0)
-        return offset
+
+    def keep(self, chunks: Iterable[Chunk]) -> None:
+        """Count chunks that are in place already."""
+        for chunk in chunks:
+            self.bytes_unchanged += chunk.end - chunk.start
+            self._advance(chunk.end - chunk.start)
+
+    def write_all(self, descriptor: int, chunks: Sequence[Chunk], older: int | None) -> None:
+        """Give a part of a private file its chunks; what is there already is kept if it is right.
+
+        Raises:
+            DamagedError: a chunk does not verify.
+            OSError: it cannot be written.
+        """
+        wanted: dict[bytes, list[Chunk]] = {}
+        for chunk in self._unfinished(descriptor, chunks):
+            if not self.write_known(descriptor, chunk, older):
+                wanted.setdefault(chunk.blob_id, []).append(chunk)
+        for blob_id, data in self._source.read_blobs(wanted):
+            if isinstance(data, DamagedError):
+                raise data
+            for chunk in wanted[blob_id]:
+                self.write(descriptor, chunk, data)
+
+    def write_known(self, descriptor: int, chunk: Chunk, older: int | None) -> bool:
+        """Write a chunk that need not be fetched: zeros, or what the older file has there."""
+        if chunk.blob_id in self._zero_chunks:
+            self._count(chunk)
+            return True
+        data = None if older is None else self._read(older, chunk)
+        if data is None:
+            return False
+        self.write(descriptor, chunk, data)
+        return True
+
+    def write(self, descriptor: int, chunk: Chunk, data: bytes) -> None:
+        """Write a verified chunk where the file has nothing yet."""
+        if not is_zero(data):
+            write_sparsely(descriptor, data, chunk.start)
+        elif len(self._zero_chunks) < _REMEMBERED_ZERO_CHUNKS:
+            self._zero_chunks[chunk.blob_id] = None
+        self._count(chunk)
+
+    def _unfinished(self, descriptor: int, chunks: Sequence[Chunk]) -> Iterator[Chunk]:
+        """Yield the chunks that an earlier attempt did not write, their places emptied."""
+        if not chunks or is_hole(descriptor, chunks[0].start, chunks[-1].end):
+            yield from chunks
+            return
+        for chunk in chunks:
+            if is_hole(descriptor, chunk.start, chunk.end):
+                yield chunk
+            elif self._read(descriptor, chunk) is not None:
+                self.keep((chunk,))
+            else:
+                make_hole(descriptor, chunk.start, chunk.end)
+                yield chunk
+
+    def _count(self, chunk: Chunk) -> None:
+        self.bytes_written += chunk.end - chunk.start
+        self._advance(chunk.end - chunk.start)
+
+    def _is_there(self, descriptor: int, chunk: Chunk) -> bool:
+        if is_hole(descriptor, chunk.start, chunk.end):
+            return chunk.blob_id == _zero_chunk(chunk.end - chunk.start)
+        return self._read(descriptor, chunk) is not None
+
+    def _read(self, descriptor: int, chunk: Chunk) -> bytes | None:
+        """Return the bytes of a file at the place of a chunk if they are its own."""
+        data = os.pread(descriptor, chunk.end - chunk.start, chunk.start)
+        return data if hashlib.sha256(data).digest() == chunk.blob_id else None
 
 
 def open_private(name: bytes, directory: int) -> int:
@@ -115,6 +156,14 @@ def open_private(name: bytes, directory: int) -> int:
         os.close(descriptor)
     remove_entry(name, directory)
     return _create_private(name, directory)
+
+
+def open_unnamed(directory: int) -> int | None:
+    """Open a new private file that has no name yet; None where that is not possible."""
+    try:
+        return os.open(b".", os.O_RDWR | os.O_TMPFILE, _PRIVATE, dir_fd=directory)
+    except OSError:  # of the file system, or what is told again when the file gets a name
+        return None
 
 
 def _create_private(name: bytes, directory: int) -> int:
