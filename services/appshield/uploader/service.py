@@ -10,6 +10,7 @@ from appshield.contracts.maintenance import (
     CheckRepository,
     ForgetVersions,
     PinVersion,
+    PruneRepository,
 )
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
@@ -21,6 +22,7 @@ from appshield.uploader.committing import Committing
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.opening import Opening
 from appshield.uploader.pinning import Pinning
+from appshield.uploader.pruning import prune
 from appshield.uploader.settings import Settings
 from appshield.uploader.storing import Storing
 from appshield.vault.finding import ClusterVaults
@@ -58,6 +60,7 @@ def build(
             CommitBackup: Committing(bus=bus, custody=custody).commit,
             RebuildCatalog: Cataloguing(bus=bus, custody=custody).rebuild,
             ForgetVersions: patient(Forgetting(custody).forget),
+            PruneRepository: prune,
             CheckRepository: Checking(custody).check,
             PinVersion: Pinning(custody).pin,
         },
