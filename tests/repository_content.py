@@ -18,6 +18,7 @@ from appshield.repository import (
 )
 from appshield.repository.nodes import BlobSink
 from appshield.repository.packs import PACK_BYTES
+from appshield.repository.settings import PackSettings
 
 PASSWORD = "a password"
 
@@ -70,7 +71,7 @@ def writing(repository: Repository, *, pack_bytes: int = PACK_BYTES) -> Iterator
     """Open a writer under a lock of its own."""
     with (
         RepositoryLock.acquire(repository, owner="test", timing=SWIFT) as lock,
-        Writer(repository, lock, pack_bytes=pack_bytes) as writer,
+        Writer(repository, lock, settings=PackSettings(pack_bytes=pack_bytes)) as writer,
     ):
         yield writer
 
@@ -81,7 +82,7 @@ def back_up(
     """Do a whole backup as a worker does it, and return its tree."""
     repository = Repository.create(store, PASSWORD)
     with RepositoryLock.acquire(repository, owner="test", timing=SWIFT) as lock:
-        with Writer(repository, lock, pack_bytes=pack_bytes) as writer:
+        with Writer(repository, lock, settings=PackSettings(pack_bytes=pack_bytes)) as writer:
             tree = store_files(writer, files)
         repository.publish_snapshot(seal_snapshot(repository, document(tree, *tags)), lock=lock)
     return tree

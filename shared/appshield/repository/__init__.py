@@ -20,6 +20,7 @@ from appshield.repository.locks import (
 from appshield.repository.nodes import BlobSink, BlobSource, Node, NodeKind
 from appshield.repository.reader import Reader
 from appshield.repository.repository import Repository
+from appshield.repository.settings import PackSettings
 from appshield.repository.snapshots import (
     SealedSnapshot,
     SnapshotDocument,
@@ -40,6 +41,7 @@ __all__ = [
     "LockTiming",
     "Node",
     "NodeKind",
+    "PackSettings",
     "Reader",
     "Repository",
     "RepositoryLock",

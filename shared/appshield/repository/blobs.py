@@ -7,12 +7,13 @@ encoded blob is decoded again and compared before it counts: faulty memory must 
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final, Literal
 
-import msgspec
+import zstandard
 
 from appshield.errors import DamagedError
-from appshield.repository.compression import Compression
+from appshield.repository.compression import LEVEL, Compression
 from appshield.repository.crypto import SealingKey
 
 BlobKind = Literal["data", "tree"]
@@ -21,40 +22,48 @@ LARGEST_BLOB_BYTES: Final = 8 << 20
 """What restic's own chunker never exceeds."""
 
 
-class EncodedBlob(msgspec.Struct, frozen=True):
-    """What is stored of a blob; `compressed_from` is its plain size, 0 when stored as it is."""
-
-    sealed: bytearray
-    compressed_from: int
-
-
 def blob_id(plain: bytes | bytearray | memoryview) -> bytes:
     """Return what a blob of these plain bytes is called: 32 bytes."""
     return hashlib.sha256(plain).digest()
 
 
 class BlobCodec:
-    """Encodes and decodes the blobs of one repository; thread-safe."""
+    """Encodes and decodes the blobs of one repository; thread-safe.
 
-    def __init__(self, key: SealingKey, *, verify: bool = True) -> None:
-        self._key = key
+    Encoding has two steps, `pack` and `seal_into`, since sealing writes into the pack itself.
+    """
+
+    def __init__(self, key: SealingKey, *, verify: bool = True, level: int = LEVEL) -> None:
+        self.key = key
+        self.compression = Compression(level)
         self._verify = verify
-        self._compression = Compression()
 
-    def encode(self, identity: bytes, kind: BlobKind, plain: bytes | memoryview) -> EncodedBlob:
-        """Return the stored form of a blob.
+    def pack(self, kind: BlobKind, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
+        """Return what is to be sealed, and the plain size if that is compressed, 0 if not."""
+        packed = self.compression.compress(plain)
+        if kind == "tree" or len(packed) < len(plain):
+            return packed, len(plain)
+        return plain, 0
+
+    def seal_into(
+        self,
+        buffer: bytearray,
+        offset: int,
+        identity: bytes,
+        pieces: Iterable[bytes | memoryview],
+        *,
+        compressed_from: int,
+    ) -> int:
+        """Seal a packed blob into a buffer that has room; return how many bytes it takes.
 
         Raises:
-            DamagedError: what was encoded does not decode to the same bytes.
+            DamagedError: what was encoded does not decode to the bytes that the identity names.
         """
-        packed = self._compression.compress(plain)
-        if kind == "tree" or len(packed) < len(plain):
-            encoded = EncodedBlob(sealed=self._key.seal(packed), compressed_from=len(plain))
-        else:
-            encoded = EncodedBlob(sealed=self._key.seal(plain), compressed_from=0)
+        sealed_bytes = self.key.seal_into(pieces, buffer, offset)
         if self._verify:
-            self._prove(identity, encoded)
-        return encoded
+            with memoryview(buffer) as view, view[offset : offset + sealed_bytes] as sealed:
+                self._prove(identity, sealed, compressed_from)
+        return sealed_bytes
 
     def decode(
         self, identity: bytes, sealed: bytes | bytearray | memoryview, *, compressed_from: int
@@ -64,9 +73,9 @@ class BlobCodec:
         Raises:
             DamagedError: seal, compression or content are not what they should be.
         """
-        packed = self._key.open(sealed)
+        packed = self.key.open(sealed)
         plain = (
-            self._compression.decompress(packed, size_bytes=compressed_from)
+            self.compression.decompress(packed, size_bytes=compressed_from)
             if compressed_from
             else bytes(packed)
         )
@@ -74,12 +83,27 @@ class BlobCodec:
             raise DamagedError("the content does not match its name")
         return plain
 
-    def _prove(self, identity: bytes, encoded: EncodedBlob) -> None:
+    def _prove(self, identity: bytes, sealed: memoryview, compressed_from: int) -> None:
         try:
-            self.decode(identity, encoded.sealed, compressed_from=encoded.compressed_from)
+            if len(sealed) <= LARGEST_BLOB_BYTES:
+                self.decode(identity, sealed, compressed_from=compressed_from)
+            else:
+                self._decode_in_pieces(identity, sealed, compressed_from)
         except DamagedError as error:
             raise DamagedError(
                 f"blob {identity.hex()} changed while it was encoded",
                 why="memory or processor of this machine are faulty",
                 next_step="Nothing wrong was stored; run the backup on another node",
             ) from error
+
+    def _decode_in_pieces(self, identity: bytes, sealed: memoryview, compressed_from: int) -> None:
+        """Verify a blob without ever having all of it in memory."""
+        digest = hashlib.sha256()
+        frame = self.compression.unstream()
+        try:
+            for piece in self.key.open_in_pieces(sealed):
+                digest.update(frame.decompress(piece) if compressed_from else piece)
+        except zstandard.ZstdError as error:
+            raise DamagedError("compressed bytes cannot be read", why=str(error)) from error
+        if digest.digest() != identity:
+            raise DamagedError("the content does not match its name")

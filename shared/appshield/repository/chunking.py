@@ -6,6 +6,7 @@ tell which known file is stored. Readers accept any cuts; only deduplication dep
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -16,6 +17,9 @@ from appshield.repository.crypto import SealingKey
 SMALLEST_BYTES: Final = 256 << 10
 AVERAGE_BYTES: Final = 512 << 10
 LARGEST_BYTES: Final = 4 << 20
+
+WINDOW_BYTES: Final = 2 * LARGEST_BYTES
+READ_BYTES: Final = 1 << 20
 
 
 class Chunker:
@@ -30,34 +34,44 @@ class Chunker:
             normalized_chunking=2,
             seed=int.from_bytes(secret[:8], "big") >> 1,
         )
+        self._spare: deque[memoryview] = deque()
 
-    def chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
-        """Yield the chunks of a stream, none for an empty one.
+    def chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes | memoryview]:
+        """Yield the chunks of a stream, none for an empty one; each is valid until the next.
 
         `read(n)` returns up to `n` bytes, and `b""` at the end.
         """
         head = _read_fully(read, SMALLEST_BYTES + 1)
         if len(head) <= SMALLEST_BYTES:
-            # most files: no buffer of 8 MiB for them
+            # most files: no window for them
             if head:
                 yield head
             return
-        for chunk in self._cutter.cut_stream(_Stream(head, read)):
-            yield bytes(chunk.data)
+        window = self._spare.pop() if self._spare else memoryview(bytearray(WINDOW_BYTES))
+        yield from self._cut(window, head, read)
+        self._spare.append(window)
 
-
-class _Stream:
-    """What was read already, and then the rest."""
-
-    def __init__(self, head: bytes, read: Callable[[int], bytes]) -> None:
-        self._head = head
-        self._read = read
-
-    def read(self, size: int) -> bytes:
-        if self._head:
-            part, self._head = self._head[:size], self._head[size:]
-            return part
-        return self._read(size)
+    def _cut(
+        self, window: memoryview, head: bytes, read: Callable[[int], bytes]
+    ) -> Iterator[memoryview]:
+        """Slide the window over the stream. A cut holds if a largest chunk could be seen there."""
+        filled = len(head)
+        window[:filled] = head
+        ended = False
+        while not ended:
+            while filled < len(window) and not ended:
+                part = read(min(len(window) - filled, READ_BYTES))
+                window[filled : filled + len(part)] = part
+                filled += len(part)
+                ended = not part
+            end = 0
+            for chunk in self._cutter.cut_buf(window[:filled]):
+                if not ended and chunk.offset + LARGEST_BYTES > filled:
+                    break
+                yield chunk.data
+                end = chunk.offset + chunk.length
+            window[: filled - end] = window[end:filled]
+            filled -= end
 
 
 def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:

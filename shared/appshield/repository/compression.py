@@ -20,12 +20,22 @@ class Compression(threading.local):
     """Compresses and decompresses; safe to use from several threads, each with own contexts."""
 
     def __init__(self, level: int = LEVEL) -> None:
+        self._level = level
         self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=False)
         self._decompressor = zstandard.ZstdDecompressor()
 
     def compress(self, plain: bytes | bytearray | memoryview) -> bytes:
         """Return one zstd frame."""
         return self._compressor.compress(plain)
+
+    def stream(self) -> "zstandard.ZstdCompressionObj":
+        """Return what compresses piece by piece into one frame, beside all others."""
+        own = zstandard.ZstdCompressor(level=self._level, write_checksum=False)
+        return own.compressobj()
+
+    def unstream(self) -> "zstandard.ZstdDecompressionObj":
+        """Return what decompresses one frame piece by piece, beside all others."""
+        return zstandard.ZstdDecompressor().decompressobj()
 
     def decompress(self, frame: bytes | bytearray | memoryview, *, size_bytes: int) -> bytes:
         """Return the content of a frame, which must have exactly `size_bytes`."""

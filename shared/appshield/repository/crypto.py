@@ -8,8 +8,10 @@ use from several threads: each thread has its own cipher contexts, since making 
 sealing a small blob.
 """
 
+import os
 import secrets
 import threading
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -22,6 +24,9 @@ IV_BYTES: Final = 16
 MAC_BYTES: Final = 16
 SEAL_BYTES: Final = IV_BYTES + MAC_BYTES
 """What sealing adds to the plain bytes."""
+
+PIECE_BYTES: Final = 1 << 20
+"""How much is opened at once where a whole copy would cost too much memory."""
 
 NO_IV: Final = bytes(IV_BYTES)
 
@@ -56,14 +61,32 @@ class SealingKey:
 
     def seal(self, plain: bytes | bytearray | memoryview, *, iv: bytes | None = None) -> bytearray:
         """Return `plain` sealed; `iv` is given by tests alone, it must never repeat."""
-        iv = iv or secrets.token_bytes(IV_BYTES)
         sealed = bytearray(SEAL_BYTES + len(plain))
-        sealed[:IV_BYTES] = iv
-        # the cipher demands 15 bytes of room behind its output: the place of the MAC has 16
-        self._contexts.apply_ctr(iv, plain, memoryview(sealed)[IV_BYTES:])
-        end = IV_BYTES + len(plain)
-        sealed[end:] = Poly1305.generate_tag(self._mac_key(iv), memoryview(sealed)[IV_BYTES:end])
+        self.seal_into((plain,), sealed, 0, iv=iv)
         return sealed
+
+    def seal_into(
+        self,
+        pieces: Iterable[bytes | bytearray | memoryview],
+        buffer: bytearray,
+        offset: int,
+        *,
+        iv: bytes | None = None,
+    ) -> int:
+        """Seal the pieces as one into a buffer that has room; return how many bytes it takes."""
+        iv = iv or os.urandom(IV_BYTES)
+        start = position = offset + IV_BYTES
+        with memoryview(buffer) as view:
+            view[offset:start] = iv
+            self._contexts.start_ctr(iv)
+            for piece in pieces:
+                # the cipher demands 15 bytes of room behind its output: the place of the MAC has 16
+                end = position + len(piece)
+                self._contexts.apply_ctr(piece, view[position : end + MAC_BYTES])
+                position = end
+            mac = Poly1305.generate_tag(self._mac_key(iv), view[start:position])
+            view[position : position + MAC_BYTES] = mac
+        return position + MAC_BYTES - offset
 
     def open(self, sealed: bytes | bytearray | memoryview) -> memoryview:
         """Return the plain bytes.
@@ -71,6 +94,31 @@ class SealingKey:
         Raises:
             BrokenSealError: another key sealed it, or it was changed or cut off.
         """
+        iv, body = self._verified(sealed)
+        plain = bytearray(len(body) + MAC_BYTES)
+        self._contexts.start_ctr(iv)
+        self._contexts.apply_ctr(body, memoryview(plain))
+        return memoryview(plain)[: len(body)]
+
+    def open_in_pieces(self, sealed: bytes | bytearray | memoryview) -> Iterator[memoryview]:
+        """Yield the plain bytes piece by piece, each valid until the next one is asked for.
+
+        The seal of all of it is verified before the first. Nothing else may be sealed or opened by
+        this thread meanwhile.
+
+        Raises:
+            BrokenSealError: see `open`.
+        """
+        iv, body = self._verified(sealed)
+        self._contexts.start_ctr(iv)
+        piece = self._contexts.piece
+        for start in range(0, len(body), PIECE_BYTES):
+            part = body[start : start + PIECE_BYTES]
+            self._contexts.apply_ctr(part, piece)
+            yield piece[: len(part)]
+
+    def _verified(self, sealed: bytes | bytearray | memoryview) -> tuple[bytes, memoryview]:
+        """Return the initialization vector and the encrypted bytes; the seal has been verified."""
         view = memoryview(sealed)
         if len(view) < SEAL_BYTES:
             raise BrokenSealError("sealed bytes are too short", why=f"{len(view)} bytes")
@@ -81,9 +129,7 @@ class SealingKey:
             Poly1305.verify_tag(self._mac_key(iv), body, mac)
         except InvalidSignature as error:
             raise BrokenSealError("the seal does not verify") from error
-        plain = bytearray(len(body) + MAC_BYTES)
-        self._contexts.apply_ctr(iv, body, memoryview(plain))
-        return memoryview(plain)[: len(body)]
+        return iv, body
 
     def _mac_key(self, iv: bytes) -> bytes:
         return self.mac_r + self._contexts.encrypt_block(iv)
@@ -99,11 +145,19 @@ class _Contexts(threading.local):
             algorithms.AES(mac_k),
             modes.ECB(),  # noqa: S305
         ).encryptor()
+        self._piece: memoryview | None = None
 
-    def apply_ctr(
-        self, iv: bytes, data: bytes | bytearray | memoryview, output: memoryview
-    ) -> None:
+    @property
+    def piece(self) -> memoryview:
+        """A buffer for one piece, kept for the next time."""
+        if self._piece is None:
+            self._piece = memoryview(bytearray(PIECE_BYTES + MAC_BYTES))
+        return self._piece
+
+    def start_ctr(self, iv: bytes) -> None:
         self._ctr.reset_nonce(iv)
+
+    def apply_ctr(self, data: bytes | bytearray | memoryview, output: memoryview) -> None:
         self._ctr.update_into(data, output)
 
     def encrypt_block(self, block: bytes) -> bytes:

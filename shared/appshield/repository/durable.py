@@ -9,9 +9,9 @@ import threading
 from typing import Final
 
 from appshield.errors import AppShieldError
-from appshield.repository.index import index_document
+from appshield.repository.index_documents import index_document
 from appshield.repository.locks import RepositoryLock
-from appshield.repository.packs import FinishedPack, PackEntry
+from appshield.repository.packs import StoredPack, decode_header
 from appshield.repository.pool import Failure
 from appshield.repository.repository import Repository
 
@@ -40,12 +40,12 @@ class DurablePacks:
         self._longest_s = longest_s
         self._changing = threading.Lock()
         self._writing = threading.Lock()
-        self._packs: list[tuple[str, tuple[PackEntry, ...]]] = []
+        self._packs: list[StoredPack] = []
         self._blobs = 0
         self._bytes = 0
         self._timer: threading.Timer | None = None
 
-    def add(self, pack: FinishedPack) -> None:
+    def add(self, pack: StoredPack) -> None:
         """Take a pack whose upload has ended; writes the index when it is time.
 
         Raises:
@@ -53,9 +53,9 @@ class DurablePacks:
             AppShieldError: what the store raises.
         """
         with self._changing:
-            self._packs.append((pack.pack_id, pack.entries))
-            self._blobs += len(pack.entries)
-            self._bytes += len(pack.stored)
+            self._packs.append(pack)
+            self._blobs += pack.blobs
+            self._bytes += pack.size_bytes
             due = self._blobs >= MOST_BLOBS or self._bytes >= MOST_BYTES
             if self._timer is None:
                 self._timer = threading.Timer(self._longest_s, self._write_when_late)
@@ -71,21 +71,21 @@ class DurablePacks:
             if not packs:
                 return
             try:
-                file = self._repository.sealed_files.seal(index_document(packs))
+                named = ((pack.pack_id, decode_header(pack.header)) for pack in packs)
+                file = self._repository.sealed_files.seal(index_document(named))
                 self._lock.ensure_held()
                 self._repository.sealed_files.put("index", file)
             except AppShieldError:
                 with self._changing:
                     self._packs = packs + self._packs
                 raise
-            for pack_id, entries in packs:
-                self._repository.index.add(pack_id, entries)
+            self._repository.forget_index()
 
     def close(self) -> None:
         """Stop the timer and index what is left, if that is still possible."""
         self._write_when_late()
 
-    def _take(self) -> list[tuple[str, tuple[PackEntry, ...]]]:
+    def _take(self) -> list[StoredPack]:
         with self._changing:
             packs, self._packs = self._packs, []
             self._blobs = self._bytes = 0

@@ -205,6 +205,12 @@ class RepositoryLock:
         if age_s > self._timing.lost_after_s:
             raise LockLostError(f"it could not be renewed for {age_s:.0f} s")
 
+    def fresh_for_s(self) -> float:
+        """Return for how long `ensure_fresh` would go on to agree without a renewal; 0 if lost."""
+        if self._lost is not None:
+            return 0.0
+        return max(0.0, self._timing.lost_after_s - _age_s(self._renewed))
+
     def ensure_held(self) -> None:
         """Read the own lock again; call it before each index and snapshot is written.
 

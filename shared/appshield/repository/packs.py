@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from appshield.errors import DamagedError
-from appshield.repository.blobs import BlobKind, EncodedBlob
+from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind
 from appshield.repository.crypto import SEAL_BYTES, SealingKey
 from appshield.repository.layout import file_id
 
@@ -21,6 +21,9 @@ PACK_BYTES: Final = 16 << 20
 
 MOST_BLOBS: Final = 200_000
 """Half of what fits the largest header that restic reads (16 MiB)."""
+
+ROOM_BYTES: Final = LARGEST_BLOB_BYTES + (1 << 20)
+"""Room of a buffer for what comes last: a chunk that fills the pack, and the header."""
 
 _STORED: Final = struct.Struct("<BI32s")
 _COMPRESSED: Final = struct.Struct("<BII32s")
@@ -43,43 +46,66 @@ class PackEntry(msgspec.Struct, frozen=True):
 
 
 class FinishedPack(msgspec.Struct, frozen=True):
-    """A pack that is ready to be stored."""
+    """A pack that is ready to be stored; `header` lists its blobs, as `decode_header` reads it."""
 
     pack_id: str
-    stored: bytearray
-    entries: tuple[PackEntry, ...]
+    stored: memoryview
+    header: bytes
+    blobs: int
+
+
+class StoredPack(msgspec.Struct, frozen=True, tag=True):
+    """A pack that is durable and in no index yet; `header` lists its blobs."""
+
+    pack_id: str
+    size_bytes: int
+    header: bytes
+    blobs: int
 
 
 class PackBuilder:
-    """A pack under construction; belongs to one thread at a time. `body` grows by whole blobs."""
+    """A pack under construction; belongs to one thread at a time.
 
-    def __init__(self, kind: BlobKind, *, full_bytes: int = PACK_BYTES) -> None:
+    Blobs are sealed into `buffer`, which may be one that another pack has left.
+    """
+
+    def __init__(
+        self, kind: BlobKind, *, full_bytes: int = PACK_BYTES, buffer: bytearray | None = None
+    ) -> None:
         self.kind: BlobKind = kind
         self._full_bytes = full_bytes
-        self.body = bytearray()
-        self.entries: list[PackEntry] = []
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the blobs so far."""
-        return len(self.body)
+        # what is never touched of it costs no memory
+        self.buffer = bytearray(full_bytes + ROOM_BYTES) if buffer is None else buffer
+        self.size_bytes = 0
+        self.blobs = 0
+        self.header = bytearray()
+        """Lists the blobs, as `decode_header` reads it."""
 
     @property
     def is_full(self) -> bool:
         """Whether it is time to finish."""
-        return len(self.body) >= self._full_bytes or len(self.entries) >= MOST_BLOBS
+        return self.size_bytes >= self._full_bytes or self.blobs >= MOST_BLOBS
 
-    def add(self, identity: bytes, blob: EncodedBlob) -> None:
-        """Append one blob."""
-        entry = PackEntry(
-            blob_id=identity,
-            kind=self.kind,
-            offset=len(self.body),
-            sealed_bytes=len(blob.sealed),
-            compressed_from=blob.compressed_from,
+    def add(
+        self,
+        codec: BlobCodec,
+        identity: bytes,
+        pieces: Sequence[bytes | memoryview],
+        *,
+        compressed_from: int,
+    ) -> None:
+        """Seal a packed blob (`BlobCodec.pack`) into this pack; raises as `BlobCodec.seal_into`."""
+        self._make_room(sum(map(len, pieces)) + SEAL_BYTES)
+        sealed_bytes = codec.seal_into(
+            self.buffer, self.size_bytes, identity, pieces, compressed_from=compressed_from
         )
-        self.entries.append(entry)
-        self.body += blob.sealed
+        number = 0 if self.kind == "data" else 1
+        if compressed_from:
+            self.header += _COMPRESSED.pack(number + 2, sealed_bytes, compressed_from, identity)
+        else:
+            self.header += _STORED.pack(number, sealed_bytes, identity)
+        self.size_bytes += sealed_bytes
+        self.blobs += 1
 
     def has_room_for(self, other: "PackBuilder") -> bool:
         """Tell whether all blobs of `other` may come in here too."""
@@ -87,20 +113,30 @@ class PackBuilder:
 
     def absorb(self, other: "PackBuilder") -> None:
         """Append all blobs of another pack of the same kind."""
-        shift = len(self.body)
-        self.entries += (
-            msgspec.structs.replace(entry, offset=entry.offset + shift) for entry in other.entries
-        )
-        self.body += other.body
+        self._make_room(other.size_bytes)
+        end = self.size_bytes + other.size_bytes
+        with memoryview(self.buffer) as ours, memoryview(other.buffer) as theirs:
+            ours[self.size_bytes : end] = theirs[: other.size_bytes]
+        self.size_bytes = end
+        self.blobs += other.blobs
+        self.header += other.header
 
     def finish(self, key: SealingKey) -> FinishedPack:
         """Append the header; the builder is used up."""
-        header = key.seal(encode_header(self.entries))
-        self.body += header
-        self.body += _LENGTH.pack(len(header))
+        self._make_room(len(self.header) + SEAL_BYTES + _LENGTH.size)
+        length = key.seal_into((self.header,), self.buffer, self.size_bytes)
+        end = self.size_bytes + length
+        _LENGTH.pack_into(self.buffer, end, length)
+        stored = memoryview(self.buffer)[: end + _LENGTH.size]
         return FinishedPack(
-            pack_id=file_id(self.body), stored=self.body, entries=tuple(self.entries)
+            pack_id=file_id(stored), stored=stored, header=bytes(self.header), blobs=self.blobs
         )
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Let the buffer grow where a blob is larger than any chunk, as large directories are."""
+        missing = self.size_bytes + size_bytes - len(self.buffer)
+        if missing > 0:
+            self.buffer.extend(bytes(missing))
 
 
 def pack_size_bytes(entries: Iterable[PackEntry]) -> int:
@@ -108,24 +144,8 @@ def pack_size_bytes(entries: Iterable[PackEntry]) -> int:
     return _LENGTH.size + SEAL_BYTES + sum(e.sealed_bytes + _header_bytes(e) for e in entries)
 
 
-def encode_header(entries: Sequence[PackEntry]) -> bytes:
-    """Return the plain header that lists these blobs."""
-    parts = []
-    for entry in entries:
-        number = 0 if entry.kind == "data" else 1
-        if entry.compressed_from:
-            parts.append(
-                _COMPRESSED.pack(
-                    number + 2, entry.sealed_bytes, entry.compressed_from, entry.blob_id
-                )
-            )
-        else:
-            parts.append(_STORED.pack(number, entry.sealed_bytes, entry.blob_id))
-    return b"".join(parts)
-
-
-def read_header(stored: bytes | bytearray, key: SealingKey) -> tuple[PackEntry, ...]:
-    """Return what the header of a whole pack lists.
+def read_header(stored: bytes | bytearray | memoryview, key: SealingKey) -> tuple[PackEntry, ...]:
+    """Return what the header of a pack lists, given the whole pack or enough of its end.
 
     Raises:
         DamagedError: there is no header that verifies.
@@ -136,10 +156,11 @@ def read_header(stored: bytes | bytearray, key: SealingKey) -> tuple[PackEntry, 
     start = len(stored) - _LENGTH.size - length
     if start < 0:
         raise DamagedError("the length of the header is impossible", why=f"{length} bytes")
-    return _decode_header(key.open(memoryview(stored)[start : -_LENGTH.size]))
+    return decode_header(key.open(memoryview(stored)[start : -_LENGTH.size]))
 
 
-def _decode_header(header: memoryview) -> tuple[PackEntry, ...]:
+def decode_header(header: bytes | memoryview) -> tuple[PackEntry, ...]:
+    """Return what a plain header lists; DamagedError if it cannot be read."""
     entries: list[PackEntry] = []
     offset = position = 0
     try:

@@ -93,6 +93,11 @@ class Repository:
             self._index = index
         return index
 
+    def forget_index(self) -> None:
+        """Let the next reader load the index anew, since it has grown."""
+        with self._loading:
+            self._index = None
+
     def read_index(self) -> Index:
         """Return the sum of all index files as they are now, and keep nothing."""
         return Index.of_documents(

@@ -267,13 +267,14 @@ KILLED = """
 import pathlib, sys
 sys.path += {path!r}
 from appshield.objectstore import FolderObjectStore
-from appshield.repository import Repository, RepositoryLock, Writer
+from appshield.repository import PackSettings, Repository, RepositoryLock, Writer
 from repository_content import PASSWORD, noise
 repository = Repository.open(FolderObjectStore(pathlib.Path(sys.argv[1])), PASSWORD)
 lock = RepositoryLock.acquire(
     repository, owner="killed", record=lambda lock_id: print(lock_id, flush=True)
 )
-writer = Writer(repository, lock, pack_bytes=1_000_000, index_every_s=0.2)
+settings = PackSettings(pack_bytes=1_000_000)
+writer = Writer(repository, lock, settings=settings, index_every_s=0.2)
 number = 0
 while True:
     writer.add_data(noise(100_000, number))

@@ -1,5 +1,7 @@
 """Streams are cut by their content, within limits, and lose nothing."""
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,6 +10,10 @@ from appshield.repository.crypto import SealingKey
 from repository_content import noise, stream
 
 CHUNKER = Chunker(SealingKey(encrypt=b"\1" * 32, mac_k=b"\2" * 16, mac_r=b"\3" * 16))
+
+
+def chunks_of(read: Callable[[int], bytes], chunker: Chunker = CHUNKER) -> list[bytes]:
+    return [bytes(chunk) for chunk in chunker.chunks(read)]
 
 
 @given(
@@ -23,11 +29,20 @@ def test_chunks_are_the_stream_however_it_is_read(size: int, seed: int, most: in
     """Short reads change no cut, and all cuts keep their limits."""
     data = noise(size, seed)
     read = stream(data)
-    chunks = list(CHUNKER.chunks(lambda wanted: read(min(wanted, most))))
+    chunks = chunks_of(lambda wanted: read(min(wanted, most)))
     assert b"".join(chunks) == data
-    assert chunks == list(CHUNKER.chunks(stream(data)))
+    assert chunks == chunks_of(stream(data))
     assert all(0 < len(chunk) <= LARGEST_BYTES for chunk in chunks)
     assert all(len(chunk) >= SMALLEST_BYTES for chunk in chunks[:-1])
+
+
+def test_a_long_stream_is_cut_as_if_it_were_seen_whole() -> None:
+    """Cuts do not depend on where the window stood."""
+    data = noise(30_000_000, 1)
+    whole = [len(chunk.data) for chunk in CHUNKER._cutter.cut_buf(data)]
+    assert whole == [len(chunk) for chunk in chunks_of(stream(data))]
+    pieces = stream(data)
+    assert whole == [len(chunk) for chunk in chunks_of(lambda size: pieces(min(size, 99_999)))]
 
 
 def test_equal_bytes_are_cut_at_the_largest_size() -> None:
@@ -40,8 +55,8 @@ def test_an_insertion_changes_few_chunks() -> None:
     """That is why content decides the cuts."""
     data = noise(20_000_000)
     changed = data[:7_000_000] + b"inserted" + data[7_000_000:]
-    before = set(CHUNKER.chunks(stream(data)))
-    after = list(CHUNKER.chunks(stream(changed)))
+    before = set(chunks_of(stream(data)))
+    after = chunks_of(stream(changed))
     assert len([chunk for chunk in after if chunk not in before]) <= 3
 
 
@@ -49,11 +64,13 @@ def test_another_repository_cuts_elsewhere() -> None:
     """The sizes of chunks do not tell which known file is stored."""
     data = noise(8_000_000)
     other = Chunker(SealingKey.random())
-    ours, theirs = (map(len, chunker.chunks(stream(data))) for chunker in (CHUNKER, other))
-    assert list(ours) != list(theirs)
+    ours, theirs = (
+        [len(chunk) for chunk in chunks_of(stream(data), of)] for of in (CHUNKER, other)
+    )
+    assert ours != theirs
 
 
 def test_a_small_stream_is_read_to_its_end_once() -> None:
     """The answer that means the end is not asked for twice: a pipe would block."""
     answers = iter([b"ab", b"c", b""])
-    assert list(CHUNKER.chunks(lambda _: next(answers))) == [b"abc"]
+    assert chunks_of(lambda _: next(answers)) == [b"abc"]

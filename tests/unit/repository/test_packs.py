@@ -1,20 +1,22 @@
 """Packs are laid out as the format demands, and describe themselves."""
 
 import hashlib
+import os
 import struct
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.errors import DamagedError
-from appshield.repository.blobs import BlobCodec, EncodedBlob, blob_id
+from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.crypto import SealingKey
 from appshield.repository.packs import (
     FinishedPack,
     PackBuilder,
     PackEntry,
-    encode_header,
+    decode_header,
     pack_size_bytes,
     read_header,
 )
@@ -23,22 +25,26 @@ KEY = SealingKey.random()
 CODEC = BlobCodec(KEY)
 
 
-def pack_of(*plains: bytes) -> FinishedPack:
-    builder = PackBuilder("data")
+def add(builder: PackBuilder, plain: bytes, codec: BlobCodec = CODEC) -> None:
+    packed, compressed_from = codec.pack(builder.kind, plain)
+    builder.add(codec, blob_id(plain), (packed,), compressed_from=compressed_from)
+
+
+def pack_of(*plains: bytes, kind: BlobKind = "data") -> FinishedPack:
+    builder = PackBuilder(kind)
     for plain in plains:
-        builder.add(blob_id(plain), CODEC.encode(blob_id(plain), "data", plain))
+        add(builder, plain)
     return builder.finish(KEY)
 
 
 def test_the_header_has_the_layout_of_the_format() -> None:
     """37 bytes for a raw blob, 41 for a compressed one, little endian."""
-    entries = [
-        PackEntry(b"\1" * 32, "data", 0, 0x1234, 0),
-        PackEntry(b"\2" * 32, "tree", 0x1234, 0x100, 0x200),
-    ]
-    assert encode_header(entries) == (
-        b"\0" + b"\x34\x12\0\0" + b"\1" * 32 + b"\3" + b"\0\1\0\0" + b"\0\2\0\0" + b"\2" * 32
-    )
+    raw = pack_of(b"\1").header
+    assert raw == b"\0" + (33).to_bytes(4, "little") + blob_id(b"\1")
+    zeros = bytes(0x200)
+    header = pack_of(zeros, kind="tree").header
+    (entry,) = decode_header(header)
+    assert header == b"\3" + struct.pack("<II", entry.sealed_bytes, 0x200) + blob_id(zeros)
 
 
 @given(plains=st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8, unique=True))
@@ -47,9 +53,10 @@ def test_a_pack_gives_back_its_blobs(plains: list[bytes]) -> None:
     pack = pack_of(*plains)
     stored = bytes(pack.stored)
     assert hashlib.sha256(stored).hexdigest() == pack.pack_id
-    assert pack_size_bytes(pack.entries) == len(stored)
     entries = read_header(stored, KEY)
-    assert entries == pack.entries
+    assert pack_size_bytes(entries) == len(stored)
+    assert entries == decode_header(pack.header)
+    assert len(entries) == pack.blobs
     assert plains == [
         CODEC.decode(
             entry.blob_id,
@@ -65,17 +72,48 @@ def test_packs_can_be_put_together() -> None:
     """The offsets of the second are shifted behind the first."""
     first, second = PackBuilder("data"), PackBuilder("data")
     for builder, plain in ((first, b"a" * 100), (second, b"b" * 100), (second, b"c" * 100)):
-        builder.add(blob_id(plain), CODEC.encode(blob_id(plain), "data", plain))
+        add(builder, plain)
     first.absorb(second)
     pack = first.finish(KEY)
-    assert read_header(pack.stored, KEY) == pack.entries
-    assert len(pack.entries) == 3
+    entries = read_header(pack.stored, KEY)
+    assert entries == decode_header(pack.header)
+    assert [decoded(pack, entry) for entry in entries] == [b"a" * 100, b"b" * 100, b"c" * 100]
+
+
+def decoded(pack: FinishedPack, entry: PackEntry) -> bytes:
+    sealed = pack.stored[entry.offset :][: entry.sealed_bytes]
+    return CODEC.decode(entry.blob_id, sealed, compressed_from=entry.compressed_from)
+
+
+def test_a_buffer_is_used_again_and_grows_for_a_large_directory() -> None:
+    """What another pack has left in it does not come through, however large a tree is."""
+    buffer = bytearray(b"\xff" * 1000)
+    large = os.urandom(LARGEST_BLOB_BYTES) + bytes(1 << 20)
+    builder = PackBuilder("tree", full_bytes=100, buffer=buffer)
+    add(builder, large)
+    pack = builder.finish(KEY)
+    (entry,) = read_header(pack.stored, KEY)
+    assert decoded(pack, entry) == large
+
+
+def test_a_large_directory_is_proved_in_pieces() -> None:
+    """Its pieces are sealed as one, and what does not decode to its name is refused."""
+    plain = os.urandom(LARGEST_BLOB_BYTES) + bytes(1 << 20)
+    packed, size = CODEC.pack("tree", plain)
+    pieces = (packed[:1000], packed[1000:])
+    builder = PackBuilder("tree")
+    builder.add(CODEC, blob_id(plain), pieces, compressed_from=size)
+    pack = builder.finish(KEY)
+    assert decoded(pack, read_header(pack.stored, KEY)[0]) == plain
+    for wrong in ((packed[:-1000],), (packed[:1000], b"\0", packed[1001:])):
+        with pytest.raises(DamagedError, match="changed while it was encoded"):
+            PackBuilder("tree").add(CODEC, blob_id(plain), wrong, compressed_from=size)
 
 
 def test_incompressible_data_is_stored_as_it_is() -> None:
     """And directories are compressed even if they grow: restic would repack others."""
-    assert CODEC.encode(blob_id(b"x"), "data", b"x").compressed_from == 0
-    assert CODEC.encode(blob_id(b"x"), "tree", b"x").compressed_from == 1
+    assert CODEC.pack("data", b"x") == (b"x", 0)
+    assert CODEC.pack("tree", b"x")[1] == 1
 
 
 @pytest.mark.parametrize("where", [0, 50, -1, -5, -40])
@@ -83,7 +121,7 @@ def test_a_changed_pack_does_not_pass(where: int) -> None:
     """Blob, header and length are each protected."""
     pack = pack_of(b"some data" * 10)
     pack.stored[where] ^= 1
-    (entry,) = pack.entries
+    (entry,) = decode_header(pack.header)
     with pytest.raises(DamagedError):
         CODEC.decode(
             read_header(pack.stored, KEY)[0].blob_id,
@@ -108,8 +146,14 @@ def test_a_header_of_unknown_entries_is_damage() -> None:
 
 def test_an_encoding_that_went_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faulty memory must not reach the bucket."""
-    monkeypatch.setattr(KEY, "seal", lambda plain: SealingKey.seal(KEY, bytes(plain) + b"!"))
+    real = KEY.seal_into
+
+    def flip(pieces: Iterable[bytes], buffer: bytearray, offset: int) -> int:
+        return real([b"!" + piece[1:] for piece in pieces], buffer, offset)
+
+    monkeypatch.setattr(KEY, "seal_into", flip)
     with pytest.raises(DamagedError, match="changed while it was encoded"):
-        CODEC.encode(blob_id(b"x"), "data", b"x")
-    unproved: EncodedBlob = BlobCodec(KEY, verify=False).encode(blob_id(b"x"), "data", b"x")
-    assert unproved.sealed
+        add(PackBuilder("data"), b"x")
+    unproved = PackBuilder("data")
+    add(unproved, b"x", BlobCodec(KEY, verify=False))
+    assert unproved.blobs == 1

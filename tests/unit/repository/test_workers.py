@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,15 @@ import pytest
 from appshield.errors import NotFoundError
 from appshield.objectstore import FolderAccess, MemoryObjectStore
 from appshield.repository.crypto import SealingKey
-from appshield.repository.workers import (
-    JobPool,
-    KeyParts,
-    LocalPool,
-    PackSettings,
-    WorkerContext,
-    WorkerDiedError,
-    WorkerPool,
-    WorkerSetup,
-)
-from appshield.repository.workers.failures import Failure
+from appshield.repository.settings import PackSettings
+from appshield.repository.workers import jobs
+from appshield.repository.workers.context import WorkerContext
+from appshield.repository.workers.failures import Failure, WorkerDiedError
 from appshield.repository.workers.jobs import Echo, Echoed
+from appshield.repository.workers.local import LocalPool
+from appshield.repository.workers.pool import WorkerPool
+from appshield.repository.workers.ports import JobPool
+from appshield.repository.workers.setup import KeyParts, WorkerSetup
 from file_trees import open_descriptors
 from waiting import wait_until
 
@@ -37,15 +35,10 @@ def setup_in(folder: Path) -> WorkerSetup:
 @pytest.fixture(params=["local", "processes"])
 def pool(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobPool]:
     if request.param == "local":
-        yield LocalPool(
-            WorkerContext(
-                store=MemoryObjectStore(),
-                key=KEY,
-                packs=PackSettings(),
-                emit=lambda _: None,
-                memory={},
-            )
+        context = WorkerContext(
+            store=MemoryObjectStore(), key=KEY, packs=PackSettings(), emit=lambda _: None, memory={}
         )
+        yield LocalPool(partial(jobs.run, context))
         return
     with WorkerPool(setup_in(tmp_path), workers=2) as pool:
         yield pool
@@ -166,7 +159,7 @@ def test_the_end_of_their_parent_is_one_clear_error(tmp_path: Path) -> None:
 CALLER = """
 import sys, time
 from pathlib import Path
-from appshield.repository.workers import WorkerPool
+from appshield.repository.workers.pool import WorkerPool
 from appshield.repository.workers.jobs import Echo
 from test_workers import setup_in
 pool = WorkerPool(setup_in(Path(sys.argv[1])), workers=2)

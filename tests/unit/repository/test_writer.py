@@ -23,6 +23,7 @@ from appshield.repository import (
 )
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, blob_id
 from appshield.repository.packs import read_header
+from appshield.repository.settings import PackSettings
 from failing_store import FailingStore, PausingStore, StoreLostError, copy_of, names_in
 from repository_content import (
     PASSWORD,
@@ -40,6 +41,8 @@ from waiting import wait_until
 
 PACK_BYTES = 300_000
 """Small packs, so that little data gives many of them."""
+
+SMALL_PACKS = PackSettings(pack_bytes=PACK_BYTES)
 
 
 @pytest.fixture
@@ -178,7 +181,7 @@ async def test_an_index_is_written_while_the_work_goes_on(store: MemoryObjectSto
     """A killed backup finds what it has stored; the wait for the next pack does not matter."""
     repository = Repository.create(store, PASSWORD)
     with RepositoryLock.acquire(repository, owner="x", timing=SWIFT) as lock:
-        writer = Writer(repository, lock, pack_bytes=PACK_BYTES, index_every_s=0.05)
+        writer = Writer(repository, lock, settings=SMALL_PACKS, index_every_s=0.05)
         ids = [writer.add_data(noise(60_000, number)) for number in range(30)]
         await wait_until(lambda: names_in(store, "index"), deadline_s=10, what="an index")
         found = Repository.open(copy_of(store), PASSWORD)
@@ -258,7 +261,7 @@ def test_a_failed_upload_is_raised_by_the_next_call(store: MemoryObjectStore, st
     Repository.create(store, PASSWORD)
     repository = Repository.open(FailingStore(store, 2), PASSWORD)  # the lock is the first write
     lock = RepositoryLock.acquire(repository, owner="x", timing=SWIFT)
-    writer = Writer(repository, lock, pack_bytes=10_000)
+    writer = Writer(repository, lock, settings=PackSettings(pack_bytes=10_000))
 
     def add_until_told() -> None:
         for number in range(1000):

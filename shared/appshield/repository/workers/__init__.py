@@ -1,23 +1,7 @@
 """Worker processes: jobs with descriptors go to them, replies come back, shared memory joins them.
 
-`WorkerPool` runs jobs in processes, `LocalPool` here; `jobs.py` lists what they can do.
+pool.py    `WorkerPool`, the processes as their owner sees them;  local.py  the same without any
+ports.py   `JobPool`, what both promise
+setup.py   what a worker knows from the start;  context.py  what its jobs find there
+jobs.py    the table of jobs: import it last, it knows everybody who has some
 """
-
-from appshield.repository.workers.context import Part, WorkerContext
-from appshield.repository.workers.failures import WorkerDiedError
-from appshield.repository.workers.local import LocalPool
-from appshield.repository.workers.pool import WorkerPool
-from appshield.repository.workers.ports import JobPool
-from appshield.repository.workers.setup import KeyParts, PackSettings, WorkerSetup
-
-__all__ = [
-    "JobPool",
-    "KeyParts",
-    "LocalPool",
-    "PackSettings",
-    "Part",
-    "WorkerContext",
-    "WorkerDiedError",
-    "WorkerPool",
-    "WorkerSetup",
-]

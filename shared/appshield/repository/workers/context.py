@@ -7,7 +7,8 @@ import msgspec
 
 from appshield.objectstore import ObjectStore, open_store
 from appshield.repository.crypto import SealingKey
-from appshield.repository.workers.setup import PackSettings, WorkerSetup
+from appshield.repository.settings import PackSettings
+from appshield.repository.workers.setup import WorkerSetup
 
 Emit = Callable[[msgspec.Struct], None]
 """Sends an event to whoever owns the pool, before the job's reply; from any thread."""

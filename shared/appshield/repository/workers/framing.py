@@ -19,6 +19,9 @@ MOST_DESCRIPTORS: Final = 64
 """Descriptors that one message may carry; the kernel's limit is 253."""
 RECEIVE_BYTES: Final = 256 << 10
 
+DONE, FAILED, EVENT = range(3)
+"""Kinds of messages from a worker; a job has kind 0."""
+
 
 class Frame(NamedTuple):
     """One message; what `number` and `kind` mean is up to the two sides."""

@@ -10,6 +10,14 @@ from typing import Any, Final, Union
 
 import msgspec
 
+from appshield.repository.files.orders import (
+    ChunksDone,
+    CompareChunks,
+    EntriesPlaced,
+    PlaceEntries,
+    WriteChunks,
+)
+from appshield.repository.restore_workers import do_order
 from appshield.repository.workers.context import WorkerContext
 
 Handler = Callable[[WorkerContext, Any, tuple[int, ...]], "msgspec.Struct | None"]
@@ -36,10 +44,13 @@ def echo(context: WorkerContext, job: Echo, _: tuple[int, ...]) -> Echoed:
 
 HANDLERS: Final[dict[type[msgspec.Struct], Handler]] = {
     Echo: echo,
+    PlaceEntries: do_order,
+    WriteChunks: do_order,
+    CompareChunks: do_order,
 }
 """What does each kind of job."""
 
-ANSWERS: Final[tuple[type[msgspec.Struct], ...]] = (Echoed,)
+ANSWERS: Final[tuple[type[msgspec.Struct], ...]] = (Echoed, EntriesPlaced, ChunksDone)
 """Replies and events, of all kinds."""
 
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -2,19 +2,23 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
-from appshield.repository.workers import jobs
-from appshield.repository.workers.context import WorkerContext
 from appshield.repository.workers.ports import Done
+
+Run = Callable[[msgspec.Struct, tuple[int, ...]], Any]
 
 
 class LocalPool:
-    """Does jobs in the caller's process, one after the other: for few jobs, and for tests."""
+    """Does jobs in the caller's process, one after the other: for few jobs, and for tests.
 
-    def __init__(self, context: WorkerContext, *, go_on: Callable[[], None] = lambda: None) -> None:
-        self._context = context
+    `run` does one with its descriptors: `partial(jobs.run, context)` is what a worker does.
+    """
+
+    def __init__(self, run: Run, *, go_on: Callable[[], None] = lambda: None) -> None:
+        self._run = run
         self._go_on = go_on
         self._waiting: deque[tuple[msgspec.Struct, tuple[int, ...], Done]] = deque()
         self._at_work = False
@@ -41,7 +45,7 @@ class LocalPool:
             while self._waiting:
                 self._go_on()
                 following, held, take = self._waiting.popleft()
-                take(jobs.run(self._context, following, held))
+                take(self._run(following, held))
         finally:
             self._at_work = False
 

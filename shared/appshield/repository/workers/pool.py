@@ -19,12 +19,10 @@ from typing import Any, Final, Self
 import msgspec
 
 from appshield.errors import AppShieldError
-from appshield.repository.workers import jobs
 from appshield.repository.workers.failures import Failure, WorkerDiedError
-from appshield.repository.workers.framing import Frame
+from appshield.repository.workers.framing import EVENT, FAILED, Frame
 from appshield.repository.workers.peers import END_S, Given, Parent, Peer, start_workers
 from appshield.repository.workers.ports import Done
-from appshield.repository.workers.serving import EVENT, FAILED
 from appshield.repository.workers.setup import WorkerSetup
 
 TICK_S: Final = 0.5
@@ -48,6 +46,11 @@ class WorkerPool:
         on_event: Callable[[Any], None] = lambda _: None,
         go_on: Callable[[], None] = lambda: None,
     ) -> None:
+        # imported here: the table knows everybody who has jobs, and they know the pool
+        from appshield.repository.workers import jobs
+
+        self._encode = jobs.encode
+        self._decode = jobs.decode_answer
         self._setup = setup
         self._workers = workers
         self._memory = dict(memory or {})
@@ -105,7 +108,7 @@ class WorkerPool:
         """See JobPool; from a callback it never waits."""
         self._check()
         self.start()
-        given = Given(jobs.encode(job), tuple(descriptors), done)
+        given = Given(self._encode(job), tuple(descriptors), done)
         (self._waiting if to is None else self._peers[to].waiting).append(given)
         self._hand_out()
         while not self._calling_back and self._has_waiting():
@@ -208,7 +211,7 @@ class WorkerPool:
             failure = msgspec.msgpack.decode(frame.body, type=Failure)
             self._failure = self._failure or failure.error()
             return
-        answer = jobs.decode_answer(frame.body)
+        answer = self._decode(frame.body)
         self._calling_back = True
         try:
             if frame.kind == EVENT:

@@ -11,11 +11,8 @@ from appshield.errors import AppShieldError
 from appshield.repository.workers import jobs
 from appshield.repository.workers.context import WorkerContext
 from appshield.repository.workers.failures import Failure
-from appshield.repository.workers.framing import Frame, FrameReader, send_whole
+from appshield.repository.workers.framing import DONE, EVENT, FAILED, Frame, FrameReader, send_whole
 from appshield.repository.workers.setup import WorkerSetup
-
-DONE, FAILED, EVENT = range(3)
-"""Kinds of messages from a worker; a job has kind 0."""
 
 
 def serve(

@@ -6,9 +6,8 @@ It holds secrets: it travels over a socket only, never on a command line, and sh
 import msgspec
 
 from appshield.objectstore import StoreAccess
-from appshield.repository.compression import LEVEL
 from appshield.repository.crypto import SealingKey
-from appshield.repository.packs import PACK_BYTES
+from appshield.repository.settings import PackSettings
 
 
 class KeyParts(msgspec.Struct, frozen=True):
@@ -29,19 +28,6 @@ class KeyParts(msgspec.Struct, frozen=True):
     def key(self) -> SealingKey:
         """Put the key together."""
         return SealingKey(encrypt=self.encrypt, mac_k=self.mac_k, mac_r=self.mac_r)
-
-
-class PackSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How blobs become packs.
-
-    `verify` decodes each blob again before it counts; `level` is zstd's; a pack is closed when it
-    has `pack_bytes`; a worker uploads with `upload_threads`.
-    """
-
-    verify: bool = True
-    level: int = LEVEL
-    pack_bytes: int = PACK_BYTES
-    upload_threads: int = 2
 
 
 class WorkerSetup(msgspec.Struct, frozen=True, kw_only=True):

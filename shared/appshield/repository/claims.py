@@ -1,0 +1,149 @@
+"""Which blobs are known: those of the index, and those that somebody claims to store in this run.
+
+Claims are in memory that processes share: a table of 128 bits of each blob's id, open addressing,
+that grows by segments, each four times as large as the one before, so that a small backup touches
+little of it. Nobody locks it. Two who claim one blob in the same instant may both be told to store
+it, which is legal; that a blob is taken for known which nobody stores cannot happen, since what is
+found are 128 bits of the very id.
+"""
+
+import mmap
+import os
+import struct
+from typing import Final, Protocol
+
+from appshield.repository.blobs import BlobKind
+
+KEY_BYTES: Final = 16
+FIRST_SLOTS: Final = 1 << 15
+GROWTH: Final = 4
+MOST_SEGMENTS: Final = 9
+"""Two thousand million blobs."""
+
+FULL: Final = 0.6
+"""Share of slots that are taken when the next segment is opened."""
+
+HEAD_BYTES: Final = 4096
+MOST_PROCESSES: Final = 256
+
+_EMPTY: Final = bytes(KEY_BYTES)
+_NUMBER: Final = struct.Struct("<Q")
+
+
+class KnownBlobs(Protocol):
+    """Knows which blobs need not be stored."""
+
+    def claim(self, kind: BlobKind, identity: bytes) -> bool:
+        """Tell whether the caller has to store a blob; whoever asks next need not."""
+        ...
+
+    def has(self, kind: BlobKind, identity: bytes) -> bool:
+        """Tell whether an index names a blob: it can be read."""
+        ...
+
+
+class Indexed(Protocol):
+    """An index, as far as claims need one."""
+
+    def has(self, kind: BlobKind, identity: bytes) -> bool:
+        """Tell whether a blob is stored."""
+        ...
+
+
+class Claims:
+    """The index and the claims of a run, as `KnownBlobs`; one thread at a time."""
+
+    def __init__(self, index: Indexed, table: "ClaimTable") -> None:
+        self._index = index
+        self._table = table
+
+    def has(self, kind: BlobKind, identity: bytes) -> bool:
+        """See KnownBlobs."""
+        return self._index.has(kind, identity)
+
+    def claim(self, kind: BlobKind, identity: bytes) -> bool:
+        """See KnownBlobs."""
+        if self._index.has(kind, identity):
+            return False
+        # a chunk may hold the very bytes of a directory: two blobs, told apart by half an id
+        return self._table.add(identity[:KEY_BYTES] if kind == "data" else identity[KEY_BYTES:])
+
+
+class ClaimTable:
+    """The shared table. `process` counts its own insertions, of which the sum tells the growth."""
+
+    def __init__(self, descriptor: int, *, process: int) -> None:
+        self._descriptor = os.dup(descriptor)
+        self._map = mmap.mmap(self._descriptor, HEAD_BYTES + KEY_BYTES * _start_of(MOST_SEGMENTS))
+        self._own_count = (1 + process % (MOST_PROCESSES - 1)) * _NUMBER.size
+        self._added = 0
+
+    @classmethod
+    def create(cls, *, process: int = 0) -> "ClaimTable":
+        """Make an empty table; what is not touched of it takes no memory."""
+        descriptor = os.memfd_create("claims")
+        try:
+            os.ftruncate(descriptor, HEAD_BYTES + KEY_BYTES * _start_of(MOST_SEGMENTS))
+            return cls(descriptor, process=process)
+        finally:
+            os.close(descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        """What another process opens the same table with."""
+        return self._descriptor
+
+    def close(self) -> None:
+        """Let go of the table."""
+        self._map.close()
+        os.close(self._descriptor)
+
+    def add(self, key: bytes) -> bool:
+        """Put a key of 16 bytes in; False if it was there."""
+        last = self._number(0)
+        start = int.from_bytes(key[:8], "little")
+        for segment in range(last):
+            if self._find(segment, start, key) is None:
+                return False
+        place = self._find(last, start, key)
+        if place is None:
+            # an empty key looks like an empty slot: always stored, which is legal
+            return key == _EMPTY
+        self._map[place : place + KEY_BYTES] = key
+        self._added += 1
+        if self._added % 64 == 0:
+            self._grow(last)
+        return True
+
+    def _find(self, segment: int, start: int, key: bytes) -> int | None:
+        """Return the place of the empty slot where a key belongs, None if the key is there."""
+        mask = FIRST_SLOTS * GROWTH**segment - 1
+        table = self._map
+        base = HEAD_BYTES + KEY_BYTES * _STARTS[segment]
+        while True:
+            place: int = base + KEY_BYTES * (start & mask)
+            slot: bytes = table[place : place + KEY_BYTES]
+            if slot == key:
+                return None
+            if slot == _EMPTY:
+                return place
+            start += 1
+
+    def _grow(self, last: int) -> None:
+        """Open the next segment when this one is full enough; several may do so at once."""
+        _NUMBER.pack_into(self._map, self._own_count, self._added)
+        total = sum(self._number(process * _NUMBER.size) for process in range(1, MOST_PROCESSES))
+        room = FULL * (_start_of(last + 1))
+        if total >= room and last + 1 < MOST_SEGMENTS:
+            _NUMBER.pack_into(self._map, 0, last + 1)
+
+    def _number(self, offset: int) -> int:
+        return int(_NUMBER.unpack_from(self._map, offset)[0])
+
+
+def _start_of(segment: int) -> int:
+    """Return how many slots are before a segment."""
+    return int(FIRST_SLOTS * (GROWTH**segment - 1) // (GROWTH - 1))
+
+
+_STARTS: Final = tuple(map(_start_of, range(MOST_SEGMENTS + 1)))

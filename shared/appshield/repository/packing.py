@@ -1,0 +1,250 @@
+"""Blobs into packs and packs into the store: what a writer and each of the workers do alike.
+
+    add_*  → hash, known already?  → compress, seal into an open pack, prove
+                                   → [upload threads: still allowed? put the pack] → report it
+
+At most a few chunks and packs are in memory; when the store is slow, `add_*` waits.
+"""
+
+import random
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from appshield.errors import InvalidInputError
+from appshield.objectstore import ObjectStore
+from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
+from appshield.repository.chunking import SMALLEST_BYTES, Chunker
+from appshield.repository.claims import KnownBlobs
+from appshield.repository.crypto import SealingKey
+from appshield.repository.layout import file_name
+from appshield.repository.nodes import Node
+from appshield.repository.packs import PackBuilder, StoredPack
+from appshield.repository.pool import BoundedPool, Failure
+from appshield.repository.settings import PackSettings
+from appshield.repository.tree_writing import TreeWriter
+from appshield.repository.trees import encode_tree
+from appshield.repository.workers.ports import JobPool
+
+
+class BytesRead(msgspec.Struct, frozen=True, tag=True):
+    """What a worker tells while it reads: so many plain bytes more."""
+
+    bytes_read: int
+
+
+_random: Final = random.SystemRandom()
+
+
+class PackingWriter:
+    """Stores blobs that are not known yet; a `BlobSink`.
+
+    `ensure_fresh` is asked before each upload and raises when nothing may be written any more;
+    `report` is told each durable pack, from the upload threads. With `encode_threads` it encodes
+    beside the caller and may be used from several threads, without from one. Chunks go to one of
+    `spread` open packs at random: the sizes of neighbours in a pack then do not tell which file
+    they are (eprint 2025/532).
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        key: SealingKey,
+        known: KnownBlobs,
+        ensure_fresh: Callable[[], None],
+        report: Callable[[StoredPack], None],
+        settings: PackSettings,
+        encode_threads: int = 0,
+        spread: int = 1,
+    ) -> None:
+        self._store = store
+        self._known = known
+        self._ensure_fresh = ensure_fresh
+        self._report_pack = report
+        self._pack_bytes = settings.pack_bytes
+        self._codec = BlobCodec(key, verify=settings.verify, level=settings.level)
+        self._chunker = Chunker(key)
+        self._failure = Failure()
+        self._encoding = (
+            BoundedPool(
+                "encode", threads=encode_threads, waiting=encode_threads, failure=self._failure
+            )
+            if encode_threads
+            else None
+        )
+        self._uploading = BoundedPool(
+            "upload", threads=settings.upload_threads, waiting=0, failure=self._failure
+        )
+        self._spare: deque[bytearray] = deque(maxlen=settings.upload_threads + 1)
+        self._changing = threading.Lock()
+        self._places: dict[BlobKind, list[_Place]] = {
+            "data": [_Place() for _ in range(spread)],
+            "tree": [_Place()],
+        }
+        self.bytes_read = 0
+        """Plain bytes taken in so far, known ones included."""
+        self.bytes_stored = 0
+        """Bytes of packs that are durable."""
+
+    def pool(
+        self,
+        go_on: Callable[[], None],  # noqa: ARG002 - there are no processes to wait for
+        on_event: Callable[[msgspec.Struct], None],  # noqa: ARG002
+    ) -> AbstractContextManager[JobPool | None]:
+        """See BlobSink.pool: a worker has no workers."""
+        return nullcontext()
+
+    @property
+    def whole_bytes(self) -> int:
+        """See BlobSink.whole_bytes."""
+        return SMALLEST_BYTES
+
+    def add_data(self, data: bytes | memoryview) -> bytes:
+        """See BlobSink.add_data."""
+        if len(data) > LARGEST_BLOB_BYTES:
+            raise _impossible(len(data))
+        return self._add("data", data)
+
+    def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+        """See BlobSink.add_file."""
+        content: list[bytes] = []
+        size_bytes = 0
+        for chunk in self._chunker.chunks(read):
+            content.append(self._add("data", chunk))
+            size_bytes += len(chunk)
+        return tuple(content), size_bytes
+
+    def add_tree(self, nodes: Iterable[Node]) -> bytes:
+        """See BlobSink.add_tree."""
+        return self._add("tree", encode_tree(nodes))
+
+    def open_tree(self) -> TreeWriter:
+        """See BlobSink.open_tree."""
+        return TreeWriter(
+            self._codec.compression, partial(self._add, "tree"), self._add_packed_tree
+        )
+
+    def has_data(self, blob: bytes) -> bool:
+        """See BlobSink.has_data."""
+        return self._known.has("data", blob)
+
+    def flush(self) -> None:
+        """Make everything that was added durable, and report it.
+
+        Raises:
+            AppShieldError: the first failure of an upload; then this writer is of no more use.
+        """
+        if self._encoding is not None:
+            self._encoding.drain()
+        self._close_packs()
+        self._uploading.drain()
+
+    def close(self) -> None:
+        """Stop: open packs are dropped, uploads under way are awaited."""
+        if self._encoding is not None:
+            self._encoding.close()
+        self._uploading.close()
+
+    def count_stored(self, size_bytes: int) -> None:
+        """Count a pack that became durable; told from any thread."""
+        with self._changing:
+            self.bytes_stored += size_bytes
+
+    def _add(self, kind: BlobKind, plain: bytes | memoryview) -> bytes:
+        if not plain:
+            raise _impossible(0)
+        self._failure.check()
+        identity = blob_id(plain)
+        if self._claim(kind, identity, len(plain)):
+            if self._encoding is None:
+                self._encode(kind, identity, plain)
+            else:
+                copy = bytes(plain)  # the caller may change what it gave while it is encoded
+                self._encoding.submit(lambda: self._encode(kind, identity, copy))
+        return identity
+
+    def _claim(self, kind: BlobKind, identity: bytes, size_bytes: int) -> bool:
+        with self._changing:
+            self.bytes_read += size_bytes
+            return self._known.claim(kind, identity)
+
+    def _encode(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
+        packed, compressed_from = self._codec.pack(kind, plain)
+        self._put(kind, identity, (packed,), compressed_from)
+
+    def _add_packed_tree(
+        self, identity: bytes, pieces: Sequence[bytes], compressed_from: int
+    ) -> None:
+        """Store a directory that is compressed already, unless it is known."""
+        self._failure.check()
+        if self._claim("tree", identity, compressed_from):
+            self._put("tree", identity, pieces, compressed_from)
+
+    def _put(
+        self,
+        kind: BlobKind,
+        identity: bytes,
+        pieces: Sequence[bytes | memoryview],
+        compressed_from: int,
+    ) -> None:
+        places = self._places[kind]
+        place = places[0] if len(places) == 1 else _random.choice(places)
+        with place.lock:
+            if place.pack is None:
+                buffer = self._spare.pop() if self._spare else None
+                place.pack = PackBuilder(kind, full_bytes=self._pack_bytes, buffer=buffer)
+            pack = place.pack
+            pack.add(self._codec, identity, pieces, compressed_from=compressed_from)
+            if not pack.is_full:
+                return
+            place.pack = None
+        self._store_pack(pack)
+
+    def _close_packs(self) -> None:
+        merged: list[PackBuilder] = []
+        for place in (place for places in self._places.values() for place in places):
+            pack, place.pack = place.pack, None
+            if pack is None:
+                continue
+            home = next((one for one in merged if one.has_room_for(pack)), None)
+            if home is not None:
+                home.absorb(pack)
+            else:
+                merged.append(pack)
+        for pack in merged:
+            self._store_pack(pack)
+
+    def _store_pack(self, pack: PackBuilder) -> None:
+        self._uploading.submit(lambda: self._upload(pack))
+
+    def _upload(self, pack: PackBuilder) -> None:
+        finished = pack.finish(self._codec.key)
+        with finished.stored as stored:
+            self._ensure_fresh()
+            name = file_name("data", finished.pack_id)
+            self._store.put(name, stored, sha256=finished.pack_id)
+            size_bytes = len(stored)
+        self._spare.append(pack.buffer)
+        self.count_stored(size_bytes)
+        self._report_pack(StoredPack(finished.pack_id, size_bytes, finished.header, finished.blobs))
+
+
+class _Place:
+    """One open pack, and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.pack: PackBuilder | None = None
+
+
+def _impossible(size_bytes: int) -> InvalidInputError:
+    return InvalidInputError(
+        f"a chunk of {size_bytes} bytes cannot be stored",
+        why=f"chunks have 1 to {LARGEST_BLOB_BYTES} bytes",
+    )
