@@ -8,7 +8,8 @@
 All calls block and may come from any thread. `files` walks and restores directories.
 """
 
-from appshield.repository.checking import CheckReport, Finding, check
+from appshield.repository.checking import CheckReport, Finding, Sample, check
+from appshield.repository.forgetting import forget
 from appshield.repository.joining import join_trees
 from appshield.repository.locks import (
     LockLostError,
@@ -17,8 +18,11 @@ from appshield.repository.locks import (
     RepositoryLockedError,
     remove_lock,
 )
+from appshield.repository.naming import NamedPacks, adopt_unnamed_packs
 from appshield.repository.nodes import BlobSink, BlobSource, Node, NodeKind
+from appshield.repository.pruning import PruneReport, PruneSettings, prune
 from appshield.repository.reader import Reader
+from appshield.repository.repairing import RepairReport, repair_index
 from appshield.repository.repository import Repository
 from appshield.repository.settings import PackSettings
 from appshield.repository.snapshots import (
@@ -39,22 +43,31 @@ __all__ = [
     "Finding",
     "LockLostError",
     "LockTiming",
+    "NamedPacks",
     "Node",
     "NodeKind",
     "PackSettings",
+    "PruneReport",
+    "PruneSettings",
     "Reader",
+    "RepairReport",
     "Repository",
     "RepositoryLock",
     "RepositoryLockedError",
+    "Sample",
     "SealedSnapshot",
     "SnapshotDocument",
     "SnapshotListing",
     "SnapshotSummary",
     "UnreadableSnapshot",
     "Writer",
+    "adopt_unnamed_packs",
     "check",
+    "forget",
     "join_trees",
     "missing_blobs",
+    "prune",
     "remove_lock",
+    "repair_index",
     "seal_snapshot",
 ]

@@ -10,9 +10,9 @@ from typing import Final
 from appshield.repository.blobs import BlobKind
 from appshield.repository.index import Index
 from appshield.repository.packs import PackEntry
+from appshield.repository.tables import BlobTable
 
 PACKS_AT_ONCE: Final = 256
-KINDS: Final[tuple[BlobKind, BlobKind]] = ("data", "tree")
 
 Row = tuple[BlobKind, int]
 
@@ -22,8 +22,8 @@ def rows_of_packs(index: Index, packs: Sequence[int]) -> Iterator[tuple[int, lis
     for start in range(0, len(packs), PACKS_AT_ONCE):
         group = packs[start : start + PACKS_AT_ONCE]
         found: dict[int, list[tuple[int, Row]]] = {pack: [] for pack in group}
-        for kind in KINDS:
-            _collect(index, kind, found)
+        for kind, table in index.tables.by_kind():
+            _collect(len(index.tables.packs), kind, table, found)
         for pack, rows in found.items():
             yield pack, [row for _, row in sorted(rows)]
 
@@ -33,12 +33,12 @@ def entries_of(index: Index, rows: Sequence[Row]) -> tuple[PackEntry, ...]:
     return tuple(index.place(kind, row).entry for kind, row in rows)
 
 
-def _collect(index: Index, kind: BlobKind, found: dict[int, list[tuple[int, Row]]]) -> None:
+def _collect(
+    packs: int, kind: BlobKind, table: BlobTable, found: dict[int, list[tuple[int, Row]]]
+) -> None:
     import numpy as np  # here, since whoever only backs up does without it
 
-    table = index.table(kind)
-    wanted = np.zeros(len(index.tables.packs), np.bool_)
+    wanted = np.zeros(packs, np.bool_)
     wanted[list(found)] = True
-    packs = np.asarray(table.packs)
-    for row in np.flatnonzero(wanted[packs]).tolist():
+    for row in np.flatnonzero(wanted[np.asarray(table.packs)]).tolist():
         found[table.packs[row]].append((table.offsets[row], (kind, row)))

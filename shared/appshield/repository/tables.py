@@ -17,6 +17,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final, Literal
 
+from appshield.repository.blobs import BlobKind
+
 WORDS: Final = struct.Struct(">4Q")
 """An id as four words."""
 
@@ -99,6 +101,10 @@ class IndexTables:
         self.packs = PackTable(columns.pack_words, columns.pack_sizes)
         self.data = BlobTable(columns.data_words, columns.data_numbers)
         self.trees = BlobTable(columns.tree_words, columns.tree_numbers)
+
+    def by_kind(self) -> tuple[tuple[BlobKind, BlobTable], ...]:
+        """Return both tables of blobs, each with its kind."""
+        return ("data", self.data), ("tree", self.trees)
 
 
 class Columns:

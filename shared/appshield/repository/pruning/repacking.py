@@ -1,0 +1,201 @@
+"""Storing anew what is needed of some packs.
+
+Blobs are taken over as they are sealed, once each has been proved to be what its name says: damage
+is not carried on. A pack is done when all that is needed of it is in packs that an index names.
+"""
+
+import functools
+import secrets
+import struct
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from appshield.errors import DamagedError
+from appshield.objectstore import ObjectMissingError
+from appshield.repository.blobs import BlobCodec, BlobKind
+from appshield.repository.contents import Row, rows_of_packs
+from appshield.repository.crypto import SealingKey
+from appshield.repository.index import Index
+from appshield.repository.index_writing import IndexWriter
+from appshield.repository.layout import file_id, file_name
+from appshield.repository.locks import RepositoryLock
+from appshield.repository.packs import PackEntry
+from appshield.repository.pool import BoundedPool, Failure
+from appshield.repository.pruning.planning import PrunePlan, PruneSettings
+from appshield.repository.repository import Repository
+
+THREADS: Final = 2
+
+OPEN_PACKS: Final[dict[BlobKind, int]] = {"data": 2, "tree": 1}
+"""As when they were written first: neighbours shall not tell which file they are of."""
+
+GAP_BYTES: Final = 1 << 20
+"""To read over what is not needed costs less than another request, up to here."""
+
+READ_BYTES: Final = 8 << 20
+
+_LENGTH: Final = struct.Struct("<I")
+_STORED: Final = struct.Struct("<BI32s")
+_COMPRESSED: Final = struct.Struct("<BII32s")
+
+
+class Repacking:
+    """Repacks packs, some at a time, until all are done or it is time to stop."""
+
+    def __init__(
+        self,
+        repository: Repository,
+        lock: RepositoryLock,
+        index: Index,
+        plan: PrunePlan,
+        settings: PruneSettings,
+    ) -> None:
+        self._repository = repository
+        self._lock = lock
+        self._index = index
+        self._plan = plan
+        self._settings = settings
+        self._codec = BlobCodec(repository.key)
+        self._changing = threading.Lock()
+        self._open: dict[tuple[BlobKind, int], _SealedPack] = {}
+        self._writer = IndexWriter(repository, lock)
+        self.done: list[int] = []
+        self.written: list[str] = []
+
+    def run(self, *, give_way: Callable[[], bool]) -> bool:
+        """Repack what the plan says; return False if it had to give way before all was done.
+
+        Either way all packs in `done` may be dropped after this.
+
+        Raises:
+            DamagedError: a blob that is needed does not verify; nothing is lost by trying.
+        """
+        failure = Failure()
+        pool = BoundedPool("repack", threads=THREADS, waiting=0, failure=failure)
+        stopped = False
+        try:
+            for pack, rows in rows_of_packs(self._index, self._plan.repacked):
+                stopped = give_way()
+                if stopped:
+                    break
+                needed = [row for row in rows if self._plan.needed[row[0]][row[1]]]
+                pool.submit(functools.partial(self._repack, pack, needed))
+            pool.drain()
+        finally:
+            pool.close()
+        for opened in self._merged():
+            self._store(opened)
+        self._writer.flush()
+        return not stopped
+
+    def _repack(self, pack: int, rows: Sequence[Row]) -> None:
+        for entry, sealed in self._read(pack, rows):
+            full = self._append(entry, sealed)
+            if full is not None:
+                self._store(full)
+        with self._changing:
+            self.done.append(pack)
+
+    def _append(self, entry: PackEntry, sealed: memoryview) -> "_SealedPack | None":
+        """Add a blob to an open pack; return the pack if it is full now."""
+        with self._changing:
+            place = (entry.kind, secrets.randbelow(OPEN_PACKS[entry.kind]))
+            pack = self._open.setdefault(place, _SealedPack())
+            pack.add(entry, sealed)
+            return self._open.pop(place) if pack.size_bytes >= self._settings.pack_bytes else None
+
+    def _merged(self) -> Iterator["_SealedPack"]:
+        """Yield what is still open, packs of a kind put together where they fit into one."""
+        waiting: dict[BlobKind, _SealedPack] = {}
+        for (kind, _), pack in self._open.items():
+            other = waiting.get(kind)
+            if other is None:
+                waiting[kind] = pack
+            elif other.size_bytes + pack.size_bytes <= self._settings.pack_bytes:
+                other.absorb(pack)
+            else:
+                yield pack
+        yield from waiting.values()
+
+    def _store(self, pack: "_SealedPack") -> None:
+        pack_id = pack.finish(self._repository.key)
+        self._lock.ensure_fresh()
+        name = file_name("data", pack_id)
+        self._repository.store.put(name, memoryview(pack.body), sha256=pack_id)
+        with self._changing:
+            self.written.append(pack_id)
+            self._writer.add(pack_id, pack.entries)
+
+    def _read(self, pack: int, rows: Sequence[Row]) -> Iterator[tuple[PackEntry, memoryview]]:
+        name = file_name("data", self._index.tables.packs.identity(pack).hex())
+        entries = [self._index.place(kind, row).entry for kind, row in rows]
+        for run in _runs(entries):
+            start = run[0].offset
+            length = run[-1].offset + run[-1].sealed_bytes - start
+            try:
+                part = memoryview(self._repository.store.get(name, offset=start, length=length))
+                for entry in run:
+                    sealed = part[entry.offset - start :][: entry.sealed_bytes]
+                    self._codec.decode(entry.blob_id, sealed, compressed_from=entry.compressed_from)
+                    yield entry, sealed
+            except (DamagedError, ObjectMissingError) as error:
+                raise DamagedError(
+                    "nothing more can be pruned",
+                    why=f"{name} is needed and damaged: {error}",
+                    next_step="Check the repository and heal it from a second copy",
+                ) from error
+
+
+class _SealedPack:
+    """A pack made of blobs that are sealed already."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.entries: list[PackEntry] = []
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.body)
+
+    def add(self, entry: PackEntry, sealed: memoryview) -> None:
+        self.entries.append(msgspec.structs.replace(entry, offset=len(self.body)))
+        self.body += sealed
+
+    def absorb(self, other: "_SealedPack") -> None:
+        shift = len(self.body)
+        self.entries += (
+            msgspec.structs.replace(entry, offset=entry.offset + shift) for entry in other.entries
+        )
+        self.body += other.body
+
+    def finish(self, key: SealingKey) -> str:
+        """Append the header and return the id."""
+        header = key.seal(b"".join(map(_header_entry, self.entries)))
+        self.body += header
+        self.body += _LENGTH.pack(len(header))
+        return file_id(self.body)
+
+
+def _header_entry(entry: PackEntry) -> bytes:
+    number = 0 if entry.kind == "data" else 1
+    if not entry.compressed_from:
+        return _STORED.pack(number, entry.sealed_bytes, entry.blob_id)
+    return _COMPRESSED.pack(number + 2, entry.sealed_bytes, entry.compressed_from, entry.blob_id)
+
+
+def _runs(entries: Sequence[PackEntry]) -> Iterator[list[PackEntry]]:
+    """Yield neighbours that one request brings."""
+    run: list[PackEntry] = []
+    for entry in entries:
+        if run:
+            end = run[-1].offset + run[-1].sealed_bytes
+            longer = entry.offset + entry.sealed_bytes - run[0].offset
+            if entry.offset - end > GAP_BYTES or longer > READ_BYTES:
+                yield run
+                run = []
+        run.append(entry)
+    if run:
+        yield run
