@@ -14,7 +14,7 @@ from appshield.objectstore import retaining
 from appshield.repository.blobs import BlobKind
 from appshield.repository.index import Index
 from appshield.repository.layout import CONFIG, file_name, list_files
-from appshield.repository.reader import Reader
+from appshield.repository.references import TreeReader
 from appshield.repository.repository import Repository
 
 KEPT_NAMES: Final = (CONFIG, "keys/*", "data/*/*", "index/*", "snapshots/*")
@@ -62,7 +62,7 @@ def _packs(
     repository: Repository, index: Index, root: bytes, seen: Callable[[], None]
 ) -> Iterable[str]:
     """Name every pack that holds a blob of these trees; of a blob stored twice, both."""
-    reader = Reader(repository, index=index)
+    reader = TreeReader(repository, index)
     packs: set[str] = set()
     known, way = {root}, [root]
 
@@ -72,11 +72,11 @@ def _packs(
     while way:
         tree_id = way.pop()
         take("tree", tree_id)
-        for node in reader.read_tree(tree_id):
-            for blob in node.content or ():
+        for entry in reader.references(tree_id):
+            for blob in entry.blob_ids():
                 take("data", blob)
-            if node.subtree is not None and node.subtree not in known:
-                known.add(node.subtree)
-                way.append(node.subtree)
+            if entry.type == "dir" and entry.tree_id not in known:
+                known.add(entry.tree_id)
+                way.append(entry.tree_id)
         seen()
     return sorted(file_name("data", pack_id) for pack_id in packs)

@@ -24,6 +24,7 @@ from appshield.objectstore import (
     S3Patience,
     StoreFullError,
 )
+from appshield.objectstore.bucket import ensure_bucket
 from s3_impostor import Impostor, Reply, error_body, s3_impostor
 
 SECRET = "a-secret-that-no-error-may-show"
@@ -322,9 +323,22 @@ def test_an_own_authority_is_trusted_when_it_is_named(tmp_path: Path) -> None:
     with s3_impostor(trust=trust) as impostor:
         store_at(impostor, ca_file=str(authority)).put("x", b"content")
         assert impostor.asked[0].body == b"content"
+        store_at(impostor, ca_pem=authority.read_text()).put("x", b"content")
         begun = time.monotonic()
         with pytest.raises(UnavailableError, match=r"certificate of https://localhost.* trusted"):
             store_at(impostor).put("x", b"content")
         assert time.monotonic() - begun < 5
     with pytest.raises(InvalidInputError, match="no-such-file"):
         store_at(impostor, ca_file="no-such-file.pem")
+    with pytest.raises(InvalidInputError, match="CA of the Vault cannot be used"):
+        store_at(impostor, ca_pem="not a certificate")
+
+
+async def test_the_control_plane_trusts_the_same_authority(tmp_path: Path) -> None:
+    """Its certificates as text, as a Vault's Secret has them."""
+    authority, trust = _certificate(tmp_path)
+    with s3_impostor(trust=trust) as impostor:
+        location = S3Location(impostor.endpoint, "a-bucket", ca_pem=authority.read_text())
+        assert not await ensure_bucket(location, CREDENTIALS)
+        with pytest.raises(UnavailableError, match="localhost"):
+            await ensure_bucket(S3Location(impostor.endpoint, "a-bucket"), CREDENTIALS)
