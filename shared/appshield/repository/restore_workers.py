@@ -1,0 +1,76 @@
+"""Restoring with several processes: what they are given, and what they do with an order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import msgspec
+
+from appshield.objectstore import access_of
+from appshield.repository.files.doing import OrderDoer
+from appshield.repository.files.orders import ChunksDone, EntriesPlaced
+from appshield.repository.index import Index
+from appshield.repository.reader import BlobReader
+from appshield.repository.repository import Repository
+from appshield.repository.workers.context import WorkerContext
+from appshield.repository.workers.pool import WorkerPool
+from appshield.repository.workers.setup import KeyParts, WorkerSetup
+
+INDEX = "index"
+
+
+@contextmanager
+def restore_pool(
+    repository: Repository, *, workers: int, go_on: Callable[[], None], index: Index | None = None
+) -> Iterator[WorkerPool | None]:
+    """Hold worker processes for `restore_directory`; None where there are none.
+
+    There are none with `workers=0`, and for a store that lives in this process alone. `go_on` is
+    asked while anybody waits for them, and may raise to stop; no process is left afterwards.
+    """
+    access = access_of(repository.store)
+    if not workers or access is None:
+        yield None
+        return
+    setup = WorkerSetup(store=access, key=KeyParts.of(repository.key))
+    memory = {INDEX: (index or repository.index).share()}
+    with WorkerPool(setup, workers=workers, memory=memory, go_on=go_on) as pool:
+        yield pool
+
+
+class RestorePart:
+    """What a worker keeps from one order to the next."""
+
+    def __init__(self, reader: BlobReader) -> None:
+        self._doer = OrderDoer(reader, self._advance)
+        self._files = 0
+        self._bytes = 0
+
+    @classmethod
+    def of(cls, context: WorkerContext) -> Self:
+        """See Part."""
+        index = Index.attached(context.memory[INDEX])
+        return cls(BlobReader(context.store, context.key, index))
+
+    def close(self) -> None:
+        """See Part."""
+
+    def do(self, order: msgspec.Struct, descriptors: tuple[int, ...]) -> msgspec.Struct:
+        """Do an order, with what was done in the answer."""
+        self._files = self._bytes = 0
+        answer = self._doer.do(order, descriptors)
+        if isinstance(answer, EntriesPlaced):
+            return msgspec.structs.replace(answer, files=self._files, bytes_done=self._bytes)
+        assert isinstance(answer, ChunksDone)
+        return msgspec.structs.replace(answer, bytes_done=self._bytes)
+
+    def _advance(self, files: int, length: int) -> None:
+        self._files += files
+        self._bytes += length
+
+
+def do_order(
+    context: WorkerContext, order: msgspec.Struct, descriptors: tuple[int, ...]
+) -> msgspec.Struct:
+    """Do an order of a restore, in a worker."""
+    return context.part(RestorePart).do(order, descriptors)
