@@ -22,6 +22,7 @@ from appshield.language.values import (
     Text,
     TimeZone,
 )
+from appshield.language.vault_spec import VaultSpec
 
 GROUP = "appshield.io"
 VERSION = "v1alpha1"
@@ -32,8 +33,6 @@ VolumeMethod = Literal["auto", "snapshot", "files"]
 Images = Literal["pin", "archive"]
 OnError = Literal["fail", "continue"]
 HookPods = Literal["any", "all", "leader"]
-Addressing = Literal["path", "virtual"]
-LockMode = Literal["governance", "compliance"]
 Command = Annotated[
     tuple[Annotated[str, Meta(max_length=65_536)], ...],
     Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
@@ -258,88 +257,6 @@ class Application(Part, frozen=True, kw_only=True):
     kind: Literal["Application"]
     metadata: ObjectMeta
     spec: Annotated[ApplicationSpec, Meta(description="What the application is.")]
-
-
-class SecretReference(Part, frozen=True, kw_only=True):
-    """A Secret of the cluster."""
-
-    namespace: Annotated[Label, Meta(description="Its namespace.")]
-    name: Annotated[ObjectName, Meta(description="Its name.")]
-
-
-class ObjectLock(Part, frozen=True, kw_only=True):
-    """How long the store keeps every object of a version from being deleted."""
-
-    mode: Annotated[
-        LockMode | None,
-        Meta(
-            description="governance: whoever has a special right may delete earlier; compliance: "
-            f"nobody may. Default {defaults.LOCK_MODE}."
-        ),
-    ] = None
-    days: Annotated[
-        int,
-        Meta(
-            description="For so long after the newest version that needs an object it cannot be "
-            "deleted. Choose it no longer than retention keeps versions: what has expired stays.",
-            ge=1,
-            le=36_500,
-        ),
-    ]
-
-
-class VaultSpec(Part, frozen=True, kw_only=True):
-    """A place in an S3-compatible object store."""
-
-    endpoint: Annotated[
-        Text, Meta(description="Address of the store, such as https://s3.example.org.")
-    ]
-    bucket: Annotated[
-        str,
-        Meta(
-            description="The bucket; it must exist.",
-            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-            extra={"means": "a bucket name of 3 to 63 lower-case letters, digits, dots, dashes"},
-        ),
-    ]
-    prefix: Annotated[
-        Text | None,
-        Meta(description="Everything is written below this path. Default: the bucket's root."),
-    ] = None
-    region: Annotated[
-        Text | None, Meta(description=f"Region of the bucket. Default {defaults.REGION}.")
-    ] = None
-    addressing: Annotated[
-        Addressing | None,
-        Meta(
-            description=f"path: host/bucket; virtual: bucket.host. Default {defaults.ADDRESSING}."
-        ),
-    ] = None
-    ca_secret: Annotated[
-        SecretReference | None,
-        Meta(description="Secret with `ca.crt`, for a store with a certificate of its own."),
-    ] = None
-    credentials_secret: Annotated[
-        SecretReference,
-        Meta(description="Secret with `accessKey` and `secretKey`, if asked `sessionToken`."),
-    ]
-    key_secret: Annotated[
-        SecretReference, Meta(description="Secret with the root key that seals all repositories.")
-    ]
-    object_lock: Annotated[
-        ObjectLock | None,
-        Meta(
-            description="Keep what is written from being deleted, by anybody, for some time. The "
-            "bucket must have been made with object lock and without a default retention."
-        ),
-    ] = None
-    read_only: Annotated[
-        bool | None,
-        Meta(
-            description="Never write: disaster recovery from another cluster's bucket. "
-            "Default false."
-        ),
-    ] = None
 
 
 class Vault(Part, frozen=True, kw_only=True):

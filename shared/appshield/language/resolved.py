@@ -10,19 +10,17 @@ import msgspec
 
 from appshield.language import defaults
 from appshield.language.kinds import (
-    Addressing,
     HookPods,
     Images,
-    LockMode,
     OnError,
     Requirement,
-    SecretReference,
     Strategy,
     VolumeMethod,
     Workload,
 )
 from appshield.language.protection import Gated, Health, Missed
 from appshield.language.values import RateLimit
+from appshield.language.vault_spec import Addressing, LockMode, SecretReference
 
 DATABASE_PREFIX = "database/"
 

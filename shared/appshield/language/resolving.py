@@ -15,7 +15,6 @@ from appshield.language.kinds import (
     Component,
     Hook,
     HookPods,
-    ObjectLock,
     Resources,
     Vault,
 )
@@ -41,6 +40,7 @@ from appshield.language.resolved import (
     SignalTrigger,
 )
 from appshield.language.values import rate, seconds
+from appshield.language.vault_spec import ObjectLock
 
 
 def resolve(application: Application) -> ResolvedApplication:

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 from appshield.errors import DeniedError, InvalidInputError, NotFoundError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import SECRET, VAULT
-from appshield.language.kinds import SecretReference
 from appshield.language.kinds import Vault as VaultDocument
 from appshield.language.object_reading import read_object
 from appshield.language.resolved import ResolvedVault
 from appshield.language.resolving import resolve_vault
+from appshield.language.vault_spec import SecretReference
 from appshield.objectstore import S3Credentials, S3Location
 from appshield.vault.access import VaultAccess, vault_retention
 from appshield.vault.root_key import import_root_key
