@@ -8,8 +8,7 @@ from appshield.contracts.maintenance import CheckRepository, RepositoryChecked, 
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
 from appshield.errors import RunFailedError
-from appshield.repository import CheckReport, check
-from appshield.repository.checking import Sample
+from appshield.repository import CheckReport, Sample, check
 from appshield.service import Cancelled, Clock, SystemClock, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.findings import (

@@ -4,14 +4,14 @@ Pins and damage are looked at once more while nobody else holds the repository: 
 became the last good version, since the order was given stays.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import partial
 
 from appshield.contracts.maintenance import ForgetVersions, NamedVersion, VersionsForgotten
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
-from appshield.repository import SnapshotListing
-from appshield.repository.layout import file_name
+from appshield.objectstore import ObjectRetainedError
+from appshield.repository import SnapshotListing, forget
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.findings import known_damage
@@ -75,12 +75,10 @@ def _forget(held: HeldRepository, order: ForgetVersions, _: Cancelled) -> dict[i
     listing = held.repository.list_snapshots()
     damaged = {one.snapshot_id for one in known_damage(held.shelf)}
     kept = staying(order, listing, pins=held.shelf.pins(), damaged=damaged)
-    going = _snapshots((one for one in order.versions if one.number not in kept), listing)
-    for snapshot_id in going:
-        held.lock.ensure_held()
-        held.repository.store.delete(file_name("snapshots", snapshot_id))
+    for version in order.versions:
+        if version.number not in kept:
+            try:
+                forget(held.repository, held.lock, snapshots_of(version, listing))
+            except ObjectRetainedError as error:
+                kept[version.number] = str(error)
     return kept
-
-
-def _snapshots(versions: Iterable[NamedVersion], listing: SnapshotListing) -> list[str]:
-    return [snapshot_id for one in versions for snapshot_id in snapshots_of(one, listing)]

@@ -1,19 +1,82 @@
-"""Prune a repository: what no version needs goes, and backups and restores go first."""
+"""Prune a repository: what no version needs goes, and backups and restores go first.
 
-from appshield.contracts.maintenance import RepositoryPruned
+The run says when one of them waits: pruning then stops at its next safe point and is planned again.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+from appshield.bus import Bucket, Bus
+from appshield.contracts.maintenance import PruneRepository, RepositoryPruned
 from appshield.contracts.message import StepCommand
-from appshield.errors import RefusedError
-from appshield.service.steps import StepContext
+from appshield.contracts.runs import Run
+from appshield.contracts.streams import RUNS
+from appshield.custody import Custody, HeldRepository
+from appshield.repository import PruneReport, prune
+from appshield.service import Cancelled, Clock, SystemClock, run_blocking
+from appshield.service.steps import StepContext, order_of, outcome
 
 
-async def prune(command: StepCommand, _: StepContext) -> RepositoryPruned:
-    """Refuse: what no version needs stays until it can be removed.
+class Pruning:
+    """Prunes repositories; killed and called again, it goes on."""
 
-    Raises:
-        RefusedError: always.
-    """
-    raise RefusedError(
-        f"the repository of {command.app} cannot be pruned",
-        why="this release only forgets versions; their data stays",
-        next_step="A stock `restic prune` frees it: `appshield vault password` prints how.",
+    def __init__(self, *, bus: Bus, custody: Custody, clock: Clock | None = None) -> None:
+        self._runs: Bucket[Run] = bus.bucket(RUNS, Run)
+        self._custody = custody
+        self._clock = clock or SystemClock()
+
+    async def prune(self, command: StepCommand, context: StepContext) -> RepositoryPruned:
+        """Remove what no version needs; what was needed lately goes after the grace only."""
+        order = order_of(command, PruneRepository)
+        async with (
+            self._custody.held(order.vault, order.app_id, exclusive=True) as held,
+            self._asked_to_give_way(order.run) as asked,
+        ):
+            await context.ensure_wanted()
+            done = await run_blocking(partial(_prune, held, order, asked))
+        return outcome(
+            RepositoryPruned,
+            order,
+            app_id=order.app_id,
+            vault=order.vault,
+            pruned_at=self._clock.now(),
+            gave_way=done.gave_way,
+            bytes_freed=done.bytes_freed,
+            bytes_waiting=done.bytes_waiting,
+            packs_deleted=done.packs_deleted,
+            packs_rewritten=done.packs_rewritten,
+        )
+
+    @asynccontextmanager
+    async def _asked_to_give_way(self, run: str) -> AsyncIterator[threading.Event]:
+        """Give what is set as soon as the run says that somebody waits."""
+        asked, over = threading.Event(), asyncio.Event()
+
+        async def follow() -> None:
+            async for change in self._runs.watch(run, stopping=over):
+                seen = change.value
+                if seen is not None and seen.prune is not None and seen.prune.gives_way:
+                    asked.set()
+                    return
+
+        following = asyncio.create_task(follow(), name="give way?")
+        try:
+            yield asked
+        finally:
+            over.set()
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+def _prune(
+    held: HeldRepository, order: PruneRepository, asked: threading.Event, cancelled: Cancelled
+) -> PruneReport:
+    return prune(
+        held.repository,
+        held.lock,
+        grace_s=order.grace_s,
+        give_way=lambda: asked.is_set() or cancelled(),
     )

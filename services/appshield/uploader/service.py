@@ -22,7 +22,7 @@ from appshield.uploader.committing import Committing
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.opening import Opening
 from appshield.uploader.pinning import Pinning
-from appshield.uploader.pruning import prune
+from appshield.uploader.pruning import Pruning
 from appshield.uploader.settings import Settings
 from appshield.uploader.storing import Storing
 from appshield.vault.finding import ClusterVaults
@@ -60,7 +60,7 @@ def build(
             CommitBackup: Committing(bus=bus, custody=custody).commit,
             RebuildCatalog: Cataloguing(bus=bus, custody=custody).rebuild,
             ForgetVersions: patient(Forgetting(custody).forget),
-            PruneRepository: prune,
+            PruneRepository: patient(Pruning(bus=bus, custody=custody).prune),
             CheckRepository: Checking(custody).check,
             PinVersion: Pinning(custody).pin,
         },

@@ -1,6 +1,7 @@
 """Forget, prune, check and pin as the uploader does them, in a repository in memory."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,9 +14,14 @@ from appshield.contracts.maintenance import (
     ForgetVersions,
     NamedVersion,
     PinVersion,
+    PruneProgress,
+    PruneRepository,
     RepositoryChecked,
+    RepositoryPruned,
     VersionsForgotten,
 )
+from appshield.contracts.runs import Run, Trigger
+from appshield.contracts.streams import RUNS
 from appshield.custody import Custody
 from appshield.errors import NotFoundError
 from appshield.objectstore import MemoryObjectStore
@@ -31,7 +37,9 @@ from appshield.service.steps import StepContext
 from appshield.uploader.checking import Checking
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.pinning import Pinning
+from appshield.uploader.pruning import Pruning
 from appshield.vault import Vault
+from failing_store import names_in
 from memory_bus import MemoryBus
 from repository_content import SWIFT, document, noise, store_files
 
@@ -117,9 +125,30 @@ class Place:
         order = CheckRepository(**ORDER, part=part, parts=parts)
         return await Checking(self.custody).check(order, Wanted())
 
+    async def prune(self, grace_s: float = 0) -> RepositoryPruned:
+        order = PruneRepository(**ORDER, grace_s=grace_s)
+        return await Pruning(bus=self.bus, custody=self.custody).prune(order, Wanted())
+
     async def pin(self, number: int, *, pinned: bool = True) -> None:
         order = PinVersion(**ORDER, version=self.versions[number], pinned=pinned, actor="me")
         await Pinning(self.custody).pin(order, Wanted())
+
+    async def ask_to_give_way(self) -> None:
+        """Let the run say that a backup waits."""
+        now = datetime.now(UTC)
+        run = Run(
+            id="run",
+            kind="prune",
+            app=APP,
+            app_id="a-1",
+            vault="main",
+            trigger=Trigger(kind="upkeep", identity="one"),
+            state="running",
+            epoch=1,
+            requested_at=now,
+            prune=PruneProgress(gives_way=True),
+        )
+        await self.bus.bucket(RUNS, Run).put("run", run)
 
     def snapshots(self) -> list[str]:
         return [identity for identity, _ in self.repository().snapshots()]
@@ -204,14 +233,53 @@ async def test_samples_of_all_parts_find_any_damage(place: Place) -> None:
     assert sum(one.bytes_read for one in found) >= place.pack_bytes()
 
 
-async def test_who_removes_holds_the_repository_alone(place: Place) -> None:
+async def test_pruning_frees_what_only_forgotten_versions_had(place: Place) -> None:
+    """Without grace at once; what is left is whole."""
+    before = place.pack_bytes()
+    await place.forget(1, 2)
+    done = await place.prune()
+    assert not done.gave_way
+    assert place.pack_bytes() < before - 70_000
+    assert done.bytes_freed > 70_000
+    assert check(place.repository(), read_data=True).is_sound
+    assert names_in(place.store, "applications/a-1/repository/locks") == []
+
+
+async def test_within_its_grace_nothing_is_deleted(place: Place) -> None:
+    """It is told how much waits, so that the next prune is planned."""
+    before = place.pack_bytes()
+    await place.forget(1, 2)
+    done = await place.prune(grace_s=3600)
+    assert place.pack_bytes() >= before
+    assert done.bytes_waiting > 0
+    again = await place.prune()
+    assert again.bytes_waiting == 0
+    assert place.pack_bytes() < before
+    assert check(place.repository(), read_data=True).is_sound
+
+
+async def test_a_prune_that_is_asked_to_give_way_stops_and_the_next_one_goes_on(
+    place: Place,
+) -> None:
+    """Whatever it left is valid."""
+    await place.forget(1, 2)
+    await place.ask_to_give_way()
+    done = await place.prune()
+    assert done.gave_way
+    assert check(place.repository(), read_data=True).is_sound
+    await place.bus.bucket(RUNS, Run).delete("run")
+    assert not (await place.prune()).gave_way
+
+
+@pytest.mark.parametrize("work", ["forget", "prune"])
+async def test_who_removes_holds_the_repository_alone(place: Place, work: str) -> None:
     """A backup that runs, or a stock client, is never pulled the ground from under."""
     repository = place.repository()
     lock = await asyncio.to_thread(
         RepositoryLock.acquire, repository, owner="another", timing=SWIFT
     )
     with pytest.raises(RepositoryLockedError):
-        await place.forget(1)
+        await (place.forget(1) if work == "forget" else place.prune())
     await asyncio.to_thread(lock.release)
     assert len(place.snapshots()) == 3
 
