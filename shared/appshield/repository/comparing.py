@@ -36,7 +36,8 @@ def compare_packs(stored: Iterable[tuple[str, int]], index: Index) -> Comparison
     for pack_id, size_bytes in stored:
         row = packs.find(bytes.fromhex(pack_id))
         if row < 0:
-            unnamed[pack_id] = size_bytes
+            if index.pack_size(pack_id) is None:  # else it was added after the index was loaded
+                unnamed[pack_id] = size_bytes
             continue
         seen[row] = 1
         if size_bytes != packs.sizes[row]:

@@ -99,13 +99,14 @@ class PackBuilder:
         sealed_bytes = codec.seal_into(
             self.buffer, self.size_bytes, identity, pieces, compressed_from=compressed_from
         )
-        number = 0 if self.kind == "data" else 1
-        if compressed_from:
-            self.header += _COMPRESSED.pack(number + 2, sealed_bytes, compressed_from, identity)
-        else:
-            self.header += _STORED.pack(number, sealed_bytes, identity)
-        self.size_bytes += sealed_bytes
-        self.blobs += 1
+        self._list(identity, sealed_bytes, compressed_from)
+
+    def add_sealed(self, entry: PackEntry, sealed: memoryview) -> None:
+        """Take over a blob as it is sealed in another pack."""
+        self._make_room(len(sealed))
+        with memoryview(self.buffer) as ours:
+            ours[self.size_bytes : self.size_bytes + len(sealed)] = sealed
+        self._list(entry.blob_id, len(sealed), entry.compressed_from)
 
     def has_room_for(self, other: "PackBuilder") -> bool:
         """Tell whether all blobs of `other` may come in here too."""
@@ -131,6 +132,15 @@ class PackBuilder:
         return FinishedPack(
             pack_id=file_id(stored), stored=stored, header=bytes(self.header), blobs=self.blobs
         )
+
+    def _list(self, identity: bytes, sealed_bytes: int, compressed_from: int) -> None:
+        number = 0 if self.kind == "data" else 1
+        if compressed_from:
+            self.header += _COMPRESSED.pack(number + 2, sealed_bytes, compressed_from, identity)
+        else:
+            self.header += _STORED.pack(number, sealed_bytes, identity)
+        self.size_bytes += sealed_bytes
+        self.blobs += 1
 
     def _make_room(self, size_bytes: int) -> None:
         """Let the buffer grow where a blob is larger than any chunk, as large directories are."""

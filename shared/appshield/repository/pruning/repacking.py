@@ -6,23 +6,19 @@ is not carried on. A pack is done when all that is needed of it is in packs that
 
 import functools
 import secrets
-import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
-
-import msgspec
 
 from appshield.errors import DamagedError
 from appshield.objectstore import ObjectMissingError
 from appshield.repository.blobs import BlobCodec, BlobKind
 from appshield.repository.contents import Row, rows_of_packs
-from appshield.repository.crypto import SealingKey
 from appshield.repository.index import Index
 from appshield.repository.index_writing import IndexWriter
-from appshield.repository.layout import file_id, file_name
+from appshield.repository.layout import file_name
 from appshield.repository.locks import RepositoryLock
-from appshield.repository.packs import PackEntry
+from appshield.repository.packs import PackBuilder, PackEntry, decode_header
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.pruning.planning import PrunePlan, PruneSettings
 from appshield.repository.repository import Repository
@@ -36,10 +32,6 @@ GAP_BYTES: Final = 1 << 20
 """To read over what is not needed costs less than another request, up to here."""
 
 READ_BYTES: Final = 8 << 20
-
-_LENGTH: Final = struct.Struct("<I")
-_STORED: Final = struct.Struct("<BI32s")
-_COMPRESSED: Final = struct.Struct("<BII32s")
 
 
 class Repacking:
@@ -60,10 +52,9 @@ class Repacking:
         self._settings = settings
         self._codec = BlobCodec(repository.key)
         self._changing = threading.Lock()
-        self._open: dict[tuple[BlobKind, int], _SealedPack] = {}
+        self._open: dict[tuple[BlobKind, int], PackBuilder] = {}
         self._writer = IndexWriter(repository, lock)
         self.done: list[int] = []
-        self.written: list[str] = []
 
     def run(self, *, give_way: Callable[[], bool]) -> bool:
         """Repack what the plan says; return False if it had to give way before all was done.
@@ -99,35 +90,35 @@ class Repacking:
         with self._changing:
             self.done.append(pack)
 
-    def _append(self, entry: PackEntry, sealed: memoryview) -> "_SealedPack | None":
+    def _append(self, entry: PackEntry, sealed: memoryview) -> PackBuilder | None:
         """Add a blob to an open pack; return the pack if it is full now."""
         with self._changing:
             place = (entry.kind, secrets.randbelow(OPEN_PACKS[entry.kind]))
-            pack = self._open.setdefault(place, _SealedPack())
-            pack.add(entry, sealed)
-            return self._open.pop(place) if pack.size_bytes >= self._settings.pack_bytes else None
+            pack = self._open.get(place)
+            if pack is None:
+                pack = PackBuilder(entry.kind, full_bytes=self._settings.pack_bytes)
+                self._open[place] = pack
+            pack.add_sealed(entry, sealed)
+            return self._open.pop(place) if pack.is_full else None
 
-    def _merged(self) -> Iterator["_SealedPack"]:
-        """Yield what is still open, packs of a kind put together where they fit into one."""
-        waiting: dict[BlobKind, _SealedPack] = {}
-        for (kind, _), pack in self._open.items():
-            other = waiting.get(kind)
-            if other is None:
-                waiting[kind] = pack
-            elif other.size_bytes + pack.size_bytes <= self._settings.pack_bytes:
-                other.absorb(pack)
+    def _merged(self) -> list[PackBuilder]:
+        """Return what is still open, put together where it fits into one pack."""
+        merged: list[PackBuilder] = []
+        for pack in self._open.values():
+            home = next((other for other in merged if other.has_room_for(pack)), None)
+            if home is None:
+                merged.append(pack)
             else:
-                yield pack
-        yield from waiting.values()
+                home.absorb(pack)
+        return merged
 
-    def _store(self, pack: "_SealedPack") -> None:
-        pack_id = pack.finish(self._repository.key)
+    def _store(self, pack: PackBuilder) -> None:
+        finished = pack.finish(self._repository.key)
         self._lock.ensure_fresh()
-        name = file_name("data", pack_id)
-        self._repository.store.put(name, memoryview(pack.body), sha256=pack_id)
+        name = file_name("data", finished.pack_id)
+        self._repository.store.put(name, finished.stored, sha256=finished.pack_id)
         with self._changing:
-            self.written.append(pack_id)
-            self._writer.add(pack_id, pack.entries)
+            self._writer.add(finished.pack_id, decode_header(finished.header))
 
     def _read(self, pack: int, rows: Sequence[Row]) -> Iterator[tuple[PackEntry, memoryview]]:
         name = file_name("data", self._index.tables.packs.identity(pack).hex())
@@ -147,43 +138,6 @@ class Repacking:
                     why=f"{name} is needed and damaged: {error}",
                     next_step="Check the repository and heal it from a second copy",
                 ) from error
-
-
-class _SealedPack:
-    """A pack made of blobs that are sealed already."""
-
-    def __init__(self) -> None:
-        self.body = bytearray()
-        self.entries: list[PackEntry] = []
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.body)
-
-    def add(self, entry: PackEntry, sealed: memoryview) -> None:
-        self.entries.append(msgspec.structs.replace(entry, offset=len(self.body)))
-        self.body += sealed
-
-    def absorb(self, other: "_SealedPack") -> None:
-        shift = len(self.body)
-        self.entries += (
-            msgspec.structs.replace(entry, offset=entry.offset + shift) for entry in other.entries
-        )
-        self.body += other.body
-
-    def finish(self, key: SealingKey) -> str:
-        """Append the header and return the id."""
-        header = key.seal(b"".join(map(_header_entry, self.entries)))
-        self.body += header
-        self.body += _LENGTH.pack(len(header))
-        return file_id(self.body)
-
-
-def _header_entry(entry: PackEntry) -> bytes:
-    number = 0 if entry.kind == "data" else 1
-    if not entry.compressed_from:
-        return _STORED.pack(number, entry.sealed_bytes, entry.blob_id)
-    return _COMPRESSED.pack(number + 2, entry.sealed_bytes, entry.compressed_from, entry.blob_id)
 
 
 def _runs(entries: Sequence[PackEntry]) -> Iterator[list[PackEntry]]:
