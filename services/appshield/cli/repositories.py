@@ -25,7 +25,7 @@ from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import RepositoryChecked
 from appshield.contracts.requests import RequestCheck, RequestPrune
 from appshield.contracts.runs import Run
-from appshield.errors import DamagedError, InvalidInputError, NotFoundError
+from appshield.errors import DamagedError, NotFoundError
 from appshield.vault import VaultAccess, open_vault
 
 Contents = Literal["none", "structure", "sample", "all"]
@@ -240,12 +240,7 @@ async def _place(bus: Bus, record: ApplicationRecord) -> AppRef:
 def _seconds(text: str) -> float:
     from appshield.language.values import seconds
 
-    try:
-        return seconds(text)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{text!r} is no duration", why=str(error), next_step="Write it like 24h or 0s."
-        ) from error
+    return 0 if text in {"0", "0s"} else seconds(text)
 
 
 def _is_damaged(found: RepositoryChecked) -> bool:
