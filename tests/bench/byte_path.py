@@ -4,10 +4,12 @@
     python byte_path.py backup  REPOSITORY FOLDER
     python byte_path.py restore REPOSITORY FOLDER
     python byte_path.py check   REPOSITORY [--read-data]
+    python byte_path.py prune   REPOSITORY [--forget-last]
 
 REPOSITORY is a folder, or `s3:http://host:port/bucket/prefix` with the key in the variables
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the password is in REPOSITORY_PASSWORD. Only the public
-interfaces of `appshield.repository` and `appshield.objectstore` are used.
+interfaces of `appshield.repository` and `appshield.objectstore` are used. `--workers` is how many
+processes do the work, by default one for each processor; with 0 it is all done in this one.
 """
 
 import argparse
@@ -35,9 +37,12 @@ from appshield.repository import (
     SnapshotDocument,
     Writer,
     check,
+    forget,
+    prune,
     seal_snapshot,
 )
 from appshield.repository.files import FileProblem, restore_directory, store_directory, told
+from appshield.repository.restore_workers import restore_pool
 
 SOURCE = b"source"
 """The entry of a version that holds the folder."""
@@ -55,13 +60,13 @@ def store_at(location: str) -> ObjectStore:
     )
 
 
-def backup(repository: Repository, folder: Path) -> None:
+def backup(repository: Repository, folder: Path, workers: int) -> None:
     """Make a version of a folder, on top of the last one."""
     with RepositoryLock.acquire(repository, owner="bench") as lock:
         snapshots = repository.snapshots()
         reader = Reader(repository)
         earlier = reader.find(snapshots[-1][1].tree_id, SOURCE).subtree if snapshots else None
-        with opened(folder) as root, Writer(repository, lock) as writer:
+        with opened(folder) as root, Writer(repository, lock, workers=workers) as writer:
             stored = store_directory(
                 root,
                 writer,
@@ -76,17 +81,28 @@ def backup(repository: Repository, folder: Path) -> None:
     refuse_problems(stored.problems)
 
 
-def restore(repository: Repository, folder: Path) -> None:
+def restore(repository: Repository, folder: Path, workers: int) -> None:
     """Bring the last version into a folder."""
     with RepositoryLock.acquire(repository, owner="bench"):
         reader = Reader(repository)
         node = reader.find(repository.snapshots()[-1][1].tree_id, SOURCE)
         assert node.subtree is not None
-        with opened(folder) as root:
+        with (
+            opened(folder) as root,
+            restore_pool(repository, workers=workers, go_on=lambda: None) as pool,
+        ):
             done = restore_directory(
-                root, node.subtree, reader, root_node=node, cancelled=lambda: False
+                root, node.subtree, reader, root_node=node, cancelled=lambda: False, pool=pool
             )
     refuse_problems(done.problems)
+
+
+def remove_unneeded(repository: Repository, *, forget_last: bool) -> None:
+    """Prune, at once and not after a grace; the last version may go before."""
+    with RepositoryLock.acquire(repository, owner="bench", exclusive=True) as lock:
+        if forget_last:
+            forget(repository, lock, [repository.snapshots()[-1][0]])
+        prune(repository, lock, grace_s=0)
 
 
 def refuse_problems(problems: tuple[FileProblem, ...]) -> None:
@@ -108,10 +124,12 @@ def opened(folder: Path) -> Iterator[int]:
 def main() -> None:
     """Run one command."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=("init", "backup", "restore", "check"))
+    parser.add_argument("command", choices=("init", "backup", "restore", "check", "prune"))
     parser.add_argument("repository")
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--read-data", action="store_true")
+    parser.add_argument("--forget-last", action="store_true")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     asked = parser.parse_args()
     store, password = store_at(asked.repository), os.environ["REPOSITORY_PASSWORD"]
     if asked.command == "init":
@@ -120,9 +138,11 @@ def main() -> None:
     repository = Repository.open(store, password)
     match asked.command:
         case "backup":
-            backup(repository, asked.folder)
+            backup(repository, asked.folder, asked.workers)
         case "restore":
-            restore(repository, asked.folder)
+            restore(repository, asked.folder, asked.workers)
+        case "prune":
+            remove_unneeded(repository, forget_last=asked.forget_last)
         case "check":
             report = check(repository, read_data=asked.read_data)
             sys.exit(None if report.is_sound else str(report.errors[0]))

@@ -41,9 +41,9 @@ PLAIN_BYTES: Final = 256 * MIB
 FURTHER_BLOB_BYTES: Final = 64
 ONE_FOLDER_BYTES: Final = 64 * MIB
 HUGE_BYTES: Final = 384 * MIB
-VERBS: Final = ("backup", "restore", "check", "check-data")
-VERBS_OF_A_MILLION: Final = ("restore", "check", "check-data", "backup")
-"""What is restored there is the version that has the blobs."""
+VERBS: Final = ("backup", "restore", "check", "check-data", "prune")
+VERBS_OF_A_MILLION: Final = ("restore", "check", "check-data", "backup", "prune")
+"""What is restored there is the version that has the blobs; what is pruned is the one after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +113,13 @@ class MemoryBench:
             program.prepare(target, amount)
         into = folder / "restored"
         into.mkdir()
+        forgotten = ["--forget-last"] if amount == "million" else []
         commands: Mapping[str, Command] = {
             "backup": program.backup(target, amount, source),
             "restore": program.restore(target, amount, source, into),
             "check": program.other(target, amount, "check"),
             "check-data": program.other(target, amount, "check", "--read-data"),
+            "prune": program.other(target, amount, "prune", *forgotten),
         }
         for row in rows:
             self._measure(row, commands[row.verb])
