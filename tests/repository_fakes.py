@@ -1,15 +1,19 @@
 """A repository in memory: the sink and source of the files half, for unit tests."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
 from appshield.errors import DamagedError
+from appshield.repository.compression import Compression
 from appshield.repository.gotext import json_name
-from appshield.repository.nodes import Node, StoredEntry
+from appshield.repository.nodes import Node, StoredEntry, TreeSink
+from appshield.repository.tree_writing import TreeWriter
 from appshield.repository.trees import decode_node, encode_node
 from appshield.repository.treestream import entries_of
+from appshield.repository.workers.ports import JobPool
 
 
 class MemoryBlobs:
@@ -20,10 +24,19 @@ class MemoryBlobs:
 
     def __init__(self, *, chunk_bytes: int = 64 << 10) -> None:
         self._chunk_bytes = chunk_bytes
+        self._compression = Compression()
         self.blobs: dict[bytes, bytes] = {}
         self.on_chunk: Callable[[], None] = lambda: None
         self.data_calls = 0
         self.reads = 0
+
+    whole_bytes = 0
+
+    def pool(self, *_: object) -> AbstractContextManager[JobPool | None]:
+        return nullcontext()
+
+    def has_data(self, blob: bytes) -> bool:
+        return blob in self.blobs
 
     def add_data(self, data: bytes | memoryview) -> bytes:
         assert 0 < len(data) <= 8 << 20
@@ -44,6 +57,9 @@ class MemoryBlobs:
     def add_tree(self, nodes: Iterable[Node]) -> bytes:
         entries = map(_encode_entry, sorted(nodes, key=lambda node: node.name))
         return self._add(b'{"nodes":[' + b",".join(entries) + b"]}\n")
+
+    def open_tree(self) -> TreeSink:
+        return TreeWriter(self._compression, self._add, self._add_packed)
 
     def read_blob(self, blob_id: bytes) -> bytes:
         self.reads += 1
@@ -77,6 +93,10 @@ class MemoryBlobs:
     def contains(self, part: bytes) -> bool:
         """Whether any blob holds these bytes."""
         return any(part in data for data in self.blobs.values())
+
+    def _add_packed(self, identity: bytes, pieces: Sequence[bytes], size_bytes: int) -> None:
+        plain = self._compression.decompress(b"".join(pieces), size_bytes=size_bytes)
+        assert self._add(plain) == identity
 
     def _add(self, data: bytes) -> bytes:
         blob_id = hashlib.sha256(data).digest()

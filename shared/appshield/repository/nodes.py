@@ -9,11 +9,13 @@ a `BlobSink` when it saves and takes them from a `BlobSource` when it restores.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
 import msgspec
 
 from appshield.errors import DamagedError
+from appshield.repository.workers.ports import JobPool
 
 NodeKind = Literal["file", "dir", "symlink", "dev", "chardev", "fifo", "socket"]
 
@@ -63,12 +65,43 @@ class StoredEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stored: bytes
 
 
+class TreeSink(Protocol):
+    """Takes one directory, entry by entry, in bounded memory."""
+
+    def add(self, encoded: bytes) -> None:
+        """Take the next encoded node, ascending by name, or several with commas between."""
+        ...
+
+    def finish(self) -> bytes:
+        """Store the directory; return its tree id."""
+        ...
+
+
 class BlobSink(Protocol):
-    """Takes what is saved; safe to use from several threads.
+    """Takes what is saved.
 
     Each call may block while packs wait for their upload. An earlier failed upload is raised by
     the next call.
     """
+
+    def pool(
+        self, go_on: Callable[[], None], on_event: Callable[[msgspec.Struct], None]
+    ) -> AbstractContextManager[JobPool | None]:
+        """Hold worker processes that store into this sink; None where there are none.
+
+        While anybody waits for them, `go_on` is asked, and may raise to stop; `on_event` takes
+        what they tell that is not for the sink itself.
+        """
+        ...
+
+    @property
+    def whole_bytes(self) -> int:
+        """Up to which size a file is one chunk, and may be given to `add_data` as it is."""
+        ...
+
+    def has_data(self, blob: bytes) -> bool:
+        """Whether a chunk was stored by an earlier backup and can be read."""
+        ...
 
     def add_data(self, data: bytes | memoryview) -> bytes:
         """Store one chunk of at most 8 MiB; return its blob id."""
@@ -83,6 +116,10 @@ class BlobSink(Protocol):
 
     def add_tree(self, nodes: Iterable[Node]) -> bytes:
         """Store one directory (nodes in any order, names unique); return its tree id."""
+        ...
+
+    def open_tree(self) -> TreeSink:
+        """Begin a directory of any size; several may be open at a time."""
         ...
 
 

@@ -81,6 +81,7 @@ class TreeWriter:
             self._frame = self._compression.stream()
         for piece in self._plain:
             self._digest.update(piece)
-            self._packed.append(self._frame.compress(piece))
+            if packed := self._frame.compress(piece):
+                self._packed.append(packed)
         self._plain.clear()
         self._waiting_bytes = 0

@@ -194,22 +194,24 @@ def test_a_directory_that_becomes_a_link_before_it_is_entered_is_left_out(
     assert b"z" in nodes_of(blobs, stored)
 
 
-def test_a_directory_that_is_swapped_after_it_was_walked_is_left_out(
+def test_a_directory_that_is_swapped_after_it_was_listed_stays_what_it_was(
     source: Path, blobs: MemoryBlobs
 ) -> None:
     """Content of one directory never gets the owner and mode of another."""
-    (source / "d").mkdir()
+    (source / "d").mkdir(mode=0o711)
     (source / "d" / "file").write_text("content")
+    inode = (source / "d").stat().st_ino
 
     def swap() -> None:
         (source / "d").rename(source.parent / "away")
-        (source / "d").mkdir()
+        (source / "d").mkdir(mode=0o777)
 
     on_chunk(blobs, 1, swap)
     stored = save(source, blobs)
 
-    assert nodes_of(blobs, stored) == {}
-    assert kinds(stored) == {b"d": "replaced"}
+    node = nodes_of(blobs, stored)[b"d"]
+    assert (node.mode, node.inode, stored.problems) == (0o711, inode, ())
+    assert [below.name for below in blobs.read_tree(node.subtree or b"")] == [b"file"]
 
 
 def test_an_unreadable_file_is_reported_and_left_out(

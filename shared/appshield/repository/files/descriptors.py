@@ -34,9 +34,15 @@ def open_file(name: bytes, directory: int) -> int:
     Raises:
         OSError: ESTALE if it is not a regular file, ELOOP if it is a link.
     """
+    return open_regular(name, directory)[0]
+
+
+def open_regular(name: bytes, directory: int) -> tuple[int, os.stat_result]:
+    """Open a file as `open_file` does; return with it what was opened."""
     descriptor = _open_unnoticed(name, _FILE, directory)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return descriptor
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
     os.close(descriptor)
     raise stale(name)
 

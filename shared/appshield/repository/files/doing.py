@@ -79,6 +79,9 @@ class DoneHere:
     def drain(self) -> None:
         """Nothing is ever under way."""
 
+    def wait(self) -> None:
+        """Nothing is ever under way."""
+
     def broadcast(self, job: msgspec.Struct, *, done: Done) -> None:
         """See JobPool."""
         self.submit(job, done=done)

@@ -8,10 +8,11 @@ default: reading a file must not make its directory a different tree.
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from appshield.repository.nodes import Node, NodeKind
+from appshield.repository.trees import encode_head, encode_middle, encode_tail
 
 Target = int | str
 """A descriptor opened for reading or writing, or `descriptors.path_of` one that only pins."""
@@ -28,6 +29,7 @@ _KINDS: dict[int, NodeKind] = {
     stat.S_IFSOCK: "socket",
 }
 _LINKED: frozenset[NodeKind] = frozenset({"file", "symlink", "dev", "chardev"})
+_DEVICES: frozenset[NodeKind] = frozenset({"dev", "chardev"})
 _OURS_TO_REMOVE = ("user.", "trusted.", "system.posix_acl_", "security.capability")
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 
@@ -64,11 +66,48 @@ def node_of(
         links=links,
         linktarget=linktarget,
         extended_attributes=attributes,
-        device=status.st_rdev if kind in {"dev", "chardev"} else 0,
+        device=status.st_rdev if kind in _DEVICES else 0,
         size_bytes=size_bytes,
         content=content,
         subtree=subtree,
     )
+
+
+def head_of(name: bytes, status: os.stat_result, kind: NodeKind, *, size_bytes: int = 0) -> str:
+    """Return the head of an encoded node, as `encode_node(node_of(...))` would begin."""
+    links = status.st_nlink if kind in _LINKED else 1
+    return encode_head(
+        name,
+        kind,
+        mode=stat.S_IMODE(status.st_mode),
+        mtime_ns=status.st_mtime_ns,
+        atime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+        owner=f'"uid":{status.st_uid},"gid":{status.st_gid}',
+        inode=status.st_ino,
+        device_id=status.st_dev if links > 1 else 0,
+        size_bytes=size_bytes,
+        links=links,
+    )
+
+
+def encode_entry(
+    name: bytes,
+    status: os.stat_result,
+    attributes: Attributes = (),
+    *,
+    size_bytes: int = 0,
+    content: Sequence[bytes] | None = None,
+    subtree: bytes | None = None,
+    linktarget: bytes = b"",
+) -> bytes:
+    """Return the encoded node of an entry: `encode_node(node_of(...))`, many times faster."""
+    kind = kind_of(status)
+    head = head_of(name, status, kind, size_bytes=size_bytes)
+    if attributes or linktarget or kind in _DEVICES:
+        device = status.st_rdev if kind in _DEVICES else 0
+        head += encode_middle(linktarget=linktarget, attributes=attributes, device=device)
+    return (head + encode_tail(content, subtree)).encode()
 
 
 def read_attributes(target: Target) -> tuple[Attributes, tuple[str, ...]]:

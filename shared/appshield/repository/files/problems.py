@@ -58,8 +58,7 @@ class Problems:
 
     def add_error(self, path: bytes, error: OSError) -> None:
         """Note that an entry could not be read, with the kind that the error number means."""
-        kind, detail = _READ_ERRORS.get(error.errno or 0, ("unreadable", error.strerror or "?"))
-        self.add(path, kind, detail)
+        self.add(path, *kind_of_error(error))
 
     def listed(self) -> tuple[FileProblem, ...]:
         """Return what was noted; a last problem of kind `more` says how many are not listed."""
@@ -67,6 +66,11 @@ class Problems:
             return tuple(self._listed)
         more = FileProblem(b"", "more", f"{self._unlisted} further problems are not listed")
         return (*self._listed, more)
+
+
+def kind_of_error(error: OSError) -> tuple[ProblemKind, str]:
+    """Return what an error means for the entry that could not be read, and how it is told."""
+    return _READ_ERRORS.get(error.errno or 0, ("unreadable", error.strerror or "?"))
 
 
 def told(problems: Sequence[FileProblem], *, most: int = 50) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
-"""Reading one regular file into chunks, while its owner may write to it.
+"""Reading regular files into chunks, while their owner may write to them.
 
 A file is read up to the size that it had when it was opened: one that grows has no end otherwise.
 What is stored is always what was read, with its true size, and what happened is always said.
+A large file is read in parts of `PART_BYTES`, by whoever has time: chunks never cross the border
+of a part, so that its chunks are the same whoever reads it.
 """
 
 import os
@@ -11,17 +13,19 @@ from typing import NamedTuple
 
 from appshield.errors import UnavailableError
 from appshield.repository.files.problems import ProblemKind
-from appshield.repository.files.sparse import Segment, segments
+from appshield.repository.files.sparse import Segment, is_sparse, segments
 from appshield.repository.nodes import BlobSink
 
 CHUNK_BYTES = 8 << 20
 """The largest chunk of the format."""
 
+PART_BYTES = 64 << 20
+
 
 class ReadFile(NamedTuple):
     """What was stored of a file: its chunks, its size and what happened meanwhile, if anything."""
 
-    content: tuple[bytes, ...]
+    content: list[bytes]
     size_bytes: int
     problem: tuple[ProblemKind, str] | None
 
@@ -35,6 +39,7 @@ class FileReader:
     def __init__(self, sink: BlobSink, advance: Callable[[int], None]) -> None:
         self._sink = sink
         self._advance = advance
+        self._whole_bytes = sink.whole_bytes
         self._zero_chunk: bytes | None = None
         self.bytes_read = 0
 
@@ -44,19 +49,56 @@ class FileReader:
         Raises:
             OSError: it cannot be read. Errors of the sink are not of this kind.
         """
+        size = before.st_size
+        if 0 < size <= self._whole_bytes:
+            data = os.pread(descriptor, size, 0)
+            if len(data) == size:
+                self.bytes_read += size
+                with _storing():
+                    content = [self._sink.add_data(data)]
+                self._advance(size)
+                return ReadFile(content, size, difference(before, os.fstat(descriptor), size))
+        sparse = is_sparse(before)
+        content = []
+        done = 0
+        for start in range(0, size, PART_BYTES):
+            end = min(start + PART_BYTES, size)
+            part, done = self.read_part(descriptor, start, end, sparse=sparse)
+            content += part
+            if done < end:
+                break
+        return ReadFile(content, done, difference(before, os.fstat(descriptor), done))
+
+    def read_part(
+        self, descriptor: int, start: int, end: int, *, sparse: bool
+    ) -> tuple[list[bytes], int]:
+        """Store a part of an open file; return its chunks, and where they end if it is cut off."""
         content: list[bytes] = []
-        size = 0
-        for segment in segments(descriptor, before):
+        done = start
+        for segment in segments(descriptor, start, end, sparse=sparse):
             if segment.hole:
-                content += self._store_hole(segment)
-                size = segment.end
+                content += self.store_hole(segment.start, segment.end)
+                done = segment.end
                 continue
             ids, length = self._store_data(descriptor, segment)
             content += ids
-            size += length
-            if size < segment.end:
+            done += length
+            if done < segment.end:
                 break
-        return ReadFile(tuple(content), size, _difference(before, os.fstat(descriptor), size))
+        return content, done
+
+    def store_hole(self, start: int, end: int) -> list[bytes]:
+        """Store zeros without reading them: the same full chunk again and again, then a rest."""
+        full, rest = divmod(end - start, CHUNK_BYTES)
+        content: list[bytes] = []
+        with _storing():
+            if full:
+                self._zero_chunk = self._zero_chunk or self._sink.add_data(bytes(CHUNK_BYTES))
+                content = [self._zero_chunk] * full
+            if rest:
+                content.append(self._sink.add_data(bytes(rest)))
+        self._advance(end - start)
+        return content
 
     def _store_data(self, descriptor: int, segment: Segment) -> tuple[tuple[bytes, ...], int]:
         """Store what a segment holds; less than its length when the file ends before.
@@ -84,19 +126,6 @@ class FileReader:
             raise failure
         return stored
 
-    def _store_hole(self, segment: Segment) -> list[bytes]:
-        """Store zeros without reading them: the same full chunk again and again, then a rest."""
-        full, rest = divmod(segment.end - segment.start, CHUNK_BYTES)
-        content: list[bytes] = []
-        with _storing():
-            if full:
-                self._zero_chunk = self._zero_chunk or self._sink.add_data(bytes(CHUNK_BYTES))
-                content = [self._zero_chunk] * full
-            if rest:
-                content.append(self._sink.add_data(bytes(rest)))
-        self._advance(segment.end - segment.start)
-        return content
-
 
 @contextmanager
 def _storing() -> Iterator[None]:
@@ -111,10 +140,10 @@ def _storing() -> Iterator[None]:
         ) from error
 
 
-def _difference(
+def difference(
     before: os.stat_result, after: os.stat_result, read: int
 ) -> tuple[ProblemKind, str] | None:
-    """Say what happened to a file between two looks."""
+    """Say what happened to a file between two looks, of which `read` bytes are stored."""
     if read < before.st_size:
         return "shrank", f"it was cut from {before.st_size} to {read} bytes while it was read"
     if after.st_size < before.st_size:

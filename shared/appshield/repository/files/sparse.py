@@ -30,24 +30,28 @@ class Segment(NamedTuple):
     hole: bool
 
 
-def segments(descriptor: int, status: os.stat_result) -> Iterator[Segment]:
-    """Yield the parts of a file, in order and without gaps, up to the size in `status`."""
-    size = status.st_size
-    if status.st_blocks * 512 >= size:
-        if size:
-            yield Segment(0, size, hole=False)
+def is_sparse(status: os.stat_result) -> bool:
+    """Whether a file may have holes."""
+    return status.st_blocks * 512 < status.st_size
+
+
+def segments(descriptor: int, start: int, end: int, *, sparse: bool) -> Iterator[Segment]:
+    """Yield the segments of a part of a file, in order and without gaps."""
+    if not sparse:
+        if start < end:
+            yield Segment(start, end, hole=False)
         return
-    unsent = position = 0
-    while position < size:
-        data = _seek(descriptor, position, os.SEEK_DATA, size)
+    unsent = position = start
+    while position < end:
+        data = _seek(descriptor, position, os.SEEK_DATA, end)
         if data - position >= HOLE_FLOOR_BYTES:
             if unsent < position:
                 yield Segment(unsent, position, hole=False)
             yield Segment(position, data, hole=True)
             unsent = data
-        position = max(_seek(descriptor, data, os.SEEK_HOLE, size), position + 1)
-    if unsent < size:
-        yield Segment(unsent, size, hole=False)
+        position = max(_seek(descriptor, data, os.SEEK_HOLE, end), position + 1)
+    if unsent < end:
+        yield Segment(unsent, end, hole=False)
 
 
 def is_hole(descriptor: int, start: int, end: int) -> bool:

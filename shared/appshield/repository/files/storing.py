@@ -1,26 +1,35 @@
 """Saving a directory: walked by descriptors, on one device, at any depth, while it may change.
 
-Each directory is listed, its subdirectories are saved first and then its own entries stream into
-one tree: at any time only names, not nodes, are held for the directories on the way from the root.
+The walk lists directories and gives batches of their entries away, to worker processes where there
+is much to do; nodes come back in any order and are put together as they come. What a directory is
+(owner, mode, times) is taken from the descriptor that it is listed by: content of one directory can
+never get the owner of another.
 """
 
 import errno
 import os
-from array import array
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from appshield.errors import DamagedError, NotFoundError, RunFailedError
+from appshield.repository.files.assembling import Assembly, OpenDirectory, Slot, pieces_of
+from appshield.repository.files.batching import Batch, BatchPart, HeldDirectory
 from appshield.repository.files.descriptors import DirectoryChain, open_directory, stale
-from appshield.repository.files.entries import EntryStorer
-from appshield.repository.files.metadata import node_of
-from appshield.repository.files.problems import FileProblem, ProblemKind
+from appshield.repository.files.dispatching import Dispatcher
+from appshield.repository.files.entry_jobs import MOST_NAMES
+from appshield.repository.files.metadata import encode_entry, node_of, read_attributes
+from appshield.repository.files.problems import FileProblem
 from appshield.repository.files.tally import Progress, Tally
-from appshield.repository.nodes import BlobSink, BlobSource, Node
+from appshield.repository.nodes import BlobSink, BlobSource, Node, StoredEntry
+from appshield.repository.packing import BytesRead
 
-_MOUNTED = 0  # in place of an inode number
+MOST_WAITING_PIECES = 64
+"""How much of one directory may wait for what comes before it: 32,000 entries."""
+
+_DIRECTORY, _FILE, _OTHER = b"\0d", b"\0f", b"\0o"
+"""What follows a listed name: no name holds a zero, and the order of names stays the same."""
 
 
 class StoredDirectory(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +59,7 @@ def store_directory(
     progress: Progress | None = None,
     cancelled: Callable[[], bool],
 ) -> StoredDirectory:
-    """Save everything below an open directory.
+    """Save everything below an open directory, in the sink's worker processes if it has some.
 
     No link is followed and no other device is entered; FIFOs, sockets and devices are never
     opened. `exclude` is asked with each path relative to the root. A file that looks as in the
@@ -62,10 +71,21 @@ def store_directory(
         AppShieldError: what the sink raises.
         RunFailedError: the directory itself cannot be read.
     """
+    tally = Tally(progress, cancelled)
+
+    def on_event(event: msgspec.Struct) -> None:
+        if isinstance(event, BytesRead):
+            tally.advance(event.bytes_read)
+
     try:
-        with DirectoryChain(root_fd) as chain:
-            walk = _Walk(chain, sink, exclude, parent, Tally(progress, cancelled))
-            return walk.run()
+        with DirectoryChain(root_fd) as chain, sink.pool(tally.go_on, on_event) as pool:
+            assembly = Assembly(tally.count_directory)
+            dispatcher = Dispatcher(sink, pool, assembly, tally, chain.device)
+            walk = _Walk(chain, sink, dispatcher, assembly, tally, exclude=exclude, parent=parent)
+            try:
+                return walk.run()
+            finally:
+                dispatcher.close()
     except OSError as error:
         raise RunFailedError(
             "the directory cannot be saved",
@@ -74,16 +94,12 @@ def store_directory(
         ) from error
 
 
-@dataclass(slots=True)
-class _Listing:
-    """A directory at work: all its names, those of its directories, and what became of them."""
+class _Entered(NamedTuple):
+    """A directory that was entered: all its names, and its tree in the parent version."""
 
-    earlier: bytes | None  # its tree in the parent version
-    names: list[bytes] = field(default_factory=list)
-    directories: list[bytes] = field(default_factory=list)
-    subtrees: list[bytes | None] = field(default_factory=list)
-    inodes: MutableSequence[int] = field(default_factory=lambda: array("Q"))
-    earlier_subtrees: dict[bytes, bytes | None] = field(default_factory=dict)
+    directory: OpenDirectory
+    names: Iterator[bytes]
+    earlier: "_Earlier"
 
 
 class _Walk:
@@ -93,168 +109,235 @@ class _Walk:
         self,
         chain: DirectoryChain,
         sink: BlobSink,
+        dispatcher: Dispatcher,
+        assembly: Assembly,
+        tally: Tally,
+        *,
         exclude: Callable[[bytes], bool] | None,
         parent: tuple[BlobSource, bytes] | None,
-        tally: Tally,
     ) -> None:
         self._chain = chain
         self._sink = sink
-        self._exclude = exclude
-        self._earlier = None if parent is None else parent[0]
-        self._earlier_root = None if parent is None else parent[1]
+        self._dispatcher = dispatcher
+        self._assembly = assembly
         self._tally = tally
-        self._entries = EntryStorer(
-            sink, self._earlier, device=chain.device, tally=tally, note=self._note
-        )
+        self._exclude = exclude
+        self._parent = parent
+        self._batch = Batch()
 
     def run(self) -> StoredDirectory:
         """Store everything below the root of the chain."""
         root = self._chain.descriptor
         status = os.fstat(root)
-        attributes = self._entries.attributes(root, b"")
-        tree_id = self._store_everything()
+        attributes = self._attributes(root, b"")
+        self._walk(self._enter_root())
+        self._dispatcher.store(self._batch)
+        self._dispatcher.finish()
+        tree_id = self._assembly.root
+        if tree_id is None:
+            raise stale(b".")
+        totals = self._dispatcher.totals
         return StoredDirectory(
             tree_id=tree_id,
             root_node=node_of(b"", status, attributes, subtree=tree_id),
             files=self._tally.files,
-            files_unchanged=self._entries.files_unchanged,
+            files_unchanged=totals.files_unchanged,
             directories=self._tally.directories,
-            bytes_total=self._entries.bytes_total,
-            bytes_read=self._entries.bytes_read,
+            bytes_total=totals.bytes_total,
+            bytes_read=totals.bytes_read,
             problems=self._tally.problems.listed(),
         )
 
-    def _store_everything(self) -> bytes:
+    def _walk(self, root: _Entered) -> None:
         """Walk depth first without recursion: a tree may be deeper than any stack."""
-        listings = [self._list(self._earlier_root)]
-        while True:
-            listing = listings[-1]
-            if len(listing.subtrees) < len(listing.directories):
-                below = self._enter(listing)
-                if below is not None:
-                    listings.append(below)
+        way = [(root.directory, self._go_through(root))]
+        while way:
+            directory, steps = way[-1]
+            below = next(steps, None)
+            if below is not None:
+                way.append((below.directory, self._go_through(below)))
                 continue
-            tree_id = self._store_tree(listing)
-            listings.pop()
-            if not listings:
-                if tree_id is None:
-                    raise stale(b".")
-                return tree_id
-            self._chain.leave()
-            listings[-1].subtrees.append(tree_id)
+            way.pop()
+            directory.is_listed = True
+            self._assembly.settle(directory)
+            if way:
+                self._chain.leave()
 
-    def _list(self, earlier: bytes | None) -> _Listing:
-        """List the directory at work; OSError if that is refused."""
-        listing = _Listing(earlier)
-        with os.scandir(self._chain.descriptor) as entries:
-            for entry in entries:
-                name = os.fsencode(entry.name)
-                if self._exclude is not None and self._exclude(self._chain.path(name)):
+    def _go_through(self, entered: _Entered) -> Iterator[_Entered]:
+        """Give the entries of a directory away, and yield each directory in it, entered."""
+        directory, earlier = entered.directory, entered.earlier
+        for listed in pieces_of(entered.names, MOST_NAMES):
+            self._dispatcher.wait_for_room(lambda: directory.waiting > MOST_WAITING_PIECES)
+            held = self._held(directory)
+            if held is None:
+                return
+            piece = directory.new_piece(len(listed))
+            part = BatchPart(piece, [], [], [], [], held)
+            below: list[tuple[Slot, bytes, bytes]] = []
+            for number, entry in enumerate(listed):
+                name, kind = entry[:-2], entry[-2:]
+                before = earlier.find(name)
+                if kind == _DIRECTORY:
+                    below.append((Slot(piece, number), name, _subtree_of(before)))
                     continue
-                listing.names.append(name)
-                if entry.is_dir(follow_symlinks=False):
-                    listing.directories.append(name)
-        listing.names.sort()
-        listing.directories.sort()
-        if listing.directories:
-            listing.earlier_subtrees = {
-                node.name: node.subtree for node in self._earlier_nodes(listing) if node.subtree
-            }
-        return listing
+                if kind == _OTHER:
+                    part.others.append(len(part.names))
+                part.numbers.append(number)
+                part.names.append(name)
+                part.earlier.append(before.stored if before and before.kind == "file" else b"")
+            self._give(part)
+            for slot, name, subtree in below:
+                inside = self._enter(slot, name, subtree)
+                if inside is not None:
+                    yield inside
 
-    def _enter(self, listing: _Listing) -> _Listing | None:
-        """Go to the next directory of a listing, or note why not and what stands for it."""
-        name = listing.directories[len(listing.subtrees)]
+    def _held(self, directory: OpenDirectory) -> HeldDirectory | None:
+        """Hold the directory at work, unless it was moved away while it was closed."""
+        try:
+            return self._dispatcher.hold(self._chain.descriptor)
+        except OSError as error:
+            self._tally.problems.add_error(directory.path(), error)
+            directory.is_lost = True
+            return None
+
+    def _give(self, part: BatchPart) -> None:
+        if not part.names:
+            part.directory.release()
+            return
+        if not any(part.earlier):
+            part.earlier = []
+        self._batch.add(part)
+        if self._batch.is_full:
+            batch, self._batch = self._batch, Batch()
+            self._dispatcher.store(batch)
+
+    def _enter_root(self) -> _Entered:
+        directory = OpenDirectory(b"", self._sink.open_tree(), None, bytes)
+        earlier = self._parent[1] if self._parent else b""
+        return _Entered(directory, self._list(directory), self._earlier(directory, earlier))
+
+    def _enter(self, slot: Slot, name: bytes, earlier: bytes) -> _Entered | None:
+        """Go down into a directory, or note why not and what stands for it."""
         self._tally.go_on()
         depth = self._chain.depth
+        above = slot.piece.directory
         try:
             self._chain.enter(name)
-            below = self._list(listing.earlier_subtrees.pop(name, None))
-            listing.inodes.append(os.fstat(self._chain.descriptor).st_ino)
+            descriptor = self._chain.descriptor
+            status = os.fstat(descriptor)
+            attributes = self._attributes(descriptor, above.path(name))
+            directory = OpenDirectory(
+                name,
+                self._sink.open_tree(),
+                slot,
+                lambda tree: encode_entry(name, status, attributes, subtree=tree),
+            )
+            names = self._list(directory)
         except OSError as error:
             if self._chain.depth > depth:
                 self._chain.leave()
-            self._note_error(name, error)
-            is_mount = error.errno == errno.EXDEV
-            listing.subtrees.append(self._sink.add_tree(()) if is_mount else None)
-            listing.inodes.append(_MOUNTED)
+            self._tally.problems.add_error(above.path(name), error)
+            self._assembly.fill(slot, self._mounted(name) if error.errno == errno.EXDEV else b"")
             return None
-        return below
+        return _Entered(directory, names, self._earlier(directory, earlier))
 
-    def _store_tree(self, listing: _Listing) -> bytes | None:
-        """Store the directory at work, of which all subdirectories are stored."""
+    def _mounted(self, name: bytes) -> bytes:
+        """Return the node of a directory on which another file system is mounted: it is empty."""
         try:
-            directory = self._chain.descriptor
-        except OSError as error:
-            self._note_error(b"", error)
-            return None
-        self._tally.directories += 1
-        return self._sink.add_tree(self._nodes(directory, listing))
-
-    def _nodes(self, directory: int, listing: _Listing) -> Iterator[Node]:
-        """Yield the nodes of a directory by name; an entry that cannot be read is a problem."""
-        earlier = _Ascending(self._earlier_nodes(listing))
-        subdirectories = iter(
-            zip(listing.directories, listing.subtrees, listing.inodes, strict=True)
-        )
-        upcoming = next(subdirectories, None)
-        for name in listing.names:
-            self._tally.go_on()
-            try:
-                if upcoming is not None and upcoming[0] == name:
-                    subdirectory, upcoming = upcoming, next(subdirectories, None)
-                    node = self._directory(directory, *subdirectory)
-                else:
-                    node = self._entries.store(directory, name, earlier.find(name))
-            except OSError as error:
-                self._note_error(name, error)
-                continue
-            if node is not None:
-                yield node
-
-    def _directory(
-        self, directory: int, name: bytes, subtree: bytes | None, inode: int
-    ) -> Node | None:
-        """Return the node of a stored subdirectory, if it is still the one that was walked."""
-        if subtree is None:
-            return None
-        descriptor = open_directory(name, directory)
+            descriptor = open_directory(name, self._chain.descriptor)
+        except OSError:
+            return b""
         try:
+            attributes = self._attributes(descriptor, self._chain.path(name))
             status = os.fstat(descriptor)
-            if inode not in {_MOUNTED, status.st_ino}:
-                raise stale(name)
-            return node_of(
-                name, status, self._entries.attributes(descriptor, name), subtree=subtree
-            )
+            return encode_entry(name, status, attributes, subtree=self._sink.add_tree(()))
         finally:
             os.close(descriptor)
 
-    def _earlier_nodes(self, listing: _Listing) -> tuple[Node, ...]:
-        """Return the directory at work in the parent version, as far as it can be read."""
-        if self._earlier is None or listing.earlier is None:
-            return ()
+    def _list(self, directory: OpenDirectory) -> Iterator[bytes]:
+        """List the directory at work, in order; OSError if that is refused."""
+        names: list[bytes] = []
+        path = directory.path() if self._exclude is not None else b""
+        with os.scandir(self._chain.descriptor) as entries:
+            for entry in entries:
+                name = os.fsencode(entry.name)
+                if self._exclude is not None and self._exclude(
+                    path + b"/" + name if path else name
+                ):
+                    continue
+                if entry.is_file(follow_symlinks=False):
+                    names.append(name + _FILE)
+                elif entry.is_dir(follow_symlinks=False):
+                    names.append(name + _DIRECTORY)
+                else:
+                    names.append(name + _OTHER)
+        names.sort()
+        return _compact(names)
+
+    def _attributes(self, descriptor: int, path: bytes) -> tuple[tuple[str, bytes], ...]:
+        attributes, lost = read_attributes(descriptor)
+        for sentence in lost:
+            self._tally.problems.add(path, "attribute", sentence)
+        return attributes
+
+    def _earlier(self, directory: OpenDirectory, tree_id: bytes) -> "_Earlier":
+        """Return the directory in the parent version, as far as it can be read."""
+
+        def note(error: Exception) -> None:
+            detail = f"all of it is read again: {error}"
+            self._tally.problems.add(directory.path(), "parent", detail)
+
+        if self._parent is None or not tree_id:
+            return _Earlier(iter(()), note)
+        return _Earlier(self._parent[0].read_entries(tree_id), note)
+
+
+def _compact(names: list[bytes]) -> Iterator[bytes]:
+    """Hold many names as one piece of memory, which takes a fifth of it."""
+    if len(names) <= MOST_NAMES:
+        return iter(names)
+    joined = b"/".join(names)
+    names.clear()
+    return _split(joined)
+
+
+def _split(joined: bytes) -> Iterator[bytes]:
+    start = 0
+    while (end := joined.find(b"/", start)) >= 0:
+        yield joined[start:end]
+        start = end + 1
+    yield joined[start:]
+
+
+def _subtree_of(entry: StoredEntry | None) -> bytes:
+    """Return the tree of a directory in the parent version, empty if it was none."""
+    if entry is None or entry.kind != "dir":
+        return b""
+    _, found, rest = entry.stored.rpartition(b'"subtree":"')
+    try:
+        return bytes.fromhex(rest[:64].decode()) if found else b""
+    except ValueError:
+        return b""
+
+
+class _Earlier:
+    """Finds entries by name when both the entries and the names asked for ascend."""
+
+    def __init__(self, entries: Iterator[StoredEntry], note: Callable[[Exception], None]) -> None:
+        self._entries = entries
+        self._note = note
+        self._entry = self._next()
+
+    def find(self, name: bytes) -> StoredEntry | None:
+        """Return the entry of this name."""
+        while self._entry is not None and self._entry.name < name:
+            self._entry = self._next()
+        return self._entry if self._entry is not None and self._entry.name == name else None
+
+    def _next(self) -> StoredEntry | None:
         try:
-            return self._earlier.read_tree(listing.earlier)
+            return next(self._entries, None)
         except (DamagedError, NotFoundError) as error:
-            listing.earlier = None
-            self._note(b"", "parent", f"all of it is read again: {error}")
-            return ()
-
-    def _note(self, name: bytes, kind: ProblemKind, detail: str) -> None:
-        self._tally.problems.add(self._chain.path(name), kind, detail)
-
-    def _note_error(self, name: bytes, error: OSError) -> None:
-        self._tally.problems.add_error(self._chain.path(name), error)
-
-
-class _Ascending:
-    """Finds nodes by name when both the nodes and the names asked for ascend."""
-
-    def __init__(self, nodes: Iterable[Node]) -> None:
-        self._nodes = iter(nodes)
-        self._node = next(self._nodes, None)
-
-    def find(self, name: bytes) -> Node | None:
-        while self._node is not None and self._node.name < name:
-            self._node = next(self._nodes, None)
-        return self._node if self._node is not None and self._node.name == name else None
+            self._note(error)
+            self._entries = iter(())
+            return None

@@ -50,6 +50,16 @@ class Tally:
         self.bytes_done += length
         self._tell()
 
+    def count_directory(self) -> None:
+        """Count a directory that is done."""
+        self.directories += 1
+
+    def count_files(self, files: int, length: int) -> None:
+        """Count entries that are done, and bytes of them that were not counted before."""
+        self.files += files
+        self.bytes_done += length
+        self._tell()
+
     def _tell(self) -> None:
         if self._progress is not None:
             self._progress(self.files, self.bytes_done)

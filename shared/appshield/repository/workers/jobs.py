@@ -10,6 +10,14 @@ from typing import Any, Final, Union
 
 import msgspec
 
+from appshield.repository.files.entry_jobs import (
+    EntriesStored,
+    FlushPacks,
+    PacksFlushed,
+    PartStored,
+    StoreEntries,
+    StorePart,
+)
 from appshield.repository.files.orders import (
     ChunksDone,
     CompareChunks,
@@ -17,6 +25,9 @@ from appshield.repository.files.orders import (
     PlaceEntries,
     WriteChunks,
 )
+from appshield.repository.files.worker_storing import store
+from appshield.repository.packing import BytesRead
+from appshield.repository.packs import StoredPack
 from appshield.repository.restore_workers import do_order
 from appshield.repository.workers.context import WorkerContext
 
@@ -44,13 +55,25 @@ def echo(context: WorkerContext, job: Echo, _: tuple[int, ...]) -> Echoed:
 
 HANDLERS: Final[dict[type[msgspec.Struct], Handler]] = {
     Echo: echo,
+    StoreEntries: store,
+    StorePart: store,
+    FlushPacks: store,
     PlaceEntries: do_order,
     WriteChunks: do_order,
     CompareChunks: do_order,
 }
 """What does each kind of job."""
 
-ANSWERS: Final[tuple[type[msgspec.Struct], ...]] = (Echoed, EntriesPlaced, ChunksDone)
+ANSWERS: Final[tuple[type[msgspec.Struct], ...]] = (
+    Echoed,
+    EntriesStored,
+    PartStored,
+    PacksFlushed,
+    StoredPack,
+    BytesRead,
+    EntriesPlaced,
+    ChunksDone,
+)
 """Replies and events, of all kinds."""
 
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -120,6 +120,11 @@ class WorkerPool:
         while any(peer.under_way for peer in self._peers) or self._has_waiting():
             self._turn(TICK_S)
 
+    def wait(self) -> None:
+        """See JobPool."""
+        self._check()
+        self._turn(TICK_S)
+
     def broadcast(self, job: msgspec.Struct, *, done: Done) -> None:
         """See JobPool."""
         for peer in self._peers:

@@ -35,6 +35,10 @@ class JobPool(Protocol):
         """Wait until all jobs are done; raises the first failure."""
         ...
 
+    def wait(self) -> None:
+        """Wait until something has happened, such as a reply; raises the first failure."""
+        ...
+
     def broadcast(self, job: msgspec.Struct, *, done: Done) -> None:
         """Give a job to each worker that has started."""
         ...
