@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from appshield.local.cluster.mounts import mounts_below
 from appshield.local.embedded.process import LOOPBACK, free_port, program
 from appshield.objectstore import S3Credentials, S3Location
 from waiting import wait_for_now
@@ -57,7 +58,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     address = f"unix://{folder}/docker.sock"
     log = (folder / "log").open("wb")
     command = ["dockerd", "--iptables=false", "--ip6tables=false", "--bridge=none"]
-    command += ["--storage-driver", "vfs", "--host", address, "--pidfile", f"{folder}/pid"]
+    command += ["--host", address, "--pidfile", f"{folder}/pid"]
     command += ["--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
     daemon = subprocess.Popen(command, stdout=log, stderr=log)
     os.environ["DOCKER_HOST"] = address
@@ -71,6 +72,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     finally:
         daemon.terminate()
         daemon.wait(30)
+        for left in mounts_below(folder):  # the engine keeps its network namespaces mounted
+            subprocess.run(["umount", "--lazy", left], check=True)
         log.close()
         del os.environ["DOCKER_HOST"]
 

@@ -156,11 +156,12 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    facts: ClusterFacts, folder: Path, *, store: str = ""
+    facts: ClusterFacts, folder: Path, *, store: str = "", nats_url: str = "", nats_users: str = ""
 ) -> AsyncIterator[Installation]:
     """Run AppShield with a home of its own against the local cluster, for the time of the block.
 
-    With the store `none` it has no object store of its own: Vaults elsewhere are used.
+    With the store `none` it has no object store of its own: Vaults elsewhere are used. With a
+    `nats_url` it uses that message bus, with the keys of its users in the folder `nats_users`.
     """
     home = Home.from_environment({**os.environ, "APPSHIELD_HOME": str(folder)})
     access = ClusterAccess(kubeconfig=str(facts.kubeconfig))
@@ -175,7 +176,12 @@ async def installed(
         run_up(
             home,
             target,
-            environment={**os.environ, "APPSHIELD_NATS_URL": "", "APPSHIELD_STORE": store},
+            environment={
+                **os.environ,
+                "APPSHIELD_NATS_URL": nats_url,
+                "APPSHIELD_NATS_USERS": nats_users,
+                "APPSHIELD_STORE": store,
+            },
             stopping=stopping,
             report=lambda _: None,
             ready=ready,

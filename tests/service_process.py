@@ -1,9 +1,12 @@
 """A service as a process of its own, for tests of what it says when it cannot run."""
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import aiohttp
 
 from appshield.local.programs import command_of
 
@@ -52,3 +55,16 @@ async def ended(service: str, **settings: str | Path) -> Ended:
             await process.wait()
     assert process.returncode is not None
     return Ended(process.returncode, written.decode())
+
+
+async def readiness(port: int) -> dict[str, str] | None:
+    """Ask a service what is wrong with it: nothing when ready, None while it does not answer."""
+    try:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+        ):
+            problems: dict[str, str] = json.loads(await answer.read())["problems"]
+    except (OSError, aiohttp.ClientError):
+        return None
+    return problems

@@ -1,11 +1,9 @@
 """A service that cannot run says why in one sentence, with the thing, the cause, the next step."""
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
 from appshield.bus.keys import new_seed
@@ -19,7 +17,7 @@ from cluster_application import namespace_of_its_own
 from installation import Installation
 from nats_greeting import greeting
 from rights import kubeconfig, kubeconfig_without_rights
-from service_process import ended, started
+from service_process import ended, readiness, started
 from waiting import wait_until
 
 WITH_CLUSTER = ("watcher", "snapshotter", "uploader", "restorer")
@@ -116,15 +114,7 @@ async def test_a_watcher_that_may_not_watch_is_not_ready_and_says_why(
 
 
 async def _watch_problem(port: int) -> str | None:
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"http://127.0.0.1:{port}/readyz") as answer,
-        ):
-            problems: dict[str, str] = json.loads(await answer.read())["problems"]
-    except (OSError, aiohttp.ClientError):
-        return None
-    problem = problems.get("watch", "")
+    problem = (await readiness(port) or {}).get("watch", "")
     return problem if "allowed" in problem else None
 
 
