@@ -6,17 +6,15 @@ which all are known, by a plan of few requests that run ahead of the reader.
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from appshield.errors import DamagedError
 from appshield.objectstore import ObjectMissingError, ObjectStore
-from appshield.repository.index import BlobPlace
 from appshield.repository.layout import file_name
+from appshield.repository.opening import Sealed
 
 READ_AHEAD_BYTES: Final = 4 << 20
 KEPT_BYTES: Final = 32 << 20
@@ -30,43 +28,30 @@ GAP_BYTES: Final = 1 << 20
 RANGES_AHEAD: Final = 2
 
 
-class PackRange(msgspec.Struct, frozen=True):
+class PackRange(NamedTuple):
     """A part of a pack to fetch at once, from `start` to `end`, and the blobs wanted of it."""
 
     pack_id: str
     start: int
     end: int
-    places: tuple[BlobPlace, ...]
+    blobs: list[Sealed]
 
 
-def plan(places: Iterable[BlobPlace]) -> Iterator[PackRange]:
-    """Yield the ranges that bring these blobs, pack by pack and in the order of each pack."""
-    wanted: list[BlobPlace] = []
+def plan(wanted: Mapping[str, list[Sealed]]) -> Iterator[PackRange]:
+    """Yield the ranges that bring these blobs of packs, in the order of each pack."""
     limit = FIRST_RANGE_BYTES
-    for place in sorted(places, key=lambda each: (each.pack_id, each.entry.offset)):
-        if wanted and not _continues(wanted, place, limit):
-            yield _range_of(wanted)
-            wanted = []
-            limit = RANGE_BYTES
-        wanted.append(place)
-    if wanted:
-        yield _range_of(wanted)
-
-
-def _continues(wanted: list[BlobPlace], place: BlobPlace, limit: int) -> bool:
-    first, last, entry = wanted[0], wanted[-1], place.entry
-    end = last.entry.offset + last.entry.sealed_bytes
-    return (
-        place.pack_id == first.pack_id
-        and entry.offset - end <= GAP_BYTES
-        and entry.offset + entry.sealed_bytes - first.entry.offset <= limit
-    )
-
-
-def _range_of(wanted: list[BlobPlace]) -> PackRange:
-    last = wanted[-1].entry
-    end = last.offset + last.sealed_bytes
-    return PackRange(wanted[0].pack_id, wanted[0].entry.offset, end, tuple(wanted))
+    for pack_id, blobs in wanted.items():
+        blobs.sort()
+        first = 0
+        start, end = blobs[0].offset, 0
+        for number, blob in enumerate(blobs):
+            blob_end = blob.offset + blob.sealed_bytes
+            if number > first and (blob.offset - end > GAP_BYTES or blob_end - start > limit):
+                yield PackRange(pack_id, start, end, blobs[first:number])
+                first, start, limit = number, blob.offset, RANGE_BYTES
+            end = blob_end
+        yield PackRange(pack_id, start, end, blobs[first:])
+        limit = RANGE_BYTES
 
 
 class PackRanges:
@@ -96,7 +81,7 @@ class PackRanges:
         return memoryview(part)[:length]
 
     def read_planned(
-        self, places: Iterable[BlobPlace]
+        self, wanted: Mapping[str, list[Sealed]]
     ) -> Iterator[tuple[PackRange, bytes | DamagedError]]:
         """Yield the ranges of a plan with their bytes, fetched ahead of the reader.
 
@@ -106,7 +91,7 @@ class PackRanges:
         Raises:
             AppShieldError: the store cannot be reached, or refuses.
         """
-        ranges = plan(places)
+        ranges = plan(wanted)
         first = next(ranges, None)
         if first is None:
             return

@@ -10,7 +10,8 @@ from appshield.repository.blobs import BlobCodec, BlobKind
 from appshield.repository.crypto import SealingKey
 from appshield.repository.index import BlobPlace, Index
 from appshield.repository.nodes import Node, StoredEntry
-from appshield.repository.ranges import PackRange, PackRanges
+from appshield.repository.opening import BlobOpener, Sealed
+from appshield.repository.ranges import PackRanges
 from appshield.repository.repository import Repository
 from appshield.repository.trees import decode_node, decode_tree
 from appshield.repository.treestream import entries_of, inflated
@@ -30,6 +31,7 @@ class BlobReader:
         self._key = key
         self._codec = BlobCodec(key)
         self._ranges = PackRanges(store)
+        self._pack_ids: dict[int, str] = {}  # of the packs that were met, by number
 
     def read_blob(self, blob_id: bytes) -> bytes:
         """See BlobSource.read_blob."""
@@ -37,15 +39,18 @@ class BlobReader:
 
     def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
         """See BlobSource.read_blobs."""
-        places: list[BlobPlace] = []
+        wanted: dict[str, list[Sealed]] = {}
         for blob_id in set(blob_ids):
-            try:
-                places.append(self._place("data", blob_id))
-            except DamagedError as error:
-                yield blob_id, error
-        for part, fetched in self._ranges.read_planned(places):
-            for place in part.places:
-                yield place.entry.blob_id, self._of_range(place, part, fetched)
+            pack_id, sealed = self._locate(blob_id)
+            if sealed is None:
+                yield blob_id, _missing("data", blob_id)
+            else:
+                wanted.setdefault(pack_id, []).append(sealed)
+        opener = BlobOpener(self._key)
+        for part, fetched in self._ranges.read_planned(wanted):
+            found = b"" if isinstance(fetched, DamagedError) else fetched
+            for blob, plain in opener.open_all(found, part.start, part.blobs):
+                yield blob.blob_id, self._elsewhere(blob.blob_id) if plain is None else plain
 
     def blob_size(self, blob_id: bytes) -> int:
         """See BlobSource.blob_size; DamagedError when no index names the blob."""
@@ -103,23 +108,33 @@ class BlobReader:
             pack_size=self._index.pack_size(place.pack_id) or 0,
         )
 
-    def _of_range(
-        self, place: BlobPlace, part: PackRange, fetched: bytes | DamagedError
-    ) -> bytes | DamagedError:
-        """Return a blob of a range, from elsewhere if it is not right there."""
+    def _elsewhere(self, blob_id: bytes) -> bytes | DamagedError:
+        """Return a blob that is not right where it was looked for, or what is wrong with it."""
         try:
-            if isinstance(fetched, DamagedError):
-                raise fetched
-            start = place.entry.offset - part.start
-            sealed = memoryview(fetched)[start : start + place.entry.sealed_bytes]
-            return self._codec.decode(
-                place.entry.blob_id, sealed, compressed_from=place.entry.compressed_from
+            return self.read_blob(blob_id)
+        except DamagedError as error:
+            return error
+
+    def _locate(self, blob_id: bytes) -> tuple[str, Sealed | None]:
+        """Return the first place of a chunk: pack, and where in it; None if it is unknown."""
+        row = self._index.find("data", blob_id)
+        if row < 0:
+            return "", None
+        table = self._index.tables.data
+        if row >= len(table):
+            place = self._index.place("data", row)
+            entry = place.entry
+            return place.pack_id, Sealed(
+                entry.offset, entry.sealed_bytes, entry.compressed_from, blob_id
             )
-        except DamagedError:
-            try:
-                return self.read_blob(place.entry.blob_id)
-            except DamagedError as error:
-                return error
+        number = table.packs[row]
+        pack_id = self._pack_ids.get(number)
+        if pack_id is None:
+            pack_id = self._pack_ids[number] = self._index.tables.packs.identity(number).hex()
+        sealed = Sealed(
+            table.offsets[row], table.sealed_sizes[row], table.compressed_from[row], blob_id
+        )
+        return pack_id, sealed
 
     def _decode(self, place: BlobPlace) -> bytes:
         entry = place.entry

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import msgspec
+
 from appshield.errors import DamagedError
 from appshield.repository.files.descriptors import identity, open_file, path_of, pinned, stale
 from appshield.repository.files.metadata import Target, apply_metadata, kind_of
@@ -22,8 +24,10 @@ from appshield.repository.files.naming import (
     temporary_name_of,
 )
 from appshield.repository.files.orders import EntriesPlaced, Part, Placed, PlaceEntries, Trouble
+from appshield.repository.files.plain import PlainFile, PlainWriter, plain_file
 from appshield.repository.files.removing import remove_entry
 from appshield.repository.files.writing import Chunk, ChunkWriter, open_private, open_unnamed
+from appshield.repository.gotext import parse_name
 from appshield.repository.nodes import BlobSource, Node
 from appshield.repository.trees import decode_node
 
@@ -87,7 +91,14 @@ class _Placing:
         self._order = order
         self._directories = directories
         self._writer = ChunkWriter(source, self._advance_bytes)
-        self._wanted: dict[bytes, list[tuple[_File, Chunk]]] = {}
+        self._temporaries = [temporary_name(part.taken, part.slot) for part in order.parts]
+        self._plain = PlainWriter(
+            order.parts,
+            directories,
+            self._temporaries,
+            replace_directories=order.replace_directories,
+        )
+        self._wanted: dict[bytes, list[PlainFile | tuple[_File, Chunk]]] = {}
         self._open: set[_File] = set()
         self._found = _Found()
 
@@ -96,7 +107,11 @@ class _Placing:
             try:
                 for number, part in enumerate(self._order.parts):
                     for stored in part.entries:
-                        self._begin(number, part, stored)
+                        plain = plain_file(number, stored) if part.is_new else None
+                        if plain is not None and self._plain.takes(plain):
+                            self._wanted.setdefault(plain.blob_id, []).append(plain)
+                        else:
+                            self._begin(number, part, stored)
                 self._write_wanted()
             finally:
                 for file in tuple(self._open):
@@ -115,7 +130,11 @@ class _Placing:
 
     def _begin(self, number: int, part: Part, stored: bytes) -> None:
         """Restore an entry, or as much of it as needs no blobs."""
-        node = decode_node(stored)
+        try:
+            node = decode_node(stored)
+        except DamagedError as error:
+            self._fail(number, _name_of(stored), error)
+            return
         try:
             if node.kind != "file":
                 self._special(number, part, node)
@@ -146,23 +165,39 @@ class _Placing:
 
     def _write_wanted(self) -> None:
         for blob_id, data in self._source.read_blobs(self._wanted):
-            for file, chunk in self._wanted[blob_id]:
-                if file.chunks_left <= 0:  # it has failed
-                    continue
-                try:
-                    if isinstance(data, DamagedError):
-                        raise data
-                    self._write(file, chunk, data)
-                except (DamagedError, OSError) as error:
-                    self._drop(file)
-                    self._fail(file.part, file.node.name, error)
+            for target in self._wanted[blob_id]:
+                if isinstance(target, PlainFile):
+                    self._write_plain(target, data)
+                else:
+                    self._write_chunk(*target, data)
+
+    def _write_plain(self, file: PlainFile, data: bytes | DamagedError) -> None:
+        try:
+            if isinstance(data, DamagedError):
+                raise data
+            if len(data) != file.size_bytes:
+                raise _wrong_size(file.size_bytes, len(data))
+            self._plain.write(file, data)
+        except (DamagedError, OSError) as error:
+            self._fail(file.part, file.name, error)
+        else:
+            self._writer.bytes_written += len(data)
+            self._advance(1, len(data))
+
+    def _write_chunk(self, file: _File, chunk: Chunk, data: bytes | DamagedError) -> None:
+        if file.chunks_left <= 0:
+            return  # it has failed
+        try:
+            if isinstance(data, DamagedError):
+                raise data
+            self._write(file, chunk, data)
+        except (DamagedError, OSError) as error:
+            self._drop(file)
+            self._fail(file.part, file.node.name, error)
 
     def _write(self, file: _File, chunk: Chunk, data: bytes) -> None:
         if len(data) != chunk.end - chunk.start:
-            raise DamagedError(
-                "the size of the file does not agree with its chunks",
-                why=f"the tree says {file.node.size_bytes} bytes, the chunks have {len(data)}",
-            )
+            raise _wrong_size(file.node.size_bytes, len(data))
         if file.descriptor < 0:
             self._open_new(file)
         self._writer.write(file.descriptor, chunk, data)
@@ -172,13 +207,12 @@ class _Placing:
 
     def _open_new(self, file: _File) -> None:
         directory = self._directories[file.part]
-        unnamed = open_unnamed(directory)
-        if unnamed is None:
+        try:
+            file.descriptor = open_unnamed(directory)
+        except OSError:  # of the file system, or what is told again in a moment
             temporary = temporary_name_of(file.node.name, self._order.parts[file.part].taken)
             remove_entry(temporary, directory)
             file.descriptor, file.temporary = open_private(temporary, directory), temporary
-        else:
-            file.descriptor = unnamed
         self._open.add(file)
 
     def _complete(self, file: _File) -> None:
@@ -195,7 +229,7 @@ class _Placing:
             rename_over(file.temporary, node.name, directory, replace_directories=replace)
             file.temporary = None
         else:
-            temporary = self._temporary(number)
+            temporary = self._temporaries[number]
             name_file(descriptor, node.name, directory, temporary, replace_directories=replace)
         self._remember(number, descriptor, node)
         self._drop(file)
@@ -250,7 +284,7 @@ class _Placing:
                     self._apply(number, path_of(present), node)
                     self._remember(number, present, node)
                     return
-        temporary = self._temporary(number)
+        temporary = self._temporaries[number]
         remove_entry(temporary, directory)
         _make(temporary, directory, node)
         with pinned(temporary, directory) as made:
@@ -260,10 +294,6 @@ class _Placing:
             replace = self._order.replace_directories
             rename_over(temporary, node.name, directory, replace_directories=replace)
             self._remember(number, made, node)
-
-    def _temporary(self, number: int) -> bytes:
-        part = self._order.parts[number]
-        return temporary_name(part.taken, part.slot)
 
     def _apply(self, number: int, target: Target, node: Node) -> None:
         """Give an entry its metadata; what fails is noted, the content counts more."""
@@ -284,6 +314,22 @@ class _Placing:
         self._found.troubles.append(trouble)
         if not self._order.keep_going:
             raise _EnoughError
+
+
+class _Named(msgspec.Struct):
+    name: str
+
+
+def _name_of(stored: bytes) -> bytes:
+    """Return the name of an entry that is wrong otherwise."""
+    return parse_name(msgspec.json.decode(stored, type=_Named).name)
+
+
+def _wrong_size(told: int, found: int) -> DamagedError:
+    return DamagedError(
+        "the size of the file does not agree with its chunks",
+        why=f"the tree says {told} bytes, the chunks have {found}",
+    )
 
 
 def _dress_plainly(descriptor: int, node: Node, status: os.stat_result) -> bool:

@@ -158,12 +158,9 @@ def open_private(name: bytes, directory: int) -> int:
     return _create_private(name, directory)
 
 
-def open_unnamed(directory: int) -> int | None:
-    """Open a new private file that has no name yet; None where that is not possible."""
-    try:
-        return os.open(b".", os.O_RDWR | os.O_TMPFILE, _PRIVATE, dir_fd=directory)
-    except OSError:  # of the file system, or what is told again when the file gets a name
-        return None
+def open_unnamed(directory: int) -> int:
+    """Open a new private file that has no name yet; OSError where that is not possible."""
+    return os.open(b".", os.O_RDWR | os.O_TMPFILE, _PRIVATE, dir_fd=directory)
 
 
 def _create_private(name: bytes, directory: int) -> int:
