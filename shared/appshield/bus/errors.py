@@ -16,6 +16,22 @@ class BusFullError(UnavailableError):
         self.limit = limit
 
 
+class SilentError(UnavailableError):
+    """The server is there and took what was sent, but said nothing in the time given."""
+
+
+class NotStoredError(UnavailableError):
+    """The server is there, but does not confirm what it is sent, however often."""
+
+    def __init__(self, url: str, subject: str, within_s: float) -> None:
+        super().__init__(
+            f"the message bus at {url} did not store a message on {subject}",
+            why=f"it answers, but confirmed nothing within {within_s:g} s: its disk may be full",
+            next_step="Look at its log, make room on its disk and start it again; "
+            "what it confirmed is not lost",
+        )
+
+
 class NobodyAnswersError(UnavailableError):
     """The server is there, but nothing in it serves this subject (now)."""
 

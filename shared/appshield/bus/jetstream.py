@@ -15,7 +15,7 @@ from appshield.bus.api import Api, ConsumerInfo, remove_message
 from appshield.bus.buckets import JetStreamBucket
 from appshield.bus.connection import Connection
 from appshield.bus.consuming import ConsumeLoop
-from appshield.bus.errors import BusFullError
+from appshield.bus.errors import BusFullError, NotStoredError
 from appshield.bus.inbox import Incoming
 from appshield.bus.parking import Parking
 from appshield.bus.port import Bucket, Bus, Handler, Since
@@ -85,7 +85,7 @@ class JetStreamBus(Bus):
         """See `Bus.publish_raw`."""
         try:
             return await self._publisher.publish(subject, body, headers or {}, message_id)
-        except BusFullError as error:
+        except (BusFullError, NotStoredError) as error:
             self._on_problem(str(error))
             raise
 

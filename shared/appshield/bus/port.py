@@ -114,6 +114,7 @@ class Bus(abc.ABC):
 
         Raises:
             BusFullError: the stream is at a limit.
+            NotStoredError: the server is there and confirms nothing, as one whose disk is full.
             UnavailableError: the server did not confirm within the budget. The message may have
                 been stored all the same: publishing it again is safe.
             DeniedError: this user may not publish there.

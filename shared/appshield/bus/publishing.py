@@ -19,7 +19,7 @@ from appshield.bus.api import (
     ServerRefusedError,
 )
 from appshield.bus.connection import Connection
-from appshield.bus.errors import BusFullError
+from appshield.bus.errors import BusFullError, NotStoredError, SilentError
 from appshield.bus.inbox import Incoming
 from appshield.bus.values import Receipt
 from appshield.contracts import subjects
@@ -101,7 +101,13 @@ class Publisher:
             except UnavailableError as error:
                 problem = error
             if not await budget.pause():
-                raise problem
+                raise self._given_up(subject, problem)
+
+    def _given_up(self, subject: str, problem: AppShieldError) -> AppShieldError:
+        """Say why nothing was stored: a server whose disk is full takes messages and is silent."""
+        if isinstance(problem, SilentError) and self._connection.is_up:
+            return NotStoredError(self._connection.access.url, subject, self._budget_s)
+        return problem
 
     def _refused(self, subject: str, confirmed: _Confirmation) -> AppShieldError:
         refusal = confirmed.error or ServerRefusal()

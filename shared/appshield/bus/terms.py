@@ -6,7 +6,7 @@ from pathlib import Path
 import nats.errors
 
 from appshield.bus.access import BusAccess
-from appshield.bus.errors import NobodyAnswersError
+from appshield.bus.errors import NobodyAnswersError, SilentError
 from appshield.bus.keys import public_key
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
 
@@ -97,7 +97,8 @@ def translated(access: BusAccess, subject: str, error: BaseException) -> Excepti
         )
     if isinstance(error, nats.errors.BadSubjectError | nats.errors.BadHeaderError):
         return InvalidInputError(f"{subject!r} is no subject", why=reason_of(error))
-    return UnavailableError(
+    kind = SilentError if isinstance(error, TimeoutError) else UnavailableError
+    return kind(
         f"the message bus at {access.url} did not answer on {subject}", why=reason_of(error)
     )
 
