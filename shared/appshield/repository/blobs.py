@@ -47,7 +47,7 @@ class BlobCodec:
 
     def seal_into(
         self,
-        buffer: bytearray,
+        buffer: memoryview,
         offset: int,
         identity: bytes,
         pieces: Iterable[bytes | memoryview],
@@ -61,8 +61,7 @@ class BlobCodec:
         """
         sealed_bytes = self.key.seal_into(pieces, buffer, offset)
         if self._verify:
-            with memoryview(buffer) as view, view[offset : offset + sealed_bytes] as sealed:
-                self._prove(identity, sealed, compressed_from)
+            self._prove(identity, buffer[offset : offset + sealed_bytes], compressed_from)
         return sealed_bytes
 
     def decode(

@@ -28,6 +28,7 @@ MOST_PROCESSES: Final = 256
 
 _EMPTY: Final = bytes(KEY_BYTES)
 _NUMBER: Final = struct.Struct("<Q")
+_COUNTS: Final = struct.Struct(f"<{MOST_PROCESSES - 1}Q")
 
 
 class KnownBlobs(Protocol):
@@ -70,7 +71,10 @@ class Claims:
 
 
 class ClaimTable:
-    """The shared table. `process` counts its own insertions, of which the sum tells the growth."""
+    """The shared table: the number of the last segment, insertions of each process, and segments.
+
+    This is `process`, which counts its own insertions alone; the sum tells when to grow.
+    """
 
     def __init__(self, descriptor: int, *, process: int) -> None:
         self._descriptor = os.dup(descriptor)
@@ -100,45 +104,33 @@ class ClaimTable:
 
     def add(self, key: bytes) -> bool:
         """Put a key of 16 bytes in; False if it was there."""
-        last = self._number(0)
+        table = self._map
+        last = table[0]
         start = int.from_bytes(key[:8], "little")
-        for segment in range(last):
-            if self._find(segment, start, key) is None:
-                return False
-        place = self._find(last, start, key)
-        if place is None:
-            # an empty key looks like an empty slot: always stored, which is legal
-            return key == _EMPTY
-        self._map[place : place + KEY_BYTES] = key
+        for segment in range(last + 1):
+            base, mask = _SEGMENTS[segment]
+            slot = start & mask
+            while True:
+                place = base + KEY_BYTES * slot
+                found = table[place : place + KEY_BYTES]
+                if found == key:
+                    # an empty key looks like an empty slot: always stored, which is legal
+                    return key == _EMPTY
+                if found == _EMPTY:
+                    break
+                slot = (slot + 1) & mask
+        table[place : place + KEY_BYTES] = key
         self._added += 1
-        if self._added % 64 == 0:
+        if self._added % 256 == 0:
             self._grow(last)
         return True
-
-    def _find(self, segment: int, start: int, key: bytes) -> int | None:
-        """Return the place of the empty slot where a key belongs, None if the key is there."""
-        mask = FIRST_SLOTS * GROWTH**segment - 1
-        table = self._map
-        base = HEAD_BYTES + KEY_BYTES * _STARTS[segment]
-        while True:
-            place: int = base + KEY_BYTES * (start & mask)
-            slot: bytes = table[place : place + KEY_BYTES]
-            if slot == key:
-                return None
-            if slot == _EMPTY:
-                return place
-            start += 1
 
     def _grow(self, last: int) -> None:
         """Open the next segment when this one is full enough; several may do so at once."""
         _NUMBER.pack_into(self._map, self._own_count, self._added)
-        total = sum(self._number(process * _NUMBER.size) for process in range(1, MOST_PROCESSES))
-        room = FULL * (_start_of(last + 1))
-        if total >= room and last + 1 < MOST_SEGMENTS:
-            _NUMBER.pack_into(self._map, 0, last + 1)
-
-    def _number(self, offset: int) -> int:
-        return int(_NUMBER.unpack_from(self._map, offset)[0])
+        total = sum(_COUNTS.unpack_from(self._map, _NUMBER.size))
+        if total >= FULL * _start_of(last + 1) and last + 1 < MOST_SEGMENTS:
+            self._map[0] = last + 1
 
 
 def _start_of(segment: int) -> int:
@@ -146,4 +138,8 @@ def _start_of(segment: int) -> int:
     return int(FIRST_SLOTS * (GROWTH**segment - 1) // (GROWTH - 1))
 
 
-_STARTS: Final = tuple(map(_start_of, range(MOST_SEGMENTS + 1)))
+_SEGMENTS: Final = tuple(
+    (HEAD_BYTES + KEY_BYTES * _start_of(segment), FIRST_SLOTS * GROWTH**segment - 1)
+    for segment in range(MOST_SEGMENTS)
+)
+"""Where each segment begins, and the mask for its slots."""

@@ -45,7 +45,7 @@ class SealingKey:
         self.encrypt = encrypt
         self.mac_k = mac_k
         self.mac_r = mac_r
-        self._contexts = _Contexts(encrypt, mac_k)
+        self._of_thread = threading.local()
 
     def __repr__(self) -> str:
         return "<sealing key>"
@@ -62,31 +62,32 @@ class SealingKey:
     def seal(self, plain: bytes | bytearray | memoryview, *, iv: bytes | None = None) -> bytearray:
         """Return `plain` sealed; `iv` is given by tests alone, it must never repeat."""
         sealed = bytearray(SEAL_BYTES + len(plain))
-        self.seal_into((plain,), sealed, 0, iv=iv)
+        self.seal_into((plain,), memoryview(sealed), 0, iv=iv)
         return sealed
 
     def seal_into(
         self,
         pieces: Iterable[bytes | bytearray | memoryview],
-        buffer: bytearray,
+        buffer: memoryview,
         offset: int,
         *,
         iv: bytes | None = None,
     ) -> int:
         """Seal the pieces as one into a buffer that has room; return how many bytes it takes."""
         iv = iv or os.urandom(IV_BYTES)
+        contexts = self._contexts
         start = position = offset + IV_BYTES
-        with memoryview(buffer) as view:
-            view[offset:start] = iv
-            self._contexts.start_ctr(iv)
-            for piece in pieces:
-                # the cipher demands 15 bytes of room behind its output: the place of the MAC has 16
-                end = position + len(piece)
-                self._contexts.apply_ctr(piece, view[position : end + MAC_BYTES])
-                position = end
-            mac = Poly1305.generate_tag(self._mac_key(iv), view[start:position])
-            view[position : position + MAC_BYTES] = mac
-        return position + MAC_BYTES - offset
+        buffer[offset:start] = iv
+        contexts.reset_nonce(iv)
+        for piece in pieces:
+            # the cipher demands 15 bytes of room behind its output: the place of the MAC has 16
+            end = position + len(piece)
+            contexts.apply_ctr(piece, buffer[position : end + MAC_BYTES])
+            position = end
+        mac_key = self.mac_r + contexts.encrypt_block(iv)
+        end = position + MAC_BYTES
+        buffer[position:end] = Poly1305.generate_tag(mac_key, buffer[start:position])
+        return end - offset
 
     def open(self, sealed: bytes | bytearray | memoryview) -> memoryview:
         """Return the plain bytes.
@@ -95,10 +96,11 @@ class SealingKey:
             BrokenSealError: another key sealed it, or it was changed or cut off.
         """
         iv, body = self._verified(sealed)
-        plain = bytearray(len(body) + MAC_BYTES)
-        self._contexts.start_ctr(iv)
-        self._contexts.apply_ctr(body, memoryview(plain))
-        return memoryview(plain)[: len(body)]
+        plain = memoryview(bytearray(len(body) + MAC_BYTES))
+        contexts = self._contexts
+        contexts.reset_nonce(iv)
+        contexts.apply_ctr(body, plain)
+        return plain[: len(body)]
 
     def open_in_pieces(self, sealed: bytes | bytearray | memoryview) -> Iterator[memoryview]:
         """Yield the plain bytes piece by piece, each valid until the next one is asked for.
@@ -110,11 +112,12 @@ class SealingKey:
             BrokenSealError: see `open`.
         """
         iv, body = self._verified(sealed)
-        self._contexts.start_ctr(iv)
-        piece = self._contexts.piece
+        contexts = self._contexts
+        contexts.reset_nonce(iv)
+        piece = contexts.piece
         for start in range(0, len(body), PIECE_BYTES):
             part = body[start : start + PIECE_BYTES]
-            self._contexts.apply_ctr(part, piece)
+            contexts.apply_ctr(part, piece)
             yield piece[: len(part)]
 
     def _verified(self, sealed: bytes | bytearray | memoryview) -> tuple[bytes, memoryview]:
@@ -126,25 +129,34 @@ class SealingKey:
         if iv == NO_IV:
             raise BrokenSealError("sealed bytes have an empty initialization vector")
         try:
-            Poly1305.verify_tag(self._mac_key(iv), body, mac)
+            Poly1305.verify_tag(self.mac_r + self._contexts.encrypt_block(iv), body, mac)
         except InvalidSignature as error:
             raise BrokenSealError("the seal does not verify") from error
         return iv, body
 
-    def _mac_key(self, iv: bytes) -> bytes:
-        return self.mac_r + self._contexts.encrypt_block(iv)
+    @property
+    def _contexts(self) -> "_Contexts":
+        """The contexts of this thread; made when it first comes here."""
+        try:
+            contexts: _Contexts = self._of_thread.contexts
+        except AttributeError:
+            contexts = self._of_thread.contexts = _Contexts(self.encrypt, self.mac_k)
+        return contexts
 
 
-class _Contexts(threading.local):
-    """The cipher contexts of one thread; `__init__` runs again in each thread that comes here."""
+class _Contexts:
+    """The cipher contexts of one thread."""
 
     def __init__(self, encrypt: bytes, mac_k: bytes) -> None:
-        self._ctr: CipherContext = Cipher(algorithms.AES(encrypt), modes.CTR(NO_IV)).encryptor()
+        ctr: CipherContext = Cipher(algorithms.AES(encrypt), modes.CTR(NO_IV)).encryptor()
         # one block at a time, each a fresh nonce: what the construction asks of AES here
-        self._block: CipherContext = Cipher(
+        block: CipherContext = Cipher(
             algorithms.AES(mac_k),
             modes.ECB(),  # noqa: S305
         ).encryptor()
+        self.reset_nonce = ctr.reset_nonce
+        self.apply_ctr = ctr.update_into
+        self.encrypt_block = block.update
         self._piece: memoryview | None = None
 
     @property
@@ -153,12 +165,3 @@ class _Contexts(threading.local):
         if self._piece is None:
             self._piece = memoryview(bytearray(PIECE_BYTES + MAC_BYTES))
         return self._piece
-
-    def start_ctr(self, iv: bytes) -> None:
-        self._ctr.reset_nonce(iv)
-
-    def apply_ctr(self, data: bytes | bytearray | memoryview, output: memoryview) -> None:
-        self._ctr.update_into(data, output)
-
-    def encrypt_block(self, block: bytes) -> bytes:
-        return self._block.update(block)

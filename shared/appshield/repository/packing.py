@@ -230,7 +230,7 @@ class PackingWriter:
             name = file_name("data", finished.pack_id)
             self._store.put(name, stored, sha256=finished.pack_id)
             size_bytes = len(stored)
-        self._spare.append(pack.buffer)
+        self._spare.append(pack.leave_buffer())
         self.count_stored(size_bytes)
         self._report_pack(StoredPack(finished.pack_id, size_bytes, finished.header, finished.blobs))
 

@@ -76,6 +76,7 @@ class PackBuilder:
         self._full_bytes = full_bytes
         # what is never touched of it costs no memory
         self.buffer = bytearray(full_bytes + ROOM_BYTES) if buffer is None else buffer
+        self._view = memoryview(self.buffer)
         self.size_bytes = 0
         self.blobs = 0
         self.header = bytearray()
@@ -97,15 +98,14 @@ class PackBuilder:
         """Seal a packed blob (`BlobCodec.pack`) into this pack; raises as `BlobCodec.seal_into`."""
         self._make_room(sum(map(len, pieces)) + SEAL_BYTES)
         sealed_bytes = codec.seal_into(
-            self.buffer, self.size_bytes, identity, pieces, compressed_from=compressed_from
+            self._view, self.size_bytes, identity, pieces, compressed_from=compressed_from
         )
         self._list(identity, sealed_bytes, compressed_from)
 
     def add_sealed(self, entry: PackEntry, sealed: memoryview) -> None:
         """Take over a blob as it is sealed in another pack."""
         self._make_room(len(sealed))
-        with memoryview(self.buffer) as ours:
-            ours[self.size_bytes : self.size_bytes + len(sealed)] = sealed
+        self._view[self.size_bytes : self.size_bytes + len(sealed)] = sealed
         self._list(entry.blob_id, len(sealed), entry.compressed_from)
 
     def has_room_for(self, other: "PackBuilder") -> bool:
@@ -116,8 +116,8 @@ class PackBuilder:
         """Append all blobs of another pack of the same kind."""
         self._make_room(other.size_bytes)
         end = self.size_bytes + other.size_bytes
-        with memoryview(self.buffer) as ours, memoryview(other.buffer) as theirs:
-            ours[self.size_bytes : end] = theirs[: other.size_bytes]
+        with memoryview(other.buffer) as theirs:
+            self._view[self.size_bytes : end] = theirs[: other.size_bytes]
         self.size_bytes = end
         self.blobs += other.blobs
         self.header += other.header
@@ -125,13 +125,18 @@ class PackBuilder:
     def finish(self, key: SealingKey) -> FinishedPack:
         """Append the header; the builder is used up."""
         self._make_room(len(self.header) + SEAL_BYTES + _LENGTH.size)
-        length = key.seal_into((self.header,), self.buffer, self.size_bytes)
+        length = key.seal_into((self.header,), self._view, self.size_bytes)
         end = self.size_bytes + length
-        _LENGTH.pack_into(self.buffer, end, length)
-        stored = memoryview(self.buffer)[: end + _LENGTH.size]
+        _LENGTH.pack_into(self._view, end, length)
+        stored = self._view[: end + _LENGTH.size]
         return FinishedPack(
             pack_id=file_id(stored), stored=stored, header=bytes(self.header), blobs=self.blobs
         )
+
+    def leave_buffer(self) -> bytearray:
+        """Return the buffer for another pack, once nobody looks at what was finished."""
+        self._view.release()
+        return self.buffer
 
     def _list(self, identity: bytes, sealed_bytes: int, compressed_from: int) -> None:
         number = 0 if self.kind == "data" else 1
@@ -146,7 +151,9 @@ class PackBuilder:
         """Let the buffer grow where a blob is larger than any chunk, as large directories are."""
         missing = self.size_bytes + size_bytes - len(self.buffer)
         if missing > 0:
+            self._view.release()
             self.buffer.extend(bytes(missing))
+            self._view = memoryview(self.buffer)
 
 
 def pack_size_bytes(entries: Iterable[PackEntry]) -> int:

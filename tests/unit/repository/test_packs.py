@@ -148,7 +148,7 @@ def test_an_encoding_that_went_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch)
     """Faulty memory must not reach the bucket."""
     real = KEY.seal_into
 
-    def flip(pieces: Iterable[bytes], buffer: bytearray, offset: int) -> int:
+    def flip(pieces: Iterable[bytes], buffer: memoryview, offset: int) -> int:
         return real([b"!" + piece[1:] for piece in pieces], buffer, offset)
 
     monkeypatch.setattr(KEY, "seal_into", flip)

@@ -76,7 +76,7 @@ class EntryStorer:
         self._linked: dict[Identity, _Linked] = {}
         self._reply = EntriesStored()
         self._job = StoreEntries(0, [], 0, 0)
-        self._place = Place(0, 0)
+        self._place = (0, 0)
 
     def run(
         self, job: msgspec.Struct, descriptors: tuple[int, ...]
@@ -127,7 +127,7 @@ class EntryStorer:
         for position, name in enumerate(entries.names):
             if self._reader.bytes_read >= most_bytes and (number or position):
                 return
-            self._place = Place(number, position)
+            self._place = (number, position)
             try:
                 node = self._store(
                     directory, name, earlier[position] if earlier else b"", position in others
@@ -164,12 +164,12 @@ class EntryStorer:
         if linked:
             owner = before.st_ino % self._workers
             if owner != self._number and not self._job.linked:
-                self._reply.linked.append(LinkedElsewhere(self._place, owner))
+                self._reply.linked.append(LinkedElsewhere(Place(*self._place), owner))
                 return b""
             if node := self._linked_node(name, before):
                 return node
         if before.st_size > self._job.large_bytes:
-            self._reply.large.append(self._place)
+            self._reply.large.append(Place(*self._place))
             return b""
         attributes = self._attributes(descriptor)
         stored = self._reader.read(descriptor, before)
@@ -238,7 +238,7 @@ class EntryStorer:
         self._reply.bytes_known += size_bytes
 
     def _note(self, kind: ProblemKind, detail: str) -> None:
-        self._reply.problems.append(EntryProblem(self._place, kind, detail))
+        self._reply.problems.append(EntryProblem(Place(*self._place), kind, detail))
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:

@@ -54,8 +54,10 @@ class FileReader:
             data = os.pread(descriptor, size, 0)
             if len(data) == size:
                 self.bytes_read += size
-                with _storing():
+                try:
                     content = [self._sink.add_data(data)]
+                except OSError as error:
+                    raise _not_stored(error) from error
                 self._advance(size)
                 return ReadFile(content, size, difference(before, os.fstat(descriptor), size))
         sparse = is_sparse(before)
@@ -133,11 +135,15 @@ def _storing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UnavailableError(
-            "what was read cannot be stored",
-            why=str(error),
-            next_step="See that the store has room and can be reached, and save again",
-        ) from error
+        raise _not_stored(error) from error
+
+
+def _not_stored(error: OSError) -> UnavailableError:
+    return UnavailableError(
+        "what was read cannot be stored",
+        why=str(error),
+        next_step="See that the store has room and can be reached, and save again",
+    )
 
 
 def difference(
