@@ -49,7 +49,11 @@ def build(
 ) -> StepWork:
     """Build the uploader's handlers; tests build them over their own parts."""
     storing = Storing(
-        custody=custody, cluster=cluster, node=settings.node, kubelet_root=settings.kubelet_root
+        custody=custody,
+        cluster=cluster,
+        node=settings.node,
+        kubelet_root=settings.kubelet_root,
+        workers=settings.workers,
     )
     return StepWork(
         bus,

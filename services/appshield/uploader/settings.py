@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import msgspec
+
+from appshield.repository.workers.processors import usable_processors
 from appshield.service import ServiceSettings
 
 
@@ -9,7 +12,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """What the uploader needs to run.
 
     With a `node` it also reads volumes there, below `kubelet_root`. `kubeconfig` and `context`
-    empty: the cluster that it runs in. It works on `concurrency` orders at once.
+    empty: the cluster that it runs in. It works on `concurrency` orders at once, but stores one
+    volume at a time, with `workers` processes: as many as there are processors, unless told.
     """
 
     node: str = ""
@@ -17,3 +21,4 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     kubeconfig: str = ""
     context: str = ""
     concurrency: int = 4
+    workers: int = msgspec.field(default_factory=usable_processors)

@@ -5,6 +5,7 @@ tree with the one directory `data`, `manifests` one with the top folders of the 
 """
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -49,12 +50,15 @@ class Storing:
     """Stores sources of every kind."""
 
     def __init__(
-        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path
+        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path, workers: int
     ) -> None:
         self._custody = custody
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
+        self._workers = workers
+        # one volume uses all processors; several at once would only need more memory
+        self._turn = asyncio.Semaphore(1)
 
     async def store(self, command: StepCommand, context: StepContext) -> SourceStored:
         """Store the source that the order names, every byte of it."""
@@ -92,7 +96,11 @@ class Storing:
             pod_uid=source.pod_uid,
             claim=source.claim,
         )
-        return await run_blocking(partial(_store_volume, held, source, volume, context))
+        async with AsyncExitStack() as held_turn:
+            async with context.waiting():
+                await held_turn.enter_async_context(self._turn)
+            work = partial(_store_volume, held, source, volume, context, workers=self._workers)
+            return await run_blocking(work)
 
 
 def _store_files(
@@ -120,6 +128,8 @@ def _store_volume(
     volume: MountedVolume,
     context: StepContext,
     cancelled: Cancelled,
+    *,
+    workers: int,
 ) -> StoredSource:
     reader = Reader(held.repository)
     earlier = tree_of_latest(held.repository, reader, source.name)
@@ -129,6 +139,7 @@ def _store_volume(
             held.repository,
             held.lock,
             lambda read, stored: context.progress(read, bytes_stored=stored),
+            workers=workers,
         ) as writer,
     ):
         saved = store_directory(
