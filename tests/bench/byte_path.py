@@ -89,7 +89,7 @@ def restore(repository: Repository, folder: Path, workers: int) -> None:
         assert node.subtree is not None
         with (
             opened(folder) as root,
-            restore_pool(repository, workers=workers, go_on=lambda: None) as pool,
+            restore_pool(repository, workers=workers, cancelled=lambda: False) as pool,
         ):
             done = restore_directory(
                 root, node.subtree, reader, root_node=node, cancelled=lambda: False, pool=pool

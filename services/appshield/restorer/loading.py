@@ -21,6 +21,7 @@ from appshield.repository.files import (
     restore_directory,
     told,
 )
+from appshield.repository.restore_workers import restore_pool
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
 from appshield.service import Cancelled, run_blocking
@@ -35,12 +36,13 @@ class Loading:
     """Writes volumes; killed and called again, it writes what is still missing."""
 
     def __init__(
-        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path
+        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path, workers: int
     ) -> None:
         self._custody = custody
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
+        self._workers = workers
 
     async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
         """Fill one volume, verified blob by blob, and flush it to its disk."""
@@ -58,7 +60,8 @@ class Loading:
         )
         async with self._custody.held(order.vault, order.app_id) as held:
             await context.ensure_wanted()
-            done = await run_blocking(partial(_load, held, order, volume, context))
+            loading = partial(_load, held, order, volume, context, workers=self._workers)
+            done = await run_blocking(loading)
         lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
         others = tuple(problem for problem in done.problems if problem.kind not in _LOST)
         return outcome(
@@ -90,12 +93,18 @@ def _load(
     volume: MountedVolume,
     context: StepContext,
     cancelled: Cancelled,
+    *,
+    workers: int,
 ) -> RestoredDirectory:
     reader = Reader(held.repository)
     node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
     if node.subtree is None:
         raise DamagedError(f"{order.volume.source} is no directory in the version")
-    with volume.opened() as root, alone(root, order.volume.claim):
+    with (
+        volume.opened() as root,
+        alone(root, order.volume.claim),
+        restore_pool(held.repository, workers=workers, cancelled=cancelled) as pool,
+    ):
         flushing = _Flushing(root)
 
         def progress(_: int, bytes_done: int) -> None:
@@ -111,6 +120,7 @@ def _load(
             cancelled=cancelled,
             keep_going=order.keep_going,
             delete_extra=True,  # what an interrupted restore let the application write
+            pool=pool,
         )
         flushing.flush()
         return done

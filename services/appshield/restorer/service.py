@@ -47,7 +47,11 @@ def build(
 ) -> StepWork:
     """Build the restorer's handlers; tests build them over their own parts."""
     loading = Loading(
-        custody=custody, cluster=cluster, node=settings.node, kubelet_root=settings.kubelet_root
+        custody=custody,
+        cluster=cluster,
+        node=settings.node,
+        kubelet_root=settings.kubelet_root,
+        workers=settings.workers,
     )
     preparing = Preparing(
         custody=custody,

@@ -1,15 +1,24 @@
 """Settings of the restorer, from `APPSHIELD_RESTORER_*`."""
 
+import os
 from pathlib import Path
 
+import msgspec
+
 from appshield.service import ServiceSettings
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """What the restorer needs to run.
 
     With a `node` it also writes volumes there, below `kubelet_root`; volumes are mounted by pods
-    of `holder_image`, which does nothing. A workload must be ready within `ready_timeout_s`.
+    of `holder_image`, which does nothing. A workload must be ready within `ready_timeout_s`. Each
+    volume is written by `workers` processes: as many as there are processors, if nothing is said.
     """
 
     node: str = ""
@@ -20,3 +29,4 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     mount_timeout_s: float = 180
     ready_timeout_s: float = 300
     concurrency: int = 4
+    workers: int = msgspec.field(default_factory=usable_processors)

@@ -9,6 +9,7 @@ import msgspec
 from appshield.objectstore import access_of
 from appshield.repository.files.doing import OrderDoer
 from appshield.repository.files.orders import ChunksDone, EntriesPlaced
+from appshield.repository.files.tally import Tally
 from appshield.repository.index import Index
 from appshield.repository.reader import BlobReader
 from appshield.repository.repository import Repository
@@ -21,12 +22,16 @@ INDEX = "index"
 
 @contextmanager
 def restore_pool(
-    repository: Repository, *, workers: int, go_on: Callable[[], None], index: Index | None = None
+    repository: Repository,
+    *,
+    workers: int,
+    cancelled: Callable[[], bool],
+    index: Index | None = None,
 ) -> Iterator[WorkerPool | None]:
     """Hold worker processes for `restore_directory`; None where there are none.
 
-    There are none with `workers=0`, and for a store that lives in this process alone. `go_on` is
-    asked while anybody waits for them, and may raise to stop; no process is left afterwards.
+    There are none with `workers=0`, and for a store that lives in this process alone. `cancelled`
+    is asked while anybody waits for them. No process is left afterwards.
     """
     access = access_of(repository.store)
     if not workers or access is None:
@@ -34,6 +39,7 @@ def restore_pool(
         return
     setup = WorkerSetup(store=access, key=KeyParts.of(repository.key))
     memory = {INDEX: (index or repository.index).share()}
+    go_on = Tally(None, cancelled).go_on
     with WorkerPool(setup, workers=workers, memory=memory, go_on=go_on) as pool:
         yield pool
 

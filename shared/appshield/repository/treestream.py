@@ -70,15 +70,17 @@ def _windows(frame: bytes | memoryview) -> Iterator[bytes]:
         raise DamagedError("compressed bytes cannot be read", why=str(error)) from error
 
 
-def entries_of(windows: Iterable[bytes]) -> Iterator[StoredEntry]:
-    """Yield the entries of a tree that comes in windows.
+def entries_of(
+    windows: Iterable[bytes], *, window_bytes: int = WINDOW_BYTES
+) -> Iterator[StoredEntry]:
+    """Yield the entries of a tree that comes in windows; about `window_bytes` are read at once.
 
     Raises:
         DamagedError: an entry has no possible name, or does not come after the one before; or the
             bytes are no tree. What was yielded before is right.
     """
     last: bytes | None = None
-    for group in _groups(windows):
+    for group in _groups(windows, window_bytes):
         try:
             found = zip(_briefs.decode(group), _raws.decode(group), strict=True)
         except (msgspec.DecodeError, ValueError) as error:
@@ -102,7 +104,7 @@ def entries_of(windows: Iterable[bytes]) -> Iterator[StoredEntry]:
             )
 
 
-def _groups(windows: Iterable[bytes]) -> Iterator[bytes]:
+def _groups(windows: Iterable[bytes], window_bytes: int) -> Iterator[bytes]:
     """Yield JSON lists of some entries each, together all of a tree."""
     windows = iter(windows)
     pending = bytearray()
@@ -114,7 +116,7 @@ def _groups(windows: Iterable[bytes]) -> Iterator[bytes]:
                 break  # a tree as nobody writes it: taken as a whole
             del pending[: len(_OPENING)]
             opened = True
-        if opened and len(pending) >= WINDOW_BYTES and (end := _last_cut(pending)):
+        if opened and len(pending) >= window_bytes and (end := _last_cut(pending)):
             yield b"[" + bytes(memoryview(pending)[:end]) + b"]"
             del pending[: end + 1]
     if not opened:
@@ -136,7 +138,7 @@ def _last_cut(pending: bytearray) -> int:
 
 
 class _Tree(msgspec.Struct):
-    nodes: msgspec.Raw | None
+    nodes: msgspec.Raw
 
 
 def _whole(stored: bytes | bytearray) -> bytes:
@@ -144,4 +146,4 @@ def _whole(stored: bytes | bytearray) -> bytes:
         nodes = msgspec.json.decode(stored, type=_Tree).nodes
     except (msgspec.DecodeError, ValueError) as error:
         raise DamagedError("a directory cannot be read", why=str(error)) from error
-    return b"[]" if nodes is None or nodes == b"null" else bytes(nodes)
+    return b"[]" if bytes(nodes) == b"null" else bytes(nodes)
