@@ -18,7 +18,7 @@ from appshield.errors import DamagedError, InvalidInputError
 from appshield.objectstore import ObjectMissingError, ObjectStore
 from appshield.repository.blobs import BlobCodec, BlobKind
 from appshield.repository.comparing import WrongPack
-from appshield.repository.contents import Row, entries_of, rows_of_packs
+from appshield.repository.contents import PackRows, Row, rows_of_packs
 from appshield.repository.findings import Findings
 from appshield.repository.index import Index
 from appshield.repository.layout import file_name
@@ -79,6 +79,7 @@ class DataCheck:
         self._codec = BlobCodec(repository.key)
         self._damaged: dict[Row, str] = {}
         self._counting = threading.Lock()
+        self._comparing = threading.Lock()
         self.read_wrong: set[int] = set()
         self.packs_read = 0
         self.bytes_read = 0
@@ -87,8 +88,8 @@ class DataCheck:
         """Read all packs, or a sample; packs of the wrong size too, for what is left in them."""
         pool = BoundedPool("check", threads=READING_THREADS, waiting=0, failure=Failure())
         try:
-            for pack, rows in rows_of_packs(self._index, self._chosen(sample)):
-                pool.submit(functools.partial(self._read_pack, pack, rows))
+            for rows in rows_of_packs(self._index, self._chosen(sample)):
+                pool.submit(functools.partial(self._read_pack, rows))
                 self.packs_read += 1
                 self._moved()
             pool.drain()
@@ -115,31 +116,35 @@ class DataCheck:
     def _is_missing(self, pack: int) -> bool:
         return pack in self._wrong and self._wrong[pack].found_bytes is None
 
-    def _read_pack(self, pack: int, rows: list[Row]) -> None:
-        packs = self._index.tables.packs
-        pack_id = packs.identity(pack).hex()
-        name = file_name("data", pack_id)
-        entries = entries_of(self._index, rows)
+    def _read_pack(self, rows: PackRows) -> None:
+        name = file_name("data", rows.pack_id)
         hashing = hashlib.sha256()
+        size_bytes = self._index.tables.packs.sizes[rows.pack]
         try:
-            for part in _read_parts(self._repository.store, name, entries, packs.sizes[pack]):
+            for part in _read_parts(self._repository.store, name, rows.starts(), size_bytes):
                 hashing.update(part.stored)
                 self._count(len(part.stored))
                 for at in part.blobs:
-                    self._check_blob(pack_id, rows[at], entries[at], part)
+                    self._check_blob(rows.pack_id, rows[at], rows.entry(at), part)
         except ObjectMissingError:
-            self._findings.error(name, f"pack {pack_id} is missing")
-            self._damaged.update((row, f"pack {pack_id} is missing") for row in rows)
+            what = f"pack {rows.pack_id} is missing"
+            self._findings.error(name, what)
+            self._damaged.update((rows[at], what) for at in range(len(rows)))
             return
-        if hashing.hexdigest() != pack_id:
+        if hashing.hexdigest() != rows.pack_id:
             self._findings.error(name, "its bytes do not match its name")
-        self._check_header(name, entries, part.stored)
-        if pack in self._wrong:
-            self.read_wrong.add(pack)
+        self._check_header(name, rows, part.stored)
+        if rows.pack in self._wrong:
+            self.read_wrong.add(rows.pack)
 
-    def _check_header(self, name: str, entries: tuple[PackEntry, ...], tail: memoryview) -> None:
+    def _check_header(self, name: str, rows: PackRows, tail: memoryview) -> None:
         try:
-            if read_header(bytes(tail), self._repository.key) != entries:
+            with self._comparing:  # one at a time: of a pack of small files this is much
+                found = read_header(tail, self._repository.key)
+                agree = len(found) == len(rows) and all(
+                    entry == rows.entry(at) for at, entry in enumerate(found)
+                )
+            if not agree:
                 self._findings.error(name, "its header and the index disagree")
         except DamagedError as error:
             self._findings.error(name, f"its header is damaged: {error}")
@@ -169,22 +174,24 @@ class _Part(msgspec.Struct):
 
 
 def _read_parts(
-    store: ObjectStore, name: str, entries: Sequence[PackEntry], size_bytes: int
+    store: ObjectStore, name: str, starts: "array[int]", size_bytes: int
 ) -> Iterator[_Part]:
-    """Yield a pack from its start to its end; the last part is the header and has no blobs."""
-    end = entries[-1].offset + entries[-1].sealed_bytes if entries else 0
+    """Yield a pack from its start to its end; the last part is the header and has no blobs.
+
+    `starts` says where each blob starts and where the last one ends.
+    """
+    blobs, end = len(starts) - 1, starts[-1]
     if size_bytes <= PART_BYTES:
         # one byte more than wanted, to see whether there is more
         whole = memoryview(store.get(name, length=size_bytes + 1))
-        yield _Part(0, whole[:end], range(len(entries)))
+        yield _Part(0, whole[:end], range(blobs))
         yield _Part(end, whole[end:], range(0))
         return
     first = start = 0
-    for at in range(1, len(entries) + 1):
-        following = end if at == len(entries) else entries[at].offset
-        if at == len(entries) or following + entries[at].sealed_bytes - start > PART_BYTES:
-            part = memoryview(store.get(name, offset=start, length=following - start))
+    for at in range(1, blobs + 1):
+        if at == blobs or starts[at + 1] - start > PART_BYTES:
+            part = memoryview(store.get(name, offset=start, length=starts[at] - start))
             yield _Part(start, part, range(first, at))
-            first, start = at, following
+            first, start = at, starts[at]
     rest = store.get(name, offset=end, length=size_bytes + 1 - end)
     yield _Part(end, memoryview(rest), range(0))

@@ -7,13 +7,13 @@ is not carried on. A pack is done when all that is needed of it is in packs that
 import functools
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from appshield.errors import DamagedError
 from appshield.objectstore import ObjectMissingError
 from appshield.repository.blobs import BlobCodec, BlobKind
-from appshield.repository.contents import Row, rows_of_packs
+from appshield.repository.contents import PackRows, rows_of_packs
 from appshield.repository.index import Index
 from appshield.repository.index_writing import IndexWriter
 from appshield.repository.layout import file_name
@@ -68,12 +68,11 @@ class Repacking:
         pool = BoundedPool("repack", threads=THREADS, waiting=0, failure=failure)
         stopped = False
         try:
-            for pack, rows in rows_of_packs(self._index, self._plan.repacked):
+            for rows in rows_of_packs(self._index, self._plan.repacked):
                 stopped = give_way()
                 if stopped:
                     break
-                needed = [row for row in rows if self._plan.needed[row[0]][row[1]]]
-                pool.submit(functools.partial(self._repack, pack, needed))
+                pool.submit(functools.partial(self._repack, rows))
             pool.drain()
         finally:
             pool.close()
@@ -82,13 +81,13 @@ class Repacking:
         self._writer.flush()
         return not stopped
 
-    def _repack(self, pack: int, rows: Sequence[Row]) -> None:
-        for entry, sealed in self._read(pack, rows):
+    def _repack(self, rows: PackRows) -> None:
+        for entry, sealed in self._read(rows):
             full = self._append(entry, sealed)
             if full is not None:
                 self._store(full)
         with self._changing:
-            self.done.append(pack)
+            self.done.append(rows.pack)
 
     def _append(self, entry: PackEntry, sealed: memoryview) -> PackBuilder | None:
         """Add a blob to an open pack; return the pack if it is full now."""
@@ -120,10 +119,15 @@ class Repacking:
         with self._changing:
             self._writer.add(finished.pack_id, decode_header(finished.header))
 
-    def _read(self, pack: int, rows: Sequence[Row]) -> Iterator[tuple[PackEntry, memoryview]]:
-        name = file_name("data", self._index.tables.packs.identity(pack).hex())
-        entries = [self._index.place(kind, row).entry for kind, row in rows]
-        for run in _runs(entries):
+    def _needed(self, rows: PackRows) -> Iterator[PackEntry]:
+        for at in range(len(rows)):
+            kind, row = rows[at]
+            if self._plan.needed[kind][row]:
+                yield rows.entry(at)
+
+    def _read(self, rows: PackRows) -> Iterator[tuple[PackEntry, memoryview]]:
+        name = file_name("data", rows.pack_id)
+        for run in _runs(self._needed(rows)):
             start = run[0].offset
             length = run[-1].offset + run[-1].sealed_bytes - start
             try:
@@ -140,7 +144,7 @@ class Repacking:
                 ) from error
 
 
-def _runs(entries: Sequence[PackEntry]) -> Iterator[list[PackEntry]]:
+def _runs(entries: Iterable[PackEntry]) -> Iterator[list[PackEntry]]:
     """Yield neighbours that one request brings."""
     run: list[PackEntry] = []
     for entry in entries:
