@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from appshield.cli.late import load_late
+
 _COLOURS = {
     "succeeded": "green",
     "active": "green",
@@ -26,7 +28,11 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def quiet_logs() -> None:
-    """Let libraries log trouble only, to standard error."""
+    """Let libraries log trouble only, to standard error; most commands then need no logging."""
+    load_late("structlog", loaded=_only_trouble)
+
+
+def _only_trouble() -> None:
     import logging
 
     import structlog

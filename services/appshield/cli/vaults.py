@@ -4,7 +4,10 @@ import asyncio
 import getpass
 import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -219,10 +222,11 @@ def _credentials() -> S3Credentials:
 def _typed(prompt: str, *, echo: bool) -> str:
     """Ask the person at the terminal; what is secret is not shown."""
     try:
-        if echo:
-            sys.stderr.write(prompt)
-            sys.stderr.flush()
-        typed = (input() if echo else getpass.getpass(prompt)).strip()
+        with _interruptible():
+            if echo:
+                sys.stderr.write(prompt)
+                sys.stderr.flush()
+            typed = (input() if echo else getpass.getpass(prompt)).strip()
     except EOFError:
         typed = ""
     if not typed:
@@ -231,3 +235,13 @@ def _typed(prompt: str, *, echo: bool) -> str:
             next_step=f"Run it again, or set {ACCESS_KEY} and {SECRET_KEY}.",
         )
     return typed
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C end a question: the event loop would note it and wait for the answer."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

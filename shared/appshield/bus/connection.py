@@ -70,7 +70,6 @@ class Connection:
         self._asked: dict[str, list[asyncio.Future[Exception]]] = {}
         self._inboxes: set[Inbox] = set()
         self._violations: dict[str, str] = {}
-        self._log = structlog.get_logger().bind(url=access.url)
 
     async def open(self, deadline_s: float) -> None:
         """Connect; see `Bus.connect` for what it raises."""
@@ -331,7 +330,7 @@ class Connection:
             self._fatal.set_result(unknown_key(self.access))
         if isinstance(error, nats.errors.SlowConsumerError):
             self._tell_problem(f"messages on {error.subject} come faster than they are taken")
-        self._log.debug("bus error", error=text)
+        structlog.get_logger().debug("bus error", error=text, url=self.access.url)
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
@@ -349,7 +348,7 @@ class Connection:
         self.outages += 1
         self._down.clear()
         self._up.set()
-        self._log.info("bus reconnected")
+        structlog.get_logger().info("bus reconnected", url=self.access.url)
 
     async def _on_closed(self) -> None:
         self._up.clear()
@@ -366,5 +365,5 @@ class Connection:
                 ending.set_result(error)
 
     def _tell_problem(self, text: str) -> None:
-        self._log.warning("bus problem", problem=text)
+        structlog.get_logger().warning("bus problem", problem=text, url=self.access.url)
         self._on_problem(text)

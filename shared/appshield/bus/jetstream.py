@@ -47,7 +47,6 @@ class JetStreamBus(Bus):
         self._api = Api(connection)
         self._topology = Topology(self._api, limits)
         self._publisher = Publisher(connection, limits, publish_budget_s)
-        self._log = structlog.get_logger()
 
     @classmethod
     async def open(
@@ -213,9 +212,9 @@ class JetStreamBus(Bus):
         try:
             message = decode(incoming.body)
         except ValueError:
-            self._log.debug("heard something else", subject=incoming.subject)
+            structlog.get_logger().debug("heard something else", subject=incoming.subject)
             return
         try:
             await handler(message)
         except Exception:  # noqa: BLE001 - the boundary of a listener
-            self._log.exception("listener failed", subject=incoming.subject)
+            structlog.get_logger().exception("listener failed", subject=incoming.subject)

@@ -49,7 +49,6 @@ class Topology:
         self._api = api
         self._limits = limits
         self._streams = {spec.name: spec for spec in STREAMS}
-        self._log = structlog.get_logger()
         for spec in STREAMS:
             limits[spec.name] = limits_in_words(spec)
         for bucket in BUCKETS:
@@ -137,14 +136,14 @@ class Topology:
             await self._api.call(
                 f"STREAM.CREATE.{name}", {**wanted, "num_replicas": replicas}, StreamInfo
             )
-            self._log.info("stream made", stream=name)
+            structlog.get_logger().info("stream made", stream=name)
             return
         changes = {key: value for key, value in wanted.items() if present.config.get(key) != value}
         if not changes:
             return
         _ensure_harmless(str(name), changes, present)
         await self._api.call(f"STREAM.UPDATE.{name}", {**present.config, **wanted}, StreamInfo)
-        self._log.info("stream changed", stream=name, changes=sorted(changes))
+        structlog.get_logger().info("stream changed", stream=name, changes=sorted(changes))
 
 
 def _ensure_harmless(name: str, changes: dict[str, object], present: StreamInfo) -> None:

@@ -5,6 +5,8 @@ import time
 
 from appshield.bus.waiting import Budget, first_of, pause, pause_s, redelivery_s
 
+BUSY_MACHINE_S = 0.5
+
 
 def test_pauses_double_up_to_a_limit() -> None:
     """From 50 ms to two seconds, each spread by a quarter."""
@@ -26,7 +28,7 @@ async def test_a_budget_has_an_end() -> None:
     while await budget.pause():
         attempts += 1
     assert 2 <= attempts <= 4
-    assert time.monotonic() - begun <= 0.3
+    assert time.monotonic() - begun < 0.3 + BUSY_MACHINE_S
     assert budget.left_s >= 0
 
 
