@@ -1,6 +1,7 @@
 """Batches: entries of one or more directories that make one job, with the directories held open."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from appshield.repository.files.assembling import Piece
@@ -47,15 +48,16 @@ class BatchPart:
     others: list[int]
     directory: HeldDirectory
 
-    def some(self, start: int, end: int) -> "BatchPart":
-        """Return entries from `start` to `end` as a part of its own, which holds the directory."""
+    def chosen(self, positions: Sequence[int]) -> "BatchPart":
+        """Return some of the entries as a part of its own, which holds the directory too."""
         self.directory.hold()
+        others = set(self.others)
         return BatchPart(
             self.piece,
-            self.numbers[start:end],
-            self.names[start:end],
-            self.earlier[start:end],
-            [number - start for number in self.others if start <= number < end],
+            [self.numbers[at] for at in positions],
+            [self.names[at] for at in positions],
+            [self.earlier[at] for at in positions] if self.earlier else [],
+            [new for new, at in enumerate(positions) if at in others],
             self.directory,
         )
 

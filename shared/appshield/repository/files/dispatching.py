@@ -167,17 +167,20 @@ class Dispatcher:
     def _defer(self, batch: Batch, reply: EntriesStored) -> dict[int, set[int]]:
         """Note what the worker has left to others; return it by part."""
         deferred: dict[int, set[int]] = {}
-        linked: dict[int, Batch] = {}
+        linked: dict[tuple[int, int], list[int]] = {}
         for place in reply.large:
             deferred.setdefault(place.directory, set()).add(place.entry)
-            part = batch.parts[place.directory].some(place.entry, place.entry + 1)
+            part = batch.parts[place.directory].chosen([place.entry])
             self._todo.append(partial(self._store_large, part))
         for one in reply.linked:
             deferred.setdefault(one.place.directory, set()).add(one.place.entry)
-            part = batch.parts[one.place.directory].some(one.place.entry, one.place.entry + 1)
-            linked.setdefault(one.worker, Batch()).add(part)
-        for worker, together in linked.items():
-            self._todo.append(partial(self._store_linked, together, worker))
+            linked.setdefault((one.worker, one.place.directory), []).append(one.place.entry)
+        together: dict[int, Batch] = {}
+        for (worker, directory), entries in linked.items():
+            part = batch.parts[directory].chosen(entries)
+            together.setdefault(worker, Batch()).add(part)
+        for worker, following in together.items():
+            self._todo.append(partial(self._store_linked, following, worker))
         return deferred
 
     def _leave_rest(self, batch: Batch, reply: EntriesStored) -> None:
@@ -189,7 +192,8 @@ class Dispatcher:
         for number, part in enumerate(batch.parts):
             start = len(reply.nodes[number]) if number < len(reply.nodes) else 0
             for at in range(start, len(part.names), max(1, done)):
-                following.add(part.some(at, min(at + max(1, done), len(part.names))))
+                end = min(at + max(1, done), len(part.names))
+                following.add(part.chosen(range(at, end)))
                 if following.names >= done:
                     self._todo.append(partial(self.store, following))
                     following = Batch()

@@ -33,6 +33,7 @@ class Frame(NamedTuple):
 
     def encoded(self) -> bytes:
         """Return head and body."""
+        assert len(self.descriptors) <= MOST_DESCRIPTORS
         head = HEAD.pack(len(self.body), self.number, self.kind, len(self.descriptors))
         return head + self.body
 
