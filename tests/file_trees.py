@@ -14,11 +14,13 @@ import msgspec
 from appshield.repository.files import (
     Progress,
     RestoredDirectory,
+    Selection,
     StoredDirectory,
     restore_directory,
     store_directory,
 )
 from appshield.repository.nodes import BlobSink, BlobSource, Node, NodeKind
+from appshield.repository.workers.ports import JobPool
 
 
 class Entry(NamedTuple):
@@ -74,6 +76,8 @@ def bring_back(
     cancelled: Callable[[], bool] = never,
     delete_extra: bool = False,
     keep_going: bool = False,
+    include: Selection | None = None,
+    pool: JobPool | None = None,
 ) -> RestoredDirectory:
     path.mkdir(exist_ok=True)
     with opened(path) as root:
@@ -86,6 +90,8 @@ def bring_back(
             cancelled=cancelled,
             delete_extra=delete_extra,
             keep_going=keep_going,
+            include=include,
+            pool=pool,
         )
 
 

@@ -3,8 +3,6 @@
 import errno
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,13 +29,6 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Path:
-    target = tmp_path / "target"
-    target.mkdir()
-    return target
-
-
-@pytest.fixture
 def canary(tmp_path: Path) -> Path:
     """A directory outside that nothing may touch."""
     canary = tmp_path / "canary"
@@ -45,16 +36,6 @@ def canary(tmp_path: Path) -> Path:
     (canary / "file").write_text("untouched")
     (canary / "file").chmod(0o600)  # as private as our own temporary files
     return canary
-
-
-@pytest.fixture
-def small_volume(target: Path) -> Iterator[Path]:
-    """The target as a file system of its own with one MiB."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", target], check=True)
-    try:
-        yield target
-    finally:
-        subprocess.run(["umount", target], check=True)
 
 
 def file_node(
