@@ -1,51 +1,123 @@
-"""The local cluster that all tests share: one warm cluster, a namespace of its own for each test.
+"""The local cluster that tests share: one warm cluster, a namespace of its own for each test.
 
-It is brought up before the first test and not within its time limit, since a first build takes
-minutes. It stays up afterwards: the next run finds it warm. It is not the cluster of the demo, so
-that an AppShield that somebody runs there is not disturbed. `APPSHIELD_TEST_CLUSTER` names another
-one, so that two sessions can run on one machine: each runs an AppShield of its own against it.
+Tests run in several processes. Those that want a cluster run in two lanes, each in one process with
+a cluster (and an AppShield, see `installation`) of its own; all others fill the time between. A
+cluster is brought up before its first test and not within a time limit, since a first build takes
+minutes: the process that shows the results does that, so that its progress is seen. It stays up
+afterwards: the next run finds it warm. It is not the cluster of the demo, so that an AppShield that
+somebody runs there is not disturbed. `APPSHIELD_TEST_CLUSTER` names another one, so that two
+sessions can run on one machine.
 """
 
 import asyncio
 import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from appshield.errors import AppShieldError
 from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_up
 
-_OUTCOME = pytest.StashKey[ClusterFacts | AppShieldError]()
+CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
+SECOND_LANE = frozenset(
+    {
+        "test_bad_vaults",
+        "test_kills",
+        "test_local_cluster_lifecycle",
+    }
+)
+"""Modules of the second lane: together they take about as long as all others."""
+
+_OUTCOME = pytest.StashKey[AppShieldError]()
+
+
+def settings_of_this_process() -> ClusterSettings:
+    """Name the cluster of this process: the second lane has one beside the first's."""
+    name = os.environ.get("APPSHIELD_TEST_CLUSTER", "tests")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return ClusterSettings.from_environment(
+        os.environ, name=name if worker == "gw0" else f"{name}-{worker}"
+    )
+
+
+def lane_of(name: str) -> str:
+    """Return what must run in one process with the test of this id: a lane, or its module."""
+    module = name.partition("::")[0]
+    if not module.startswith(CLUSTER_TESTS):
+        return module
+    return "second lane" if Path(module).stem in SECOND_LANE else "first lane"
+
+
+class Lanes(LoadScopeScheduling):
+    """Gives the processes whole lanes first, and whole modules then."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return lane_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
+    """Say how tests are shared out."""
+    return Lanes(config, log)
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Do not count the wait for the cluster into the time limit of a test."""
+    for item in items:
+        if item.nodeid.startswith(CLUSTER_TESTS):
+            limit = item.get_closest_marker("timeout")
+            arguments = limit.args if limit is not None else ()
+            item.add_marker(pytest.mark.timeout(*arguments, func_only=True), append=False)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Bring the cluster up when a selected test wants it, and say what takes so long."""
-    if session.config.option.collectonly or not any(map(_wants_cluster, session.items)):
+    """Bring the cluster up when tests run in this process alone and one of them wants it."""
+    if not session.config.option.collectonly and "PYTEST_XDIST_WORKER" not in os.environ:
+        _bring_up(session.config, (item.nodeid for item in session.items))
+
+
+class _BeforeTheLanes:
+    """Hooks of the process that shows the results."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._looked = False
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        """Build and start the first cluster where people see it, before any test runs."""
+        if not self._looked:
+            self._looked = True
+            _bring_up(self._config, ids)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take part in what the process does that shows the results."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        config.pluginmanager.register(_BeforeTheLanes(config))
+
+
+def _bring_up(config: pytest.Config, ids: Iterable[str]) -> None:
+    if not any(name.startswith(CLUSTER_TESTS) for name in ids):
         return
-    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    name = os.environ.get("APPSHIELD_TEST_CLUSTER", "tests")
-    settings = ClusterSettings.from_environment(os.environ, name=name)
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
 
     def report(line: str) -> None:
         if terminal is not None:
             terminal.write_line(line)
 
     try:
-        session.config.stash[_OUTCOME] = asyncio.run(cluster_up(settings, report))
+        asyncio.run(cluster_up(settings_of_this_process(), report))
     except AppShieldError as error:
-        session.config.stash[_OUTCOME] = error
-
-
-def _wants_cluster(item: pytest.Item) -> bool:
-    """Tell whether a test asks for the fixture, itself or by a parameter that names it."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    names = (*getattr(item, "fixturenames", ()), *parameters.values())
-    return "local_cluster" in names
+        config.stash[_OUTCOME] = error  # told by each test that wants it
 
 
 @pytest.fixture(scope="session")
-def local_cluster(request: pytest.FixtureRequest) -> ClusterFacts:
+async def local_cluster(request: pytest.FixtureRequest) -> ClusterFacts:
     """The running cluster; fails with the reason when there is none."""
-    outcome = request.config.stash[_OUTCOME]
-    if isinstance(outcome, AppShieldError):
-        raise outcome
-    return outcome
+    failure = request.config.stash.get(_OUTCOME, None)
+    if failure is not None:
+        raise failure
+    return await cluster_up(settings_of_this_process(), lambda _: None)
