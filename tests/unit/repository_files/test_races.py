@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from file_trees import Entry, bring_back, describe, save
+from appshield.objectstore import FolderObjectStore
+from appshield.repository import Reader, Repository
+from appshield.repository.files import RestoredDirectory, StoredDirectory
+from appshield.repository.restore_workers import restore_pool
+from file_trees import Entry, bring_back, describe, never, save
+from repository_content import PASSWORD, writing
 from repository_fakes import MemoryBlobs
 
 ROUNDS = 150
@@ -136,4 +141,43 @@ def test_nothing_outside_is_written_while_links_come_and_go(tmp_path: Path, cana
     assert troubled, "the adversary was never in the way: the test proved nothing"
     assert changed_times(canary) == before
     bring_back(volume, stored.tree_id, blobs, root_node=stored.root_node, delete_extra=True)
+    assert describe(volume) == describe(source)
+
+
+def test_nothing_outside_is_written_by_workers(tmp_path: Path, canary: Path) -> None:
+    """The same with worker processes, which know directories by their descriptors alone."""
+    source, volume = tmp_path / "source", tmp_path / "volume"
+    make_volume(source)
+    make_volume(volume)
+    repository = Repository.create(FolderObjectStore(tmp_path / "repository"), PASSWORD)
+    versions: list[StoredDirectory] = []
+    with writing(repository) as writer:
+        for number in range(2):
+            for path in (source / "file", source / "d" / "file", source / "d" / "e" / "file"):
+                path.write_bytes(b"version %d" % number)
+            versions.append(save(source, writer))
+    repository.load_index()
+    before = changed_times(canary)
+    troubled = 0
+
+    with restore_pool(repository, workers=2, cancelled=never) as pool:
+
+        def restore(number: int, *, keep_going: bool) -> RestoredDirectory:
+            return bring_back(
+                volume,
+                versions[number % 2].tree_id,
+                Reader(repository),
+                root_node=versions[number % 2].root_node,
+                keep_going=keep_going,
+                delete_extra=number % 3 == 0,
+                pool=pool,
+            )
+
+        with swapped_all_the_time(volume, canary):
+            for number in range(ROUNDS):
+                troubled += bool(restore(number, keep_going=True).problems)
+        assert troubled, "the adversary was never in the way: the test proved nothing"
+        assert changed_times(canary) == before
+        restore(3, keep_going=False)
+
     assert describe(volume) == describe(source)
