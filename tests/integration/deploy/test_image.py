@@ -64,10 +64,14 @@ def image(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     engine.api.import_image_from_data(content, repository=repository, tag=tag)
     unwanted = (ROOT / f"{DOCKERFILE}.dockerignore").read_text().split()
     archive: Any = importlib.import_module("docker.utils").tar
-    context = archive(str(ROOT), exclude=unwanted, dockerfile=(DOCKERFILE, None), gzip=False)
-    built, _ = engine.images.build(
-        fileobj=context, custom_context=True, dockerfile=DOCKERFILE, network_mode="host", rm=True
-    )
+    with archive(str(ROOT), exclude=unwanted, dockerfile=(DOCKERFILE, None), gzip=False) as context:
+        built, _ = engine.images.build(
+            fileobj=context,
+            custom_context=True,
+            dockerfile=DOCKERFILE,
+            network_mode="host",
+            rm=True,
+        )
     return str(built.id)
 
 
