@@ -100,7 +100,8 @@ async def test_a_backup_reads_nothing_outside_of_a_live_volume(
         found = await asyncio.to_thread(lambda: list(out.rglob("*")))
         files = [path for path in found if path.is_file() and not path.is_symlink()]
         assert len(files) > PREY
-        assert [path for path in found if path.is_symlink()], "the adversary was at work"
+        links = [path for path in found if path.is_symlink()]
+        assert links or _troubled(run), "the adversary was never in the way"
         assert [path for path in files if SECRET in path.read_bytes()] == []
 
 
@@ -131,6 +132,12 @@ async def test_a_restore_writes_nothing_outside_of_the_volume(
             ended = await installation.ended(run)
         assert ended.state in {"succeeded", "failed"}
     assert await asyncio.to_thread(_described, canary) == before
+
+
+def _troubled(run: Run) -> list[str]:
+    """Return what became of prey while it was stored."""
+    told = [text for source in run.backup.stored for text in source.problems] if run.backup else []
+    return [text for text in told if "prey" in text or ".link" in text]
 
 
 def _make_prey() -> str:
