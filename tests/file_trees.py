@@ -1,11 +1,12 @@
 """Real directories for tests: made, saved, restored and described so that they can be compared."""
 
+import gc
 import hashlib
 import os
 import stat
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,7 +96,18 @@ def bring_back(
         )
 
 
+def pool_processes(of: int) -> list[int]:
+    """Return the child processes that serve a pool of workers; a suite has servers beside them."""
+    found = []
+    for child in Path(f"/proc/{of}/task/{of}/children").read_text().split():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"appshield.repository.workers" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
+
+
 def open_descriptors() -> int:
+    gc.collect()  # what earlier tests have left to it
     return len(list(Path("/proc/self/fd").iterdir()))
 
 

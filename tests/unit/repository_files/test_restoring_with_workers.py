@@ -20,7 +20,15 @@ from appshield.repository.layout import file_name
 from appshield.repository.restore_workers import restore_pool
 from appshield.repository.workers.failures import WorkerDiedError
 from appshield.repository.workers.pool import WorkerPool
-from file_trees import bring_back, describe, make_hostile_tree, make_sparse, never, save
+from file_trees import (
+    bring_back,
+    describe,
+    make_hostile_tree,
+    make_sparse,
+    never,
+    pool_processes,
+    save,
+)
 from random_trees import Drawn, drawn_trees, make_tree, without_allocation
 from repository_content import PASSWORD, writing
 
@@ -309,8 +317,7 @@ def test_a_full_volume_ends_the_run_of_all_workers(small_volume: Path, tmp_path:
 
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in map(int, children):
+    for child in pool_processes(pid):
         found += (child, *_descendants(child))
     return found
 

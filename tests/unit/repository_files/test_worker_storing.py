@@ -28,7 +28,7 @@ from appshield.repository.files import StoppedError, StoredDirectory, dispatchin
 from appshield.repository.files.reading import PART_BYTES
 from appshield.repository.workers.failures import WorkerDiedError
 from failing_store import names_in
-from file_trees import describe, make_hostile_tree, make_sparse, never, save
+from file_trees import describe, make_hostile_tree, make_sparse, never, pool_processes, save
 from repository_content import PASSWORD, SWIFT
 from waiting import wait_until
 
@@ -75,10 +75,6 @@ def two_alike(folder: Path) -> tuple[FolderObjectStore, FolderObjectStore]:
     Repository.create(FolderObjectStore(folder / "one"), PASSWORD)
     shutil.copytree(folder / "one", folder / "other")
     return FolderObjectStore(folder / "one"), FolderObjectStore(folder / "other")
-
-
-def children(of: int) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{of}/task/{of}/children").read_text().split()]
 
 
 def make_all_kinds(source: Path) -> None:
@@ -187,7 +183,7 @@ def test_few_files_start_no_process(
         (source / f"{number}").write_bytes(b"content %d" % number)
     seen: set[int] = set()
     stored, _ = back_up(
-        store, source, workers=2, progress=lambda *_: seen.update(children(os.getpid()))
+        store, source, workers=2, progress=lambda *_: seen.update(pool_processes(os.getpid()))
     )
     assert (stored.files, seen) == (200, set())
 
@@ -201,8 +197,8 @@ def make_much(source: Path) -> None:
 
 
 def kill_a_worker() -> None:
-    (parent,) = children(os.getpid())
-    workers = children(parent)
+    (parent,) = pool_processes(os.getpid())
+    workers = pool_processes(parent)
     if workers:
         os.kill(workers[0], signal.SIGKILL)
 
@@ -212,7 +208,7 @@ def test_a_worker_that_is_killed_fails_the_backup_and_nothing_else(
 ) -> None:
     """One clear error, a sound repository, no process left, and what was stored is found."""
     make_much(source)
-    before = children(os.getpid())
+    before = pool_processes(os.getpid())
 
     def progress(_: int, done: int) -> None:
         if done > 80 << 20:
@@ -221,7 +217,7 @@ def test_a_worker_that_is_killed_fails_the_backup_and_nothing_else(
     with pytest.raises(WorkerDiedError, match="killed by SIGKILL"):
         back_up(store, source, workers=2, progress=progress)
 
-    assert children(os.getpid()) == before
+    assert pool_processes(os.getpid()) == before
     report = check(Repository.open(store, PASSWORD), read_data=True)
     assert report.errors == ()
     stored, added = back_up(store, source, workers=2)
@@ -233,7 +229,7 @@ def test_a_worker_that_is_killed_fails_the_backup_and_nothing_else(
 def test_a_backup_that_is_stopped_leaves_no_process(source: Path, store: FolderObjectStore) -> None:
     """Nor an unsound repository, nor a lock."""
     make_much(source)
-    before = children(os.getpid())
+    before = pool_processes(os.getpid())
     done_bytes = 0
 
     def progress(_: int, done: int) -> None:
@@ -245,7 +241,7 @@ def test_a_backup_that_is_stopped_leaves_no_process(source: Path, store: FolderO
             store, source, workers=2, progress=progress, cancelled=lambda: done_bytes > 40 << 20
         )
 
-    assert children(os.getpid()) == before
+    assert pool_processes(os.getpid()) == before
     assert names_in(store, "locks") == []
     assert check(Repository.open(store, PASSWORD), read_data=True).errors == ()
 
@@ -286,8 +282,8 @@ async def test_a_backup_that_is_killed_leaves_no_process_and_is_continued(
     while int(backup_at_work.stdout.readline()) < 60 << 20:
         continue
     await wait_until(lambda: names_in(store, "index"), deadline_s=30, what="an index")
-    (parent,) = children(backup_at_work.pid)
-    processes = [parent, *children(parent)]
+    (parent,) = pool_processes(backup_at_work.pid)
+    processes = [parent, *pool_processes(parent)]
     backup_at_work.kill()
     await wait_until(lambda: not any(map(is_alive, processes)), deadline_s=10, what="their end")
     for name in names_in(store, "locks"):
