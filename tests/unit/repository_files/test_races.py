@@ -59,6 +59,7 @@ def swapped_all_the_time(volume: Path, outside: Path) -> Iterator[None]:
         volume / "linked": outside / "file",
         volume / "fifo": outside / "fifo",
         volume / ".appshield-restoring": outside / "file",
+        volume / ".appshield-restoring-0": outside / "file",
     }
     adversary = os.fork()
     if not adversary:

@@ -105,7 +105,7 @@ def test_a_link_in_place_of_a_file_is_replaced_not_followed(
     os.link(source / "file", source / "second")
     os.mkfifo(source / "pipe")
     stored = save(source, blobs)
-    for name in ("file", "second", "pipe", ".appshield-restoring"):
+    for name in ("file", "second", "pipe", ".appshield-restoring", ".appshield-restoring-0"):
         (target / name).symlink_to(canary / "file")
     before = describe(canary)
 

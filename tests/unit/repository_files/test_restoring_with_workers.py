@@ -303,6 +303,24 @@ def test_no_process_is_left_when_a_restore_is_stopped(source: Path, tmp_path: Pa
     assert describe(target) == describe(source)
 
 
+def test_hard_links_and_other_entries_of_a_directory_do_not_meet(tmp_path: Path) -> None:
+    """The walk makes links while workers make what else there is beside them."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "a").write_bytes(b"content")
+    for number in range(12_000):
+        if number % 3:
+            os.link(source / "a", source / f"b{number:05}")
+        else:
+            (source / f"b{number:05}").symlink_to(f"{number}")
+    saved = Saved(tmp_path / "repository", source)
+
+    restored = saved.bring_back(tmp_path / "target", 2)
+
+    assert restored.problems == ()
+    assert describe(tmp_path / "target") == describe(source)
+
+
 def test_a_full_volume_ends_the_run_of_all_workers(small_volume: Path, tmp_path: Path) -> None:
     """Going on is of no use then, whatever was asked."""
     source = tmp_path / "source"

@@ -30,6 +30,11 @@ def temporary_name(taken: Collection[bytes], slot: int = 0) -> bytes:
     return _untaken(b"%b-%x" % (_TEMPORARY, slot) if slot else _TEMPORARY, taken)
 
 
+def temporary_link_name(taken: Collection[bytes]) -> bytes:
+    """Return the temporary name for hard links, which the walk makes while orders are under way."""
+    return _untaken(_TEMPORARY + b"-0", taken)
+
+
 def temporary_name_of(name: bytes, taken: Collection[bytes]) -> bytes:
     """Return the temporary name of a file that takes a while."""
     mark = hashlib.sha256(name).hexdigest()[:16].encode()

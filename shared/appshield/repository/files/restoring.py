@@ -21,7 +21,7 @@ from appshield.repository.files.failing import Failed, Failures
 from appshield.repository.files.large import LargeFiles, is_large
 from appshield.repository.files.linking import HardLinks
 from appshield.repository.files.metadata import apply_metadata
-from appshield.repository.files.naming import is_temporary, taken_names, temporary_name
+from appshield.repository.files.naming import is_temporary, taken_names, temporary_link_name
 from appshield.repository.files.ordering import Orders
 from appshield.repository.files.orders import Placed, Trouble
 from appshield.repository.files.problems import FileProblem
@@ -254,7 +254,7 @@ class _Walk:
             self._take(directory, entry)
             return
         try:
-            self._links.link(entry, temporary_name(directory.taken))
+            self._links.link(entry, temporary_link_name(directory.taken))
         except OSError as error:
             detail = f"hard link became a copy: {error.strerror}"
             self._tally.problems.add(directory.path(entry.name), "attribute", detail)
