@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from appshield.bus import Bus
+from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.identities import AppRef
@@ -211,7 +211,7 @@ async def backstage(folder: Path) -> AsyncIterator[Backstage]:
     home.folder.mkdir(parents=True)
     async with (
         running_bus(folder / "bus") as server,
-        Bus.connect(server.access("tester"), name="backstage") as bus,
+        connect_bus(server.access("tester"), name="backstage") as bus,
     ):
         await bus.ensure_topology()
         person = server.access("person")

@@ -1,5 +1,11 @@
 """Fixtures of real servers that every test may ask for."""
 
+from hypothesis import settings
+
+# How long an example takes is the machine's affair; a test that hangs has its time limit.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
 pytest_plugins = [
     "restic_binary",
     "nats_binary",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from appshield.bus import Bus, Receipt
+from appshield.bus import Bus, Receipt, connect_bus
 from appshield.contracts import encode
 from appshield.contracts.identities import AppRef
 from appshield.contracts.permissions import USERS, UserSpec
@@ -79,6 +79,6 @@ async def embedded_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 @pytest.fixture(scope="session")
 async def bus(embedded_bus: EmbeddedBus) -> AsyncIterator[Bus]:
     """A connection to it as `tester`."""
-    async with Bus.connect(embedded_bus.access("tester"), name="tests") as connected:
+    async with connect_bus(embedded_bus.access("tester"), name="tests") as connected:
         await connected.ensure_topology()
         yield connected

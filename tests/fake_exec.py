@@ -84,7 +84,7 @@ class FakeExec:
             await asyncio.gather(feeding, return_exceptions=True)
             _kill(process)
             await process.wait()
-            process._transport.close()  # type: ignore[attr-defined] # there is no public way
+            process._transport.close()  # type: ignore[attr-defined] # else its pipes stay open until collected, and warn; asyncio has no public way
         causes = [{"reason": "ExitCode", "message": str(code)}]
         failure = {
             "status": "Failure",

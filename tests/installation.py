@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appshield.bus import Bus
+from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef, RunKind, run_id
@@ -192,7 +192,7 @@ async def installed(
         connection = read_connection(home)
         async with (
             Cluster.connect(access) as cluster,
-            Bus.connect(connection.bus("operator"), name="tests") as bus,
+            connect_bus(connection.bus("operator"), name="tests") as bus,
         ):
             yield Installation(home, cluster, bus, connection.cluster)
     finally:

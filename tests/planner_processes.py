@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from appshield.bus import Bus
+from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
 from appshield.contracts.agents import Agent
 from appshield.contracts.applications import ApplicationObserved
@@ -146,7 +146,7 @@ async def plant(folder: Path, around: Callable[[Bus], Bus] | None = None) -> Asy
     stopping = asyncio.Event()
     async with (
         running_bus(folder / "bus") as server,
-        Bus.connect(server.access("tester"), name="tests") as plain,
+        connect_bus(server.access("tester"), name="tests") as plain,
         asyncio.TaskGroup() as tasks,
         AsyncExitStack() as leaving,
     ):

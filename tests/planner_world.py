@@ -42,6 +42,7 @@ from appshield.contracts.maintenance import (
 from appshield.contracts.message import Message, StepCommand, StepEvent
 from appshield.contracts.runs import Run
 from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
+from appshield.contracts.streams import ConsumerSpec
 from appshield.errors import AppShieldError
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
@@ -281,6 +282,11 @@ class World:
         """Publish a request."""
         await self.bus.publish(message)
 
+    async def deliver(self, consumer: ConsumerSpec) -> int:
+        """Deliver what waits for the planner at one consumer; return how much."""
+        assert self.planner is not None
+        return await self.bus.deliver(consumer, self.planner.handle)
+
     async def new_planner(self, *, at: int = 0, moment: Moment = "before") -> None:
         """Let a planner take over, whatever became of the one before."""
         await self.bus.bucket(streams.LEASES, str).delete("planner")
@@ -293,10 +299,9 @@ class World:
 
     async def turn(self) -> bool:
         """Deliver what waits, to planner and workers; say whether anything did."""
-        assert self.planner is not None
         moved = 0
         for consumer in PLANNER_CONSUMERS:
-            moved += await self.bus.deliver(consumer, self.planner.handle)
+            moved += await self.deliver(consumer)
         node = streams.agent_consumer("uploader", "test", "node")
         for consumer in (streams.SNAPSHOTTER_ORDERS, streams.UPLOADER_ORDERS, node):
             moved += await self.bus.deliver(consumer, self.work.handle)

@@ -54,11 +54,9 @@ class Gate:
 @contextmanager
 def s3_gate(server: str) -> Iterator[Gate]:
     """Run the gate on loopback for the time of the block."""
-    listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    listening.daemon_threads = True
-    gate = Gate(server, f"http://127.0.0.1:{listening.server_port}")
-    listening.gate = gate  # type: ignore[attr-defined] # carried to the handler
-    listening.handle_error = lambda *_: None  # type: ignore[method-assign] # clients may hang up
+    gate = Gate(server)
+    listening = _Listening(gate)
+    gate.endpoint = f"http://127.0.0.1:{listening.server_port}"
     serving = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
     serving.start()
     try:
@@ -69,12 +67,24 @@ def s3_gate(server: str) -> Iterator[Gate]:
         listening.server_close()
 
 
+class _Listening(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.gate = gate
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients may hang up."""
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 10
 
     def _pass(self) -> None:
-        gate: Gate = self.server.gate  # type: ignore[attr-defined] # set above
+        assert isinstance(self.server, _Listening)
+        gate = self.server.gate
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         reply = gate.fails(self.command, self.path)
         if reply is None:

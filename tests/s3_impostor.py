@@ -54,14 +54,13 @@ def s3_impostor(
     answer: Callable[[Asked], Reply] | None = None,
 ) -> Iterator[Impostor]:
     """Run the server on loopback; a Reply without status keeps the client waiting."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    impostor = Impostor("", list(replies), answer=answer)
+    server = _Listening(impostor)
     scheme, host = "http", "127.0.0.1"
     if trust:
         server.socket = trust.wrap_socket(server.socket, server_side=True)
         scheme, host = "https", "localhost"
-    impostor = Impostor(f"{scheme}://{host}:{server.server_port}", list(replies), answer=answer)
-    server.impostor = impostor  # type: ignore[attr-defined] # carried to the handler
-    server.handle_error = lambda *_: None  # type: ignore[method-assign] # clients may hang up
+    impostor.endpoint = f"{scheme}://{host}:{server.server_port}"
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     serving.start()
     try:
@@ -73,12 +72,22 @@ def s3_impostor(
         server.server_close()
 
 
+class _Listening(http.server.ThreadingHTTPServer):
+    def __init__(self, impostor: Impostor) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.impostor = impostor
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: clients may hang up."""
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 2
 
     def _answer(self) -> None:
-        impostor: Impostor = self.server.impostor  # type: ignore[attr-defined] # set above
+        assert isinstance(self.server, _Listening)
+        impostor = self.server.impostor
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, self.path, headers, body)

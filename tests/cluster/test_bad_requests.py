@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import InvalidInputError
@@ -40,8 +41,8 @@ async def test_an_unknown_application_is_told_and_nothing_is_made(
     assert run.failure.next_step
 
 
-def _backup(app: object) -> RequestBackup:
-    return RequestBackup(app=app, request_id=str(uuid.uuid4()))  # type: ignore[arg-type] # an AppRef
+def _backup(app: AppRef) -> RequestBackup:
+    return RequestBackup(app=app, request_id=str(uuid.uuid4()))
 
 
 async def test_an_unknown_version_is_told_with_those_that_are_there(

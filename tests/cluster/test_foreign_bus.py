@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appshield.bus import Bus, BusAccess
+from appshield.bus import BusAccess, connect_bus
 from appshield.bus.keys import new_seed, public_key
 from appshield.contracts.permissions import USERS
 from appshield.errors import DeniedError, UnavailableError
@@ -65,7 +65,7 @@ async def answers(foreign: Foreign) -> bool:
         url=foreign.url, user="installer", seed_file=str(foreign.users / "installer.nk")
     )
     try:
-        async with Bus.connect(access, name="tests", deadline_s=1):
+        async with connect_bus(access, name="tests", deadline_s=1):
             return True
     except UnavailableError:
         return False

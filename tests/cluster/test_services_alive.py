@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from appshield.bus import Bus
+from appshield.bus import connect_bus
 from appshield.local.cluster import ClusterFacts
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import free_port
@@ -30,7 +30,7 @@ WITH_NODE = ("uploader", "restorer")
 async def server(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
     """A bus of its own for each test, which may end it."""
     async with running_bus(tmp_path / "bus") as running:
-        async with Bus.connect(running.access("tester"), name="tests") as bus:
+        async with connect_bus(running.access("tester"), name="tests") as bus:
             await bus.ensure_topology()
         yield running
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from appshield.bus import Bus, BusAccess
+from appshield.bus import BusAccess, connect_bus
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.connection import Connection, write_connection
 from appshield.local.embedded.message_bus import EmbeddedBus
@@ -66,7 +66,7 @@ async def run_up(
                     location=store.location(),
                     credentials=store.credentials,
                 )
-        async with Bus.connect(users("installer"), name="installer") as bus:
+        async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
         surroundings = Surroundings(
             cluster=name,

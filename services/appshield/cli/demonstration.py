@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from appshield.bus import Bus
+from appshield.bus import connect_bus
 from appshield.cli.continuity import BusContinuity
 from appshield.cli.installation import target_of
 from appshield.cli.local_cluster import local_facts
@@ -136,7 +136,7 @@ async def _running_here(home: Home, facts: ClusterFacts) -> Connection | None:
             return None
         with contextlib.suppress(AppShieldError):
             access = connection.bus(PERSON)
-            async with Bus.connect(access, name="demo", deadline_s=_ANSWERS_WITHIN_S) as bus:
+            async with connect_bus(access, name="demo", deadline_s=_ANSWERS_WITHIN_S) as bus:
                 if await bus.bucket(AGENTS, Agent).keys("planner."):
                     return connection
     return None
@@ -154,7 +154,7 @@ async def _play(
     access = ClusterAccess(kubeconfig=str(facts.kubeconfig))
     async with (
         Cluster.connect(access) as cluster,
-        Bus.connect(connection.bus(PERSON), name="demo") as bus,
+        connect_bus(connection.bus(PERSON), name="demo") as bus,
     ):
         found = await cluster.get(NAMESPACES, NAMESPACE)
         if found is not None and is_ours(found):

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from appshield.bus import Bus
+from appshield.bus import Bus, connect_bus
 from appshield.cli.output import quiet_logs
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS
@@ -47,7 +47,7 @@ class Reach:
             DeniedError: the user's key is not accepted.
         """
         access = bus_access(self.home, self.environment, user)
-        connecting = Bus.connect(access, name="appshield", deadline_s=_CONNECT_DEADLINE_S)
+        connecting = connect_bus(access, name="appshield", deadline_s=_CONNECT_DEADLINE_S)
         async with AsyncExitStack() as stack:
             try:
                 connected = await stack.enter_async_context(connecting)

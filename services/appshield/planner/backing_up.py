@@ -1,7 +1,5 @@
 """The flow of a backup: open ─► take ─► store (each source) ─► commit ─► release."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from appshield.contracts.backups import (
@@ -19,7 +17,7 @@ from appshield.contracts.backups import (
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import BackupProgress, Run
 from appshield.contracts.sources import AnySource, VolumeSource
-from appshield.planner.steps import Next, kind_of, subject_of
+from appshield.planner.steps import Next, kind_of, order_fields, subject_of
 
 
 def first(_: Run) -> tuple[Next, ...]:
@@ -63,15 +61,7 @@ def gather(run: Run, event: StepEvent) -> Run:
 
 def order(run: Run, step: str) -> StepCommand:
     """Write the order for a step of this run."""
-    base: dict[str, Any] = {
-        "app": run.app,
-        "run": run.id,
-        "step": step,
-        "attempt": 1,
-        "epoch": run.epoch,
-        "app_id": run.app_id,
-        "vault": run.vault,
-    }
+    base = order_fields(run, step)
     match kind_of(step):
         case "open":
             return OpenRepository(**base, uid=run.uid)

@@ -1,7 +1,5 @@
 """The flow of forget, prune, check and pin: one step, called like the run's kind."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from appshield.contracts.maintenance import (
@@ -19,7 +17,7 @@ from appshield.contracts.maintenance import (
 )
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import Run
-from appshield.planner.steps import Next
+from appshield.planner.steps import Next, order_fields
 
 
 def first(run: Run) -> tuple[Next, ...]:
@@ -55,15 +53,7 @@ def gather(run: Run, event: StepEvent) -> Run:
 
 def order(run: Run, step: str) -> StepCommand:
     """Write the order for the step of this run."""
-    base: dict[str, Any] = {
-        "app": run.app,
-        "run": run.id,
-        "step": step,
-        "attempt": 1,
-        "epoch": run.epoch,
-        "app_id": run.app_id,
-        "vault": run.vault,
-    }
+    base = order_fields(run, step)
     match run:
         case Run(forget=ForgetProgress() as forget):
             return ForgetVersions(**base, versions=forget.versions, even_last=forget.even_last)

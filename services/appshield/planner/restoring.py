@@ -1,7 +1,5 @@
 """The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish."""
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from appshield.contracts.message import StepCommand, StepEvent
@@ -19,7 +17,7 @@ from appshield.contracts.restores import (
 )
 from appshield.contracts.runs import RestoreProgress, Run
 from appshield.contracts.sources import DumpTarget, VolumeTarget
-from appshield.planner.steps import Next, kind_of, subject_of
+from appshield.planner.steps import Next, kind_of, order_fields, subject_of
 
 _PROBLEMS_MAX = 100
 
@@ -84,14 +82,8 @@ def gather(run: Run, event: StepEvent) -> Run:
 def order(run: Run, step: str) -> StepCommand:
     """Write the order for a step of this run."""
     progress = _progress(run)
-    base: dict[str, Any] = {
-        "app": run.app,
-        "run": run.id,
-        "step": step,
-        "attempt": 1,
-        "epoch": run.epoch,
-        "app_id": run.app_id,
-        "vault": run.vault,
+    base = {
+        **order_fields(run, step),
         "version": progress.version,
         "snapshot_id": progress.snapshot_id,
         "target_namespace": progress.target_namespace,

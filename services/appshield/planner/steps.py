@@ -1,6 +1,10 @@
 """The steps of runs as data: how long each may be silent and how often it is tried."""
 
+from typing import Any
+
 import msgspec
+
+from appshield.contracts.runs import Run
 
 BACKOFF_MAX_S = 30.0
 
@@ -52,3 +56,16 @@ def subject_of(step: str) -> str:
 def limits_of(step: str) -> Limits:
     """Look up the limits of a step."""
     return _LIMITS[kind_of(step)]
+
+
+def order_fields(run: Run, step: str) -> dict[str, Any]:
+    """Return what every order of this run begins with; the attempt is set when it is sent."""
+    return {
+        "app": run.app,
+        "run": run.id,
+        "step": step,
+        "attempt": 1,
+        "epoch": run.epoch,
+        "app_id": run.app_id,
+        "vault": run.vault,
+    }

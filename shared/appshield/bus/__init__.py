@@ -1,11 +1,12 @@
 """The message bus: what services meet on, and the only library that knows NATS.
 
-async with Bus.connect(access, name="planner") as bus:
+async with connect_bus(access, name="planner") as bus:
     await bus.publish(message)
     await bus.consume(PLANNER_FACTS, handle, stopping=stopping)
 """
 
 from appshield.bus.access import BusAccess
+from appshield.bus.connecting import connect_bus
 from appshield.bus.dead import DeadLetter, DeadLetters
 from appshield.bus.errors import (
     BusFullError,
@@ -39,4 +40,5 @@ __all__ = [
     "Since",
     "StaleRevisionError",
     "Stored",
+    "connect_bus",
 ]

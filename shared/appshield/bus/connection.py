@@ -72,7 +72,7 @@ class Connection:
         self._violations: dict[str, str] = {}
 
     async def open(self, deadline_s: float) -> None:
-        """Connect; see `Bus.connect` for what it raises."""
+        """Connect; see `connect_bus` for what it raises."""
         ensure_usable(self.access)
         connecting = asyncio.create_task(self._connect(tls_context(self.access)))
         ends: set[asyncio.Future[Any]] = {connecting, self._fatal}
@@ -247,7 +247,7 @@ class Connection:
             reconnected_cb=self._on_reconnected,
             closed_cb=self._on_closed,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=_RECONNECT_PAUSE_S,  # type: ignore[arg-type] # any number does
+            reconnect_time_wait=_RECONNECT_PAUSE_S,  # type: ignore[arg-type] # typed as int, but only ever slept; a second is too long to miss a timer
             ping_interval=_PING_EVERY_S,
             max_outstanding_pings=_PINGS_LOST_MAX,
             pending_size=0,  # nothing is buffered while down: a call that failed was not sent

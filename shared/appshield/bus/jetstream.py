@@ -30,7 +30,6 @@ from appshield.errors import AppShieldError, UnavailableError
 
 T = TypeVar("T")
 
-PUBLISH_BUDGET_S = 30.0
 _TELL_TIMEOUT_S = 0.5
 _LISTEN_PAUSE_S = 3600.0
 
@@ -56,9 +55,9 @@ class JetStreamBus(Bus):
         name: str,
         on_problem: Callable[[str], None] | None,
         deadline_s: float,
-        publish_budget_s: float = PUBLISH_BUDGET_S,
+        publish_budget_s: float,
     ) -> "JetStreamBus":
-        """Connect; see `Bus.connect`."""
+        """Connect; see `connect_bus`."""
         connection = Connection(access, name, on_problem)
         await connection.open(deadline_s)
         return cls(connection, on_problem or (lambda _: None), publish_budget_s)

@@ -10,9 +10,7 @@ _SEED_BYTES = 32
 
 def new_seed() -> str:
     """Make the secret seed of a new user."""
-    seed = nkeys.encode_seed(  # type: ignore[no-untyped-call] # nkeys has no types
-        secrets.token_bytes(_SEED_BYTES), nkeys.PREFIX_BYTE_USER
-    )
+    seed = nkeys.encode_seed(secrets.token_bytes(_SEED_BYTES), nkeys.PREFIX_BYTE_USER)
     return str(seed.decode())
 
 
@@ -24,7 +22,7 @@ def public_key(seed: str) -> str:
     """
     try:
         written = bytearray(seed.strip().encode())
-        pair = nkeys.from_seed(written)  # type: ignore[no-untyped-call] # nkeys has no types
+        pair = nkeys.from_seed(written)
         return str(pair.public_key.decode())
     except (nkeys.NkeysError, binascii.Error) as error:
         raise ValueError("not an nkey seed") from error

@@ -7,11 +7,10 @@ call has a deadline of its own and raises an error of `appshield.errors` or `app
 import abc
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from appshield.bus.access import BusAccess
 from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
 from appshield.contracts.message import Message
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
@@ -78,35 +77,6 @@ class Bucket(abc.ABC, Generic[T]):
 
 class Bus(abc.ABC):
     """One connection to the message bus, as one user."""
-
-    @classmethod
-    @asynccontextmanager
-    async def connect(
-        cls,
-        access: BusAccess,
-        *,
-        name: str,
-        on_problem: Callable[[str], None] | None = None,
-        deadline_s: float = 10.0,
-    ) -> AsyncIterator["Bus"]:
-        """Connect for the time of the block; later outages of the server are survived.
-
-        `name` is shown by the server; `on_problem` is told about trouble in a line of text.
-
-        Raises:
-            UnavailableError: nobody answers at the URL within `deadline_s`.
-            DeniedError: the server does not accept the user's key.
-            InvalidInputError: the server is older than NATS 2.12, or the key file is missing.
-        """
-        from appshield.bus.jetstream import JetStreamBus
-
-        bus = await JetStreamBus.open(
-            access, name=name, on_problem=on_problem, deadline_s=deadline_s
-        )
-        try:
-            yield bus
-        finally:
-            await bus.close()
 
     @abc.abstractmethod
     async def publish(self, message: Message, *, subject: str | None = None) -> Receipt:

@@ -134,7 +134,7 @@ def _use_account_of_pod(configuration: "Configuration") -> "_Credentials":
     from kubernetes_asyncio.config import ConfigException, load_incluster_config
 
     try:
-        load_incluster_config(configuration)  # type: ignore[no-untyped-call] # the package's
+        load_incluster_config(configuration)
     except ConfigException as error:
         raise InvalidInputError(
             "this runs in a pod that may not talk to the API server",

@@ -223,13 +223,13 @@ async def _client(location: S3Location, credentials: S3Credentials) -> AsyncIter
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    session = Session(  # type: ignore[no-untyped-call] # the SDK has no types
+    session = Session(
         aws_access_key_id=credentials.access_key,
         aws_secret_access_key=credentials.secret_key,
         aws_session_token=credentials.session_token,
         region_name=location.region,
     )
-    config = Config(  # type: ignore[no-untyped-call] # the SDK has no types
+    config = Config(
         connect_timeout=5,
         read_timeout=20,
         retries={"total_max_attempts": 3, "mode": "standard"},

@@ -84,7 +84,7 @@ class ConditionalWrites:
                         return True
             finally:
                 self._require(self._requests.ask("DELETE", claim))
-            time.sleep(_pause_s(turn))  # growing and bounded, different for each
+            time.sleep(_pause_s(turn))  # the port blocks; by chance, so that one gets ahead
         raise UnavailableError(
             f"object {key} cannot be written now",
             why="other writers want to write it, too, and the store has no conditional writes",

@@ -102,7 +102,7 @@ class S3Requests:
             except (OSError, http.client.HTTPException) as error:
                 if last or not may_pass(error):
                     raise unreachable(error, self._location) from error
-            time.sleep(self._patience.pause_s(attempt, asked_s=asked_s))  # growing and bounded
+            time.sleep(self._patience.pause_s(attempt, asked_s=asked_s))  # the port blocks
             attempt += 1
 
     def _ask_once(self, request: _Request) -> Answer:

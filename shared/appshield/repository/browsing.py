@@ -9,12 +9,15 @@ import io
 import stat
 import tarfile
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from appshield.errors import InvalidInputError
 from appshield.repository.nodes import Node, NodeKind
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _TAR_KINDS: Final[dict[NodeKind, bytes]] = {
     "file": tarfile.REGTYPE,
@@ -223,7 +226,7 @@ class _Writable(io.RawIOBase):
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def write(self, data: object) -> int:
-        content = bytes(data)  # type: ignore[call-overload]  # tarfile gives bytes
+    def write(self, data: "ReadableBuffer") -> int:
+        content = bytes(data)
         self._output.write(content)
         return len(content)

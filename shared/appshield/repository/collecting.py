@@ -169,8 +169,7 @@ def _order(first_words: "array[int]") -> Sequence[int]:
         return sorted(range(len(first_words)), key=first_words.__getitem__)
     import numpy as np
 
-    order: Sequence[int] = np.frombuffer(first_words, np.uint64).argsort(kind="stable")  # type: ignore[assignment]  # indexed and iterated alone
-    return order
+    return np.frombuffer(first_words, np.uint64).argsort(kind="stable").data
 
 
 def _rearrange(column: "array[int]", order: Sequence[int], target: memoryview) -> None:

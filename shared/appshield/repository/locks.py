@@ -165,7 +165,7 @@ class RepositoryLock:
         _refuse_conflicts(repository, exclusive=exclusive, own="", timing=timing)
         try:
             lock._count_from(*lock._write_new())
-            time.sleep(timing.settle_s)  # until a lock written at the same moment can be seen
+            time.sleep(timing.settle_s)  # restic's protocol: a lock of the same moment shows
             _refuse_conflicts(repository, exclusive=exclusive, own=lock.lock_id, timing=timing)
         except BaseException:
             with contextlib.suppress(AppShieldError):
@@ -331,11 +331,11 @@ def _refuse_conflicts(
         except ObjectMissingError:
             continue  # renewed or released since it was listed: look again at once
         except DamagedError:
-            # perhaps its writer is not done yet
+            # perhaps its writer is not done yet; restic waits as long for it
             wait_s = next(waits, None)
             if wait_s is None:
                 raise
-            time.sleep(wait_s)  # restic's own waits for such a lock
+            time.sleep(wait_s)
     raise UnavailableError("the locks of the repository change too fast to be read")
 
 

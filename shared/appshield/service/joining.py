@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from appshield.bus import Bus, BusAccess, Handler
+from appshield.bus import Bus, BusAccess, Handler, connect_bus
 from appshield.contracts.agents import Agent, ServiceName
 from appshield.contracts.streams import ConsumerSpec
 from appshield.service.announcing import announce
@@ -73,7 +73,7 @@ async def joined(
     )
     health = Health()
     async with (
-        Bus.connect(access, name=worker) as bus,
+        connect_bus(access, name=worker) as bus,
         run_logs_forwarded(bus, service=service, cluster=settings.cluster),
         serve_health(health, host=settings.health_host, port=settings.health_port),
         asyncio.TaskGroup() as tasks,

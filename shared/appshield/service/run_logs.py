@@ -50,7 +50,7 @@ async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIt
         yield
     finally:
         processors.remove(copied)
-        await asyncio.sleep(0)  # lines that are on their way from threads arrive now
+        await asyncio.sleep(0)  # one turn of the loop: what threads have handed over is kept now
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_S):
                 await waiting.join()

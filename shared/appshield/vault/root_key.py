@@ -1,6 +1,6 @@
 """The root key of a Vault: 32 random bytes, and the form in which a person keeps them.
 
-    ASK1-XXXX-XXXX-…  14 groups of 4 letters: 32 bytes of key, 3 bytes of checksum, in Crockford's
+    ASK1-7K2M-Q0ZD-…  14 groups of 4 letters: 32 bytes of key, 3 bytes of checksum, in Crockford's
                       base 32, which has no I, L, O or U
 
 Reading forgives case, spaces and dashes, O for 0, I and L for 1, and finds any other typing error

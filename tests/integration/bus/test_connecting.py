@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from appshield.bus import Bus, BusAccess
+from appshield.bus import BusAccess, connect_bus
 from appshield.bus.keys import new_seed
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
 from appshield.local.embedded.message_bus import EmbeddedBus
@@ -24,7 +24,7 @@ DEADLINE_S = 15.0
 
 
 async def connect(access: BusAccess) -> None:
-    async with Bus.connect(access, name="test", deadline_s=3):
+    async with connect_bus(access, name="test", deadline_s=3):
         raise AssertionError("connected")
 
 
@@ -50,7 +50,7 @@ async def test_the_oldest_server_allowed_is_accepted() -> None:
     """2.12.0 is enough to connect."""
     async with (
         greeting("2.12.0") as url,
-        Bus.connect(BusAccess(url=url, user="planner"), name="test") as bus,
+        connect_bus(BusAccess(url=url, user="planner"), name="test") as bus,
     ):
         assert await bus.health() == ""
 
@@ -110,7 +110,7 @@ async def test_health_follows_the_server(tmp_path: Path) -> None:
     """Health names the trouble while the server is away, and is well again afterwards."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("planner"), name="test") as bus,
+        connect_bus(server.access("planner"), name="test") as bus,
     ):
         assert await bus.health() == ""
         await server.stop()
@@ -185,7 +185,7 @@ async def test_tls_trusts_the_given_certificates_only(tmp_path: Path) -> None:
         access = BusAccess(
             url=f"tls://127.0.0.1:{port}", user="planner", ca_file=str(certificate_file)
         )
-        async with Bus.connect(access, name="test") as bus:
+        async with connect_bus(access, name="test") as bus:
             assert await bus.health() == ""
         with pytest.raises(UnavailableError, match="does not answer"):
             await connect(BusAccess(url=f"tls://127.0.0.1:{port}", user="planner"))

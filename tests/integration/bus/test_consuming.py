@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from appshield.bus import Bus, DeadLetters, Delivery, Handler, Reject, tracing
+from appshield.bus import Bus, DeadLetters, Delivery, Handler, Reject, connect_bus, tracing
 from appshield.bus.api import Done
 from appshield.bus.jetstream import JetStreamBus
 from appshield.bus.pulling import pulling
@@ -66,7 +66,7 @@ async def test_a_handler_that_moves_may_take_as_long_as_it_wants(bus: Bus) -> No
     async def handler(delivery: Delivery) -> None:
         deliveries.append(delivery.deliveries)
         for _ in range(20):
-            await asyncio.sleep(0.1)  # the work between two signs of life
+            await asyncio.sleep(0.1)  # time is the claim: in all, four times the silence allowed
             delivery.moved()
         done.set()
 
@@ -217,7 +217,7 @@ async def test_who_may_not_make_a_consumer_waits_for_it(
 
     access = embedded_bus.access("snapshotter")
     async with (
-        Bus.connect(access, name="snapshotter", on_problem=problems.append) as worker,
+        connect_bus(access, name="snapshotter", on_problem=problems.append) as worker,
         consuming(worker, SNAPSHOTTER_ORDERS, handler) as loop,
     ):
         await bus.publish(
@@ -266,7 +266,7 @@ async def test_a_message_that_cannot_be_parked_is_not_lost(tmp_path: Path) -> No
     """With a full store of dead letters the message stays, and is parked when there is room."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="parking") as bus,
+        connect_bus(server.access("tester"), name="parking") as bus,
     ):
         assert isinstance(bus, JetStreamBus)
         await bus.ensure_topology()
@@ -341,7 +341,11 @@ async def test_a_connection_closed_for_good_ends_the_loop(tmp_path: Path) -> Non
     """When the server throws us out there is nothing to wait for: the caller gets the error."""
     async with running_bus(tmp_path) as server:
         bus = await JetStreamBus.open(
-            server.access("tester"), name="closed", on_problem=None, deadline_s=5
+            server.access("tester"),
+            name="closed",
+            on_problem=None,
+            deadline_s=5,
+            publish_budget_s=10,
         )
         stream, consumer = await queue(bus)
 

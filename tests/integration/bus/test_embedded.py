@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from appshield.bus import Bus
+from appshield.bus import connect_bus
 from appshield.contracts.permissions import USERS
 from appshield.contracts.streams import RUNS
 from appshield.errors import DamagedError, NotFoundError, RefusedError
@@ -43,7 +43,7 @@ async def test_its_data_and_address_survive_a_restart_and_a_crash(tmp_path: Path
     server = EmbeddedBus(tmp_path)
     await server.start()
     url = server.url
-    async with Bus.connect(server.access("planner"), name="test") as bus:
+    async with connect_bus(server.access("planner"), name="test") as bus:
         await bus.ensure_topology()
         runs = bus.bucket(RUNS, str)
         await runs.put("a", "before")
@@ -82,7 +82,7 @@ async def test_a_second_start_in_the_same_folder_is_refused(tmp_path: Path) -> N
         with pytest.raises(RefusedError, match="already runs in") as caught:
             await EmbeddedBus(tmp_path).start()
         assert str(os.getpid()) in str(caught.value)
-        async with Bus.connect(server.access("person"), name="test") as bus:
+        async with connect_bus(server.access("person"), name="test") as bus:
             assert await bus.health() == ""
 
 
@@ -90,7 +90,7 @@ async def test_somebody_else_in_the_folder_can_find_the_address(tmp_path: Path) 
     """The command line connects to a server that another process started."""
     async with EmbeddedBus(tmp_path):
         elsewhere = EmbeddedBus(tmp_path)
-        async with Bus.connect(elsewhere.access("person"), name="test") as bus:
+        async with connect_bus(elsewhere.access("person"), name="test") as bus:
             assert await bus.health() == ""
     with pytest.raises(NotFoundError, match="no user nobody"):
         elsewhere.access("nobody")

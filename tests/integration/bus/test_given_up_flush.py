@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from appshield.bus import Bus
+from appshield.bus import connect_bus
 from appshield.contracts.streams import RUNS
 from embedded_bus import running_bus
 
@@ -13,14 +13,14 @@ async def test_a_cancelled_watch_leaves_the_connection_alone(tmp_path: Path) -> 
     problems: list[str] = []
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="test", on_problem=problems.append) as bus,
+        connect_bus(server.access("tester"), name="test", on_problem=problems.append) as bus,
     ):
         await bus.ensure_topology()
         bucket = bus.bucket(RUNS, str)
         for number in range(40):
             watching = asyncio.ensure_future(anext(bucket.watch("x", stopping=asyncio.Event())))
             for _ in range(number % 7):
-                await asyncio.sleep(0)  # one more turn of the loop
+                await asyncio.sleep(0)  # a turn of the loop: cancelled after 0 to 6 of them
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
             await bucket.put("x", str(number))

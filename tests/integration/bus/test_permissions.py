@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from appshield.bus import Bus, Delivery
+from appshield.bus import Bus, Delivery, connect_bus
 from appshield.bus.buckets import stream_of
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import encode, subjects
@@ -46,7 +46,7 @@ AGENTS = (agent_consumer("uploader", "test", NODE), agent_consumer("restorer", "
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedBus]:
     """A server whose streams these tests may fill with anything."""
     async with running_bus(tmp_path_factory.mktemp("permissions")) as running:
-        async with Bus.connect(running.access("planner"), name="setup") as planner:
+        async with connect_bus(running.access("planner"), name="setup") as planner:
             await planner.ensure_topology()
             for agent in AGENTS:
                 await planner.ensure_consumer(agent)
@@ -63,7 +63,7 @@ async def user(request: pytest.FixtureRequest) -> UserSpec:
 @pytest.fixture
 async def users_bus(server: EmbeddedBus, user: UserSpec) -> AsyncIterator[JetStreamBus]:
     """The user's own connection."""
-    async with Bus.connect(server.access(user.name), name="test") as bus:
+    async with connect_bus(server.access(user.name), name="test") as bus:
         assert isinstance(bus, JetStreamBus)
         yield bus
 
@@ -184,7 +184,7 @@ async def test_a_user_can_work_with_its_consumers(
 ) -> None:
     """Take, handle and acknowledge, as in real life, on each consumer that is its own."""
     agents = [one for one in AGENTS if user.agent_consumers and one.name.startswith(user.name)]
-    async with Bus.connect(server.access("tester"), name="giver") as giver:
+    async with connect_bus(server.access("tester"), name="giver") as giver:
         for consumer in (*user.consumes, *agents):
             if not consumer.filters[0].startswith("$JS"):
                 subject = concrete(consumer.filters[0])
@@ -240,7 +240,7 @@ async def test_a_reader_cannot_read_other_streams(users_bus: JetStreamBus, user:
 
 
 async def denied(server: EmbeddedBus, name: str, subject: str) -> bool:
-    async with Bus.connect(server.access(name), name="test") as bus:
+    async with connect_bus(server.access(name), name="test") as bus:
         with pytest.raises(DeniedError, match=f"user {name} may not publish on"):
             await bus.publish_raw(subject, BODY, message_id="forged")
     return True
@@ -256,7 +256,7 @@ async def test_a_person_cannot_forge_an_outcome(server: EmbeddedBus) -> None:
 
 async def test_an_uploader_cannot_write_runs(server: EmbeddedBus) -> None:
     """Runs are the planner's; a worker only looks at them."""
-    async with Bus.connect(server.access("uploader"), name="test") as bus:
+    async with connect_bus(server.access("uploader"), name="test") as bus:
         runs = bus.bucket(RUNS, str)
         with pytest.raises(DeniedError):
             await runs.put("a", "forged")
@@ -273,7 +273,7 @@ async def test_a_watcher_cannot_order(server: EmbeddedBus) -> None:
 
 async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
     """A request passes; the same work as an order does not."""
-    async with Bus.connect(server.access("person"), name="test") as bus:
+    async with connect_bus(server.access("person"), name="test") as bus:
         await bus.publish(RequestBackup(app=APP, request_id="asked"))
     assert await denied(server, "person", subjects.command("snapshot", "take", APP))
     assert await denied(server, "person", subjects.dead("planner"))
@@ -282,7 +282,7 @@ async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
 
 async def test_a_worker_cannot_take_the_orders_of_another_service(server: EmbeddedBus) -> None:
     """The right to one's own node is no right to the consumers of other services."""
-    async with Bus.connect(server.access("uploader"), name="test") as bus:
+    async with connect_bus(server.access("uploader"), name="test") as bus:
         assert isinstance(bus, JetStreamBus)
         for name in ("snapshotter-orders", "restorer-orders"):
             ask = f"$JS.API.CONSUMER.MSG.NEXT.{COMMANDS.name}.{name}"
@@ -298,8 +298,8 @@ async def test_what_a_person_listens_to_is_what_a_planner_tells(server: Embedded
 
     place = subjects.live("progress", APP)
     async with (
-        Bus.connect(server.access("person"), name="person") as person,
-        Bus.connect(server.access("uploader"), name="uploader") as uploader,
+        connect_bus(server.access("person"), name="person") as person,
+        connect_bus(server.access("uploader"), name="uploader") as uploader,
         person.listen(f"{subjects.ROOT}.live.>", listener),
     ):
         await uploader.tell(place, RequestBackup(app=APP, request_id="x"))

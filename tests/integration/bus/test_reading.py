@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appshield.bus import Bus, Change
+from appshield.bus import Bus, Change, connect_bus
 from appshield.contracts.streams import RUNS, SIGNALS, BucketSpec, StreamSpec
 from appshield.errors import DamagedError, NotFoundError
 from appshield.local.embedded.message_bus import EmbeddedBus
@@ -87,8 +87,8 @@ async def test_a_watch_survives_a_server_that_dies(tmp_path: Path) -> None:
     """Changes and deletions from before, during and after an outage arrive once, in the end."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="watcher") as bus,
-        Bus.connect(server.access("tester"), name="writer") as writer,
+        connect_bus(server.access("tester"), name="watcher") as bus,
+        connect_bus(server.access("tester"), name="writer") as writer,
     ):
         spec = scratch_bucket()
         await bus.ensure_bucket(spec)
@@ -116,7 +116,7 @@ async def test_a_watch_tells_of_keys_that_the_server_has_lost(tmp_path: Path) ->
     """The server comes back empty: what was there is gone, and what comes then is seen."""
     server = EmbeddedBus(tmp_path)
     await server.start()
-    async with Bus.connect(server.access("planner"), name="planner") as bus:
+    async with connect_bus(server.access("planner"), name="planner") as bus:
         await bus.ensure_topology()
         runs = bus.bucket(RUNS, str)
         for number in range(5):
@@ -142,7 +142,7 @@ async def test_following_survives_a_server_that_dies(tmp_path: Path) -> None:
     """No message is missed or given twice over two outages."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="test") as bus,
+        connect_bus(server.access("tester"), name="test") as bus,
     ):
         stream = scratch_stream()
         await bus.ensure_stream(stream)
@@ -159,7 +159,7 @@ async def test_a_stream_made_anew_is_followed_from_its_begin(tmp_path: Path) -> 
     """Sequences begin again after a loss; the follower does not wait for the old ones."""
     server = EmbeddedBus(tmp_path)
     await server.start()
-    async with Bus.connect(server.access("operator"), name="test") as bus:
+    async with connect_bus(server.access("operator"), name="test") as bus:
         await bus.ensure_topology()
         for number in range(5):
             await bus.publish_raw("appshield.v1.signal.x", b"{}", message_id=f"old{number}")

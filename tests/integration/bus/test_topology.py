@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from appshield.bus import Bus, BusFullError
+from appshield.bus import Bus, BusFullError, connect_bus
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts.streams import (
     BUCKETS,
@@ -28,7 +28,7 @@ async def own_bus(tmp_path: Path) -> AsyncIterator[Bus]:
     """A bus with a server of its own, still empty."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("installer"), name="topology") as bus,
+        connect_bus(server.access("installer"), name="topology") as bus,
     ):
         yield bus
 

@@ -15,6 +15,7 @@ from appshield.bus import (
     Receipt,
     StaleRevisionError,
     Stored,
+    connect_bus,
     connection,
     parking,
 )
@@ -78,7 +79,7 @@ async def test_t1_a_listener_hears_what_is_sent_right_after(
         nonlocal heard
         heard += 1
 
-    async with Bus.connect(embedded_bus.access("tester"), name="other") as other:
+    async with connect_bus(embedded_bus.access("tester"), name="other") as other:
         for number in range(50):
             async with bus.listen(f"appshield.v1.live.t1.{number}", listener):
                 await other.tell(f"appshield.v1.live.t1.{number}", message)
@@ -94,7 +95,7 @@ async def test_t2_every_publish_in_flight_ends_when_the_server_dies(tmp_path: Pa
     """Two hundred publishes, the server killed in between: each is confirmed, none is lost."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="t2") as bus,
+        connect_bus(server.access("tester"), name="t2") as bus,
     ):
         stream = scratch_stream()
         await bus.ensure_stream(stream)
@@ -117,7 +118,7 @@ async def test_t3_a_publish_whose_confirmation_was_lost_is_stored_once(
     await bus.ensure_stream(stream)
     async with (
         proxy_to(embedded_bus) as proxy,
-        Bus.connect(through(proxy, embedded_bus), name="t3") as cut,
+        connect_bus(through(proxy, embedded_bus), name="t3") as cut,
     ):
         proxy.cut_after_bytes = 0
         receipt = await put(cut, stream, "a")
@@ -133,7 +134,7 @@ async def test_t3_an_update_whose_confirmation_was_lost_is_no_conflict(
     await bus.ensure_bucket(spec)
     async with (
         proxy_to(embedded_bus) as proxy,
-        Bus.connect(through(proxy, embedded_bus), name="t3") as cut,
+        connect_bus(through(proxy, embedded_bus), name="t3") as cut,
     ):
         bucket = cut.bucket(spec, str)
         proxy.cut_after_bytes = 0
@@ -178,7 +179,7 @@ async def test_t4_a_consumer_goes_on_after_the_server_died(tmp_path: Path) -> No
     """
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="t4") as bus,
+        connect_bus(server.access("tester"), name="t4") as bus,
     ):
         stream = scratch_stream(retention="work")
         consumer = scratch_consumer(stream)
@@ -311,7 +312,7 @@ async def test_t8_an_outage_is_told_once_and_without_tracebacks(
     problems: list[str] = []
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="t8", on_problem=problems.append) as bus,
+        connect_bus(server.access("tester"), name="t8", on_problem=problems.append) as bus,
     ):
         server.kill()
         await server.wait()
@@ -346,7 +347,7 @@ async def test_t9_a_connection_that_went_silent_is_noticed(
     problems: list[str] = []
     async with (
         proxy_to(embedded_bus) as proxy,
-        Bus.connect(through(proxy, embedded_bus), name="t9", on_problem=problems.append) as bus,
+        connect_bus(through(proxy, embedded_bus), name="t9", on_problem=problems.append) as bus,
     ):
         proxy.blackhole = True
         await wait_until(lambda: problems, deadline_s=10, what="the silence was noticed")
@@ -390,7 +391,7 @@ async def test_t9_a_header_with_line_breaks_stays_one_header(bus: Bus) -> None:
 
 async def test_t10_a_forbidden_publish_is_an_error_at_once(embedded_bus: EmbeddedBus) -> None:
     """It names user and subject, long before any timeout."""
-    async with Bus.connect(embedded_bus.access("watcher"), name="t10") as watcher:
+    async with connect_bus(embedded_bus.access("watcher"), name="t10") as watcher:
         begun = time.monotonic()
         with pytest.raises(
             DeniedError, match=r"user watcher may not publish on appshield\.v1\.due"
@@ -405,7 +406,7 @@ async def test_t10_a_forbidden_subscription_is_an_error_at_once(embedded_bus: Em
     async def listener(_: Message) -> None:
         raise AssertionError("heard something")
 
-    async with Bus.connect(embedded_bus.access("watcher"), name="t10") as watcher:
+    async with connect_bus(embedded_bus.access("watcher"), name="t10") as watcher:
         with pytest.raises(DeniedError, match=r"may not listen on appshield\.v1\.live\.>"):
             async with watcher.listen("appshield.v1.live.>", listener):
                 raise AssertionError("listens")
@@ -426,7 +427,7 @@ async def test_t10_a_forbidden_consumer_is_an_error_at_once(
         raise AssertionError("handled")
 
     access = embedded_bus.access("watcher")
-    async with Bus.connect(access, name="t10", on_problem=problems.append) as watcher:
+    async with connect_bus(access, name="t10", on_problem=problems.append) as watcher:
         loop = asyncio.create_task(watcher.consume(consumer, handler, stopping=stopping))
         await wait_until(lambda: problems, deadline_s=5, what="a problem was told")
         stopping.set()
@@ -450,7 +451,7 @@ async def test_timers_survive_a_server_that_was_down_when_they_were_due(tmp_path
     """A timer fires once, late, after the server is back."""
     async with (
         running_bus(tmp_path) as server,
-        Bus.connect(server.access("tester"), name="timers") as bus,
+        connect_bus(server.access("tester"), name="timers") as bus,
     ):
         await bus.ensure_topology()
         body = encode(RequestBackup(app=APP, request_id="x"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appshield.bus import Bus
+from appshield.bus import Bus, connect_bus
 from appshield.cli import continuity
 from appshield.cli.continuity import BusContinuity
 from appshield.cli.progress import Silent
@@ -37,7 +37,7 @@ async def behind(tmp_path: Path) -> AsyncIterator[Backstage]:
 @pytest.fixture
 async def person(behind: Backstage) -> AsyncIterator[Bus]:
     """The bus as a person sees it."""
-    async with Bus.connect(behind.server.access("person"), name="demo") as bus:
+    async with connect_bus(behind.server.access("person"), name="demo") as bus:
         yield bus
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from appshield.bus import Bus
+from appshield.bus import connect_bus
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess
 from appshield.local.keeping import keep_running, keep_serving
@@ -40,7 +40,7 @@ async def test_a_bus_that_is_killed_serves_again_at_its_address(tmp_path: Path) 
             keep_serving("the bus", server, stopping=stopping, report=lines.append)
         )
         url = server.url
-        async with Bus.connect(server.access("operator"), name="test") as bus:
+        async with connect_bus(server.access("operator"), name="test") as bus:
             first = server.pid
             server.kill()
 

@@ -147,10 +147,10 @@ async def test_a_check_stands_beside_a_backup_and_a_prune_waits_for_it() -> None
     world = Keeping()
     app_id = await world.begin(versions=1)
     await world.ask(RequestBackup(app=APP, request_id="long"))
-    await world.bus.deliver(streams.PLANNER_REQUESTS, world.planner.handle)  # type: ignore[union-attr] # begun
+    await world.deliver(streams.PLANNER_REQUESTS)
     await world.ask(RequestPrune(app=APP, request_id="prune", app_id=app_id))
     await world.ask(RequestCheck(app=APP, request_id="check", app_id=app_id, parts=1))
-    await world.bus.deliver(streams.PLANNER_REQUESTS, world.planner.handle)  # type: ignore[union-attr] # begun
+    await world.deliver(streams.PLANNER_REQUESTS)
     assert (await world.asked("backup", "long")).state == "running"
     assert (await world.asked("prune", "prune")).state == "pending"
     assert (await world.asked("check", "check")).state == "running"
@@ -164,9 +164,9 @@ async def test_a_prune_gives_way_to_a_backup_and_is_planned_again() -> None:
     world = Keeping()
     app_id = await world.begin(versions=1)
     await world.ask(RequestPrune(app=APP, request_id="prune", app_id=app_id, grace_s=7))
-    await world.bus.deliver(streams.PLANNER_REQUESTS, world.planner.handle)  # type: ignore[union-attr] # begun
+    await world.deliver(streams.PLANNER_REQUESTS)
     await world.ask(RequestBackup(app=APP, request_id="due"))
-    await world.bus.deliver(streams.PLANNER_REQUESTS, world.planner.handle)  # type: ignore[union-attr] # begun
+    await world.deliver(streams.PLANNER_REQUESTS)
     told = await world.asked("prune", "prune")
     assert told.prune is not None
     assert told.prune.gives_way
@@ -183,7 +183,7 @@ async def test_a_prune_gives_way_to_a_backup_and_is_planned_again() -> None:
             gave_way=True,
         )
     )
-    await world.bus.deliver(streams.PLANNER_OUTCOMES, world.planner.handle)  # type: ignore[union-attr] # given way
+    await world.deliver(streams.PLANNER_OUTCOMES)
     told = await world.asked("prune", "prune")
     assert told.state == "folded"
     assert (await world.asked("backup", "due")).state == "running"
@@ -204,7 +204,7 @@ async def test_backups_and_peoples_wishes_go_before_upkeep_that_waits() -> None:
         RequestForget(app=APP, request_id="forget", app_id=app_id, versions=(1,), even_last=True)
     )
     await world.ask(RequestBackup(app=APP, request_id="two"))
-    await world.bus.deliver(streams.PLANNER_REQUESTS, world.planner.handle)  # type: ignore[union-attr] # admitted
+    await world.deliver(streams.PLANNER_REQUESTS)
     waiting = [
         next(r for r in await world.runs() if r.id == run).kind
         for run in (await world.record()).pending_runs

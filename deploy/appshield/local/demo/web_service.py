@@ -26,7 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import psycopg2  # type: ignore[import-untyped]  # there in the image alone
+import psycopg2  # there in the image alone
 
 CONNECT_DEADLINE_S = 5
 STATEMENT_DEADLINE_MS = 10_000
