@@ -36,10 +36,7 @@ def _run(arguments: list[str]) -> int:
     from cyclopts import CycloptsError
 
     from appshield.cli.commands import command_line
-    from appshield.cli.late import load_late
 
-    for rarely_needed in ("aiohttp", "structlog"):
-        load_late(rarely_needed)
     try:
         code = command_line()(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"

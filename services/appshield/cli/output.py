@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 
-from appshield.cli.late import load_late
-
 _COLOURS = {
     "succeeded": "green",
     "active": "green",
@@ -28,11 +26,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def quiet_logs() -> None:
-    """Let libraries log trouble only, to standard error; most commands then need no logging."""
-    load_late("structlog", loaded=_only_trouble)
-
-
-def _only_trouble() -> None:
+    """Let libraries log trouble only, to standard error."""
     import logging
 
     import structlog

@@ -1,9 +1,7 @@
 """The tree of commands: all there, all documented, none imported before it is run."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -70,21 +68,3 @@ def test_shell_completion_knows_the_commands(shell: Literal["bash", "zsh", "fish
     script = command_line().generate_completion(shell=shell)
     for word in ("rebuild-catalog", "export-key", "cancel-backup"):
         assert word in script
-
-
-def test_a_command_that_asks_the_bus_starts_light(tmp_path: Path) -> None:
-    """What only few commands need is not loaded to say that nothing runs here."""
-    program = (
-        "import sys; from appshield.cli.__main__ import main; main(['versions', 'shop']); "
-        "print([one for one in ('aiohttp', 'structlog', 'rich', 'nats') "
-        "if '__file__' in vars(sys.modules.get(one, object))])"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "APPSHIELD_HOME": str(tmp_path), "APPSHIELD_NATS_URL": ""},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "AppShield does not run here" in said.stderr
-    assert said.stdout.splitlines()[-1] == "['nats']"
