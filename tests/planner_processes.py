@@ -10,7 +10,7 @@ from pathlib import Path
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
 from appshield.contracts.agents import Agent
-from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import run_id
 from appshield.contracts.message import StepCommand, StepEvent
@@ -97,11 +97,16 @@ class Plant:
         return await wait_until(look, deadline_s=_LEAD_DEADLINE_S, what="a planner leads")
 
     async def observe(self) -> None:
-        """Let the watcher have told the application."""
+        """Let the watcher have told the application, and a planner have heard it.
+
+        Facts and requests travel on streams of their own: a request at once could come first.
+        """
         seen = ApplicationObserved(
             app=APP, uid="uid-1", resource_version="1", exists=True, revision="r1"
         )
         await self.bus.publish(seen)
+        known = self.bus.bucket(streams.APPLICATIONS, ApplicationRecord)
+        await wait_until(known.keys, deadline_s=_LEAD_DEADLINE_S, what="the application is known")
 
     async def ask(self, identity: str) -> str:
         """Ask for a backup and return the id of its run."""
