@@ -35,7 +35,7 @@ def following(run: Run) -> tuple[Next, ...]:
     done = {step.name for step in run.steps if step.state == "done"}
     if progress.planned.volumes and "prepare" not in done:
         return (Next("prepare"),)
-    loads = tuple(Next(f"load/{volume.source}", volume.node) for volume in progress.prepared)
+    loads = tuple(Next(f"load/{volume.claim}", volume.node) for volume in progress.prepared)
     if missing := tuple(load for load in loads if load.name not in done):
         return missing
     if "apply" not in done:
@@ -114,7 +114,7 @@ def _progress(run: Run) -> RestoreProgress:
 
 def _volume(run: Run, step: str) -> VolumeTarget:
     wanted = subject_of(step)
-    return next(volume for volume in _progress(run).prepared if volume.source == wanted)
+    return next(volume for volume in _progress(run).prepared if volume.claim == wanted)
 
 
 def _dump(run: Run, step: str) -> DumpTarget:

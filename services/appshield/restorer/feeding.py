@@ -1,12 +1,19 @@
-"""Load a dump: feed it to the component's load command, counted at both ends."""
+"""Load a dump: feed it to the component's load command, counted at both ends.
+
+A component without a dump has its data on its volumes: its load command reads nothing and is run
+all the same, once the workload is ready.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+import msgspec
+
 from appshield.capture import CapturedComponent, Discretion
+from appshield.capture.layout import dump_source
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import DumpLoaded, LoadDump
-from appshield.custody import Custody
+from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, InvalidInputError
 from appshield.kubernetes import Cluster, PodRef
 from appshield.podvolumes.commands import run_command
@@ -38,8 +45,7 @@ class Feeding:
             if component.load is None:
                 raise InvalidInputError(f"component {component.name} declares no load")
             await context.ensure_wanted()
-            reader = Reader(held.repository)
-            node = await asyncio.to_thread(reader.find, content.root, order.dump.source)
+            dump = await asyncio.to_thread(_open, held, content, component)
             pods = await running_pods(self._cluster, order.dump.namespace, component)
             pod = chosen_pods(pods, component.load)[0]
             where = PodRef(
@@ -52,15 +58,36 @@ class Feeding:
                 what=f"loading the dump of {component.name}",
                 next_step="Let the load command read its input to the end, then restore again.",
                 discretion=Discretion.of(content.objects, content.application.components),
-                stdin=_pieces(reader.iter_file(node), context, node.size_bytes),
+                stdin=_pieces(dump.pieces, context, dump.size_bytes),
             )
-        if done.stdin_bytes != node.size_bytes:
+        if done.stdin_bytes != dump.size_bytes:
             raise DamagedError(
                 f"the dump of {component.name} was not loaded whole",
-                why=f"{done.stdin_bytes} of {node.size_bytes} bytes were taken",
+                why=f"{done.stdin_bytes} of {dump.size_bytes} bytes were taken",
                 next_step="Restore again.",
             )
         return outcome(DumpLoaded, order, source=order.dump.source, bytes_written=done.stdin_bytes)
+
+
+class _Dump(msgspec.Struct, frozen=True):
+    """What a load command is given to read."""
+
+    pieces: Iterator[bytes]
+    size_bytes: int
+
+
+def loads_from_volumes(component: CapturedComponent) -> bool:
+    """Whether the component's load command works on its restored volumes."""
+    of_volumes = component.strategy in ("snapshot", "one-replica")
+    return of_volumes and component.load is not None and component.dump is None
+
+
+def _open(held: HeldRepository, content: VersionContent, component: CapturedComponent) -> _Dump:
+    if loads_from_volumes(component):
+        return _Dump(iter(()), 0)
+    reader = Reader(held.repository)
+    node = reader.find(content.root, dump_source(component.name))
+    return _Dump(reader.iter_file(node), node.size_bytes)
 
 
 async def _pieces(read: Iterator[bytes], context: StepContext, total: int) -> AsyncIterator[bytes]:

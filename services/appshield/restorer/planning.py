@@ -7,8 +7,10 @@ from appshield.contracts.sources import DumpTarget, VolumeTarget
 from appshield.custody import Custody, HeldRepository
 from appshield.kubernetes import Cluster
 from appshield.repository import Reader
+from appshield.restorer.feeding import loads_from_volumes
 from appshield.restorer.marking import mark_of
 from appshield.restorer.reading import VersionContent, read_version
+from appshield.restorer.replicas import other_replicas
 from appshield.restorer.targets import described, ensure_free, ensure_namespace_lives
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
@@ -36,23 +38,31 @@ class Planning:
             RestorePlanned,
             order,
             objects=tuple(described(obj) for obj in content.objects),
-            volumes=tuple(
-                VolumeTarget(
-                    source=f"{VOLUMES}/{name}", claim=name, namespace=order.target_namespace
-                )
-                for name in sources[VOLUMES]
-            ),
+            volumes=_volumes(content, sources[VOLUMES], order.target_namespace),
             dumps=_dumps(content, sources[DUMPS], order.target_namespace),
             warnings=content.warnings,
         )
 
 
+def _volumes(
+    content: VersionContent, stored: list[str], namespace: str
+) -> tuple[VolumeTarget, ...]:
+    own = (
+        VolumeTarget(source=f"{VOLUMES}/{name}", claim=name, namespace=namespace) for name in stored
+    )
+    return (*own, *other_replicas(content.application.components, content.objects, stored))
+
+
 def _dumps(content: VersionContent, stored: list[str], namespace: str) -> tuple[DumpTarget, ...]:
-    """Choose the dumps to load: those of components whose only data they are."""
+    """Choose the load commands to run.
+
+    Of dumps those that are a component's only data; without a dump the volumes hold what the
+    command reads.
+    """
     return tuple(
         DumpTarget(source=f"{DUMPS}/{part.name}", component=part.name, namespace=namespace)
         for part in content.application.components
-        if part.name in stored and part.strategy == "dump"
+        if (part.name in stored and part.strategy == "dump") or loads_from_volumes(part)
     )
 
 

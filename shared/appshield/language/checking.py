@@ -37,11 +37,13 @@ def check_rules(kind: str, document: Fields) -> Problems:
 
 
 def _check_application(spec: Fields, path: Path) -> Problems:
-    yield from _check_selector(spec, (*path, "resources", "selector"))
+    yield from _check_selector(_fields(spec.get("resources")), (*path, "resources", "selector"))
     yield from _unique(spec.get("components"), "name", (*path, "components"))
     seen: dict[str, str] = {}
     for component, at in _items(spec, "components", path):
         yield from _check_hooks(component, at)
+        volumes = _fields(component.get("volumes"))
+        yield from _check_selector(volumes, (*at, "volumes", "selector"))
         yield from _check_live(component, spec.get("type"), at)
         workload = _fields(component.get("workload"))
         key = f"{workload.get('kind')} {workload.get('name')}"
@@ -95,8 +97,9 @@ def _endpoint_problem(endpoint: str) -> str:
     return "has a path, query or fragment" if parts.path.strip("/") or parts.query else ""
 
 
-def _check_selector(spec: Fields, path: Path) -> Problems:
-    selector = _fields(_fields(spec.get("resources")).get("selector"))
+def _check_selector(owner: Fields, path: Path) -> Problems:
+    """Check the label selector that stands in a field of its own."""
+    selector = _fields(owner.get("selector"))
     for requirement, at in _items(selector, "matchExpressions", path):
         operator, values = requirement.get("operator"), requirement.get("values")
         if operator in ("In", "NotIn") and not values:

@@ -33,6 +33,15 @@ VolumeMethod = Literal["auto", "snapshot", "files"]
 Images = Literal["pin", "archive"]
 OnError = Literal["fail", "continue"]
 HookPods = Literal["any", "all", "leader"]
+KindName = Annotated[
+    str,
+    Meta(
+        description="Its kind, such as StatefulSet or Deployment.",
+        pattern="^[A-Z][A-Za-z0-9]*$",
+        max_length=63,
+        extra={"means": "a kind such as StatefulSet"},
+    ),
+]
 Command = Annotated[
     tuple[Annotated[str, Meta(max_length=65_536)], ...],
     Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
@@ -75,13 +84,44 @@ class Selector(Part, frozen=True, kw_only=True):
     ] = ()
 
 
+class NamedObject(Part, frozen=True, kw_only=True):
+    """One object of the application's namespace, by its name."""
+
+    group: Annotated[
+        str,
+        Meta(
+            description="Its API group, such as apps. Default: the core group.",
+            pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
+            max_length=253,
+            extra={"means": "an API group such as apps"},
+        ),
+    ] = ""
+    kind: KindName
+    name: Annotated[
+        str,
+        Meta(
+            description="Its name.",
+            pattern="^[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?$",
+            max_length=253,
+            extra={"means": "the name of an object"},
+        ),
+    ]
+
+
 class Resources(Part, frozen=True, kw_only=True):
     """Which objects belong to the application."""
 
     selector: Annotated[
         Selector | None,
-        Meta(description="Labels of the objects. Default: every object of the namespace."),
+        Meta(
+            description="Labels of the objects. Default: every object of the namespace, or only "
+            "the named ones where objects are named."
+        ),
     ] = None
+    objects: Annotated[
+        tuple[NamedObject, ...],
+        Meta(description="These very objects, whatever their labels.", max_length=4096),
+    ] = ()
     include: Annotated[
         tuple[KindPattern, ...],
         Meta(
@@ -106,15 +146,7 @@ class Resources(Part, frozen=True, kw_only=True):
 class Workload(Part, frozen=True, kw_only=True):
     """The workload that runs a component."""
 
-    kind: Annotated[
-        str,
-        Meta(
-            description="Its kind, such as StatefulSet or Deployment.",
-            pattern="^[A-Z][A-Za-z0-9]*$",
-            max_length=63,
-            extra={"means": "a kind such as StatefulSet"},
-        ),
-    ]
+    kind: KindName
     name: Annotated[ObjectName, Meta(description="Its name.")]
 
 
@@ -165,6 +197,10 @@ class Volumes(Part, frozen=True, kw_only=True):
             max_length=64,
         ),
     ] = ()
+    selector: Annotated[
+        Selector | None,
+        Meta(description="Labels of the claims that are read. Default: all of the component's."),
+    ] = None
 
 
 class Component(Part, frozen=True, kw_only=True):
@@ -195,8 +231,9 @@ class Component(Part, frozen=True, kw_only=True):
     load: Annotated[
         Hook | None,
         Meta(
-            description="Reads a dump from its standard input. After an interruption it is fed "
-            "again from the start, so it must be able to begin anew."
+            description="Reads a dump from its standard input. Without a dump it runs once the "
+            "volumes are back and the workload is ready, with nothing to read. After an "
+            "interruption it runs again from the start, so it must be able to begin anew."
         ),
     ] = None
     volumes: Annotated[Volumes | None, Meta(description="How its volumes are read.")] = None

@@ -12,6 +12,7 @@ from appshield.language import defaults
 from appshield.language.kinds import (
     HookPods,
     Images,
+    NamedObject,
     OnError,
     Requirement,
     Strategy,
@@ -39,6 +40,13 @@ class ResolvedHook(Resolved, frozen=True, kw_only=True):
     pods: HookPods
 
 
+class ResolvedSelector(Resolved, frozen=True, kw_only=True):
+    """Conditions on labels that must all hold; none of them holds for everything."""
+
+    match_labels: dict[str, str]
+    match_expressions: tuple[Requirement, ...]
+
+
 class ResolvedComponent(Resolved, frozen=True, kw_only=True):
     """A part of the application with state of its own."""
 
@@ -52,6 +60,7 @@ class ResolvedComponent(Resolved, frozen=True, kw_only=True):
     load: ResolvedHook | None
     volume_method: VolumeMethod
     excluded_volumes: tuple[str, ...]
+    volume_selector: ResolvedSelector | None = None
     allow_live: bool
 
     @property
@@ -61,11 +70,10 @@ class ResolvedComponent(Resolved, frozen=True, kw_only=True):
 
 
 class ResolvedResources(Resolved, frozen=True, kw_only=True):
-    """Which objects belong to it; without a selector all of the namespace."""
+    """Which objects belong to it; without a selector and names all of the namespace."""
 
-    has_selector: bool
-    match_labels: dict[str, str]
-    match_expressions: tuple[Requirement, ...]
+    selector: ResolvedSelector | None
+    objects: tuple[NamedObject, ...] = ()
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     follow: bool

@@ -16,6 +16,7 @@ from appshield.language.kinds import (
     Hook,
     HookPods,
     Resources,
+    Selector,
     Vault,
 )
 from appshield.language.protection import Blackout, Keep, Protection, Trigger
@@ -33,6 +34,7 @@ from appshield.language.resolved import (
     ResolvedObjectLock,
     ResolvedProtection,
     ResolvedResources,
+    ResolvedSelector,
     ResolvedTrigger,
     ResolvedVault,
     RpoTrigger,
@@ -151,14 +153,20 @@ def as_data(resolved: Resolved) -> dict[str, Any]:
 
 
 def _resources(resources: Resources) -> ResolvedResources:
-    selector = resources.selector
     return ResolvedResources(
-        has_selector=selector is not None,
-        match_labels=dict(selector.match_labels) if selector else {},
-        match_expressions=selector.match_expressions if selector else (),
+        selector=_selector(resources.selector),
+        objects=resources.objects,
         include=resources.include,
         exclude=resources.exclude,
         follow=defaults.FOLLOW if resources.follow is None else resources.follow,
+    )
+
+
+def _selector(selector: Selector | None) -> ResolvedSelector | None:
+    if selector is None:
+        return None
+    return ResolvedSelector(
+        match_labels=dict(selector.match_labels), match_expressions=selector.match_expressions
     )
 
 
@@ -175,6 +183,7 @@ def _component(component: Component, application_type: str) -> ResolvedComponent
         load=_hook(component.load, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
         volume_method=(volumes and volumes.method) or defaults.VOLUME_METHOD,
         excluded_volumes=volumes.exclude if volumes else (),
+        volume_selector=_selector(volumes.selector) if volumes else None,
         allow_live=defaults.ALLOW_LIVE if component.allow_live is None else component.allow_live,
     )
 

@@ -99,6 +99,7 @@ def kinds_needed(application: ResolvedApplication, served: Iterable[AnyKind]) ->
     """Return the kinds whose objects `select` has to see, of those that the API server lists."""
     resources = application.resources
     named = {component.workload.kind for component in application.components}
+    objects = {(one.group, one.kind) for one in resources.objects}
     return [
         kind
         for kind in served
@@ -106,6 +107,7 @@ def kinds_needed(application: ResolvedApplication, served: Iterable[AnyKind]) ->
         and not _generated_kind(kind.group, kind.kind)
         and (
             kind.kind in named
+            or (kind.group, kind.kind) in objects
             or (resources.follow and (kind.group, kind.kind) in FOLLOWED_KINDS)
             or _kind_chosen(resources, kind.group, kind.kind, kind.plural)
         )
@@ -195,14 +197,29 @@ def _root(application: ResolvedApplication, reference: Reference, obj: Object) -
         workload = component.workload
         if (workload.kind, workload.name) == (reference.kind, reference.name):
             return f"workload of component {component.name}"
-    resources = application.resources
-    if not _kind_chosen(resources, reference.group, reference.kind):
+    for named in application.resources.objects:
+        if (named.group, named.kind, named.name) == (
+            reference.group,
+            reference.kind,
+            reference.name,
+        ):
+            return "the document names it"
+    if not _kind_chosen(application.resources, reference.group, reference.kind):
         return ""
-    if not resources.has_selector:
-        return f"is in namespace {application.namespace}"
-    if matches_labels(resources, labels_of(obj)):
-        return f"its labels match {described(resources)}"
-    return ""
+    return _selected(application, obj)
+
+
+def _selected(application: ResolvedApplication, obj: Object) -> str:
+    """Return why an object of a chosen kind is selected, or nothing."""
+    selector = application.resources.selector
+    if selector is None:
+        named = bool(application.resources.objects)
+        return "" if named else f"is in namespace {application.namespace}"
+    return (
+        f"its labels match {described(selector)}"
+        if matches_labels(selector, labels_of(obj))
+        else ""
+    )
 
 
 def _barred(

@@ -6,21 +6,21 @@ Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels
 from collections.abc import Mapping
 
 from appshield.language.kinds import Requirement
-from appshield.language.resolved import ResolvedResources
+from appshield.language.resolved import ResolvedSelector
 
 
-def matches_labels(resources: ResolvedResources, labels: Mapping[str, str]) -> bool:
+def matches_labels(selector: ResolvedSelector, labels: Mapping[str, str]) -> bool:
     """Whether every condition of the selector holds; an empty selector holds for all."""
-    wanted = resources.match_labels.items()
+    wanted = selector.match_labels.items()
     return all(labels.get(key) == value for key, value in wanted) and all(
-        _holds(requirement, labels) for requirement in resources.match_expressions
+        _holds(requirement, labels) for requirement in selector.match_expressions
     )
 
 
-def described(resources: ResolvedResources) -> str:
+def described(selector: ResolvedSelector) -> str:
     """Return the selector as people write it: `tier=web,env in (a, b)`."""
-    parts = [f"{key}={value}" for key, value in sorted(resources.match_labels.items())]
-    for one in resources.match_expressions:
+    parts = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    for one in selector.match_expressions:
         match one.operator:
             case "Exists":
                 parts.append(one.key)

@@ -24,6 +24,7 @@ from appshield.manifests.objects import (
     name_of,
     namespace_of,
 )
+from appshield.manifests.selecting import described, matches_labels
 
 _DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 _EXTERNAL_SOURCES = ("nfs", "iscsi", "fc", "cephfs", "rbd", "glusterfs", "local")
@@ -227,6 +228,9 @@ def _left_out_by(component: ResolvedComponent, found: _Found) -> str:
     names = {found.name, *(name for mount in found.mounts for name in mount.names)}
     if names & set(component.excluded_volumes):
         return "the document excludes it"
+    wanted = component.volume_selector
+    if wanted is not None and not matches_labels(wanted, labels_of(found.claim or {})):
+        return f"its labels do not match {described(wanted)}"
     if component.strategy == "none":
         return "strategy none saves no data"
     if component.strategy == "dump":

@@ -44,7 +44,7 @@ def test_an_empty_spec_resolves_to_the_defaults() -> None:
     assert (resolved.type, resolved.criticality) == (defaults.TYPE, defaults.CRITICALITY)
     assert (resolved.images, resolved.targets) == (defaults.IMAGES, (defaults.TARGET,))
     assert resolved.resources.follow is defaults.FOLLOW
-    assert not resolved.resources.has_selector
+    assert resolved.resources.selector is None
     assert (resolved.uid, resolved.generation) == ("u1", 3)
 
 

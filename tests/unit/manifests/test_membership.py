@@ -303,3 +303,20 @@ def test_the_objects_of_appshield_are_its_own_in_every_version() -> None:
     assert API_VERSION.startswith("appshield.io/")
     own = make("appshield.io/v9", "Anything", "x")
     assert not select(application(), [own]).members
+
+
+def test_named_objects_belong_whatever_their_labels() -> None:
+    """A document that names objects and selects nothing takes these and no others."""
+    named = [{"kind": "Secret", "name": "unused"}]
+    app = application(resources={"objects": named, "follow": False})
+    assert _why(select(app, Shop().objects)) == {"Secret unused": "the document names it"}
+
+
+def test_named_objects_come_on_top_of_what_a_selector_chooses() -> None:
+    """Both ways of choosing add up, and the kinds of named objects are looked at."""
+    named = [{"group": "networking.k8s.io", "kind": "Ingress", "name": "web"}]
+    resources = {"selector": {"matchLabels": {"tier": "none"}}, "objects": named, "follow": False}
+    app = application(resources={**resources, "include": ["secrets"]})
+    ingress = ServedKind("networking.k8s.io", "v1", "Ingress", "ingresses", namespaced=True)
+    assert kinds_needed(app, [ingress]) == [ingress]
+    assert _names(select(app, Shop().objects)) == ["Ingress web"]

@@ -325,3 +325,16 @@ def test_a_dump_counts_where_it_is_the_data(dumped: list[str], expected: str) ->
     """A component that is saved by a dump needs it."""
     app = _app(strategy="dump", dump=HOOK, load=HOOK)
     assert consistency(app, [], dumped=dumped) == expected
+
+
+def test_a_component_may_choose_its_claims_by_their_labels() -> None:
+    """Only the volume that holds the dump is read; the others say which labels they lack."""
+    shop = Shop()
+    shop.claims[0]["metadata"]["labels"] = {"holds": "dumps"}
+    name = shop.claims[0]["metadata"]["name"]
+    selector = {"matchLabels": {"holds": "dumps"}}
+    planning = _plan(shop, _app(volumes={"selector": selector}))
+    of_db = [plan.claim for plan in planning.volumes if plan.component == "db"]
+    assert of_db == [name]
+    left_out = _reasons(planning.left_out)
+    assert left_out["data-db-1"] == "its labels do not match holds=dumps"
