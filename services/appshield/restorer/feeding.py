@@ -78,8 +78,8 @@ class _Dump(msgspec.Struct, frozen=True):
 
 def loads_from_volumes(component: CapturedComponent) -> bool:
     """Whether the component's load command works on its restored volumes."""
-    of_volumes = component.strategy in ("snapshot", "one-replica")
-    return of_volumes and component.load is not None and component.dump is None
+    of_volumes = component.strategy in ("snapshot", "one-replica") or component.data_of
+    return bool(of_volumes) and component.load is not None and component.dump is None
 
 
 def _open(held: HeldRepository, content: VersionContent, component: CapturedComponent) -> _Dump:

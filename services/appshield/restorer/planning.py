@@ -10,7 +10,7 @@ from appshield.repository import Reader
 from appshield.restorer.feeding import loads_from_volumes
 from appshield.restorer.marking import mark_of
 from appshield.restorer.reading import VersionContent, read_version
-from appshield.restorer.replicas import other_replicas
+from appshield.restorer.sharing import shared_data
 from appshield.restorer.targets import described, ensure_free, ensure_namespace_lives
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
@@ -50,7 +50,7 @@ def _volumes(
     own = (
         VolumeTarget(source=f"{VOLUMES}/{name}", claim=name, namespace=namespace) for name in stored
     )
-    return (*own, *other_replicas(content.application.components, content.objects, stored))
+    return (*own, *shared_data(content.application.components, content.objects, stored))
 
 
 def _dumps(content: VersionContent, stored: list[str], namespace: str) -> tuple[DumpTarget, ...]:

@@ -47,7 +47,12 @@ def capture(reading: Reading, plan: tuple[VolumePlan, ...]) -> CapturedApplicati
             )
             for key, image in sorted(digests.pinned.items())
         ),
-        warnings=(*digests.warnings, *pinned.warnings, *reading.membership.missing),
+        warnings=(
+            *digests.warnings,
+            *pinned.warnings,
+            *reading.membership.missing,
+            *reading.notes,
+        ),
     )
 
 
@@ -69,6 +74,7 @@ def _component(part: ResolvedComponent) -> CapturedComponent:
         resume=_hook(part.resume),
         dump=_hook(part.dump),
         load=_hook(part.load),
+        data_of=part.data_of,
     )
 
 

@@ -18,6 +18,7 @@ from appshield.language.in_force import document_in_force
 from appshield.language.problems import DocumentError
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve
+from appshield.manifests.imported_hooks import import_hooks
 from appshield.manifests.membership import Membership, kinds_needed, select
 from appshield.service import together
 
@@ -25,7 +26,8 @@ from appshield.service import together
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What the cluster says about an application at one moment.
 
-    `document` is the one in force, which need not be the newest.
+    `document` is the one in force, which need not be the newest; `application` is what it means,
+    with the hooks that pods are annotated with, about which `notes` tell.
     """
 
     document: Object
@@ -37,6 +39,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Object, ...]
     volumes: tuple[Object, ...]
     snapshot_classes: tuple[Object, ...]
+    notes: tuple[str, ...] = ()
 
 
 async def read_application(cluster: Cluster, app: AppRef) -> Reading:
@@ -75,16 +78,19 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
             _list(cluster, VOLUME_SNAPSHOT_CLASS, ""),
         )
     )
+    membership = select(application, objects)
+    imported = import_hooks(application, membership.objects)
     return Reading(
         document=document,
-        application=application,
+        application=imported.application,
         namespace=namespace,
         objects=objects,
-        membership=select(application, objects),
+        membership=membership,
         pods=tuple(pods),
         claims=tuple(claims),
         volumes=tuple(volumes),
         snapshot_classes=tuple(classes),
+        notes=imported.notes,
     )
 
 

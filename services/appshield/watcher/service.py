@@ -4,7 +4,9 @@ import asyncio
 
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
 from appshield.kubernetes.kinds import APPLICATION
+from appshield.language.adapters import chosen
 from appshield.service import joined
+from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.kinds import install_kinds
 from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
@@ -25,6 +27,11 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         reflector = Reflector(cluster, APPLICATION, sink=telling)
         service.health.add("watch", lambda: _watching(telling, reflector))
         service.run(reflector.run(stopping), "watch applications")
+        for adapter in chosen(settings.adapters):
+            kind, labels = kind_of(adapter.kind), adapter.label_selector
+            adapting = Adapting(adapter, cluster)
+            foreign = Reflector(cluster, kind, sink=adapting, label_selector=labels)
+            service.run(foreign.run(stopping), f"watch documents of {adapter.name}")
         service.run(statuses.keep_written(stopping), "statuses")
 
 

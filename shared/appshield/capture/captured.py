@@ -34,6 +34,7 @@ class CapturedComponent(msgspec.Struct, frozen=True, kw_only=True):
     resume: CapturedHook | None = None
     dump: CapturedHook | None = None
     load: CapturedHook | None = None
+    data_of: str = ""
 
 
 class CapturedVolume(msgspec.Struct, frozen=True, kw_only=True):

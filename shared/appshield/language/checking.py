@@ -45,6 +45,7 @@ def _check_application(spec: Fields, path: Path) -> Problems:
         volumes = _fields(component.get("volumes"))
         yield from _check_selector(volumes, (*at, "volumes", "selector"))
         yield from _check_live(component, spec.get("type"), at)
+        yield from _check_data_of(component, spec, at)
         workload = _fields(component.get("workload"))
         key = f"{workload.get('kind')} {workload.get('name')}"
         if key in seen and len(workload) > 1:
@@ -121,6 +122,20 @@ def _check_hooks(component: Fields, path: Path) -> Problems:
         yield Problem(
             (*path, "strategy"), "strategy dump has no dump", "add dump and load with commands"
         )
+
+
+def _check_data_of(component: Fields, spec: Fields, path: Path) -> Problems:
+    other = component.get("dataOf")
+    if not isinstance(other, str):
+        return
+    names = [one.get("name") for one, _ in _items(spec, "components", path)]
+    others = [str(name) for name in names if name != component.get("name")]
+    if other not in others:
+        right = f"write one of {', '.join(others)}" if others else "remove the field"
+        yield Problem((*path, "dataOf"), f"{other[:63]!r} is no other component", right)
+    if component.get("strategy", "none") != "none":
+        wrong = "saves volumes that a restore fills with other data"
+        yield Problem((*path, "strategy"), wrong, "write none or remove the field")
 
 
 def _check_live(component: Fields, application_type: object, path: Path) -> Problems:

@@ -237,6 +237,13 @@ class Component(Part, frozen=True, kw_only=True):
         ),
     ] = None
     volumes: Annotated[Volumes | None, Meta(description="How its volumes are read.")] = None
+    data_of: Annotated[
+        Label | None,
+        Meta(
+            description="A restore fills its volumes with the data of this other component, such "
+            "as a replica in a workload of its own; nothing of its own volumes is saved."
+        ),
+    ] = None
     allow_live: Annotated[
         bool | None,
         Meta(

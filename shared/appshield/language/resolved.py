@@ -61,6 +61,7 @@ class ResolvedComponent(Resolved, frozen=True, kw_only=True):
     volume_method: VolumeMethod
     excluded_volumes: tuple[str, ...]
     volume_selector: ResolvedSelector | None = None
+    data_of: str = ""
     allow_live: bool
 
     @property

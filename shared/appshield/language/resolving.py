@@ -176,7 +176,7 @@ def _component(component: Component, application_type: str) -> ResolvedComponent
         name=component.name,
         workload=component.workload,
         profile=component.profile or application_type,
-        strategy=component.strategy or defaults.STRATEGY,
+        strategy=component.strategy or ("none" if component.data_of else defaults.STRATEGY),
         quiesce=_hook(component.quiesce, defaults.HOOK_TIMEOUT, defaults.HOOK_PODS),
         resume=_hook(component.resume, defaults.HOOK_TIMEOUT, defaults.HOOK_PODS),
         dump=_hook(component.dump, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
@@ -184,6 +184,7 @@ def _component(component: Component, application_type: str) -> ResolvedComponent
         volume_method=(volumes and volumes.method) or defaults.VOLUME_METHOD,
         excluded_volumes=volumes.exclude if volumes else (),
         volume_selector=_selector(volumes.selector) if volumes else None,
+        data_of=component.data_of or "",
         allow_live=defaults.ALLOW_LIVE if component.allow_live is None else component.allow_live,
     )
 

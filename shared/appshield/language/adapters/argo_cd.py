@@ -1,0 +1,84 @@
+"""Argo CD's Application: the resources of its last sync; protection by annotations.
+
+The Application lives beside Argo CD, its resources in the destination's namespace: that is where
+ours is made. Source: argoproj/argo-cd, pkg/apis/application/v1alpha1/types.go.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from appshield.language.adapters.adapter import (
+    Adapted,
+    Adapter,
+    ForeignKind,
+    Object,
+    Place,
+    application,
+    named_object,
+    unique,
+)
+from appshield.language.adapters.annotations import is_protected, spec_of
+from appshield.language.problems import DocumentError
+
+_NAME = "argocd"
+_HOOKS_ELSEWHERE = (
+    "appshield.io/spec: components: hooks would run in another namespace, where the writer of this "
+    "document need not have rights; declare them in an Application there"
+)
+_HERE = ("https://kubernetes.default.svc", "in-cluster", "")
+
+
+def _place(document: Object) -> Place | None:
+    metadata = document["metadata"]
+    destination = (document.get("spec") or {}).get("destination") or {}
+    where = str(destination.get("server") or destination.get("name") or "")
+    if where not in _HERE or not is_protected(metadata.get("annotations") or {}):
+        return None
+    namespace = str(destination.get("namespace") or metadata["namespace"])
+    return Place(namespace, metadata["name"])
+
+
+def _adapt(document: Object, _: Sequence[Object]) -> Adapted:
+    metadata, status = document["metadata"], document.get("status") or {}
+    place = _place(document) or Place(metadata["namespace"], metadata["name"])
+    resources = [one for one in status.get("resources") or () if not one.get("hook")]
+    elsewhere = [
+        one for one in resources if one.get("namespace") not in ("", None, place.namespace)
+    ]
+    named = [
+        named_object(str(one.get("group") or ""), one["kind"], one["name"])
+        for one in resources
+        if one.get("namespace") == place.namespace
+    ]
+    spec = spec_of(metadata.get("annotations") or {})
+    if place.namespace != metadata["namespace"] and spec.get("components"):
+        raise DocumentError([_HOOKS_ELSEWHERE])
+    spec["resources"] = {"objects": unique(named)} if named else {}
+    notes = list(_notes(named, elsewhere))
+    document_ = application(_NAME, document, place, spec, version=_version(status))
+    return Adapted(document_, tuple(notes))
+
+
+def _notes(named: list[Object], elsewhere: list[Object]) -> Iterator[str]:
+    if not named:
+        yield "it was never synced: until then the whole destination namespace belongs to it"
+    if elsewhere:
+        places = ", ".join(sorted({str(one["namespace"]) for one in elsewhere}))
+        yield f"its resources in other namespaces are not captured: {places}"
+
+
+def _version(status: Object) -> str:
+    """Return the identity of the last deployment: the entry of the history and its revision."""
+    history = status.get("history") or []
+    if not history:
+        return ""
+    last = max(history, key=lambda one: int(one.get("id") or 0))
+    revision = last.get("revision") or ",".join(last.get("revisions") or ())
+    return f"{last.get('id', 0)} {revision}".strip()
+
+
+ADAPTER = Adapter(
+    name=_NAME,
+    kind=ForeignKind("argoproj.io", "v1alpha1", "Application", "applications"),
+    place=_place,
+    adapt=_adapt,
+)

@@ -1,0 +1,224 @@
+"""Each adapter, on documents as that framework's public examples write them.
+
+A golden copy holds the Application that an adapter makes; it must be one that we accept.
+"""
+
+import base64
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appshield.errors import InvalidInputError
+from appshield.language.adapters import ADAPTERS, Adapted, Adapter, chosen
+from appshield.language.adapters.helm import RELEASE_MAX_BYTES
+from appshield.language.kinds import Application
+from appshield.language.object_reading import read_object
+from appshield.language.problems import DocumentError
+
+DOCUMENTS = Path(__file__).parent / "documents"
+BY_FILE = {
+    "oam": "oam",
+    "gke-all": "gke",
+    "gke-one": "gke",
+    "gke-dump": "gke",
+    "argocd": "argocd",
+    "app.k8s.io": "app.k8s.io",
+    "helm": "helm",
+}
+
+
+def adapter(name: str) -> Adapter:
+    return chosen([name])[0]
+
+
+def documents(name: str) -> list[dict[str, Any]]:
+    """Return the foreign document of a file, then what stands beside it."""
+    read = list(yaml.safe_load_all((DOCUMENTS / f"{name}.yaml").read_text()))
+    return [release_secret(read[0])] if name == "helm" else read
+
+
+def release_secret(release: dict[str, Any], **labels: str) -> dict[str, Any]:
+    """Pack a release as Helm does: JSON, gzip, base64, and base64 of the Secret around it."""
+    packed = base64.b64encode(gzip.compress(json.dumps(release).encode()))
+    name, version = release["name"], str(release["version"])
+    status = release["info"]["status"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "helm.sh/release.v1",
+        "metadata": {
+            "name": f"sh.helm.release.v1.{name}.v{version}",
+            "namespace": release["namespace"],
+            "labels": {
+                "owner": "helm", "name": name, "version": version, "status": status, **labels
+            },
+        },
+        "data": {"release": base64.b64encode(packed).decode()},
+    }  # fmt: skip
+
+
+def adapt(name: str, **changes: Any) -> Adapted:
+    document, *related = documents(name)
+    document["spec"] = {**document.get("spec", {}), **changes}
+    return adapter(BY_FILE[name]).adapt(document, related)
+
+
+@pytest.mark.parametrize("name", sorted(BY_FILE))
+def test_a_public_example_becomes_the_committed_application(name: str) -> None:
+    """Only a change on purpose changes what a foreign document means, and notes tell the rest."""
+    document, *related = documents(name)
+    its = adapter(BY_FILE[name])
+    made = its.adapt(document, related)
+    assert isinstance(read_object(made.document), Application)
+    place = its.place(document)
+    assert place is not None
+    metadata = made.document["metadata"]
+    assert (metadata["namespace"], metadata["name"]) == (place.namespace, place.name)
+    golden = yaml.safe_load((DOCUMENTS / f"{name}.adapted.yaml").read_text())
+    assert golden == {"document": made.document, "notes": list(made.notes)}
+
+
+@pytest.mark.parametrize("its", ADAPTERS, ids=lambda its: its.name)
+def test_every_adapter_is_tried_on_an_example(its: Adapter) -> None:
+    """A new adapter brings its examples."""
+    assert its.name in BY_FILE.values()
+
+
+@pytest.mark.parametrize("name", ["argocd", "app.k8s.io", "helm"])
+def test_a_document_that_asks_for_nothing_is_left_alone(name: str) -> None:
+    """Where protection is asked for by annotations, none means no."""
+    release = next(yaml.safe_load_all((DOCUMENTS / "helm.yaml").read_text()))
+    release["chart"]["metadata"].pop("annotations")
+    release["manifest"] = "kind: Secret\napiVersion: v1\nmetadata: {name: a}"
+    document = release_secret(release) if name == "helm" else documents(name)[0]
+    document["metadata"].pop("annotations", None)
+    assert adapter(BY_FILE[name]).place(document) is None
+
+
+def test_an_oam_application_without_our_policy_is_left_alone() -> None:
+    """Other policies of KubeVela say nothing to us."""
+    document = documents("oam")[0]
+    document["spec"]["policies"].pop()
+    assert adapter("oam").place(document) is None
+
+
+def test_protection_can_be_taken_back() -> None:
+    """Also from documents that ask for it by what they are."""
+    document = documents("gke-all")[0]
+    document["metadata"]["annotations"] = {"appshield.io/protect": "false"}
+    assert adapter("gke").place(document) is None
+
+
+def test_an_application_of_argo_cd_for_another_cluster_is_not_ours() -> None:
+    """Its resources are not here."""
+    document = documents("argocd")[0]
+    document["spec"]["destination"]["server"] = "https://10.1.2.3:6443"
+    assert adapter("argocd").place(document) is None
+
+
+def test_before_kubevela_has_deployed_its_label_chooses_the_objects() -> None:
+    """There is no resource tracker yet, and everything that it makes has the label."""
+    made = adapter("oam").adapt(documents("oam")[0], [])
+    wanted = {"selector": {"matchLabels": {"app.oam.dev/name": "website"}}}
+    assert made.document["spec"]["resources"] == wanted
+
+
+def test_the_newest_release_that_was_deployed_counts() -> None:
+    """An upgrade under way or one that failed changes nothing yet; ranks order the revisions."""
+    release = next(yaml.safe_load_all((DOCUMENTS / "helm.yaml").read_text()))
+    its = adapter("helm")
+    for status in ("pending-upgrade", "failed", "uninstalled"):
+        assert its.place(release_secret(release, status=status)) is None
+    assert its.place(release_secret(release, status="superseded")) is not None
+    assert its.rank(release_secret(release, version="10")) > its.rank(release_secret(release))
+
+
+def test_a_release_that_unpacks_without_end_is_refused() -> None:
+    """A few kilobytes must not become all of the memory."""
+    release = {"name": "x", "namespace": "x", "version": 1, "info": {"status": "deployed"}}
+    bomb = release_secret({**release, "manifest": "a" * (RELEASE_MAX_BYTES + 1)})
+    with pytest.raises(DocumentError, match="larger than 16 MiB"):
+        adapter("helm").place(bomb)
+
+
+@pytest.mark.parametrize("content", ["", "bm9uc2Vuc2U=", "H4sIAAAA"])
+def test_a_secret_that_holds_no_release_is_named(content: str) -> None:
+    """Somebody gave it the labels of one."""
+    secret = documents("helm")[0]
+    secret["data"]["release"] = content
+    with pytest.raises(DocumentError, match=r"sh\.helm\.release\.v1\.shop\.v3"):
+        adapter("helm").place(secret)
+
+
+def test_two_policies_of_ours_in_one_application_are_a_mistake() -> None:
+    """Which one holds would be a guess."""
+    policies = [{"name": name, "type": "appshield"} for name in ("a", "b")]
+    with pytest.raises(DocumentError, match=r"2 are of type appshield \(a, b\)"):
+        adapt("oam", policies=policies)
+
+
+def test_an_unknown_strategy_is_refused() -> None:
+    """Backing up by another one than was asked for would be a guess."""
+    component = documents("gke-all")[0]["spec"]["components"][0] | {"strategy": {"type": "Other"}}
+    with pytest.raises(DocumentError, match="strategy Other is not known"):
+        adapt("gke-all", components=[component])
+
+
+def test_hooks_of_one_list_in_several_containers_are_refused() -> None:
+    """They could not run one after the other."""
+    component = documents("gke-one")[0]["spec"]["components"][0]
+    component["strategy"]["backupOneRestoreAll"]["backupPreHooks"][0]["container"] = "other"
+    with pytest.raises(DocumentError, match="backupPreHooks run in mariadb, other"):
+        adapt("gke-one", components=[component])
+
+
+def test_a_target_may_be_one_of_a_workloads_pods() -> None:
+    """Backup for GKE takes the name of a pod as well."""
+    component = documents("gke-one")[0]["spec"]["components"][0]
+    component["strategy"]["backupOneRestoreAll"]["backupTargetName"] = "mariadb-primary-0"
+    made = adapt("gke-one", components=[component]).document["spec"]["components"]
+    assert {one["name"]: one.get("strategy", one.get("dataOf")) for one in made} == {
+        "mariadb-mariadb-primary": "one-replica",
+        "mariadb-mariadb-secondary": "mariadb-mariadb-primary",
+    }
+
+
+def test_hooks_cannot_be_declared_for_another_namespace() -> None:
+    """Who may write for Argo CD need not have the right to run commands there."""
+    document = documents("argocd")[0]
+    hooks = "components: [{name: a, workload: {kind: Deployment, name: a}}]"
+    document["metadata"]["annotations"]["appshield.io/spec"] = hooks
+    with pytest.raises(DocumentError, match="hooks would run in another namespace"):
+        adapter("argocd").adapt(document, [])
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        ({"keep": "last=3"}, "appshield.io/keep: belongs to a rule"),
+        ({"rpo": "1h", "keep": "three"}, "appshield.io/keep: 'three' is no part of it"),
+        ({"spec": "type: [a"}, r"appshield.io/spec:\d+:\d+: "),
+        ({"spec": "- type"}, "appshield.io/spec: is no mapping of fields"),
+        ({"spec": "resources: {}"}, "resources: is decided by the foreign document"),
+    ],
+)
+def test_an_annotation_that_means_nothing_is_named(
+    annotations: dict[str, str], expected: str
+) -> None:
+    """With what would be right, as everywhere."""
+    document = documents("app.k8s.io")[0]
+    document["metadata"]["annotations"] = {
+        f"appshield.io/{name}": text for name, text in annotations.items()
+    }
+    with pytest.raises(DocumentError, match=expected):
+        adapter("app.k8s.io").adapt(document, [])
+
+
+def test_an_adapter_that_does_not_exist_is_named() -> None:
+    """With those that do."""
+    with pytest.raises(InvalidInputError, match="there is no adapter helmet"):
+        chosen(["helm", "helmet"])
