@@ -5,6 +5,7 @@
 - `checking`: what types alone cannot say
 - `resolving`: the document with every default filled in, and its revision
 - `scheduling`: when a schedule is due; `retention`: which versions stay
+- `expressions`: conditions in CEL; `matching`: which policies apply; `combining`: what that means
 - `crds`: the custom resource definitions made from the types
 
 No clock, no file, no network: callers pass the time and the text.

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from appshield.language.expressions import CHANGE, LENGTH_MAX, MATCH, REACTION, Environment
 from appshield.language.problems import Path, Problem
 from appshield.language.resolved import DATABASE_PREFIX
+from appshield.language.shape import is_clean
 
 Fields: TypeAlias = dict[str, Any]
 Problems: TypeAlias = Iterator[Problem]
@@ -59,9 +61,11 @@ def _check_application(spec: Fields, path: Path) -> Problems:
 def _check_policy(spec: Fields, path: Path) -> Problems:
     if not any(spec.get(field) for field in ("protect", "react", "verify", "alerts")):
         yield Problem(path, "does nothing", "add protect, react, verify or alerts")
+    yield from _check_expression(spec.get("match"), MATCH, (*path, "match"))
     yield from _check_protect(spec, path)
     yield from _check_targets(spec, path)
     for reaction, at in _items(spec, "react", path):
+        yield from _check_expression(reaction.get("when"), REACTION, (*at, "when"))
         if isinstance(reaction.get("do"), dict):
             yield from _exactly_one(reaction["do"], ACTIONS, "action", (*at, "do"))
         notify = _fields(_fields(reaction.get("do")).get("notify"), missing={"signal": ""})
@@ -163,6 +167,8 @@ def _check_protect(spec: Fields, path: Path) -> Problems:
 
 def _check_trigger(trigger: Fields, path: Path) -> Problems:
     yield from _exactly_one(trigger, TRIGGERS, "trigger", path)
+    when = _fields(trigger.get("change")).get("when")
+    yield from _check_expression(when, CHANGE, (*path, "change", "when"))
     if trigger.get("manual") is False:
         yield Problem((*path, "manual"), "false means nothing", "write true or remove the field")
     for field in _SCHEDULE_ONLY:
@@ -170,6 +176,13 @@ def _check_trigger(trigger: Fields, path: Path) -> Problems:
             yield Problem(
                 (*path, field), "belongs to a schedule", "add schedule or remove the field"
             )
+
+
+def _check_expression(text: object, environment: Environment, path: Path) -> Problems:
+    """Check what `shape` lets pass."""
+    if isinstance(text, str) and 0 < len(text) <= LENGTH_MAX and is_clean(text):
+        for problem in environment.problems(text):
+            yield Problem(path, problem.wrong, problem.right)
 
 
 def _check_keep(keep: Fields, path: Path) -> Problems:

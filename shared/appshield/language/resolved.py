@@ -19,7 +19,7 @@ from appshield.language.kinds import (
     VolumeMethod,
     Workload,
 )
-from appshield.language.protection import Gated, Health, Missed
+from appshield.language.protection import Action, Gated, Health, Missed
 from appshield.language.values import RateLimit
 from appshield.language.vault_spec import Addressing, LockMode, SecretReference
 
@@ -188,6 +188,49 @@ class ResolvedApplication(Resolved, frozen=True, kw_only=True):
     images: Images
     protect: tuple[ResolvedProtection, ...]
     targets: tuple[str, ...]
+
+
+class ResolvedReaction(Resolved, frozen=True, kw_only=True):
+    """A fact that is watched, and what is done about it after it held for `lasts_s`."""
+
+    when: str
+    do: Action
+    lasts_s: int
+    at_most: RateLimit | None
+
+
+class ResolvedProbe(Resolved, frozen=True, kw_only=True):
+    """A command in a component's pods that says whether a restored copy is good."""
+
+    component: str
+    command: tuple[str, ...]
+    timeout_s: int
+
+
+class ResolvedVerify(Resolved, frozen=True, kw_only=True):
+    """When versions are verified, by restoring a copy of them."""
+
+    schedule: Schedule
+    probes: tuple[ResolvedProbe, ...]
+
+
+class ResolvedPolicy(Resolved, frozen=True, kw_only=True):
+    """Protection for every application that matches.
+
+    Rules without targets of their own have those of the policy; where these are empty too, each
+    application's. `rpo_alert_s` 0: nobody is told.
+    """
+
+    name: str
+    uid: str
+    generation: int
+    revision: str
+    match: str
+    protect: tuple[ResolvedProtection, ...]
+    react: tuple[ResolvedReaction, ...]
+    targets: tuple[str, ...]
+    verify: ResolvedVerify | None
+    rpo_alert_s: int
 
 
 class ResolvedObjectLock(Resolved, frozen=True, kw_only=True):

@@ -15,11 +15,13 @@ from appshield.language.kinds import (
     Component,
     Hook,
     HookPods,
+    Policy,
     Resources,
     Selector,
     Vault,
+    Verify,
 )
-from appshield.language.protection import Blackout, Keep, Protection, Trigger
+from appshield.language.protection import Blackout, Keep, Protection, Reaction, Trigger
 from appshield.language.resolved import (
     ChangeTrigger,
     GateTrigger,
@@ -32,11 +34,15 @@ from appshield.language.resolved import (
     ResolvedHook,
     ResolvedKeep,
     ResolvedObjectLock,
+    ResolvedPolicy,
+    ResolvedProbe,
     ResolvedProtection,
+    ResolvedReaction,
     ResolvedResources,
     ResolvedSelector,
     ResolvedTrigger,
     ResolvedVault,
+    ResolvedVerify,
     RpoTrigger,
     Schedule,
     SignalTrigger,
@@ -65,6 +71,24 @@ def resolve(application: Application) -> ResolvedApplication:
         images=spec.images or defaults.IMAGES,
         protect=tuple(resolve_protection(rule, targets) for rule in spec.protect),
         targets=targets,
+    )
+
+
+def resolve_policy(policy: Policy) -> ResolvedPolicy:
+    """Fill in everything that the policy's document leaves open."""
+    spec, metadata = policy.spec, policy.metadata
+    alert = spec.alerts.rpo if spec.alerts else None
+    return ResolvedPolicy(
+        name=metadata.name,
+        uid=metadata.uid,
+        generation=metadata.generation,
+        revision=revision(spec),
+        match=spec.match,
+        protect=tuple(resolve_protection(rule, spec.targets) for rule in spec.protect),
+        react=tuple(_reaction(reaction) for reaction in spec.react),
+        targets=spec.targets,
+        verify=_verify(spec.verify) if spec.verify else None,
+        rpo_alert_s=seconds(alert) if alert else 0,
     )
 
 
@@ -150,6 +174,29 @@ def as_data(resolved: Resolved) -> dict[str, Any]:
     """Return the resolved model as plain data, for JSON and YAML."""
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(resolved))
     return data
+
+
+def _reaction(reaction: Reaction) -> ResolvedReaction:
+    return ResolvedReaction(
+        when=reaction.when,
+        do=reaction.do,
+        lasts_s=seconds(reaction.lasts) if reaction.lasts else 0,
+        at_most=rate(reaction.at_most) if reaction.at_most else None,
+    )
+
+
+def _verify(verify: Verify) -> ResolvedVerify:
+    return ResolvedVerify(
+        schedule=Schedule(cron=verify.schedule, timezone=verify.timezone or defaults.TIMEZONE),
+        probes=tuple(
+            ResolvedProbe(
+                component=probe.component,
+                command=probe.command,
+                timeout_s=seconds(probe.timeout or defaults.HOOK_TIMEOUT),
+            )
+            for probe in verify.probes
+        ),
+    )
 
 
 def _resources(resources: Resources) -> ResolvedResources:

@@ -183,7 +183,7 @@ def _check_mapping(
     value: dict[str, Any], wanted: inspect.DictType, path: Path
 ) -> Iterator[Problem]:
     for name, item in value.items():
-        if not _is_clean(name):
+        if not is_clean(name):
             yield Problem((*path, name[:20]), "holds a character that no name has", "remove it")
         yield from _check(item, wanted.value_type, (*path, name), {})
 
@@ -191,7 +191,7 @@ def _check_mapping(
 def _check_text(
     value: str, wanted: inspect.StrType, path: Path, extra: dict[str, Any]
 ) -> Iterator[Problem]:
-    if not _is_clean(value):
+    if not is_clean(value):
         yield Problem(path, "holds a NUL or half of a character", "remove it")
     elif wanted.min_length and len(value) < wanted.min_length:
         yield Problem(path, "is empty", _write(extra))
@@ -213,6 +213,6 @@ def _check_meaning(value: str, parse: Callable[[str], object], path: Path) -> It
         yield Problem(path, error.what, step[:1].lower() + step[1:])
 
 
-def _is_clean(text: str) -> bool:
+def is_clean(text: str) -> bool:
     """Whether a text can be stored and sent: no NUL, no lone surrogate."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
