@@ -105,9 +105,10 @@ def test_targets_are_the_rules_then_the_policys_then_the_applications(
     own: list[str], of_rule: list[str], expected: tuple[str, ...], origins: tuple[str, ...]
 ) -> None:
     written: dict[str, Any] = {"targets": own} if own else {}
+    named: dict[str, Any] = {"targets": of_rule} if of_rule else {}
     found = effective(
         application(protect=[nightly(name="mine")], **written),
-        policy("p", protect=[nightly(**({"targets": of_rule} if of_rule else {}))], targets=["x"]),
+        policy("p", protect=[nightly(**named)], targets=["x"]),
         policy("q", protect=[nightly(name="other")], targets=["x", "y"]),
         policy("r", protect=[nightly(name="third")]),
     )
