@@ -43,6 +43,9 @@ class MemoryBlobs:
         self.data_calls += 1
         return self._add(bytes(data))
 
+    def add_small(self, chunks: Sequence[bytes]) -> list[bytes]:
+        return [self.add_data(chunk) for chunk in chunks]
+
     def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
         ids: list[bytes] = []
         size = 0

@@ -10,6 +10,7 @@ found are 128 bits of the very id.
 import mmap
 import os
 import struct
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from appshield.repository.blobs import BlobKind
@@ -36,6 +37,10 @@ class KnownBlobs(Protocol):
 
     def claim(self, kind: BlobKind, identity: bytes) -> bool:
         """Tell whether the caller has to store a blob; whoever asks next need not."""
+        ...
+
+    def claim_each(self, identities: Sequence[bytes]) -> list[bool]:
+        """Tell of many chunks whether the caller has to store them."""
         ...
 
     def has(self, kind: BlobKind, identity: bytes) -> bool:
@@ -68,6 +73,11 @@ class Claims:
             return False
         # a chunk may hold the very bytes of a directory: two blobs, told apart by half an id
         return self._table.add(identity[:KEY_BYTES] if kind == "data" else identity[KEY_BYTES:])
+
+    def claim_each(self, identities: Sequence[bytes]) -> list[bool]:
+        """See KnownBlobs."""
+        has, add = self._index.has, self._table.add
+        return [not has("data", one) and add(one[:KEY_BYTES]) for one in identities]
 
 
 class ClaimTable:

@@ -11,7 +11,7 @@ sealing a small blob.
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -89,6 +89,50 @@ class SealingKey:
         buffer[position:end] = Poly1305.generate_tag(mac_key, buffer[start:position])
         return end - offset
 
+    def seal_each_into(self, pieces: Sequence[bytes], buffer: memoryview, offset: int) -> None:
+        """Seal many small pieces, one after the other, into a buffer that has room for all."""
+        contexts = self._contexts
+        reset_nonce, apply_ctr = contexts.reset_nonce, contexts.apply_ctr
+        generate_tag, mac_r = Poly1305.generate_tag, self.mac_r
+        ivs = os.urandom(IV_BYTES * len(pieces))
+        blocks = contexts.encrypt_block(ivs)
+        place = 0
+        for piece in pieces:
+            iv = ivs[place : place + IV_BYTES]
+            start = offset + IV_BYTES
+            end = start + len(piece)
+            buffer[offset:start] = iv
+            reset_nonce(iv)
+            apply_ctr(piece, buffer[start : end + MAC_BYTES])
+            offset = end + MAC_BYTES
+            mac_key = mac_r + blocks[place : place + IV_BYTES]
+            buffer[end:offset] = generate_tag(mac_key, buffer[start:end])
+            place += IV_BYTES
+
+    def open_each(self, sealed: memoryview, sizes: Iterable[int]) -> Iterator[memoryview]:
+        """Yield the plain bytes of sealed pieces of these sizes that follow each other.
+
+        Each is valid until the next one is asked for. Raises as `open`.
+        """
+        contexts = self._contexts
+        reset_nonce, apply_ctr = contexts.reset_nonce, contexts.apply_ctr
+        encrypt_block, verify_tag, mac_r = contexts.encrypt_block, Poly1305.verify_tag, self.mac_r
+        offset = 0
+        for size in sizes:
+            piece = contexts.piece(size)
+            start = offset + IV_BYTES
+            iv = bytes(sealed[offset:start])
+            offset += size
+            end = offset - MAC_BYTES
+            body = sealed[start:end]
+            try:
+                verify_tag(mac_r + encrypt_block(iv), body, bytes(sealed[end:offset]))
+            except InvalidSignature as error:
+                raise BrokenSealError("the seal does not verify") from error
+            reset_nonce(iv)
+            apply_ctr(body, piece)
+            yield piece[: end - start]
+
     def open(self, sealed: bytes | bytearray | memoryview) -> memoryview:
         """Return the plain bytes.
 
@@ -114,7 +158,7 @@ class SealingKey:
         iv, body = self._verified(sealed)
         contexts = self._contexts
         contexts.reset_nonce(iv)
-        piece = contexts.piece
+        piece = contexts.piece(PIECE_BYTES)
         for start in range(0, len(body), PIECE_BYTES):
             part = body[start : start + PIECE_BYTES]
             contexts.apply_ctr(part, piece)
@@ -157,11 +201,10 @@ class _Contexts:
         self.reset_nonce = ctr.reset_nonce
         self.apply_ctr = ctr.update_into
         self.encrypt_block = block.update
-        self._piece: memoryview | None = None
+        self._piece = memoryview(b"")
 
-    @property
-    def piece(self) -> memoryview:
-        """A buffer for one piece, kept for the next time."""
-        if self._piece is None:
-            self._piece = memoryview(bytearray(PIECE_BYTES + MAC_BYTES))
+    def piece(self, size: int) -> memoryview:
+        """Return a buffer for a piece of this size; it is kept for the next time."""
+        if len(self._piece) < size + MAC_BYTES:
+            self._piece = memoryview(bytearray(max(size, PIECE_BYTES) + MAC_BYTES))
         return self._piece

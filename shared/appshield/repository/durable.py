@@ -9,9 +9,9 @@ import threading
 from typing import Final
 
 from appshield.errors import AppShieldError
-from appshield.repository.index_documents import index_document
+from appshield.repository.index_documents import encode_index
 from appshield.repository.locks import RepositoryLock
-from appshield.repository.packs import StoredPack, decode_header
+from appshield.repository.packs import StoredPack
 from appshield.repository.pool import Failure
 from appshield.repository.repository import Repository
 
@@ -71,8 +71,8 @@ class DurablePacks:
             if not packs:
                 return
             try:
-                named = ((pack.pack_id, decode_header(pack.header)) for pack in packs)
-                file = self._repository.sealed_files.seal(index_document(named))
+                index = encode_index((pack.pack_id, pack.header) for pack in packs)
+                file = self._repository.sealed_files.seal_json(index)
                 self._lock.ensure_held()
                 self._repository.sealed_files.put("index", file)
             except AppShieldError:

@@ -10,7 +10,7 @@ import msgspec
 
 from appshield.errors import DamagedError
 from appshield.repository.blobs import BlobKind
-from appshield.repository.packs import PackEntry
+from appshield.repository.packs import PackEntry, read_entries
 
 
 class IndexedBlob(msgspec.Struct, omit_defaults=True, gc=False):
@@ -73,3 +73,21 @@ def indexed_pack(pack_id: str, entries: Iterable[PackEntry]) -> IndexedPack:
 def index_document(packs: Iterable[tuple[str, Sequence[PackEntry]]]) -> IndexDocument:
     """Return the document that lists these packs (id, blobs)."""
     return IndexDocument(packs=[indexed_pack(pack_id, entries) for pack_id, entries in packs])
+
+
+def encode_index(packs: Iterable[tuple[str, bytes]]) -> bytes:
+    """Return an index file that lists packs (id, header): what `index_document` is as JSON.
+
+    Raises:
+        DamagedError: a header cannot be read.
+    """
+    return f'{{"packs":[{",".join([_encode_pack(*pack) for pack in packs])}]}}'.encode()
+
+
+def _encode_pack(pack_id: str, header: bytes) -> str:
+    blobs = [
+        f'{{"id":"{identity.hex()}","type":"{kind}","offset":{offset},"length":{sealed_bytes}'
+        + (f',"uncompressed_length":{compressed_from}}}' if compressed_from else "}")
+        for identity, kind, offset, sealed_bytes, compressed_from in read_entries(header)
+    ]
+    return f'{{"id":"{pack_id}","blobs":[{",".join(blobs)}]}}'

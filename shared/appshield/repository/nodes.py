@@ -8,7 +8,7 @@ The files half walks and writes directories and meets the format half only here:
 a `BlobSink` when it saves and takes them from a `BlobSource` when it restores.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal, Protocol
 
@@ -105,6 +105,10 @@ class BlobSink(Protocol):
 
     def add_data(self, data: bytes | memoryview) -> bytes:
         """Store one chunk of at most 8 MiB; return its blob id."""
+        ...
+
+    def add_small(self, chunks: Sequence[bytes]) -> list[bytes]:
+        """Store files of one chunk each, at most some MiB together; return their blob ids."""
         ...
 
     def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -111,6 +112,19 @@ class PackingWriter:
             raise _impossible(len(data))
         return self._add("data", data)
 
+    def add_small(self, chunks: Sequence[bytes]) -> list[bytes]:
+        """See BlobSink.add_small."""
+        if not all(chunks):
+            raise _impossible(0)
+        self._failure.check()
+        identities = [blob_id(chunk) for chunk in chunks]
+        wanted = self._claim_each(identities, sum(map(len, chunks)))
+        new = [identity for identity, is_new in zip(identities, wanted, strict=True) if is_new]
+        if new:
+            packed = self._codec.pack_each(compress(chunks, wanted))
+            self._put("data", lambda pack: pack.add_each(self._codec, new, packed))
+        return identities
+
     def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
         """See BlobSink.add_file."""
         content: list[bytes] = []
@@ -174,9 +188,14 @@ class PackingWriter:
             self.bytes_read += size_bytes
             return self._known.claim(kind, identity)
 
+    def _claim_each(self, identities: Sequence[bytes], size_bytes: int) -> list[bool]:
+        with self._changing:
+            self.bytes_read += size_bytes
+            return self._known.claim_each(identities)
+
     def _encode(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
         packed, compressed_from = self._codec.pack(kind, plain)
-        self._put(kind, identity, (packed,), compressed_from)
+        self._put_one(kind, identity, (packed,), compressed_from)
 
     def _add_packed_tree(
         self, identity: bytes, pieces: Sequence[bytes], compressed_from: int
@@ -184,15 +203,21 @@ class PackingWriter:
         """Store a directory that is compressed already, unless it is known."""
         self._failure.check()
         if self._claim("tree", identity, compressed_from):
-            self._put("tree", identity, pieces, compressed_from)
+            self._put_one("tree", identity, pieces, compressed_from)
 
-    def _put(
+    def _put_one(
         self,
         kind: BlobKind,
         identity: bytes,
         pieces: Sequence[bytes | memoryview],
         compressed_from: int,
     ) -> None:
+        self._put(
+            kind,
+            lambda pack: pack.add(self._codec, identity, pieces, compressed_from=compressed_from),
+        )
+
+    def _put(self, kind: BlobKind, add: Callable[[PackBuilder], None]) -> None:
         places = self._places[kind]
         place = places[0] if len(places) == 1 else _random.choice(places)
         with place.lock:
@@ -200,7 +225,7 @@ class PackingWriter:
                 buffer = self._spare.pop() if self._spare else None
                 place.pack = PackBuilder(kind, full_bytes=self._pack_bytes, buffer=buffer)
             pack = place.pack
-            pack.add(self._codec, identity, pieces, compressed_from=compressed_from)
+            add(pack)
             if not pack.is_full:
                 return
             place.pack = None

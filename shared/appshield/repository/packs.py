@@ -6,7 +6,7 @@ A pack describes itself: an index can be made again from its packs. Data and tre
 """
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -102,6 +102,23 @@ class PackBuilder:
         )
         self._list(identity, sealed_bytes, compressed_from)
 
+    def add_each(
+        self, codec: BlobCodec, identities: Sequence[bytes], packed: Sequence[tuple[bytes, int]]
+    ) -> None:
+        """Seal small chunks (`BlobCodec.pack_each`) into this pack; raises as `seal_into`."""
+        self._make_room(sum([len(piece) + SEAL_BYTES for piece, _ in packed]))
+        sizes = codec.seal_each_into(self._view, self.size_bytes, identities, packed)
+        self.header += b"".join(
+            [
+                _COMPRESSED.pack(2, size, plain_bytes, identity)
+                if plain_bytes
+                else _STORED.pack(0, size, identity)
+                for identity, size, (_, plain_bytes) in zip(identities, sizes, packed, strict=True)
+            ]
+        )
+        self.size_bytes += sum(sizes)
+        self.blobs += len(sizes)
+
     def add_sealed(self, entry: PackEntry, sealed: memoryview) -> None:
         """Take over a blob as it is sealed in another pack."""
         self._make_room(len(sealed))
@@ -178,11 +195,15 @@ def read_header(stored: bytes | bytearray | memoryview, key: SealingKey) -> tupl
 
 def decode_header(header: bytes | memoryview) -> tuple[PackEntry, ...]:
     """Return what a plain header lists; DamagedError if it cannot be read."""
-    entries: list[PackEntry] = []
+    return tuple([PackEntry(*fields) for fields in read_entries(header)])
+
+
+def read_entries(header: bytes | memoryview) -> Iterator[tuple[bytes, BlobKind, int, int, int]]:
+    """Yield the fields of each `PackEntry` of a plain header; DamagedError if it cannot be read."""
     offset = position = 0
     try:
         while position < len(header):
-            if header[position] in (0, 1):
+            if header[position] < 2:
                 number, sealed_bytes, identity = _STORED.unpack_from(header, position)
                 compressed_from, position = 0, position + _STORED.size
             else:
@@ -190,12 +211,10 @@ def decode_header(header: bytes | memoryview) -> tuple[PackEntry, ...]:
                     header, position
                 )
                 position += _COMPRESSED.size
-            kind = _KINDS[number]
-            entries.append(PackEntry(identity, kind, offset, sealed_bytes, compressed_from))
+            yield identity, _KINDS[number], offset, sealed_bytes, compressed_from
             offset += sealed_bytes
     except (struct.error, KeyError) as error:
         raise DamagedError("the header of a pack cannot be read", why=str(error)) from error
-    return tuple(entries)
 
 
 def _header_bytes(entry: PackEntry) -> int:

@@ -36,7 +36,10 @@ class SealedFiles:
 
     def seal(self, document: msgspec.Struct) -> SealedFile:
         """Return the bytes to store; each call makes others, of another name."""
-        plain = msgspec.json.encode(document)
+        return self.seal_json(msgspec.json.encode(document))
+
+    def seal_json(self, plain: bytes) -> SealedFile:
+        """Return the bytes to store of a document that is encoded already."""
         packed = bytes([COMPRESSED]) + self._compression.compress(plain)
         sealed = bytes(self._key.seal(packed))
         return SealedFile(identity=file_id(sealed), sealed=sealed)

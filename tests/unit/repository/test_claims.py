@@ -83,3 +83,14 @@ def test_nothing_is_written_once_the_lock_was_not_renewed_in_time() -> None:
     ours.extend(0)
     with pytest.raises(LockLostError, match="renewed in time"):
         theirs.ensure()
+
+
+def test_many_chunks_are_claimed_as_each_alone(table: ClaimTable) -> None:
+    """One of several equal ones is to be stored, and none that an index names."""
+    index = Index()
+    claims = Claims(index, table)
+    one, two, known = blob_id(b"1"), blob_id(b"2"), blob_id(b"3")
+    index.add("ab" * 32, [PackEntry(known, "data", 0, 100, 0)])
+    assert claims.claim("data", two)
+    assert claims.claim_each([one, two, known, one]) == [True, False, False, False]
+    assert claims.claim_each([]) == []

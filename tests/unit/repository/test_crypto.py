@@ -77,3 +77,31 @@ def test_a_key_of_zeros_is_refused(part: str) -> None:
 def test_a_key_does_not_show_itself() -> None:
     """No representation holds a part of the key."""
     assert "1" not in repr(KEY)
+
+
+@given(pieces=st.lists(st.binary(max_size=300), max_size=6))
+def test_many_pieces_are_sealed_as_each_alone(pieces: list[bytes]) -> None:
+    """Each has its own seal, beside the others, and opens alone and together with them."""
+    sizes = [len(piece) + SEAL_BYTES for piece in pieces]
+    sealed = memoryview(bytearray(7 + sum(sizes)))
+    KEY.seal_each_into(pieces, sealed, 7)
+    assert [bytes(piece) for piece in KEY.open_each(sealed[7:], sizes)] == pieces
+    start = 7
+    for piece, size in zip(pieces, sizes, strict=True):
+        assert bytes(KEY.open(sealed[start : start + size])) == piece
+        start += size
+    assert len({bytes(sealed[at : at + 16]) for at in _starts(7, sizes)}) == len(pieces)
+
+
+def _starts(first: int, sizes: list[int]) -> list[int]:
+    return [first + sum(sizes[:number]) for number in range(len(sizes))]
+
+
+@pytest.mark.parametrize("bit", range(2 * 8 * len(VECTOR)))
+def test_no_flipped_bit_passes_among_many_pieces(bit: int) -> None:
+    """Any changed bit of any piece breaks its seal."""
+    sealed = bytearray(2 * len(VECTOR))
+    KEY.seal_each_into([b"hello", b"world"], memoryview(sealed), 0)
+    sealed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(BrokenSealError):
+        list(KEY.open_each(memoryview(sealed), [len(VECTOR)] * 2))

@@ -5,13 +5,23 @@ import random
 import subprocess
 import sys
 
+import msgspec
 import pytest
 
 from appshield.errors import DamagedError
 from appshield.repository import collecting
-from appshield.repository.blobs import BlobKind
-from appshield.repository.index import Index, IndexDocument, IndexedBlob, IndexedPack, indexed_pack
-from appshield.repository.packs import PackEntry, pack_size_bytes
+from appshield.repository.blobs import BlobCodec, BlobKind, blob_id
+from appshield.repository.crypto import SealingKey
+from appshield.repository.index import (
+    Index,
+    IndexDocument,
+    IndexedBlob,
+    IndexedPack,
+    index_document,
+    indexed_pack,
+)
+from appshield.repository.index_documents import encode_index
+from appshield.repository.packs import PackBuilder, PackEntry, decode_header, pack_size_bytes
 
 CHANCE = random.Random(4)
 
@@ -170,3 +180,22 @@ def test_a_blob_costs_at_most_60_bytes() -> None:
     """Its row and its share of the packs."""
     index = Index.of_documents([random_document(40, 25) for _ in range(4)])
     assert os.fstat(index.share()).st_size <= 60 * len(index)
+
+
+def test_an_index_is_written_from_headers_as_from_entries() -> None:
+    """The same document, to the byte."""
+    codec = BlobCodec(SealingKey.random())
+    packs: list[tuple[str, bytes]] = []
+    contents: tuple[tuple[BlobKind, tuple[bytes, ...]], ...] = (
+        ("data", (b"raw", bytes(4000))),
+        ("tree", (b"{}",)),
+        ("data", ()),
+    )
+    for kind, plains in contents:
+        builder = PackBuilder(kind)
+        for plain in plains:
+            packed, compressed_from = codec.pack(kind, plain)
+            builder.add(codec, blob_id(plain), (packed,), compressed_from=compressed_from)
+        packs.append((blob_id(kind.encode()).hex(), bytes(builder.header)))
+    document = index_document([(pack_id, decode_header(header)) for pack_id, header in packs])
+    assert encode_index(packs) == msgspec.json.encode(document)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import given
@@ -157,3 +157,45 @@ def test_an_encoding_that_went_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch)
     unproved = PackBuilder("data")
     add(unproved, b"x", BlobCodec(KEY, verify=False))
     assert unproved.blobs == 1
+
+
+CHUNKS = (b"small", bytes(5000), os.urandom(900))
+
+
+def test_small_chunks_are_packed_together_as_each_alone() -> None:
+    """The same entries, compressed where that helps, and every blob can be read."""
+    together, alone = PackBuilder("data"), PackBuilder("data")
+    identities = [blob_id(chunk) for chunk in CHUNKS]
+    together.add_each(CODEC, identities, CODEC.pack_each(CHUNKS))
+    for chunk in CHUNKS:
+        add(alone, chunk)
+    assert together.header == alone.header
+    assert (together.size_bytes, together.blobs) == (alone.size_bytes, 3)
+    stored = bytes(together.finish(KEY).stored)
+    for entry, chunk in zip(read_header(stored, KEY), CHUNKS, strict=True):
+        sealed = stored[entry.offset : entry.offset + entry.sealed_bytes]
+        assert CODEC.decode(blob_id(chunk), sealed, compressed_from=entry.compressed_from) == chunk
+
+
+@pytest.mark.parametrize("number", range(len(CHUNKS)))
+@pytest.mark.parametrize("where", ["compressed", "sealed"])
+def test_a_small_chunk_that_changes_while_it_is_encoded_is_not_believed(
+    number: int, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of those that are encoded together is decoded and compared."""
+    identities = [blob_id(chunk) for chunk in CHUNKS]
+    packed = CODEC.pack_each(CHUNKS)
+    if where == "compressed":
+        piece, compressed_from = packed[number]
+        packed[number] = (piece[:-1] + bytes([piece[-1] ^ 1]), compressed_from)
+    else:
+        seal = KEY.seal_each_into
+        at = sum(len(piece) + 32 for piece, _ in packed[:number]) + 20
+
+        def seal_badly(pieces: Sequence[bytes], buffer: memoryview, offset: int) -> None:
+            seal(pieces, buffer, offset)
+            buffer[offset + at] ^= 1
+
+        monkeypatch.setattr(KEY, "seal_each_into", seal_badly)
+    with pytest.raises(DamagedError, match=identities[number].hex() + " changed"):
+        PackBuilder("data").add_each(CODEC, identities, packed)

@@ -408,3 +408,28 @@ def test_two_snapshots_of_one_run_are_one(store: MemoryObjectStore) -> None:
     for worker in (repository, Repository.open(store, PASSWORD)):
         worker.publish_snapshot(sealed)
     assert len(repository.snapshots_with_tag("appshield:run=1")) == 1
+
+
+def test_small_chunks_are_stored_together(repository: Repository) -> None:
+    """Each once, wherever it was met before; packs are closed when they are full."""
+    chunks = [noise(2000, number) for number in range(400)]
+    with writing(repository, pack_bytes=PACK_BYTES) as writer:
+        first = writer.add_data(chunks[0])
+        ids = writer.add_small(chunks[:200]) + writer.add_small(chunks[100:])
+        assert ids[0] == first
+        assert ids == [*map(blob_id, chunks[:200]), *map(blob_id, chunks[100:])]
+        assert writer.bytes_read == 2000 * (1 + 200 + 300)
+    report = check(repository, read_data=True)
+    assert (report.blobs, report.is_sound) == (400, True)
+    assert report.packs >= 2
+    reader = Reader(Repository.open(repository.store, PASSWORD))
+    assert dict(reader.read_blobs(ids)) == {blob_id(chunk): chunk for chunk in chunks}
+    with writing(Repository.open(repository.store, PASSWORD)) as writer:
+        writer.add_small(chunks)
+    assert check(repository).packs == report.packs
+
+
+def test_no_empty_chunk_is_stored_among_others(repository: Repository) -> None:
+    """The format has none."""
+    with writing(repository) as writer, pytest.raises(InvalidInputError):
+        writer.add_small([b"1", b""])

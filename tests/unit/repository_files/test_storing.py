@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -245,6 +245,59 @@ def test_a_failing_sink_is_not_taken_for_an_unreadable_file(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(blobs, "add_file", full)
+    with pytest.raises(UnavailableError, match="No space left"):
+        save(source, blobs)
+
+
+def test_small_files_are_stored_together(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each node gets the content of its own file; what happens while one is read is reported."""
+    blobs.whole_bytes = 2000
+    (source / "d").mkdir()
+    sizes = {"a": 1000, "b": 0, "c": 2001, "d/e": 2000, "d/f": 1}
+    for name, size in sizes.items():
+        (source / name).write_bytes(name[-1:].encode() * size)
+    growing = (source / "d" / "e").stat().st_ino
+    together: list[int] = []
+    real_pread, real_add = os.pread, blobs.add_small
+
+    def pread(descriptor: int, length: int, offset: int) -> bytes:
+        data = real_pread(descriptor, length, offset)
+        if os.fstat(descriptor).st_ino == growing:
+            with (source / "d" / "e").open("ab") as file:
+                file.write(b"more")
+        return data
+
+    def add_small(chunks: Sequence[bytes]) -> list[bytes]:
+        together.append(len(chunks))
+        return real_add(chunks)
+
+    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(blobs, "add_small", add_small)
+    stored = save(source, blobs)
+
+    nodes = nodes_of(blobs, stored)
+    nodes |= {b"d/" + node.name: node for node in blobs.read_tree(nodes[b"d"].subtree or b"")}
+    for name, size in sizes.items():
+        node = nodes[name.encode()]
+        assert (node.size_bytes, content(blobs, node)) == (size, name[-1:].encode() * size)
+    assert together == [3]
+    assert kinds(stored) == {b"d/e": "grew"}
+    assert (stored.files, stored.bytes_total, stored.bytes_read) == (5, 5002, 5002)
+
+
+def test_a_sink_that_fails_for_small_files_fails_the_backup(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for large ones: they are not left out one by one."""
+    blobs.whole_bytes = 2000
+    (source / "file").write_text("content")
+
+    def full(chunks: Sequence[bytes]) -> list[bytes]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(blobs, "add_small", full)
     with pytest.raises(UnavailableError, match="No space left"):
         save(source, blobs)
 

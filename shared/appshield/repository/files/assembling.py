@@ -6,7 +6,7 @@ directory above. So what is in memory is what is under way, not what is stored.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from appshield.repository.nodes import TreeSink
@@ -76,8 +76,15 @@ class Piece:
 
     def put(self, number: int, node: bytes) -> None:
         """Put in the encoded node of an entry, once; `Assembly.settle` is to be called then."""
-        self._nodes[number] = node
-        self.missing -= 1
+        self.put_all(((number, node),))
+
+    def put_all(self, nodes: Iterable[tuple[int, bytes]]) -> None:
+        """Put in many, each once."""
+        places, put = self._nodes, 0
+        for number, node in nodes:
+            places[number] = node
+            put += 1
+        self.missing -= put
         if not self.missing:
             # one piece of memory instead of hundreds while it waits
             self._nodes = [self.joined()]
@@ -104,8 +111,7 @@ class Assembly:
 
     def fill_all(self, piece: Piece, nodes: Iterable[tuple[int, bytes]]) -> None:
         """Put in many nodes of one piece."""
-        for number, node in nodes:
-            piece.put(number, node)
+        piece.put_all(nodes)
         self.settle(piece.directory)
 
     def settle(self, directory: OpenDirectory) -> None:
@@ -124,15 +130,3 @@ class Assembly:
                 return
             directory.above.piece.put(directory.above.number, node)
             directory = directory.above.piece.directory
-
-
-def pieces_of(names: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """Cut names into lists of at most `most`."""
-    piece: list[bytes] = []
-    for name in names:
-        piece.append(name)
-        if len(piece) == most:
-            yield piece
-            piece = []
-    if piece:
-        yield piece

@@ -44,7 +44,6 @@ class BatchPart:
     piece: Piece
     numbers: list[int]
     names: list[bytes]
-    earlier: list[bytes]
     others: list[int]
     directory: HeldDirectory
 
@@ -56,7 +55,6 @@ class BatchPart:
             self.piece,
             [self.numbers[at] for at in positions],
             [self.names[at] for at in positions],
-            [self.earlier[at] for at in positions] if self.earlier else [],
             [new for new, at in enumerate(positions) if at in others],
             self.directory,
         )
@@ -83,9 +81,7 @@ class Batch:
         """Return the job, and with `descriptors` what goes along."""
         return StoreEntries(
             device=device,
-            directories=[
-                DirectoryNames(part.names, part.earlier, part.others) for part in self.parts
-            ],
+            directories=[DirectoryNames(part.names, part.others) for part in self.parts],
             most_bytes=most_bytes,
             large_bytes=large_bytes,
             linked=linked,

@@ -6,10 +6,10 @@ and what a job has left over is given again.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from appshield.repository.files.assembling import Assembly, Slot
+from appshield.repository.files.assembling import Assembly, Piece, Slot
 from appshield.repository.files.batching import Batch, BatchPart, HeldDirectory
 from appshield.repository.files.entries import EntryStorer
 from appshield.repository.files.entry_jobs import EntriesStored, FlushPacks
@@ -120,6 +120,15 @@ class Dispatcher:
         self._held.add(held)
         return held
 
+    def take_unchanged(
+        self, piece: Piece, nodes: Sequence[tuple[int, bytes]], bytes_total: int
+    ) -> None:
+        """Take files that are as in the parent version, with their nodes."""
+        self._tally.count_files(len(nodes), bytes_total)
+        self.totals.files_unchanged += len(nodes)
+        self.totals.bytes_total += bytes_total
+        self._assembly.fill_all(piece, nodes)
+
     def close(self) -> None:
         """Close what is open after a failure."""
         for parted in self._open_files:
@@ -148,15 +157,16 @@ class Dispatcher:
         deferred = self._defer(batch, reply)
         for number, (part, nodes) in enumerate(zip(batch.parts, reply.nodes, strict=False)):
             left = deferred.get(number, ())
-            numbered = enumerate(zip(part.numbers, nodes, strict=False))
-            self._assembly.fill_all(part.piece, (pair for n, pair in numbered if n not in left))
+            numbered: Iterable[tuple[int, bytes]] = zip(part.numbers, nodes, strict=False)
+            if left:
+                numbered = (pair for n, pair in enumerate(numbered) if n not in left)
+            self._assembly.fill_all(part.piece, numbered)
         self._leave_rest(batch, reply)
         batch.release()
 
     def _count(self, batch: Batch, reply: EntriesStored) -> None:
         stored = sum(1 for nodes in reply.nodes for node in nodes if node)
         self._tally.count_files(stored, reply.bytes_known)
-        self.totals.files_unchanged += reply.files_unchanged
         self.totals.bytes_total += reply.bytes_total
         self.totals.bytes_read += reply.bytes_read
         for problem in reply.problems:

@@ -1,20 +1,17 @@
 """Saving entries of directories that are no directories themselves: files, links, FIFOs, devices.
 
 Most of the time of a backup of small files is spent here, a few microseconds at a time: an entry
-that is listed as a regular file is opened at once, a file that looks as in the parent version keeps
-its encoded node as it stands.
+that is listed as a regular file is opened at once, and small ones are stored together.
 """
 
 import errno
 import os
 import stat
-from binascii import unhexlify
 from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
 
-from appshield.errors import DamagedError
 from appshield.repository.files.descriptors import (
     Identity,
     identity,
@@ -35,19 +32,16 @@ from appshield.repository.files.entry_jobs import (
     StoreEntries,
     StorePart,
 )
+from appshield.repository.files.gathering import GatheredFiles
 from appshield.repository.files.metadata import (
     Attributes,
     encode_entry,
-    head_of,
     kind_of,
     read_attributes,
 )
 from appshield.repository.files.problems import ProblemKind, kind_of_error
-from appshield.repository.files.reading import FileReader
-from appshield.repository.nodes import BlobSink, Node
-from appshield.repository.trees import decode_node
-
-_CONTENT = b'"content":['
+from appshield.repository.files.reading import FileReader, difference
+from appshield.repository.nodes import BlobSink
 
 
 class _Linked(NamedTuple):
@@ -73,6 +67,7 @@ class EntryStorer:
         self._number = number
         self._workers = workers
         self._reader = FileReader(sink, advance)
+        self._gathered = GatheredFiles(sink)
         self._linked: dict[Identity, _Linked] = {}
         self._reply = EntriesStored()
         self._job = StoreEntries(0, [], 0, 0)
@@ -102,6 +97,7 @@ class EntryStorer:
 
     def _store_entries(self, job: StoreEntries, descriptors: tuple[int, ...]) -> EntriesStored:
         self._job, self._reply = job, EntriesStored()
+        self._gathered = GatheredFiles(self._sink)
         start = self._reader.bytes_read
         for number, (entries, directory) in enumerate(
             zip(job.directories, descriptors, strict=True)
@@ -111,6 +107,7 @@ class EntryStorer:
             self._store_directory(number, directory, entries, nodes, start + job.most_bytes)
             if len(nodes) < len(entries.names):
                 break
+        self._gathered.store()
         self._reply.bytes_read = self._reader.bytes_read - start
         return self._reply
 
@@ -123,29 +120,25 @@ class EntryStorer:
         most_bytes: int,
     ) -> None:
         others = set(entries.others)
-        earlier = entries.earlier
         for position, name in enumerate(entries.names):
             if self._reader.bytes_read >= most_bytes and (number or position):
                 return
             self._place = (number, position)
             try:
-                node = self._store(
-                    directory, name, earlier[position] if earlier else b"", position in others
-                )
+                node = self._store(directory, name, position in others)
             except OSError as error:
                 self._note(*kind_of_error(error))
                 node = b""
             nodes.append(node)
+            if self._gathered.is_full:
+                self._gathered.store()
 
-    def _store(self, directory: int, name: bytes, earlier: bytes, other: bool) -> bytes:  # noqa: FBT001
-        if earlier or other:
+    def _store(self, directory: int, name: bytes, other: bool) -> bytes:  # noqa: FBT001
+        if other:
             status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             if stat.S_ISDIR(status.st_mode):
                 raise stale(name)
             self._require_device(name, status)
-            node = self._unchanged(name, status, earlier) if earlier else b""
-            if node:
-                return node
             if not stat.S_ISREG(status.st_mode):
                 return self._special(directory, name)
         descriptor, status = open_regular(name, directory)
@@ -172,6 +165,8 @@ class EntryStorer:
             self._reply.large.append(Place(*self._place))
             return b""
         attributes = self._attributes(descriptor)
+        if not linked and (data := self._reader.read_whole(descriptor, before)):
+            return self._later(descriptor, name, before, attributes, data)
         stored = self._reader.read(descriptor, before)
         if stored.problem is not None:
             self._note(*stored.problem)
@@ -183,6 +178,23 @@ class EntryStorer:
         return encode_entry(
             name, before, attributes, size_bytes=stored.size_bytes, content=stored.content
         )
+
+    def _later(
+        self,
+        descriptor: int,
+        name: bytes,
+        before: os.stat_result,
+        attributes: Attributes,
+        data: bytes,
+    ) -> bytes:
+        """Take a small file that was read; its node comes when it is stored with others."""
+        problem = difference(before, os.fstat(descriptor), len(data))
+        if problem is not None:
+            self._note(*problem)
+        self._reply.bytes_total += len(data)
+        place = (self._reply.nodes[-1], self._place[1])
+        self._gathered.add(data, place, name, before, attributes)
+        return b""
 
     def _linked_node(self, name: bytes, status: os.stat_result) -> bytes:
         """Return the node of a file that was read under another name in this run."""
@@ -197,23 +209,6 @@ class EntryStorer:
         return encode_entry(
             name, status, known.attributes, size_bytes=status.st_size, content=known.content
         )
-
-    def _unchanged(self, name: bytes, status: os.stat_result, earlier: bytes) -> bytes:
-        """Return the node of a file that looks as in the parent, whose blobs are still known."""
-        if not stat.S_ISREG(status.st_mode):
-            return b""
-        head = head_of(name, status, "file", size_bytes=status.st_size).encode() + b","
-        if earlier.startswith(head) and earlier.endswith(b"]}"):
-            listed = earlier[earlier.rindex(_CONTENT) + len(_CONTENT) : -2]
-            blobs = [unhexlify(one[1:-1]) for one in listed.split(b",")] if listed else []
-            node = earlier
-        else:
-            node, blobs = _renewed(name, status, earlier)
-        if not node or not all(map(self._sink.has_data, blobs)):
-            return b""  # a lost blob is read and stored again
-        self._reply.files_unchanged += 1
-        self._count_known(status.st_size)
-        return node
 
     def _special(self, directory: int, name: bytes) -> bytes:
         """Return the node of a link, FIFO, socket or device, which is held but never opened."""
@@ -248,27 +243,3 @@ def _is_same(one: os.stat_result, other: os.stat_result) -> bool:
         other.st_mtime_ns,
         other.st_ctime_ns,
     )
-
-
-def _renewed(name: bytes, status: os.stat_result, earlier: bytes) -> tuple[bytes, list[bytes]]:
-    """Compare with a node that others have written in another way, such as names of owners.
-
-    Return a node with its content and attributes, both guarded by its change time, and its blobs.
-    """
-    try:
-        node: Node = decode_node(earlier)
-    except DamagedError:
-        return b"", []
-    same = (
-        node.kind == "file"
-        and node.size_bytes == status.st_size
-        and node.inode == status.st_ino
-        and (node.mtime_ns, node.ctime_ns) == (status.st_mtime_ns, status.st_ctime_ns)
-    )
-    if not same or node.content is None:
-        return b"", []
-    content = list(node.content)
-    attributes = node.extended_attributes
-    return encode_entry(
-        name, status, attributes, size_bytes=node.size_bytes, content=content
-    ), content

@@ -22,12 +22,10 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
 class DirectoryNames(msgspec.Struct, array_like=True):
     """Entries of one directory.
 
-    `earlier` is empty, or has the encoded node of each entry in the parent version, if it has one.
     `others` are the positions of those that were listed as something else than regular files.
     """
 
     names: list[bytes]
-    earlier: list[bytes]
     others: list[int]
 
 
@@ -71,7 +69,6 @@ class EntriesStored(msgspec.Struct, tag=True):
     problems: list[EntryProblem] = []
     large: list[Place] = []
     linked: list[LinkedElsewhere] = []
-    files_unchanged: int = 0
     bytes_total: int = 0
     bytes_known: int = 0
     bytes_read: int = 0

@@ -50,16 +50,6 @@ class FileReader:
             OSError: it cannot be read. Errors of the sink are not of this kind.
         """
         size = before.st_size
-        if 0 < size <= self._whole_bytes:
-            data = os.pread(descriptor, size, 0)
-            if len(data) == size:
-                self.bytes_read += size
-                try:
-                    content = [self._sink.add_data(data)]
-                except OSError as error:
-                    raise _not_stored(error) from error
-                self._advance(size)
-                return ReadFile(content, size, difference(before, os.fstat(descriptor), size))
         sparse = is_sparse(before)
         content = []
         done = 0
@@ -70,6 +60,22 @@ class FileReader:
             if done < end:
                 break
         return ReadFile(content, done, difference(before, os.fstat(descriptor), done))
+
+    def read_whole(self, descriptor: int, before: os.stat_result) -> bytes:
+        """Return the content of a small file, to be stored; empty if `read` has to read it.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        size = before.st_size
+        if not 0 < size <= self._whole_bytes:
+            return b""
+        data = os.pread(descriptor, size, 0)
+        if len(data) != size:
+            return b""
+        self.bytes_read += size
+        self._advance(size)
+        return data
 
     def read_part(
         self, descriptor: int, start: int, end: int, *, sparse: bool
@@ -93,7 +99,7 @@ class FileReader:
         """Store zeros without reading them: the same full chunk again and again, then a rest."""
         full, rest = divmod(end - start, CHUNK_BYTES)
         content: list[bytes] = []
-        with _storing():
+        with storing():
             if full:
                 self._zero_chunk = self._zero_chunk or self._sink.add_data(bytes(CHUNK_BYTES))
                 content = [self._zero_chunk] * full
@@ -122,7 +128,7 @@ class FileReader:
             self._advance(len(data))
             return data
 
-        with _storing():
+        with storing():
             stored = self._sink.add_file(read)
         if failure is not None:
             raise failure
@@ -130,20 +136,16 @@ class FileReader:
 
 
 @contextmanager
-def _storing() -> Iterator[None]:
+def storing() -> Iterator[None]:
     """Keep system errors of the sink apart from those of the file that is read."""
     try:
         yield
     except OSError as error:
-        raise _not_stored(error) from error
-
-
-def _not_stored(error: OSError) -> UnavailableError:
-    return UnavailableError(
-        "what was read cannot be stored",
-        why=str(error),
-        next_step="See that the store has room and can be reached, and save again",
-    )
+        raise UnavailableError(
+            "what was read cannot be stored",
+            why=str(error),
+            next_step="See that the store has room and can be reached, and save again",
+        ) from error
 
 
 def difference(

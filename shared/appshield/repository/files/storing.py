@@ -8,21 +8,24 @@ never get the owner of another.
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
 
 import msgspec
 
-from appshield.errors import DamagedError, NotFoundError, RunFailedError
-from appshield.repository.files.assembling import Assembly, OpenDirectory, Slot, pieces_of
-from appshield.repository.files.batching import Batch, BatchPart, HeldDirectory
+from appshield.errors import RunFailedError
+from appshield.repository.files.assembling import Assembly, OpenDirectory, Piece, Slot
+from appshield.repository.files.batching import Batch, BatchPart
 from appshield.repository.files.descriptors import DirectoryChain, open_directory, stale
 from appshield.repository.files.dispatching import Dispatcher
+from appshield.repository.files.earlier import EarlierDirectory, subtree_of, unchanged_node
 from appshield.repository.files.entry_jobs import MOST_NAMES
 from appshield.repository.files.metadata import encode_entry, node_of, read_attributes
 from appshield.repository.files.problems import FileProblem
 from appshield.repository.files.tally import Progress, Tally
-from appshield.repository.nodes import BlobSink, BlobSource, Node, StoredEntry
+from appshield.repository.nodes import BlobSink, BlobSource, Node
 from appshield.repository.packing import BytesRead
 
 MOST_WAITING_PIECES = 64
@@ -30,6 +33,9 @@ MOST_WAITING_PIECES = 64
 
 _DIRECTORY, _FILE, _OTHER = b"\0d", b"\0f", b"\0o"
 """What follows a listed name: no name holds a zero, and the order of names stays the same."""
+
+_NAMES: Final = sys.getfilesystemencoding()
+_ANY_BYTES: Final = sys.getfilesystemencodeerrors()
 
 
 class StoredDirectory(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +105,7 @@ class _Entered(NamedTuple):
 
     directory: OpenDirectory
     names: Iterator[bytes]
-    earlier: "_Earlier"
+    earlier: EarlierDirectory
 
 
 class _Walk:
@@ -166,50 +172,68 @@ class _Walk:
     def _go_through(self, entered: _Entered) -> Iterator[_Entered]:
         """Give the entries of a directory away, and yield each directory in it, entered."""
         directory, earlier = entered.directory, entered.earlier
-        for listed in pieces_of(entered.names, MOST_NAMES):
+        while listed := list(islice(entered.names, MOST_NAMES)):
             self._dispatcher.wait_for_room(lambda: directory.waiting > MOST_WAITING_PIECES)
-            held = self._held(directory)
-            if held is None:
+            try:
+                descriptor = self._chain.descriptor
+            except OSError as error:  # it was moved away while it was closed
+                self._tally.problems.add_error(directory.path(), error)
+                directory.is_lost = True
                 return
             piece = directory.new_piece(len(listed))
-            part = BatchPart(piece, [], [], [], [], held)
-            below: list[tuple[Slot, bytes, bytes]] = []
-            for number, entry in enumerate(listed):
-                name, kind = entry[:-2], entry[-2:]
-                before = earlier.find(name)
-                if kind == _DIRECTORY:
-                    below.append((Slot(piece, number), name, _subtree_of(before)))
-                    continue
-                if kind == _OTHER:
-                    part.others.append(len(part.names))
-                part.numbers.append(number)
-                part.names.append(name)
-                part.earlier.append(before.stored if before and before.kind == "file" else b"")
-            self._give(part)
-            for slot, name, subtree in below:
+            for slot, name, subtree in self._give(piece, listed, earlier, descriptor):
                 inside = self._enter(slot, name, subtree)
                 if inside is not None:
                     yield inside
 
-    def _held(self, directory: OpenDirectory) -> HeldDirectory | None:
-        """Hold the directory at work, unless it was moved away while it was closed."""
-        try:
-            return self._dispatcher.hold(self._chain.descriptor)
-        except OSError as error:
-            self._tally.problems.add_error(directory.path(), error)
-            directory.is_lost = True
-            return None
+    def _give(
+        self, piece: Piece, listed: Sequence[bytes], earlier: EarlierDirectory, descriptor: int
+    ) -> list[tuple[Slot, bytes, bytes]]:
+        """Give entries away, unless they are unchanged; return the directories among them.
 
-    def _give(self, part: BatchPart) -> None:
-        if not part.names:
-            part.directory.release()
-            return
-        if not any(part.earlier):
-            part.earlier = []
-        self._batch.add(part)
+        Those are the place in the piece, the name, and the tree in the parent version.
+        """
+        numbers: list[int] = []
+        names: list[bytes] = []
+        others: list[int] = []
+        below: list[tuple[Slot, bytes, bytes]] = []
+        unchanged: list[tuple[int, bytes]] = []
+        unchanged_bytes = 0
+        for number, entry in enumerate(listed):
+            name, kind = entry[:-2], entry[-2:]
+            before = earlier.find(name)
+            if kind == _DIRECTORY:
+                below.append((Slot(piece, number), name, subtree_of(before)))
+                continue
+            if before is not None and before.kind == "file" and kind == _FILE:
+                node = self._unchanged(descriptor, name, before.stored)
+                if node:
+                    unchanged.append((number, node))
+                    unchanged_bytes += before.size_bytes
+                    continue
+            if kind == _OTHER:
+                others.append(len(names))
+            numbers.append(number)
+            names.append(name)
+        if names:
+            part = BatchPart(piece, numbers, names, others, self._dispatcher.hold(descriptor))
+            self._batch.add(part)
+        if unchanged:
+            self._dispatcher.take_unchanged(piece, unchanged, unchanged_bytes)
         if self._batch.is_full:
             batch, self._batch = self._batch, Batch()
             self._dispatcher.store(batch)
+        return below
+
+    def _unchanged(self, directory: int, name: bytes, earlier: bytes) -> bytes:
+        """Return the node of a file that is as in the parent version, empty if it may not be."""
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            return b""  # whoever is to read it says what is wrong
+        if status.st_dev != self._chain.device:
+            return b""
+        return unchanged_node(name, status, earlier, self._sink.has_data)
 
     def _enter_root(self) -> _Entered:
         directory = OpenDirectory(b"", self._sink.open_tree(), None, bytes)
@@ -256,21 +280,12 @@ class _Walk:
 
     def _list(self, directory: OpenDirectory) -> Iterator[bytes]:
         """List the directory at work, in order; OSError if that is refused."""
-        names: list[bytes] = []
-        path = directory.path() if self._exclude is not None else b""
         with os.scandir(self._chain.descriptor) as entries:
-            for entry in entries:
-                name = os.fsencode(entry.name)
-                if self._exclude is not None and self._exclude(
-                    path + b"/" + name if path else name
-                ):
-                    continue
-                if entry.is_file(follow_symlinks=False):
-                    names.append(name + _FILE)
-                elif entry.is_dir(follow_symlinks=False):
-                    names.append(name + _DIRECTORY)
-                else:
-                    names.append(name + _OTHER)
+            names = [entry.name.encode(_NAMES, _ANY_BYTES) + _kind_of(entry) for entry in entries]
+        if self._exclude is not None:
+            path = directory.path()
+            below = path + b"/" if path else b""
+            names = [entry for entry in names if not self._exclude(below + entry[:-2])]
         names.sort()
         return _compact(names)
 
@@ -280,7 +295,7 @@ class _Walk:
             self._tally.problems.add(path, "attribute", sentence)
         return attributes
 
-    def _earlier(self, directory: OpenDirectory, tree_id: bytes) -> "_Earlier":
+    def _earlier(self, directory: OpenDirectory, tree_id: bytes) -> EarlierDirectory:
         """Return the directory in the parent version, as far as it can be read."""
 
         def note(error: Exception) -> None:
@@ -288,8 +303,14 @@ class _Walk:
             self._tally.problems.add(directory.path(), "parent", detail)
 
         if self._parent is None or not tree_id:
-            return _Earlier(iter(()), note)
-        return _Earlier(self._parent[0].read_entries(tree_id), note)
+            return EarlierDirectory(iter(()), note)
+        return EarlierDirectory(self._parent[0].read_entries(tree_id), note)
+
+
+def _kind_of(entry: os.DirEntry[str]) -> bytes:
+    if entry.is_file(follow_symlinks=False):
+        return _FILE
+    return _DIRECTORY if entry.is_dir(follow_symlinks=False) else _OTHER
 
 
 def _compact(names: list[bytes]) -> Iterator[bytes]:
@@ -307,37 +328,3 @@ def _split(joined: bytes) -> Iterator[bytes]:
         yield joined[start:end]
         start = end + 1
     yield joined[start:]
-
-
-def _subtree_of(entry: StoredEntry | None) -> bytes:
-    """Return the tree of a directory in the parent version, empty if it was none."""
-    if entry is None or entry.kind != "dir":
-        return b""
-    _, found, rest = entry.stored.rpartition(b'"subtree":"')
-    try:
-        return bytes.fromhex(rest[:64].decode()) if found else b""
-    except ValueError:
-        return b""
-
-
-class _Earlier:
-    """Finds entries by name when both the entries and the names asked for ascend."""
-
-    def __init__(self, entries: Iterator[StoredEntry], note: Callable[[Exception], None]) -> None:
-        self._entries = entries
-        self._note = note
-        self._entry = self._next()
-
-    def find(self, name: bytes) -> StoredEntry | None:
-        """Return the entry of this name."""
-        while self._entry is not None and self._entry.name < name:
-            self._entry = self._next()
-        return self._entry if self._entry is not None and self._entry.name == name else None
-
-    def _next(self) -> StoredEntry | None:
-        try:
-            return next(self._entries, None)
-        except (DamagedError, NotFoundError) as error:
-            self._note(error)
-            self._entries = iter(())
-            return None
