@@ -62,11 +62,11 @@ def store_at(location: str) -> ObjectStore:
 
 def backup(repository: Repository, folder: Path, workers: int) -> None:
     """Make a version of a folder, on top of the last one."""
-    with RepositoryLock.acquire(repository, owner="bench") as lock:
+    with RepositoryLock.acquire(repository, owner="bench", settle_later=True) as lock:
         snapshots = repository.snapshots()
-        reader = Reader(repository)
-        earlier = reader.find(snapshots[-1][1].tree_id, SOURCE).subtree if snapshots else None
         with opened(folder) as root, Writer(repository, lock, workers=workers) as writer:
+            reader = Reader(repository)
+            earlier = reader.find(snapshots[-1][1].tree_id, SOURCE).subtree if snapshots else None
             stored = store_directory(
                 root,
                 writer,

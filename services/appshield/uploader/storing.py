@@ -131,8 +131,6 @@ def _store_volume(
     *,
     workers: int,
 ) -> StoredSource:
-    reader = Reader(held.repository)
-    earlier = tree_of_latest(held.repository, reader, source.name)
     with (
         volume.opened() as root,
         Writer(
@@ -142,6 +140,8 @@ def _store_volume(
             workers=workers,
         ) as writer,
     ):
+        reader = Reader(held.repository)  # of the index that the writer has just loaded
+        earlier = tree_of_latest(held.repository, reader, source.name)
         saved = store_directory(
             root,
             writer,

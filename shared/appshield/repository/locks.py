@@ -129,6 +129,8 @@ class RepositoryLock:
         self._timing = timing
         self._changing = threading.Lock()
         self._released = threading.Event()
+        self._settled = threading.Event()
+        self._conflict: AppShieldError | None = None
         self._lost: LockLostError | None = None
         self._lock_id = ""
         self._superseded: list[str] = []
@@ -150,11 +152,16 @@ class RepositoryLock:
         owner: str,
         record: Callable[[str], None] | None = None,
         timing: LockTiming | None = None,
+        settle_later: bool = False,
     ) -> Self:
         """Acquire a lock for `owner`, shown to others as host `appshield-<owner>`.
 
         `record` is called with the id of each lock before it is written, renewals included, then
         from the lock's own thread; when it raises, that lock is not written.
+
+        With `settle_later` it returns before the second look: `ensure_settled`, and all that asks
+        whether the lock is good, waits for that and raises what is listed here. Until then reading
+        is a guess, to be made again if it was wrong.
 
         Raises:
             RepositoryLockedError: somebody holds a lock that forbids it.
@@ -165,13 +172,18 @@ class RepositoryLock:
         _refuse_conflicts(repository, exclusive=exclusive, own="", timing=timing)
         try:
             lock._count_from(*lock._write_new())
-            time.sleep(timing.settle_s)  # restic's protocol: a lock of the same moment shows
-            _refuse_conflicts(repository, exclusive=exclusive, own=lock.lock_id, timing=timing)
         except BaseException:
             with contextlib.suppress(AppShieldError):
                 lock._remove(lock.lock_id)
             raise
         lock._renewing.start()
+        if not settle_later:
+            try:
+                lock.ensure_settled()
+            except BaseException:
+                with contextlib.suppress(AppShieldError):
+                    lock.release()
+                raise
         return lock
 
     def __enter__(self) -> Self:
@@ -197,8 +209,20 @@ class RepositoryLock:
         """
         return self._freshness
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the second look has been taken, whatever it has shown."""
+        return self._settled.is_set()
+
+    def ensure_settled(self) -> None:
+        """Wait for the second look; raises as `acquire` what it has shown."""
+        self._settled.wait()
+        if self._conflict is not None:
+            raise self._conflict
+
     def ensure_fresh(self) -> None:
         """Raise LockLostError if the lock is known to be lost; asks no store, for every pack."""
+        self.ensure_settled()
         if self._lost is not None:
             raise self._lost
         age_s = self._own_age_s()
@@ -207,7 +231,7 @@ class RepositoryLock:
 
     def fresh_for_s(self) -> float:
         """Return for how long `ensure_fresh` would go on to agree without a renewal; 0 if lost."""
-        if self._lost is not None:
+        if self._lost is not None or not self.is_settled:
             return 0.0
         return max(0.0, self._timing.lost_after_s - _age_s(self._renewed))
 
@@ -276,7 +300,8 @@ class RepositoryLock:
 
     def _count_from(self, renewed: dt.datetime, renewed_at_s: float) -> None:
         self._renewed, self._renewed_at_s = renewed, renewed_at_s
-        self._be_fresh_until(renewed_at_s + self._timing.lost_after_s)
+        if self.is_settled:
+            self._be_fresh_until(renewed_at_s + self._timing.lost_after_s)
 
     def _be_fresh_until(self, until_s: float) -> None:
         os.pwrite(self._freshness, _CLOCK.pack(until_s), 0)
@@ -310,7 +335,27 @@ class RepositoryLock:
             remove_lock(self._repository.store, self._superseded[-1])
             self._superseded.pop()
 
+    def _settle(self) -> None:
+        """Look a second time, as restic does: a lock that was written in the same moment shows."""
+        self._conflict = LockLostError("it was released before it had settled")
+        try:
+            if self._released.wait(self._timing.settle_s):
+                return
+            _refuse_conflicts(
+                self._repository, exclusive=self.exclusive, own=self._lock_id, timing=self._timing
+            )
+            self._conflict = None
+            self._be_fresh_until(self._renewed_at_s + self._timing.lost_after_s)
+        except AppShieldError as error:
+            self._conflict = error
+            self._lose("it does not go together with another")
+            with contextlib.suppress(AppShieldError):
+                self._remove(self._lock_id)
+        finally:
+            self._settled.set()
+
     def _keep_renewing(self) -> None:
+        self._settle()
         while not self._released.wait(self._timing.refresh_s):
             try:
                 self.renew()

@@ -1,6 +1,7 @@
 """A repository: a store and the key to it. Everything that reads or writes starts here."""
 
 import threading
+from collections.abc import Iterable
 
 from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
 from appshield.objectstore import ObjectMissingError, ObjectStore
@@ -86,9 +87,12 @@ class Repository:
                 self._index = self.read_index()
             return self._index
 
-    def load_index(self) -> Index:
-        """Load the index anew, to know what others have written and removed since."""
-        index = self.read_index()
+    def load_index(self, identities: Iterable[str] | None = None) -> Index:
+        """Load the index anew, to know what others have written and removed since.
+
+        `identities` are its files, when they have been listed already.
+        """
+        index = self.read_index(identities)
         with self._loading:
             self._index = index
         return index
@@ -98,11 +102,11 @@ class Repository:
         with self._loading:
             self._index = None
 
-    def read_index(self) -> Index:
-        """Return the sum of all index files as they are now, and keep nothing."""
-        return Index.of_documents(
-            self.read_index_file(identity) for identity, _ in list_files(self.store, "index")
-        )
+    def read_index(self, identities: Iterable[str] | None = None) -> Index:
+        """Return the sum of all index files as they are now, or of these; keep nothing."""
+        if identities is None:
+            identities = (identity for identity, _ in list_files(self.store, "index"))
+        return Index.of_documents(map(self.read_index_file, identities))
 
     def read_index_file(self, identity: str) -> IndexDocument:
         """Return one index file.

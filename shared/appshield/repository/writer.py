@@ -6,7 +6,7 @@ every instant, and what a killed writer has uploaded is found by the next one.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Final, Self
@@ -23,6 +23,7 @@ from appshield.repository.packing import BytesRead, PackingWriter
 from appshield.repository.packs import StoredPack
 from appshield.repository.repository import Repository
 from appshield.repository.settings import PackSettings
+from appshield.repository.settling import SettlingIndex
 from appshield.repository.workers.pool import WorkerPool
 from appshield.repository.workers.setup import KeyParts, WorkerSetup
 
@@ -57,13 +58,14 @@ class Writer(PackingWriter):
         self._settings = settings or PackSettings()
         self._workers = workers
         # read under the lock: what an earlier index names may have been pruned before we held it
-        self._index = repository.load_index()
+        self._settling = SettlingIndex(repository, lock)
+        self._index = self._settling.index
         self._claims = ClaimTable.create()
         super().__init__(
             store=repository.store,
             key=repository.key,
             known=Claims(self._index, self._claims),
-            ensure_fresh=lock.ensure_fresh,
+            ensure_fresh=self._ensure_allowed,
             report=self._index_later,
             settings=self._settings,
             encode_threads=ENCODING_THREADS,
@@ -111,7 +113,10 @@ class Writer(PackingWriter):
                 freshness.extend(self._lock.fresh_for_s())
                 go_on()
 
-            freshness.extend(self._lock.fresh_for_s())
+            def begin() -> None:
+                self._settling.ensure_right()
+                freshness.extend(self._lock.fresh_for_s())
+
             memory = {
                 "index": self._index.share(),
                 "claims": self._claims.descriptor,
@@ -123,6 +128,7 @@ class Writer(PackingWriter):
                 memory=memory,
                 on_event=partial(self._take_event, on_event),
                 go_on=look,
+                on_start=begin,
             ) as pool:
                 yield pool
 
@@ -130,8 +136,10 @@ class Writer(PackingWriter):
         """Make everything that was added durable and named by an index.
 
         Raises:
-            AppShieldError: the first failure of an upload; then this writer is of no more use.
+            AppShieldError: the lock did not settle, or the first failure of an upload; then this
+                writer is of no more use.
         """
+        self._settling.ensure_right()
         super().flush()
         self._durable.write_index()
 
@@ -145,6 +153,16 @@ class Writer(PackingWriter):
         claimed = super()._claim(kind, identity, size_bytes)
         self._tell()
         return claimed
+
+    def _claim_each(self, identities: Sequence[bytes], size_bytes: int) -> list[bool]:
+        claimed = super()._claim_each(identities, size_bytes)
+        self._tell()
+        return claimed
+
+    def _ensure_allowed(self) -> None:
+        """Ask before each upload whether anything may still be written."""
+        self._settling.ensure_right()
+        self._lock.ensure_fresh()
 
     def _take_event(
         self, on_event: Callable[[msgspec.Struct], None], event: msgspec.Struct

@@ -21,9 +21,10 @@ from appshield.repository import (
     remove_lock,
     seal_snapshot,
 )
+from appshield.repository.index import IndexDocument
 from appshield.repository.locks import LockDocument, fresh_until_s
 from failing_store import FailingStore, PausingStore, names_in
-from repository_content import PASSWORD, SWIFT, document
+from repository_content import PASSWORD, SWIFT, back_up, document
 from waiting import wait_until
 
 
@@ -320,3 +321,61 @@ def test_a_lock_from_the_future_is_told_as_a_wrong_clock(repository: Repository)
     put_lock(repository, exclusive=True, age_s=-3600)
     with pytest.raises(RepositoryLockedError, match=r"3600 s in the future.*clock"):
         acquire(repository)
+
+
+UNSETTLED = LockTiming(settle_s=60.0)
+"""The second look is taken when the test says so, or never."""
+
+
+def test_a_lock_that_settles_later_is_there_at_once(repository: Repository) -> None:
+    """Others see it; its holder may read, and is told when it may write."""
+    with RepositoryLock.acquire(
+        repository, owner="me", timing=UNSETTLED, settle_later=True
+    ) as lock:
+        assert names_in(repository.store, "locks") == [f"locks/{lock.lock_id}"]
+        assert (lock.is_settled, lock.fresh_for_s()) == (False, 0.0)
+        with pytest.raises(RepositoryLockedError):
+            acquire(repository, exclusive=True)
+    with pytest.raises(LockLostError):
+        lock.ensure_settled()
+    assert names_in(repository.store, "locks") == []
+
+
+def test_a_writer_stores_nothing_when_its_lock_does_not_settle(repository: Repository) -> None:
+    """Another lock of the same moment shows in the second look, when much has been read already."""
+    lock = RepositoryLock.acquire(
+        repository, owner="me", timing=LockTiming(settle_s=0.2), settle_later=True
+    )
+    put_lock(repository, exclusive=True)
+    writer = Writer(repository, lock)
+    writer.add_data(b"data")
+    for write in (writer.flush, lock.ensure_fresh, lock.ensure_held):
+        with pytest.raises(RepositoryLockedError, match="ann@host"):
+            write()
+    writer.close()
+    lock.release()
+    assert names_in(repository.store, "data") == names_in(repository.store, "index") == []
+    assert len(names_in(repository.store, "locks")) == 1
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_an_index_that_is_rewritten_while_a_lock_settles_is_not_believed(
+    repository: Repository, *, rewritten: bool
+) -> None:
+    """What it named may be gone; one more index file does no harm."""
+    back_up(repository.store, {b"file": b"content"})
+    lock = RepositoryLock.acquire(
+        repository, owner="me", timing=LockTiming(settle_s=0.2), settle_later=True
+    )
+    writer = Writer(repository, lock)
+    (old,) = names_in(repository.store, "index")
+    repository.sealed_files.put("index", repository.sealed_files.seal(IndexDocument([])))
+    if rewritten:
+        repository.store.delete(old)
+        writer.add_data(b"data")
+        with pytest.raises(UnavailableError, match="rewritten while the lock"):
+            writer.flush()
+    else:
+        writer.flush()
+    writer.close()
+    lock.release()

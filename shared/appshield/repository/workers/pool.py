@@ -33,7 +33,8 @@ class WorkerPool:
     """A JobPool of `workers` processes.
 
     `memory` are descriptors of shared memory for `WorkerContext.memory`. `on_event` takes what
-    workers emit. `go_on` is asked while waiting, and raises to stop. As a context manager it lets
+    workers emit. `go_on` is asked while waiting, and raises to stop; `on_start` is
+    called while the processes start, before the first job is sent. As a context manager it lets
     the workers end when the block did well, and kills them when it failed.
     """
 
@@ -45,6 +46,7 @@ class WorkerPool:
         memory: Mapping[str, int] | None = None,
         on_event: Callable[[Any], None] = lambda _: None,
         go_on: Callable[[], None] = lambda: None,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
         # imported here: the table knows everybody who has jobs, and they know the pool
         from appshield.repository.workers import jobs
@@ -56,6 +58,7 @@ class WorkerPool:
         self._memory = dict(memory or {})
         self._on_event = on_event
         self._go_on = go_on
+        self._on_start = on_start
         self._selector = selectors.DefaultSelector()
         self._parent: Parent | None = None
         self._peers: list[Peer] = []
@@ -96,6 +99,7 @@ class WorkerPool:
         for number, one in enumerate(sockets):
             self._peers.append(Peer(number, one))
             self._selector.register(one, selectors.EVENT_READ, self._peers[-1])
+        self._on_start()
 
     def submit(
         self,
