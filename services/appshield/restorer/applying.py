@@ -10,6 +10,7 @@ from appshield.kubernetes import AlreadyExistsError, Cluster, Object, ready
 from appshield.kubernetes.kinds import CRD
 from appshield.manifests.objects import Reference, reference_of
 from appshield.manifests.relocating import link_owners
+from appshield.restorer.cluster_wide import is_shared, make_where_absent
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.preparing import ensure_namespace
 from appshield.restorer.reading import read_version
@@ -57,6 +58,11 @@ class Applying:
         """Make one object, its owners linked; remember its uid for those that it owns."""
         if obj["kind"] == "Namespace":
             return  # made before
+        if is_shared(obj):
+            shared = await make_where_absent(self._cluster, obj)
+            if shared is not None:
+                made[reference_of(obj)] = shared["metadata"]["uid"]
+            return
         kind = await kind_of(self._cluster, obj)
         if kind is None:
             raise NotFoundError(

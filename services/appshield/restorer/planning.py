@@ -7,6 +7,7 @@ from appshield.contracts.sources import DumpTarget, VolumeTarget
 from appshield.custody import Custody, HeldRepository
 from appshield.kubernetes import Cluster
 from appshield.repository import Reader
+from appshield.restorer.cluster_wide import absent, is_shared
 from appshield.restorer.feeding import loads_from_volumes
 from appshield.restorer.marking import mark_of
 from appshield.restorer.reading import VersionContent, read_version
@@ -33,14 +34,16 @@ class Planning:
         context.moved()
         await ensure_namespace_lives(self._cluster, order.target_namespace)
         self._cluster.refresh()
-        await ensure_free(self._cluster, content.objects, mark_of(order))
+        own = [obj for obj in content.objects if not is_shared(obj)]
+        await ensure_free(self._cluster, own, mark_of(order))
+        shared, told = await absent(self._cluster, content.objects)
         return outcome(
             RestorePlanned,
             order,
-            objects=tuple(described(obj) for obj in content.objects),
+            objects=tuple(described(obj) for obj in (*shared, *own)),
             volumes=_volumes(content, sources[VOLUMES], order.target_namespace),
             dumps=_dumps(content, sources[DUMPS], order.target_namespace),
-            warnings=content.warnings,
+            warnings=(*told, *content.warnings),
         )
 
 

@@ -33,6 +33,8 @@ async def standing(cluster: Cluster, obj: Object) -> Object | None:
 async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> None:
     """Make sure that nothing which would be made is there, our own unfinished work aside.
 
+    `objects` are those of the application alone, without what it shares with the whole cluster.
+
     Raises:
         RefusedError: names every object that is in the way.
     """

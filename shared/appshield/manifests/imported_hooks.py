@@ -1,8 +1,8 @@
 """Hooks that teams have written as annotations of pods for Velero or K8up, taken over. Pure.
 
-What a document says itself always wins. A workload with such annotations that no component names
-becomes one. A dump without a load could not be restored, so K8up's is taken only where the
-component has a load. `appshield.io/imported-hooks: ignore` on the Application takes none.
+What a document says itself always wins, a profile never. A workload with such annotations that no
+component names becomes one. A dump without a load could not be restored, so K8up's is taken only
+where the component has a load. `appshield.io/imported-hooks: ignore` on the Application takes none.
 
 Source: Velero's documentation of backup hooks (`pre|post.hook.backup.velero.io/{command, container,
 on-error, timeout}`) and K8up's of application-aware backups (`k8up.io/backupcommand`,
@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from appshield.language import defaults
 from appshield.language.kinds import HookPods, OnError, Workload
-from appshield.language.resolved import ResolvedApplication, ResolvedComponent, ResolvedHook
+from appshield.language.resolved import Origin, ResolvedApplication, ResolvedComponent, ResolvedHook
 from appshield.language.values import SECONDS_BY_UNIT, seconds
 from appshield.manifests.objects import Object, annotations_of, kind_of, name_of
 from appshield.manifests.workloads import pod_template
@@ -30,6 +30,16 @@ _DUMP, _DUMP_CONTAINER = "k8up.io/backupcommand", "k8up.io/backupcommand-contain
 _GO_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _VELERO_TIMEOUT_S = 30
+_IMPORTED: Origin = "annotation"
+_FIELDS = (
+    "profile",
+    "strategy",
+    "volumes.method",
+    "volumes.exclude",
+    "volumes.single",
+    "allowLive",
+)
+"""Fields of a component that is made for imported hooks alone."""
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -166,14 +176,17 @@ def _new_component(
         load=None,
         volume_method=defaults.VOLUME_METHOD,
         excluded_volumes=(),
+        single_volume=defaults.SINGLE_VOLUME,
         allow_live=defaults.ALLOW_LIVE,
+        origins=dict.fromkeys(_FIELDS, "default"),
     )
 
 
 def _with(part: ResolvedComponent, found: _Found, notes: list[str]) -> ResolvedComponent:
     if found.quiesce is not None:
-        if part.quiesce is None:
-            part = replace(part, quiesce=found.quiesce, resume=found.resume)
+        if part.quiesce is None or part.origins["quiesce"] == "profile":
+            origins = {**part.origins, "quiesce": _IMPORTED, "resume": _IMPORTED}
+            part = replace(part, quiesce=found.quiesce, resume=found.resume, origins=origins)
             notes.append(f"component {part.name} is quiesced by hooks written for Velero")
         else:
             notes.append(f"component {part.name} has hooks of its own; those for Velero do not run")
@@ -184,6 +197,7 @@ def _with(part: ResolvedComponent, found: _Found, notes: list[str]) -> ResolvedC
                 "it could not be restored"
             )
         else:
-            part = replace(part, dump=found.dump)
+            origins = {**part.origins, "dump": _IMPORTED}
+            part = replace(part, dump=found.dump, origins=origins)
             notes.append(f"component {part.name} is dumped by the command written for K8up")
     return part

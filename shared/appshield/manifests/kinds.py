@@ -11,6 +11,10 @@ _PLURALS = {
     "PodSecurityPolicy": "podsecuritypolicies",
 }
 
+RBAC = "rbac.authorization.k8s.io"
+MONITORING = "monitoring.coreos.com"
+GATEWAYS = "gateway.networking.k8s.io"
+
 GENERATED_KINDS: dict[tuple[str, str], str] = {
     ("", "Event"): "events are a record of what happened",
     ("events.k8s.io", "Event"): "events are a record of what happened",
@@ -51,17 +55,68 @@ FOLLOWED_KINDS = frozenset(
         ("", "PersistentVolumeClaim"),
         ("", "ServiceAccount"),
         ("", "Service"),
-        ("rbac.authorization.k8s.io", "Role"),
-        ("rbac.authorization.k8s.io", "RoleBinding"),
+        (RBAC, "Role"),
+        (RBAC, "RoleBinding"),
         ("apps", "ReplicaSet"),
         ("apps", "Deployment"),
         ("apps", "StatefulSet"),
         ("apps", "DaemonSet"),
         ("batch", "Job"),
         ("batch", "CronJob"),
+        ("autoscaling", "HorizontalPodAutoscaler"),
+        ("policy", "PodDisruptionBudget"),
+        ("networking.k8s.io", "NetworkPolicy"),
+        ("networking.k8s.io", "Ingress"),
+        (MONITORING, "ServiceMonitor"),
+        (MONITORING, "PodMonitor"),
+        (GATEWAYS, "Gateway"),
+        (GATEWAYS, "HTTPRoute"),
     }
 )
-"""Kinds that members refer to, or that lie between a member and its owner."""
+"""Kinds that members refer to, that are made for a member, or that lie between it and its owner."""
+
+CLUSTER_KINDS = frozenset(
+    {
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        (RBAC, "ClusterRole"),
+        (RBAC, "ClusterRoleBinding"),
+        ("storage.k8s.io", "StorageClass"),
+        ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("networking.k8s.io", "IngressClass"),
+        (GATEWAYS, "GatewayClass"),
+    }
+)
+"""Kinds without a namespace that an application can need; of them only what it refers to is its."""
+
+BUILT_IN_GROUPS = frozenset(
+    {
+        "",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "apiregistration.k8s.io",
+        "apps",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "batch",
+        "certificates.k8s.io",
+        "coordination.k8s.io",
+        "discovery.k8s.io",
+        "events.k8s.io",
+        "extensions",
+        "flowcontrol.apiserver.k8s.io",
+        "networking.k8s.io",
+        "node.k8s.io",
+        "policy",
+        RBAC,
+        "resource.k8s.io",
+        "scheduling.k8s.io",
+        "storage.k8s.io",
+    }
+)
+"""Groups that the API server has by itself: their kinds have no CustomResourceDefinition."""
 
 
 def plural_of(kind: str) -> str:

@@ -1,9 +1,11 @@
 """Which objects belong to an application, and why each one does or does not.
 
 First the roots: the workloads that components name, and what the selector (or, without one, the
-namespace) chooses. Then, with `follow`, whatever those refer to and whoever owns them, until no
-more comes. Objects that the cluster makes by itself are never stored: their maker is, and remakes
-them. The result depends on the objects only, not on their order.
+namespace) chooses. Then, with `follow`, whatever those refer to, what is made for them, and whoever
+owns them, until no more comes; that way also leads to what belongs to the whole cluster (rights,
+definitions, classes), of which nothing is a root. Objects that the cluster makes by itself are
+never stored: their maker is, and remakes them. The result depends on the objects only, not on their
+order.
 """
 
 from collections import deque
@@ -13,11 +15,13 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from appshield.language.resolved import ResolvedApplication, ResolvedResources
+from appshield.manifests.dependants import Dependants
+from appshield.manifests.generated import MADE_BY_NAME, generated, generated_kind
 from appshield.manifests.kinds import (
+    BUILT_IN_GROUPS,
+    CLUSTER_KINDS,
     FOLLOWED_KINDS,
-    GENERATED_GROUPS,
-    GENERATED_KINDS,
-    STATE_KINDS,
+    RBAC,
     matches_kind,
 )
 from appshield.manifests.objects import (
@@ -29,20 +33,17 @@ from appshield.manifests.objects import (
     Reference,
     by_reference,
     controller_of,
+    group_of,
     labels_of,
-    mapping,
     metadata,
     owners_of,
 )
-from appshield.manifests.references import bindings_of, claims_of, references
+from appshield.manifests.references import claims_of, references
 from appshield.manifests.selecting import described, matches_labels
 
-_MADE_BY_NAME = {
-    ("ConfigMap", "kube-root-ca.crt"): "the cluster makes it in every namespace",
-    ("ConfigMap", "openshift-service-ca.crt"): "the cluster makes it in every namespace",
-    ("ServiceAccount", "default"): "the cluster makes it in every namespace",
-}
-_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105 - the name of a type
+_RIGHTS = ((RBAC, "ClusterRole"), (RBAC, "ClusterRoleBinding"))
+_DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
+_SNAPSHOT_CLASS = ("snapshot.storage.k8s.io", "VolumeSnapshotClass")
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -96,7 +97,7 @@ AnyKind = TypeVar("AnyKind", bound=ListedKind)
 
 
 def kinds_needed(application: ResolvedApplication, served: Iterable[AnyKind]) -> list[AnyKind]:
-    """Return the kinds whose objects `select` has to see, of those that the API server lists."""
+    """Return the kinds whose objects in its namespace `select` has to see, of those served."""
     resources = application.resources
     named = {component.workload.kind for component in application.components}
     objects = {(one.group, one.kind) for one in resources.objects}
@@ -104,7 +105,7 @@ def kinds_needed(application: ResolvedApplication, served: Iterable[AnyKind]) ->
         kind
         for kind in served
         if kind.namespaced
-        and not _generated_kind(kind.group, kind.kind)
+        and not generated_kind(kind.group, kind.kind)
         and (
             kind.kind in named
             or (kind.group, kind.kind) in objects
@@ -114,12 +115,43 @@ def kinds_needed(application: ResolvedApplication, served: Iterable[AnyKind]) ->
     ]
 
 
+def cluster_kinds_needed(
+    application: ResolvedApplication, served: Iterable[AnyKind], objects: Iterable[Object]
+) -> list[AnyKind]:
+    """Return the kinds without a namespace whose objects `select` has to see too.
+
+    Args:
+        application: the resolved document.
+        served: the kinds that the API server lists.
+        objects: everything of the kinds needed in the application's namespace. Only where one of
+            them can lead to a kind is that kind worth a request.
+    """
+    if not application.resources.follow:
+        return []
+    wanted: set[tuple[str, str]] = set()
+    for obj in objects:
+        wanted.update((e.to.group, e.to.kind) for e in references(obj) if not e.to.namespace)
+        group, kind = group_of(obj), obj.get("kind")
+        if group not in BUILT_IN_GROUPS and group != OWN_GROUP:
+            wanted.add(_DEFINITION)
+        if (group, kind) == ("", "ServiceAccount"):
+            wanted.update(_RIGHTS)
+        if (group, kind) == ("", "PersistentVolumeClaim"):
+            wanted.add(_SNAPSHOT_CLASS)
+    return [
+        kind
+        for kind in served
+        if not kind.namespaced and (kind.group, kind.kind) in wanted & CLUSTER_KINDS
+    ]
+
+
 def select(application: ResolvedApplication, objects: Iterable[Object]) -> Membership:
     """Decide about every object.
 
     Args:
         application: the resolved document.
-        objects: everything of the kinds needed in the application's namespace.
+        objects: everything of the kinds needed in the application's namespace, and of the kinds
+            without a namespace that those need.
     """
     known = by_reference(objects)
     barred = {
@@ -129,7 +161,11 @@ def select(application: ResolvedApplication, objects: Iterable[Object]) -> Membe
     }
     walk = _Walk(known, barred, follow=application.resources.follow)
     walk.run([(ref, why) for ref, obj in known.items() if (why := _root(application, ref, obj))])
-    rest = [reference for reference in known if reference not in walk.chosen]
+    rest = [
+        reference
+        for reference in known
+        if reference not in walk.chosen and (reference.namespace or reference in walk.met)
+    ]
     return Membership(
         members=tuple(Member(known[ref], walk.chosen[ref]) for ref in sorted(walk.chosen)),
         excluded=tuple(Excluded(ref, barred.get(ref, "nothing selects it")) for ref in rest),
@@ -145,23 +181,24 @@ class _Walk:
     ) -> None:
         self.chosen: dict[Reference, str] = {}
         self.missing: set[str] = set()
+        self.met: set[Reference] = set()
         self._known = known
         self._barred = barred
         self._follow = follow
+        self._dependants = Dependants(known.values()) if follow else None
 
     def run(self, roots: Iterable[tuple[Reference, str]]) -> None:
         pending = deque(roots)
-        passed: set[Reference] = set()
         while pending:
             reference, why = pending.popleft()
-            if reference in passed:
+            if reference in self.met:
                 continue
-            passed.add(reference)
+            self.met.add(reference)
             obj = self._known[reference]
             if reference not in self._barred:
                 self.chosen[reference] = why
-                if self._follow:
-                    pending.extend(self._referred(reference, obj))
+            if self._follow and (reference in self.chosen or _has_rights_only(reference)):
+                pending.extend(self._referred(reference, obj))
             if self._follow and (reference in self.chosen or _leads_to_its_maker(obj)):
                 pending.extend(self._owners(reference, obj))
 
@@ -171,22 +208,26 @@ class _Walk:
                 yield owner, f"owns {reference}"
 
     def _referred(self, reference: Reference, obj: Object) -> Iterator[tuple[Reference, str]]:
-        others = self._known.values()
-        edges = [*references(obj), *claims_of(obj, others)]
-        if (reference.group, reference.kind) == ("", "ServiceAccount"):
-            edges += bindings_of(reference, others)
-        for edge in edges:
+        for edge in (*references(obj), *claims_of(obj, self._known.values())):
             if edge.to in self._known:
                 yield edge.to, f"{reference} refers to it ({edge.how})"
-            elif not edge.optional and (edge.to.kind, edge.to.name) not in _MADE_BY_NAME:
+            elif not edge.optional and (edge.to.kind, edge.to.name) not in MADE_BY_NAME:
                 self.missing.add(
                     f"{reference} refers to {edge.to} ({edge.how}), which is not there"
                 )
+        if self._dependants is not None:
+            for dependant in self._dependants.of(reference, obj):
+                yield dependant.reference, dependant.why
 
 
 def _leads_to_its_maker(obj: Object) -> bool:
     """A selected Pod is not stored, and is the reason why its Deployment is."""
     return controller_of(obj) is not None and labels_of(obj).get(EXCLUDE_LABEL) != "true"
+
+
+def _has_rights_only(reference: Reference) -> bool:
+    """The account that pods have by default is not stored; what it may do is."""
+    return (reference.group, reference.kind, reference.name) == ("", "ServiceAccount", "default")
 
 
 def _root(application: ResolvedApplication, reference: Reference, obj: Object) -> str:
@@ -230,8 +271,8 @@ def _barred(
 ) -> str:
     """Return why an object is never stored, or nothing."""
     labels = labels_of(obj)
-    if reference.namespace != application.namespace:
-        return "is in another namespace" if reference.namespace else "belongs to the whole cluster"
+    if why := _elsewhere(application, reference):
+        return why
     if reference.group == OWN_GROUP or labels.get(MANAGED_BY_LABEL) == OWN_MANAGER:
         return "is AppShield's own"
     if labels.get(EXCLUDE_LABEL) == "true":
@@ -241,38 +282,14 @@ def _barred(
         return f"the document excludes {pattern}"
     if metadata(obj).get("deletionTimestamp"):
         return "is being deleted"
-    return _generated(reference, obj, known)
+    return generated(reference, obj, known)
 
 
-def _generated(reference: Reference, obj: Object, known: Mapping[Reference, Object]) -> str:
-    """Return who makes the object, if the cluster does; nothing if people do."""
-    if why := _generated_kind(reference.group, reference.kind):
-        return why
-    if not reference.group and (reference.kind, reference.name) in _MADE_BY_NAME:
-        return _MADE_BY_NAME[reference.kind, reference.name]
-    if reference.kind == "Secret" and obj.get("type") == _TOKEN_TYPE:
-        return "the cluster makes tokens of service accounts"
-    if (reference.group, reference.kind) == ("", "Endpoints") and _follows_pods(reference, known):
-        return "its Service makes it"
-    owner = controller_of(obj)
-    if owner is None:
-        return ""
-    holds_state = (reference.group, reference.kind) in STATE_KINDS and owner.kind != "Pod"
-    return "" if holds_state else f"{owner} makes it"
-
-
-def _generated_kind(group: str, kind: str) -> str:
-    if group == OWN_GROUP:
-        return "is AppShield's own"
-    if group in GENERATED_GROUPS:
-        return "it is a measurement"
-    return GENERATED_KINDS.get((group, kind), "")
-
-
-def _follows_pods(endpoints: Reference, known: Mapping[Reference, Object]) -> bool:
-    """Endpoints are a person's only beside a Service that selects no pods."""
-    service = known.get(Reference("", "Service", endpoints.namespace, endpoints.name))
-    return service is None or bool(mapping(mapping(service, "spec"), "selector"))
+def _elsewhere(application: ResolvedApplication, reference: Reference) -> str:
+    if reference.namespace:
+        return "" if reference.namespace == application.namespace else "is in another namespace"
+    can_be_needed = (reference.group, reference.kind) in CLUSTER_KINDS
+    return "" if can_be_needed else "belongs to the whole cluster"
 
 
 def _kind_chosen(resources: ResolvedResources, group: str, kind: str, plural: str = "") -> bool:

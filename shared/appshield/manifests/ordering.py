@@ -25,6 +25,10 @@ _WAVES: tuple[frozenset[tuple[str, str]], ...] = (
         {
             ("storage.k8s.io", "StorageClass"),
             ("scheduling.k8s.io", "PriorityClass"),
+            ("node.k8s.io", "RuntimeClass"),
+            ("networking.k8s.io", "IngressClass"),
+            ("gateway.networking.k8s.io", "GatewayClass"),
+            ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
             ("", "ResourceQuota"),
             ("", "LimitRange"),
         }

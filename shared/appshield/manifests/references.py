@@ -4,14 +4,16 @@ Each edge says in words how it refers, so that membership can be explained.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
 
+from appshield.manifests.kinds import BUILT_IN_GROUPS, GATEWAYS, RBAC
 from appshield.manifests.objects import (
     Object,
     Reference,
+    annotations_of,
     entries,
     group_of,
     kind_of,
@@ -22,7 +24,8 @@ from appshield.manifests.objects import (
 )
 from appshield.manifests.workloads import containers, pod_template
 
-_RBAC = "rbac.authorization.k8s.io"
+_SCHEDULING = "scheduling.k8s.io"
+_STORAGE = "storage.k8s.io"
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -34,30 +37,16 @@ class Edge(msgspec.Struct, frozen=True):
 
 
 def references(obj: Object) -> Iterator[Edge]:
-    """Yield everything in its namespace that the object names, in the order it is written."""
+    """Yield everything that the object names, in its namespace or in none, as it is written."""
     template = pod_template(obj)
     if template is not None:
         yield from _of_pod(template.spec, namespace_of(obj))
-    match (group_of(obj), kind_of(obj)):
-        case ("apps", "StatefulSet"):
-            service = mapping(obj, "spec").get("serviceName")
-            yield from _named(obj, "", "Service", service, "serviceName")
-        case ("networking.k8s.io", "Ingress"):
-            yield from _of_ingress(obj)
-        case ("autoscaling", "HorizontalPodAutoscaler"):
-            target = mapping(mapping(obj, "spec"), "scaleTargetRef")
-            group, slash, _ = str(target.get("apiVersion") or "").partition("/")
-            kind = str(target.get("kind") or "")
-            yield from _named(obj, group if slash else "", kind, target.get("name"), "target")
-        case ("", "ServiceAccount"):
-            for secret in entries(obj, "imagePullSecrets"):
-                yield from _named(obj, "", "Secret", secret.get("name"), "imagePullSecrets")
-        case (str(group), "RoleBinding") if group == _RBAC:
-            role = mapping(obj, "roleRef")
-            if role.get("kind") == "Role":
-                yield from _named(obj, _RBAC, "Role", role.get("name"), "roleRef")
-        case _:
-            return
+    group = group_of(obj)
+    special = _SPECIAL.get((group, kind_of(obj)))
+    if special is not None:
+        yield from special(obj)
+    elif group not in BUILT_IN_GROUPS:
+        yield from _of_custom(obj.get("spec"), namespace_of(obj))
 
 
 def claims_of(workload: Object, objects: Iterable[Object]) -> Iterator[Edge]:
@@ -79,25 +68,12 @@ def claims_of(workload: Object, objects: Iterable[Object]) -> Iterator[Edge]:
                 yield Edge(reference, f"volumeClaimTemplates {name_of(template)}")
 
 
-def bindings_of(account: Reference, objects: Iterable[Object]) -> Iterator[Edge]:
-    """Yield the RoleBindings that give a service account its rights."""
-    for obj in objects:
-        if (group_of(obj), kind_of(obj)) != (_RBAC, "RoleBinding"):
-            continue
-        for subject in entries(obj, "subjects"):
-            place = subject.get("namespace") or namespace_of(obj)
-            if (subject.get("kind"), subject.get("name"), place) == (
-                "ServiceAccount",
-                account.name,
-                account.namespace,
-            ):
-                yield Edge(reference_of(obj), "its rights")
-
-
 def _of_pod(spec: dict[str, Any], namespace: str) -> Iterator[Edge]:
+    yield from _cluster(_SCHEDULING, "PriorityClass", spec.get("priorityClassName"))
+    yield from _cluster("node.k8s.io", "RuntimeClass", spec.get("runtimeClassName"))
     for secret in entries(spec, "imagePullSecrets"):
         yield from _edge(namespace, "Secret", secret.get("name"), "imagePullSecrets")
-    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     yield from _edge(namespace, "ServiceAccount", account, "serviceAccountName")
     for volume in entries(spec, "volumes"):
         yield from _of_volume(volume, namespace)
@@ -133,8 +109,44 @@ def _of_volume(volume: dict[str, Any], namespace: str) -> Iterator[Edge]:
         yield from _edge(namespace, "ConfigMap", config.get("name"), how, optional=optional)
 
 
+def _of_stateful_set(obj: Object) -> Iterator[Edge]:
+    spec = mapping(obj, "spec")
+    yield from _named(obj, "", "Service", spec.get("serviceName"), "serviceName")
+    for template in entries(spec, "volumeClaimTemplates"):
+        name = mapping(template, "spec").get("storageClassName")
+        yield from _cluster(_STORAGE, "StorageClass", name, optional=True)
+
+
+def _of_claim(obj: Object) -> Iterator[Edge]:
+    # a claim that is bound to a volume made by hand may name a class that never existed
+    name = mapping(obj, "spec").get("storageClassName")
+    yield from _cluster(_STORAGE, "StorageClass", name, optional=True)
+
+
+def _of_autoscaler(obj: Object) -> Iterator[Edge]:
+    target = mapping(mapping(obj, "spec"), "scaleTargetRef")
+    group, slash, _ = str(target.get("apiVersion") or "").partition("/")
+    kind = str(target.get("kind") or "")
+    yield from _named(obj, group if slash else "", kind, target.get("name"), "target")
+
+
+def _of_account(obj: Object) -> Iterator[Edge]:
+    for secret in entries(obj, "imagePullSecrets"):
+        yield from _named(obj, "", "Secret", secret.get("name"), "imagePullSecrets")
+
+
+def _of_binding(obj: Object) -> Iterator[Edge]:
+    role = mapping(obj, "roleRef")
+    if role.get("kind") == "ClusterRole":
+        yield from _cluster(RBAC, "ClusterRole", role.get("name"), "roleRef")
+    elif role.get("kind") == "Role":
+        yield from _named(obj, RBAC, "Role", role.get("name"), "roleRef")
+
+
 def _of_ingress(obj: Object) -> Iterator[Edge]:
     spec = mapping(obj, "spec")
+    name = spec.get("ingressClassName") or annotations_of(obj).get("kubernetes.io/ingress.class")
+    yield from _cluster("networking.k8s.io", "IngressClass", name, optional=True)
     for tls in entries(spec, "tls"):
         yield from _named(obj, "", "Secret", tls.get("secretName"), "tls")
     backends = [mapping(spec, "defaultBackend")]
@@ -142,6 +154,66 @@ def _of_ingress(obj: Object) -> Iterator[Edge]:
         backends += [mapping(path, "backend") for path in entries(mapping(rule, "http"), "paths")]
     for backend in backends:
         yield from _named(obj, "", "Service", mapping(backend, "service").get("name"), "backend")
+
+
+def _of_gateway(obj: Object) -> Iterator[Edge]:
+    spec = mapping(obj, "spec")
+    yield from _cluster(GATEWAYS, "GatewayClass", spec.get("gatewayClassName"), optional=True)
+    for listener in entries(spec, "listeners"):
+        for certificate in entries(mapping(listener, "tls"), "certificateRefs"):
+            yield from _named(obj, "", "Secret", certificate.get("name"), "tls")
+
+
+def _of_route(obj: Object) -> Iterator[Edge]:
+    for rule in entries(mapping(obj, "spec"), "rules"):
+        for backend in entries(rule, "backendRefs"):
+            if backend.get("kind", "Service") == "Service":
+                yield from _named(obj, "", "Service", backend.get("name"), "backend")
+
+
+_SPECIAL: dict[tuple[str, str], Callable[[Object], Iterator[Edge]]] = {
+    ("apps", "StatefulSet"): _of_stateful_set,
+    ("", "PersistentVolumeClaim"): _of_claim,
+    ("", "ServiceAccount"): _of_account,
+    ("autoscaling", "HorizontalPodAutoscaler"): _of_autoscaler,
+    (RBAC, "RoleBinding"): _of_binding,
+    (RBAC, "ClusterRoleBinding"): _of_binding,
+    ("networking.k8s.io", "Ingress"): _of_ingress,
+    (GATEWAYS, "Gateway"): _of_gateway,
+    (GATEWAYS, "HTTPRoute"): _of_route,
+}
+
+
+def _of_custom(value: object, namespace: str, field: str = "") -> Iterator[Edge]:
+    """Yield what a custom resource names, wherever a field says by its name what it names.
+
+    Whether the resource works without it nobody knows: such a reference is never called missing.
+    """
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            kind = _KIND_OF_FIELD.get(str(name).lower())
+            named = inner.get("name") if isinstance(inner, dict) else inner
+            if kind is not None:
+                yield from _edge(namespace, kind, named, f"field {name}", optional=True)
+            yield from _of_custom(inner, namespace, str(name))
+    elif isinstance(value, list):
+        kind = _KIND_OF_FIELD.get(field.lower().removesuffix("s"))
+        for inner in value:
+            if kind is not None and isinstance(inner, str):
+                yield from _edge(namespace, kind, inner, f"field {field}", optional=True)
+            yield from _of_custom(inner, namespace, field)
+
+
+_KIND_OF_FIELD = {
+    **dict.fromkeys(
+        ("secret", "secretname", "secretref", "secretkeyref", "existingsecret", "imagepullsecret"),
+        "Secret",
+    ),
+    **dict.fromkeys(("configmap", "configmapname", "configmapref", "configmapkeyref"), "ConfigMap"),
+    **dict.fromkeys(("serviceaccount", "serviceaccountname"), "ServiceAccount"),
+    **dict.fromkeys(("claimname", "existingclaim"), "PersistentVolumeClaim"),
+}
+"""Fields of custom resources, in small letters, as operators commonly call them."""
 
 
 def _named(obj: Object, group: str, kind: str, name: object, how: str) -> Iterator[Edge]:
@@ -154,3 +226,10 @@ def _edge(
 ) -> Iterator[Edge]:
     if isinstance(name, str) and name:
         yield Edge(Reference("", kind, namespace, name), how, optional)
+
+
+def _cluster(
+    group: str, kind: str, name: object, how: str = "its class", *, optional: bool = False
+) -> Iterator[Edge]:
+    if isinstance(name, str) and name:
+        yield Edge(Reference(group, kind, "", name), how, optional)

@@ -30,6 +30,7 @@ from appshield.manifests.objects import (
 )
 
 _RBAC = "rbac.authorization.k8s.io"
+_ACCOUNTS_OF = "system:serviceaccounts:"
 
 
 class Relocated(msgspec.Struct, frozen=True):
@@ -98,16 +99,42 @@ def _move(obj: Object, old: str, new: str) -> Iterator[str]:
         metadata(obj)["name"] = new
     if namespace_of(obj) == old:
         metadata(obj)["namespace"] = new
-    if kind in {(_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")}:
-        for subject in entries(obj, "subjects"):
-            if subject.get("namespace") == old:
-                subject["namespace"] = new
+    if kind == (_RBAC, "RoleBinding"):
+        _move_subjects(obj, old, new)
+    if kind == (_RBAC, "ClusterRoleBinding"):
+        yield from _double_binding(obj, old, new)
     if kind == ("", "Service"):
         yield from _release_addresses(obj)
     if kind == ("networking.k8s.io", "Ingress"):
         for rule in entries(mapping(obj, "spec"), "rules"):
             if rule.get("host"):
                 yield f"Ingress {name_of(obj)}: the host {rule['host']} may be served twice now"
+
+
+def _move_subjects(binding: Object, old: str, new: str) -> list[dict[str, Any]]:
+    """Give the accounts of the new namespace what those of the old one had; return the moved."""
+    moved = []
+    for subject in entries(binding, "subjects"):
+        if subject.get("namespace") == old:
+            subject["namespace"] = new
+            moved.append(subject)
+        elif subject.get("name") == f"{_ACCOUNTS_OF}{old}":
+            subject["name"] = f"{_ACCOUNTS_OF}{new}"
+            moved.append(subject)
+    return moved
+
+
+def _double_binding(binding: Object, old: str, new: str) -> Iterator[str]:
+    """A binding of the whole cluster stays with those that it serves; the copy gets its own."""
+    moved = _move_subjects(binding, old, new)
+    if moved:
+        name = name_of(binding)
+        binding["subjects"] = moved
+        metadata(binding)["name"] = f"{name}-{new}"
+        yield (
+            f"ClusterRoleBinding {name}: the service accounts of namespace {new} get its rights "
+            f"by another one, {name}-{new}"
+        )
 
 
 def _release_addresses(service: Object) -> Iterator[str]:

@@ -4,9 +4,25 @@ Source: https://kubernetes.io/docs/concepts/overview/working-with-objects/labels
 """
 
 from collections.abc import Mapping
+from typing import Any
+
+import msgspec
 
 from appshield.language.kinds import Requirement
 from appshield.language.resolved import ResolvedSelector
+
+
+def label_selector(written: dict[str, Any]) -> ResolvedSelector | None:
+    """Return the selector that stands in an object; None for one that says nothing."""
+    labels, requirements = written.get("matchLabels"), written.get("matchExpressions")
+    try:
+        selector = ResolvedSelector(
+            match_labels=msgspec.convert(labels or {}, dict[str, str]),
+            match_expressions=msgspec.convert(requirements or (), tuple[Requirement, ...]),
+        )
+    except msgspec.ValidationError:
+        return None  # a custom resource of another shape
+    return selector if selector.match_labels or selector.match_expressions else None
 
 
 def matches_labels(selector: ResolvedSelector, labels: Mapping[str, str]) -> bool:

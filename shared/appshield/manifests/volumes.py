@@ -125,11 +125,33 @@ def volume_plan(
         _answer(application, found, by_name, classes)
         for found in _find(application, known, all_mounts, claims)
     ]
+    answers += _not_single(application, answers, all_mounts)
     return VolumePlanning(
         volumes=tuple(one for one in answers if isinstance(one, VolumePlan)),
         refusals=tuple(one for one in answers if isinstance(one, Refusal)),
         left_out=tuple(one for one in answers if isinstance(one, LeftOut)),
     )
+
+
+def _not_single(
+    application: ResolvedApplication,
+    answers: Iterable[VolumePlan | Refusal | LeftOut],
+    all_mounts: list[Mount],
+) -> list[Refusal]:
+    """Refuse a component whose data and log must be of one instant and lie on several volumes."""
+    saved = {one.claim for one in answers if isinstance(one, VolumePlan)}
+    refusals = []
+    for part in application.components:
+        mine = [one for one in all_mounts if one.component is part and one.claim in saved]
+        names = sorted({one.volume for one in mine})
+        if len(names) > 1 and part.single_volume and not part.allow_live:
+            reason = (
+                f"its data and its log must be on one volume and may be on {', '.join(names)}, "
+                "whose snapshots are not of one instant; put both on one, exclude volumes that "
+                "hold neither, use strategy dump, or say allowLive: true"
+            )
+            refusals.append(Refusal(name=part.name, component=part.name, reason=reason))
+    return refusals
 
 
 def snapshot_class_by_driver(snapshot_classes: Iterable[Object]) -> dict[str, str]:

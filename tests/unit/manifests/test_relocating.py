@@ -104,3 +104,23 @@ def test_owners_are_linked_to_what_was_restored_and_dropped_otherwise() -> None:
     linked = link_owners(moved, {reference_of(owner): "new-uid"})
     assert linked["metadata"]["ownerReferences"][0]["uid"] == "new-uid"
     assert "ownerReferences" not in link_owners(moved, {})["metadata"]
+
+
+def test_a_binding_of_the_whole_cluster_stays_and_the_copy_gets_its_own() -> None:
+    """Changed in place it would take the rights of the first application away."""
+    others = {"kind": "ServiceAccount", "name": "db", "namespace": "another"}
+    group = {"kind": "Group", "name": "system:serviceaccounts:shop"}
+    mine = {"kind": "ServiceAccount", "name": "db", "namespace": "shop"}
+    subjects = [mine, others, group]
+    group_version = "rbac.authorization.k8s.io/v1"
+    binding = make(group_version, "ClusterRoleBinding", "nodes", namespace="", subjects=subjects)
+    moved = relocate([binding], "shop", "copy")
+    (made,) = moved.objects
+    assert made["metadata"]["name"] == "nodes-copy"
+    assert made["subjects"] == [
+        {**mine, "namespace": "copy"},
+        {"kind": "Group", "name": "system:serviceaccounts:copy"},
+    ]
+    assert "by another one, nodes-copy" in moved.warnings[0]
+    (same,) = relocate([binding], "shop", "shop").objects
+    assert (same["metadata"]["name"], same["subjects"]) == ("nodes", subjects)

@@ -327,6 +327,27 @@ def test_a_dump_counts_where_it_is_the_data(dumped: list[str], expected: str) ->
     assert consistency(app, [], dumped=dumped) == expected
 
 
+def test_data_and_log_on_two_volumes_are_refused_where_they_must_be_of_one_instant() -> None:
+    """Two snapshots are two moments, and a log that is older than its data repairs nothing."""
+    shop = Shop()
+    log = {"name": "wal", "persistentVolumeClaim": {"claimName": "uploads"}}
+    for one in (shop.pods[0], shop.pods[1]):
+        one["spec"]["volumes"].append(log)
+
+    def refused(**fields: object) -> dict[str, str]:
+        written = component("db", profile="database/postgresql", **fields)
+        return _reasons(_plan(shop, application(components=[written])).refusals)
+
+    assert "on data, wal" in refused()["db"]
+    assert "db" not in refused(volumes={"exclude": ["wal"]})
+    assert "db" not in refused(volumes={"single": False})
+    assert "db" not in refused(strategy="dump")
+    assert "db" not in refused(allowLive=True)
+    shop.pods[0]["spec"]["volumes"].remove(log)
+    shop.pods[1]["spec"]["volumes"].remove(log)
+    assert "db" not in refused()
+
+
 def test_a_component_may_choose_its_claims_by_their_labels() -> None:
     """Only the volume that holds the dump is read; the others say which labels they lack."""
     shop = Shop()
