@@ -13,12 +13,12 @@ from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, POLICY, VAULT
+from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE, VAULT
 from appshield.language.object_reading import read_object
 from appshield.language.reading import Document
 from appshield.language.resolving import revision
 
-_KINDS = {kind.kind: kind for kind in (APPLICATION, POLICY, VAULT)}
+_KINDS = {kind.kind: kind for kind in (APPLICATION, POLICY, PROFILE, VAULT)}
 _KNOWN_WITHIN_S = 15.0
 
 

@@ -48,10 +48,10 @@ def capture(reading: Reading, plan: tuple[VolumePlan, ...]) -> CapturedApplicati
             for key, image in sorted(digests.pinned.items())
         ),
         warnings=(
+            *reading.notes,
             *digests.warnings,
             *pinned.warnings,
             *reading.membership.missing,
-            *reading.notes,
         ),
     )
 
@@ -70,15 +70,16 @@ def _component(part: ResolvedComponent) -> CapturedComponent:
         workload_kind=part.workload.kind,
         workload_name=part.workload.name,
         strategy=part.strategy,
-        quiesce=_hook(part.quiesce),
-        resume=_hook(part.resume),
-        dump=_hook(part.dump),
-        load=_hook(part.load),
+        quiesce=captured_hook(part.quiesce),
+        resume=captured_hook(part.resume),
+        dump=captured_hook(part.dump),
+        load=captured_hook(part.load),
         data_of=part.data_of,
     )
 
 
-def _hook(hook: ResolvedHook | None) -> CapturedHook | None:
+def captured_hook(hook: ResolvedHook | None) -> CapturedHook | None:
+    """Return the hook as it is written into a version."""
     if hook is None:
         return None
     return CapturedHook(

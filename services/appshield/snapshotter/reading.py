@@ -1,5 +1,7 @@
 """Read an application as it stands in the cluster: its document, its members, their volumes."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from appshield.contracts.identities import AppRef
@@ -10,17 +12,28 @@ from appshield.kubernetes.kinds import (
     APPLICATION,
     NAMESPACE,
     POD,
+    PROFILE,
     PV,
     PVC,
     VOLUME_SNAPSHOT_CLASS,
 )
 from appshield.language.in_force import document_in_force
+from appshield.language.kinds import Application
+from appshield.language.own_profiles import profiles_in_force
 from appshield.language.problems import DocumentError
+from appshield.language.profiles import Profiles
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve
 from appshield.manifests.imported_hooks import import_hooks
-from appshield.manifests.membership import Membership, kinds_needed, select
+from appshield.manifests.membership import (
+    Membership,
+    cluster_kinds_needed,
+    kinds_needed,
+    select,
+)
 from appshield.service import together
+
+_VOLUME_KINDS = (POD, PVC, PV, VOLUME_SNAPSHOT_CLASS)
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +45,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     document: Object
     application: ResolvedApplication
+    profiles: Profiles
     namespace: Object
     objects: tuple[Object, ...]
     membership: Membership
@@ -39,7 +53,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Object, ...]
     volumes: tuple[Object, ...]
     snapshot_classes: tuple[Object, ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...]
 
 
 async def read_application(cluster: Cluster, app: AppRef) -> Reading:
@@ -66,31 +80,40 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
             why=f"its document is refused, and none was accepted before: {error}",
             next_step="Correct the document and apply it again.",
         ) from error
-    application = resolve(read)
-    kinds = kinds_needed(application, await cluster.kinds())
-    listed = await together(_list(cluster, kind, app.namespace) for kind in kinds)
-    objects = tuple(obj for found in listed for obj in found)
-    pods, claims, volumes, classes = await together(
-        (
-            _list(cluster, POD, app.namespace),
-            _list(cluster, PVC, app.namespace),
-            _list(cluster, PV, ""),
-            _list(cluster, VOLUME_SNAPSHOT_CLASS, ""),
-        )
+    return await read_document(cluster, document, read, namespace)
+
+
+async def read_document(
+    cluster: Cluster, document: Object, application: Application, namespace: Object
+) -> Reading:
+    """Read the cluster as a document sees it, which need not be applied.
+
+    Each kind is listed once, whatever the number of objects.
+    """
+    profiles, problems = profiles_in_force(await _list(cluster, PROFILE, ""))
+    resolved = resolve(application, profiles)
+    served = await cluster.kinds()
+    listed = await _list_all(
+        cluster, {*kinds_needed(resolved, served), *_VOLUME_KINDS}, resolved.namespace
     )
-    membership = select(application, objects)
-    imported = import_hooks(application, membership.objects)
+    present = [obj for objects in listed.values() for obj in objects]
+    shared = set(cluster_kinds_needed(resolved, served, present)) - listed.keys()
+    listed |= await _list_all(cluster, shared, "")
+    objects = tuple(obj for found in listed.values() for obj in found)
+    membership = select(resolved, objects)
+    imported = import_hooks(resolved, membership.objects)
     return Reading(
         document=document,
         application=imported.application,
+        profiles=profiles,
         namespace=namespace,
         objects=objects,
         membership=membership,
-        pods=tuple(pods),
-        claims=tuple(claims),
-        volumes=tuple(volumes),
-        snapshot_classes=tuple(classes),
-        notes=imported.notes,
+        pods=listed[POD],
+        claims=listed[PVC],
+        volumes=listed[PV],
+        snapshot_classes=listed[VOLUME_SNAPSHOT_CLASS],
+        notes=(*problems, *imported.notes),
     )
 
 
@@ -111,8 +134,17 @@ async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
     return namespace
 
 
-async def _list(cluster: Cluster, kind: Kind, namespace: str) -> list[Object]:
+async def _list_all(
+    cluster: Cluster, kinds: Collection[Kind], namespace: str
+) -> dict[Kind, tuple[Object, ...]]:
+    """List the objects of each kind with one request, in a fixed order of kinds."""
+    ordered = sorted(kinds, key=lambda kind: (kind.group, kind.kind))
+    found = await together(_list(cluster, kind, namespace) for kind in ordered)
+    return dict(zip(ordered, found, strict=True))
+
+
+async def _list(cluster: Cluster, kind: Kind, namespace: str) -> tuple[Object, ...]:
     try:
-        return await cluster.list(kind, namespace=namespace)
+        return tuple(await cluster.list(kind, namespace=namespace if kind.namespaced else ""))
     except NotServedError:
-        return []  # a kind that the cluster does not have has no objects
+        return ()  # a kind that the cluster does not have has no objects

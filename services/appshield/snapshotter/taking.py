@@ -17,11 +17,10 @@ from appshield.capture.layout import MANIFESTS, dump_source, volume_source
 from appshield.contracts.backups import SnapshotTaken, TakeSnapshot
 from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
-from appshield.errors import RefusedError, UnavailableError
+from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster
-from appshield.language.resolved import ResolvedComponent
 from appshield.manifests.consistency import consistency
-from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
+from appshield.manifests.volumes import VolumePlan, VolumePlanning
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.podvolumes.hooks import chosen_pods
 from appshield.service import SystemClock, run_blocking, together
@@ -30,6 +29,7 @@ from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
 from appshield.snapshotter.quiescing import Quiescing, Shelves
+from appshield.snapshotter.readiness import plan_of
 from appshield.snapshotter.reading import Reading, read_application
 from appshield.snapshotter.releasing import Releasing
 
@@ -210,46 +210,6 @@ class Taking:
                 )
             )
         return found
-
-
-def plan_of(reading: Reading) -> VolumePlanning:
-    """Decide how each volume is read.
-
-    Raises:
-        RefusedError: names everything that cannot be saved, and why.
-    """
-    planning = volume_plan(
-        reading.application,
-        members=reading.membership.objects,
-        pods=reading.pods,
-        claims=reading.claims,
-        volumes=reading.volumes,
-        snapshot_classes=reading.snapshot_classes,
-    )
-    refusals = [f"{one.name}: {one.reason}" for one in planning.refusals]
-    refusals += [
-        f"component {part.name}: its {part.workload.kind} {part.workload.name} does not exist"
-        for part in reading.application.components
-        if not _has_workload(reading, part)
-    ]
-    refusals += [
-        f"{volume.claim}: block volumes cannot be saved yet; exclude it in its component"
-        for volume in planning.volumes
-        if volume.volume_mode == "Block"
-    ]
-    if refusals:
-        raise RefusedError(
-            f"application {reading.application.namespace}/{reading.application.name} "
-            "cannot be backed up as its document stands",
-            why="; ".join(refusals),
-            next_step="Correct the document or what it names, then back up again.",
-        )
-    return planning
-
-
-def _has_workload(reading: Reading, part: ResolvedComponent) -> bool:
-    wanted = (part.workload.kind, part.workload.name)
-    return any((obj["kind"], obj["metadata"]["name"]) == wanted for obj in reading.objects)
 
 
 def bounded(warnings: Sequence[str]) -> tuple[str, ...]:

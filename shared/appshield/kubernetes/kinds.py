@@ -123,4 +123,5 @@ VOLUME_SNAPSHOT_CLASS = Kind(
 )
 APPLICATION = Kind("appshield.io", "v1alpha1", "Application", "applications")
 POLICY = Kind("appshield.io", "v1alpha1", "Policy", "policies", namespaced=False)
+PROFILE = Kind("appshield.io", "v1alpha1", "Profile", "profiles", namespaced=False)
 VAULT = Kind("appshield.io", "v1alpha1", "Vault", "vaults", namespaced=False)

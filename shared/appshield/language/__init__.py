@@ -3,10 +3,11 @@
 - `kinds`, `protection`, `values`: the types that a document is read into; the one source of all
 - `reading`: documents from text; `object_reading`: documents from the API server
 - `checking`: what types alone cannot say
+- `profiles`: how each type of component is saved, shipped as documents; `profiling` fills them in
 - `resolving`: the document with every default filled in, and its revision
 - `scheduling`: when a schedule is due; `retention`: which versions stay
 - `expressions`: conditions in CEL; `matching`: which policies apply; `combining`: what that means
 - `crds`: the custom resource definitions made from the types
 
-No clock, no file, no network: callers pass the time and the text.
+No clock, no network, no file but the profiles in this package: callers pass the time and the text.
 """

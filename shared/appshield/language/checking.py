@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from appshield.language.expressions import CHANGE, LENGTH_MAX, MATCH, REACTION, Environment
 from appshield.language.problems import Path, Problem
+from appshield.language.profiles import shipped_profiles
 from appshield.language.resolved import DATABASE_PREFIX
 from appshield.language.shape import is_clean
 
@@ -34,6 +35,9 @@ def check_rules(kind: str, document: Fields) -> Problems:
         yield from _check_application(spec, ("spec",))
     elif kind == "Policy":
         yield from _check_policy(spec, ("spec",))
+    elif kind == "Profile":
+        yield from _check_pairs(spec, ("spec",))
+        yield from _check_dump(spec, "", ("spec",))
     else:
         yield from _check_vault(spec, ("spec",))
 
@@ -43,7 +47,8 @@ def _check_application(spec: Fields, path: Path) -> Problems:
     yield from _unique(spec.get("components"), "name", (*path, "components"))
     seen: dict[str, str] = {}
     for component, at in _items(spec, "components", path):
-        yield from _check_hooks(component, at)
+        yield from _check_pairs(component, at)
+        yield from _check_dump(component, component.get("profile", spec.get("type")), at)
         volumes = _fields(component.get("volumes"))
         yield from _check_selector(volumes, (*at, "volumes", "selector"))
         yield from _check_live(component, spec.get("type"), at)
@@ -113,7 +118,7 @@ def _check_selector(owner: Fields, path: Path) -> Problems:
             yield Problem((*at, "values"), f"{operator} takes no values", "remove the field")
 
 
-def _check_hooks(component: Fields, path: Path) -> Problems:
+def _check_pairs(component: Fields, path: Path) -> Problems:
     if "quiesce" in component and "resume" not in component:
         yield Problem(
             (*path, "quiesce"), "a quiesce without a resume never ends", "add resume with a command"
@@ -122,7 +127,17 @@ def _check_hooks(component: Fields, path: Path) -> Problems:
         yield Problem(
             (*path, "dump"), "a dump without a load cannot be restored", "add load with a command"
         )
-    if component.get("strategy") == "dump" and "dump" not in component:
+
+
+def _check_dump(component: Fields, profile: object, path: Path) -> Problems:
+    """A dump may come from the profile; what is in one that is not shipped is not known here."""
+    if component.get("strategy") != "dump" or "dump" in component:
+        return
+    shipped = shipped_profiles().of(profile) if isinstance(profile, str) else None
+    if shipped is not None and shipped.spec.dump is None:
+        wrong = f"strategy dump has no dump, and neither has profile {shipped.spec.type}"
+        yield Problem((*path, "strategy"), wrong, "add dump and load with commands")
+    elif not profile:
         yield Problem(
             (*path, "strategy"), "strategy dump has no dump", "add dump and load with commands"
         )

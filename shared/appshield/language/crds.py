@@ -19,6 +19,7 @@ Schema = dict[str, Any]
 _NAMES: dict[str, tuple[str, str]] = {
     "Application": ("applications", "asapp"),
     "Policy": ("policies", "aspol"),
+    "Profile": ("profiles", "asprof"),
     "Vault": ("vaults", "asvault"),
 }
 _STATUS: dict[str, type[ObjectStatus]] = {"Application": ApplicationStatus}
@@ -34,6 +35,11 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
     ],
     "Policy": [
         {"name": "Match", "type": "string", "jsonPath": ".spec.match", "priority": 1},
+        _AGE,
+    ],
+    "Profile": [
+        {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
+        {"name": "Proved", "type": "boolean", "jsonPath": ".spec.proved"},
         _AGE,
     ],
     "Vault": [
@@ -146,14 +152,10 @@ def _with_rules(name: str, schema: Schema) -> Schema:
             return schema | _rules(_exactly_one(TRIGGERS, "trigger"))
         case "Action":
             return schema | _rules(_exactly_one(ACTIONS, "action"))
-        case "Component":
+        case "Component" | "ProfileSpec":
             return schema | _rules(
                 ("!has(self.quiesce) || has(self.resume)", "a quiesce needs a resume"),
                 ("!has(self.dump) || has(self.load)", "a dump needs a load"),
-                (
-                    "!has(self.strategy) || self.strategy != 'dump' || has(self.dump)",
-                    "strategy dump needs a dump",
-                ),
             )
         case "Keep":
             counts = " || ".join(f"has(self.{field})" for field in schema["properties"])

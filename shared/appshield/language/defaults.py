@@ -12,6 +12,7 @@ FOLLOW: Final = True
 STRATEGY: Final = "snapshot"
 VOLUME_METHOD: Final = "auto"
 ALLOW_LIVE: Final = False
+SINGLE_VOLUME: Final = False
 TIMEZONE: Final = "UTC"
 MISSED: Final = "run-once"
 TARGET: Final = "primary"

@@ -1,4 +1,4 @@
-"""The kinds of documents: Application, Policy and Vault, as they are written.
+"""The kinds of documents: Application, Policy, Profile and Vault, as they are written.
 
 Field for field the documents of `appshield.io/v1alpha1`, from which the custom resource definitions
 and the reference page are made. A field that was left out is None, False-like or empty here; what
@@ -11,16 +11,15 @@ import msgspec
 from msgspec import Meta
 
 from appshield.language import defaults
-from appshield.language.protection import Part, Protection, Reaction
+from appshield.language.policy_spec import PolicySpec
+from appshield.language.protection import Part, Protection
 from appshield.language.values import (
-    Cron,
+    Command,
     Duration,
-    Expression,
     KindPattern,
     Label,
     ObjectName,
     Text,
-    TimeZone,
 )
 from appshield.language.vault_spec import VaultSpec
 
@@ -41,10 +40,6 @@ KindName = Annotated[
         max_length=63,
         extra={"means": "a kind such as StatefulSet"},
     ),
-]
-Command = Annotated[
-    tuple[Annotated[str, Meta(max_length=65_536)], ...],
-    Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
 ]
 
 
@@ -197,6 +192,13 @@ class Volumes(Part, frozen=True, kw_only=True):
             max_length=64,
         ),
     ] = ()
+    single: Annotated[
+        bool | None,
+        Meta(
+            description="true: data and log must lie on one volume of each pod, as snapshots of "
+            f"several are not of one instant. Default {str(defaults.SINGLE_VOLUME).lower()}."
+        ),
+    ] = None
     selector: Annotated[
         Selector | None,
         Meta(description="Labels of the claims that are read. Default: all of the component's."),
@@ -210,7 +212,10 @@ class Component(Part, frozen=True, kw_only=True):
     workload: Annotated[Workload, Meta(description="What runs it.")]
     profile: Annotated[
         Text | None,
-        Meta(description="Its type, such as database/postgresql. Default: the application's type."),
+        Meta(
+            description="Its type, such as database/postgresql; what the component leaves open is "
+            "taken from the profile of that type. Default: the application's type."
+        ),
     ] = None
     strategy: Annotated[
         Strategy | None,
@@ -312,56 +317,6 @@ class Vault(Part, frozen=True, kw_only=True):
     spec: Annotated[VaultSpec, Meta(description="Where it is, and its secrets.")]
 
 
-class Probe(Part, frozen=True, kw_only=True):
-    """A command that says whether a restored copy is good."""
-
-    component: Annotated[Label, Meta(description="In whose pods it runs.")]
-    command: Command
-    timeout: Annotated[
-        Duration | None,
-        Meta(description=f"How long it may take. Default {defaults.HOOK_TIMEOUT}."),
-    ] = None
-
-
-class Verify(Part, frozen=True, kw_only=True):
-    """When versions are verified, by restoring a copy of them."""
-
-    schedule: Annotated[Cron, Meta(description="Cron with five fields, or @weekly and so on.")]
-    timezone: Annotated[
-        TimeZone | None,
-        Meta(description=f"IANA time zone of the schedule. Default {defaults.TIMEZONE}."),
-    ] = None
-    probes: Annotated[
-        tuple[Probe, ...], Meta(description="Commands that must succeed.", max_length=32)
-    ] = ()
-
-
-class Alerts(Part, frozen=True, kw_only=True):
-    """When people are told."""
-
-    rpo: Annotated[Duration | None, Meta(description="The newest version is older than this.")] = (
-        None
-    )
-
-
-class PolicySpec(Part, frozen=True, kw_only=True):
-    """Which applications get which protection."""
-
-    match: Annotated[Expression, Meta(description="CEL over `app`: who gets this policy.")]
-    protect: Annotated[
-        tuple[Protection, ...], Meta(description="Rules for each of them.", max_length=64)
-    ] = ()
-    react: Annotated[
-        tuple[Reaction, ...],
-        Meta(description="Facts that are watched, with actions.", max_length=64),
-    ] = ()
-    targets: Annotated[
-        tuple[Label, ...], Meta(description="Vaults to write to.", max_length=8)
-    ] = ()
-    verify: Annotated[Verify | None, Meta(description="When versions are verified.")] = None
-    alerts: Annotated[Alerts | None, Meta(description="When people are told.")] = None
-
-
 class Policy(Part, frozen=True, kw_only=True):
     """Protection for every application that matches."""
 
@@ -371,10 +326,56 @@ class Policy(Part, frozen=True, kw_only=True):
     spec: Annotated[PolicySpec, Meta(description="Who gets which protection.")]
 
 
-Resource = Application | Policy | Vault
-KINDS: dict[str, type[Application] | type[Policy] | type[Vault]] = {
+class ProfileSpec(Part, frozen=True, kw_only=True):
+    """How every component of a type is saved, where its document says nothing else."""
+
+    type: Annotated[
+        Text, Meta(description="The type that it describes, such as database/postgresql.")
+    ]
+    description: Annotated[
+        Text | None, Meta(description="For people: what it does, and what it cannot do.")
+    ] = None
+    proved: Annotated[
+        bool | None,
+        Meta(
+            description="Whether somebody has brought data back with it that were saved while "
+            "they were written. Default false."
+        ),
+    ] = None
+    images: Annotated[
+        tuple[Text, ...],
+        Meta(
+            description="Names of images that run this type, without registry and tag; * stands "
+            "for any part. `appshield init` proposes the profile by them.",
+            max_length=64,
+        ),
+    ] = ()
+    ports: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=65_535, extra={"means": "a port"})], ...],
+        Meta(description="Ports that this type listens on, for the same purpose.", max_length=16),
+    ] = ()
+    strategy: Annotated[Strategy | None, Meta(description="As in a component.")] = None
+    quiesce: Annotated[Hook | None, Meta(description="Taken where volumes are saved.")] = None
+    resume: Annotated[Hook | None, Meta(description="Taken beside quiesce.")] = None
+    dump: Annotated[Hook | None, Meta(description="Taken where the strategy is dump.")] = None
+    load: Annotated[Hook | None, Meta(description="Taken beside dump.")] = None
+    volumes: Annotated[Volumes | None, Meta(description="As in a component.")] = None
+
+
+class Profile(Part, frozen=True, kw_only=True):
+    """How components of a type are saved; one of a type that is shipped goes before that."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Profile"]
+    metadata: ObjectMeta
+    spec: Annotated[ProfileSpec, Meta(description="How the type is saved.")]
+
+
+Resource = Application | Policy | Profile | Vault
+KINDS: dict[str, type[Application] | type[Policy] | type[Profile] | type[Vault]] = {
     "Application": Application,
     "Policy": Policy,
+    "Profile": Profile,
     "Vault": Vault,
 }
 NAMESPACED_KINDS = frozenset({"Application"})

@@ -4,7 +4,7 @@ Durations are seconds, a trigger is exactly one variant, and every default is fi
 these types are made by `resolving` alone.
 """
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,9 @@ from appshield.language.values import RateLimit
 from appshield.language.vault_spec import Addressing, LockMode, SecretReference
 
 DATABASE_PREFIX = "database/"
+
+Origin = Literal["document", "annotation", "profile", "default"]
+"""Where a value comes from; an annotation is a hook that was written for another tool."""
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +51,10 @@ class ResolvedSelector(Resolved, frozen=True, kw_only=True):
 
 
 class ResolvedComponent(Resolved, frozen=True, kw_only=True):
-    """A part of the application with state of its own."""
+    """A part of the application with state of its own.
+
+    `origins` says of each field, as the document calls it, where its value comes from.
+    """
 
     name: str
     workload: Workload
@@ -61,8 +67,10 @@ class ResolvedComponent(Resolved, frozen=True, kw_only=True):
     volume_method: VolumeMethod
     excluded_volumes: tuple[str, ...]
     volume_selector: ResolvedSelector | None = None
+    single_volume: bool
     data_of: str = ""
     allow_live: bool
+    origins: dict[str, Origin]
 
     @property
     def is_database(self) -> bool:
@@ -171,7 +179,8 @@ class ResolvedApplication(Resolved, frozen=True, kw_only=True):
     """All that the services need to know about an application's document.
 
     `revision` is the SHA-256 of the canonical JSON of the spec as it was written, so that two
-    documents of the same content have the same revision.
+    documents of the same content have the same revision. `origins` says of each field, as the
+    document calls it, where its value comes from.
     """
 
     namespace: str
@@ -188,6 +197,7 @@ class ResolvedApplication(Resolved, frozen=True, kw_only=True):
     images: Images
     protect: tuple[ResolvedProtection, ...]
     targets: tuple[str, ...]
+    origins: dict[str, Origin]
 
 
 class ResolvedReaction(Resolved, frozen=True, kw_only=True):

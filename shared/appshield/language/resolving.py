@@ -16,11 +16,15 @@ from appshield.language.kinds import (
     Hook,
     HookPods,
     Policy,
+    Profile,
     Resources,
     Selector,
     Vault,
-    Verify,
+    Volumes,
 )
+from appshield.language.policy_spec import Verify
+from appshield.language.profiles import Profiles, shipped_profiles
+from appshield.language.profiling import fill_in, origins_of, taken_profile
 from appshield.language.protection import Blackout, Keep, Protection, Reaction, Trigger
 from appshield.language.resolved import (
     ChangeTrigger,
@@ -51,8 +55,14 @@ from appshield.language.values import rate, seconds
 from appshield.language.vault_spec import ObjectLock
 
 
-def resolve(application: Application) -> ResolvedApplication:
-    """Fill in everything that the document leaves open."""
+def resolve(application: Application, profiles: Profiles | None = None) -> ResolvedApplication:
+    """Fill in everything that the document leaves open.
+
+    Args:
+        application: the document.
+        profiles: what components may take their values from. Default: those that are shipped.
+    """
+    profiles = profiles or shipped_profiles()
     spec, metadata = application.spec, application.metadata
     application_type = spec.type or defaults.TYPE
     targets = spec.targets or (defaults.TARGET,)
@@ -67,10 +77,14 @@ def resolve(application: Application) -> ResolvedApplication:
         type=application_type,
         criticality=spec.criticality or defaults.CRITICALITY,
         resources=_resources(spec.resources or Resources()),
-        components=tuple(_component(part, application_type) for part in spec.components),
+        components=tuple(
+            _component(part, application_type, taken_profile(part, spec, profiles))
+            for part in spec.components
+        ),
         images=spec.images or defaults.IMAGES,
         protect=tuple(resolve_protection(rule, targets) for rule in spec.protect),
         targets=targets,
+        origins=origins_of(spec),
     )
 
 
@@ -217,8 +231,11 @@ def _selector(selector: Selector | None) -> ResolvedSelector | None:
     )
 
 
-def _component(component: Component, application_type: str) -> ResolvedComponent:
-    volumes = component.volumes
+def _component(
+    written: Component, application_type: str, profile: Profile | None
+) -> ResolvedComponent:
+    component, origins = fill_in(written, profile)
+    volumes = component.volumes or Volumes()
     return ResolvedComponent(
         name=component.name,
         workload=component.workload,
@@ -228,11 +245,13 @@ def _component(component: Component, application_type: str) -> ResolvedComponent
         resume=_hook(component.resume, defaults.HOOK_TIMEOUT, defaults.HOOK_PODS),
         dump=_hook(component.dump, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
         load=_hook(component.load, defaults.COPY_TIMEOUT, defaults.COPY_PODS),
-        volume_method=(volumes and volumes.method) or defaults.VOLUME_METHOD,
-        excluded_volumes=volumes.exclude if volumes else (),
-        volume_selector=_selector(volumes.selector) if volumes else None,
+        volume_method=volumes.method or defaults.VOLUME_METHOD,
+        excluded_volumes=volumes.exclude,
+        volume_selector=_selector(volumes.selector),
+        single_volume=defaults.SINGLE_VOLUME if volumes.single is None else volumes.single,
         data_of=component.data_of or "",
         allow_live=defaults.ALLOW_LIVE if component.allow_live is None else component.allow_live,
+        origins=origins,
     )
 
 

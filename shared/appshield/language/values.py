@@ -114,6 +114,10 @@ KindPattern = Annotated[
         },
     ),
 ]
+Command = Annotated[
+    tuple[Annotated[str, Meta(max_length=65_536)], ...],
+    Meta(description="Program and arguments; no shell is added.", min_length=1, max_length=256),
+]
 Expression = Annotated[
     str, Meta(min_length=1, max_length=4096, extra={"means": "an expression in CEL"})
 ]

@@ -8,11 +8,12 @@ import pytest
 from appshield.errors import RefusedError
 from appshield.kubernetes import Object
 from appshield.language.in_force import document_in_force
+from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import select
 from appshield.snapshotter.capturing import capture, is_finished_job
+from appshield.snapshotter.readiness import plan_of
 from appshield.snapshotter.reading import Reading
-from appshield.snapshotter.taking import plan_of
 from unit.manifests import shop
 
 DATABASE = {"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}
@@ -45,6 +46,8 @@ def reading(*more: Object, components: tuple[Any, ...] = (DATABASE,), **world: A
         claims=tuple(world.get("claims", made.claims)),
         volumes=tuple(world.get("volumes", made.volumes)),
         snapshot_classes=tuple(made.snapshot_classes),
+        profiles=shipped_profiles(),
+        notes=(),
     )
 
 

@@ -7,6 +7,7 @@ made of; such a folder appears whole or not at all.
 import asyncio
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -45,16 +46,37 @@ async def push_shop_images(
         NotFoundError, RunFailedError, DeadlineError: Debian's packages cannot be had.
         UnavailableError: the registry cannot be reached.
     """
-    missing = [recipe for recipe in (POSTGRES, WEB) if not (cache / recipe.key()).is_dir()]
+    await build_images((POSTGRES, WEB), cache=cache, report=report, may_build=may_build)
+    return ShopImages(
+        database=await push_built(POSTGRES, "15", registry, cache=cache),
+        web_1=await push_built(WEB, "1", registry, cache=cache),
+        web_2=await push_built(WEB, "2", registry, cache=cache),
+    )
+
+
+async def build_images(
+    recipes: Sequence[ImageRecipe], *, cache: Path, report: Report, may_build: bool = True
+) -> None:
+    """Build what `cache` does not hold of the images of these recipes.
+
+    Raises:
+        RefusedError: an image is not there and `may_build` is false, or this is not root.
+        NotFoundError, RunFailedError, DeadlineError: Debian's packages cannot be had.
+    """
+    missing = [recipe for recipe in recipes if not (cache / recipe.key()).is_dir()]
     if missing:
         _check_may_build(missing, allowed=may_build)
         await ensure_packages({TOOL: TOOL}, report)
         await together(_build(recipe, cache, report) for recipe in missing)
-    return ShopImages(
-        database=await push_image(_load(POSTGRES, "15", cache), registry),
-        web_1=await push_image(_load(WEB, "1", cache), registry),
-        web_2=await push_image(_load(WEB, "2", cache), registry),
-    )
+
+
+async def push_built(recipe: ImageRecipe, tag: str, registry: str, *, cache: Path) -> str:
+    """Push an image that was built; return its reference by digest.
+
+    Raises:
+        UnavailableError: the registry cannot be reached.
+    """
+    return await push_image(_load(recipe, tag, cache), registry)
 
 
 def _check_may_build(recipes: list[ImageRecipe], *, allowed: bool) -> None:
