@@ -1,0 +1,123 @@
+"""An explanation as text for people. Pure: the same lines for the same explanation."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
+
+from appshield.cli.explanation import Contents, Explanation, Line, Rule
+from appshield.language.resolved import ResolvedComponent, ResolvedHook
+from appshield.language.values import duration
+
+_NAMED_MAX = 4
+_COMMAND_CHARACTERS_MAX = 100
+
+
+def text_of(found: Explanation) -> Iterator[str]:
+    """Write an explanation for people."""
+    application, origins = found.application, found.application.origins
+    yield f"application {application.namespace}/{application.name}"
+    yield from _fields(
+        ("document", found.document),
+        ("revision", application.revision[:12]),
+        ("type", f"{application.type} ({origins['type']})"),
+        ("criticality", f"{application.criticality} ({origins['criticality']})"),
+        ("images", f"{application.images} ({origins['images']})"),
+        ("targets", f"{', '.join(application.targets)} ({origins['targets']})"),
+        ("follow", f"{_word(application.resources.follow)} ({origins['resources.follow']})"),
+    )
+    for part in application.components:
+        yield from ("", f"component {part.name}: {part.workload.kind} {part.workload.name}")
+        yield from _fields(*_component(part, found.profiles[part.name]))
+    for rule in found.rules:
+        yield from ("", f"rule {rule.name} (of the {rule.origin})")
+        yield from _fields(*_rule(rule))
+    if not found.rules:
+        yield from ("", "no rule makes versions of it by itself: only when somebody asks")
+    if found.contents is not None:
+        yield from _contents(found.contents)
+    yield from _verdict(found)
+
+
+def _component(part: ResolvedComponent, profile: str) -> Iterator[tuple[str, str]]:
+    origins = part.origins
+    yield "profile", f"{part.profile} ({origins['profile']}): {profile}"
+    yield "strategy", f"{part.strategy} ({origins['strategy']})"
+    hooks = (("quiesce", part.quiesce), ("resume", part.resume))
+    for name, hook in (*hooks, ("dump", part.dump), ("load", part.load)):
+        if hook is not None:
+            yield name, f"{_hook(hook)} ({origins[name]})"
+    yield "volumes", f"{part.volume_method} ({origins['volumes.method']})"
+    if part.excluded_volumes:
+        yield "left out", f"{', '.join(part.excluded_volumes)} ({origins['volumes.exclude']})"
+    yield "one volume", f"{_word(part.single_volume)} ({origins['volumes.single']})"
+    yield "live", f"{_word(part.allow_live)} ({origins['allowLive']})"
+
+
+def _hook(hook: ResolvedHook) -> str:
+    command = " ".join(" ".join(hook.command).split())
+    cut = len(command) > _COMMAND_CHARACTERS_MAX
+    shown = f"{command[:_COMMAND_CHARACTERS_MAX]}..." if cut else command
+    where = hook.container or "the first container"
+    failing = "" if hook.on_error == "fail" else ", goes on when it fails"
+    return f"{shown} | in {where} of {hook.pods}, {duration(hook.timeout_s)}{failing}"
+
+
+def _rule(rule: Rule) -> Iterator[tuple[str, str]]:
+    yield "when", rule.when
+    if rule.timezone:
+        zone = ZoneInfo(rule.timezone)
+        times = [one.astimezone(zone) for one in rule.next_times]
+        shown = [one.isoformat(sep=" ", timespec="seconds") for one in times]
+        yield "next", ", ".join(shown) or "never within fifty years"
+    yield "keeps", rule.keeps
+    yield "targets", ", ".join(rule.targets)
+
+
+def _contents(contents: Contents) -> Iterator[str]:
+    counts = ", ".join(
+        f"{len(lines)} {name}{'' if len(lines) == 1 else 's'}"
+        for name, lines in (
+            ("object", contents.objects),
+            ("volume", contents.volumes),
+            ("dump", contents.dumps),
+        )
+    )
+    told = f"; consistency: {contents.consistency}" if contents.consistency else ""
+    yield from ("", f"a version would hold {counts}{told}")
+    for line in (*contents.volumes, *contents.dumps, *contents.objects):
+        yield f"  {line.name}: {line.why}"
+    yield from ("", "it would not hold")
+    yield from _grouped(contents.skipped)
+
+
+def _grouped(lines: Iterable[Line]) -> Iterator[str]:
+    """Say each reason once for all things of a kind."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for line in lines:
+        kind, _, name = line.name.partition(" ")
+        groups[kind, line.why].append(name)
+    for (kind, why), names in sorted(groups.items()):
+        more = f" and {len(names) - _NAMED_MAX} more" if len(names) > _NAMED_MAX else ""
+        yield f"  {kind} {', '.join(sorted(names)[:_NAMED_MAX])}{more}: {why}"
+
+
+def _verdict(found: Explanation) -> Iterator[str]:
+    yield ""
+    if found.ready is None:
+        yield "whether it is ready to be backed up was not asked: that needs the cluster"
+    elif found.ready:
+        yield "it is ready to be backed up"
+    else:
+        yield "it is not ready to be backed up"
+    yield from (f"  missing: {text}" for text in found.missing)
+    yield from (f"  warning: {text}" for text in found.warnings)
+
+
+def _fields(*fields: tuple[str, str]) -> Iterator[str]:
+    width = max(len(name) for name, _ in fields)
+    for name, text in fields:
+        yield f"  {name.ljust(width)}  {text}"
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - the value itself
+    return "yes" if value else "no"

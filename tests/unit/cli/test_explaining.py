@@ -1,0 +1,164 @@
+"""What `explain` says of a document and of a shop as it stands: the committed text, word for word.
+
+`APPSHIELD_WRITE_GOLDEN=1` writes what is said now; look at the difference before committing it.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from appshield.cli.explanation import (
+    Document,
+    Explanation,
+    explained_application,
+    explained_document,
+)
+from appshield.cli.explanation_text import text_of
+from appshield.kubernetes import Object
+from appshield.language.kinds import API_VERSION, Application
+from appshield.language.object_reading import read_object
+from appshield.language.profiles import shipped_profiles
+from appshield.language.resolving import resolve
+from appshield.manifests.membership import select
+from appshield.snapshotter.reading import Reading
+from unit.manifests.shop import NAMESPACE, PART_OF, Shop, make
+
+GOLDEN = Path(__file__).parent / "explained"
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+SAID = Document(told="in the cluster, generation 3", app_id="a-0123")
+SPEC: dict[str, Any] = {
+    "type": "database/postgresql",
+    "criticality": "gold",
+    "resources": {"selector": {"matchLabels": PART_OF}},
+    "components": [
+        {
+            "name": "db",
+            "workload": {"kind": "StatefulSet", "name": "db"},
+            "profile": "database/postgresql",
+            "quiesce": {"container": "postgres", "command": ["psql", "-c", "CHECKPOINT"]},
+            "resume": {"container": "postgres", "command": ["true"]},
+        },
+        {"name": "web", "workload": {"kind": "Deployment", "name": "web"}, "profile": "web"},
+    ],
+    "protect": [
+        {
+            "name": "nightly",
+            "on": {"schedule": "30 2 * * *", "timezone": "Europe/Berlin", "jitter": "10m"},
+            "keep": {"last": 7, "daily": 30},
+        },
+        {
+            "name": "before-rollout",
+            "on": {
+                "change": {"of": ["deployments"], "when": "new.spec != old.spec"},
+                "settle": "20s",
+                "atMost": "1/10m",
+                "blackout": [{"schedule": "0 8 * * 1-5", "for": "10h"}],
+            },
+            "targets": ["offsite"],
+        },
+        {"name": "fresh", "on": {"rpo": "1h", "priority": 5}, "keep": {"within": "2d"}},
+        {"name": "told", "on": {"signal": "deployed"}},
+        {"name": "ill", "on": {"health": "Degraded"}},
+        {"name": "gate", "on": {"gate": {"before": ["rollout", "delete"]}}},
+        {"name": "asked", "on": {"manual": True}},
+    ],
+}
+
+
+def read(spec: dict[str, Any]) -> Application:
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": "Application",
+        "metadata": {"name": "shop", "namespace": NAMESPACE, "generation": 3},
+        "spec": spec,
+    }
+    found = read_object(body)
+    assert isinstance(found, Application)
+    return found
+
+
+def reading(spec: dict[str, Any], shop: Shop, *more: Object) -> Reading:
+    application = resolve(read(spec))
+    objects = (*shop.objects, *more)
+    return Reading(
+        document={},
+        application=application,
+        profiles=shipped_profiles(),
+        namespace=make("v1", "Namespace", NAMESPACE, namespace=""),
+        objects=objects,
+        membership=select(application, objects),
+        pods=tuple(shop.pods),
+        claims=tuple(shop.claims),
+        volumes=tuple(shop.volumes),
+        snapshot_classes=tuple(shop.snapshot_classes),
+        notes=(),
+    )
+
+
+def explained(spec: dict[str, Any], shop: Shop, *vaults: str) -> Explanation:
+    return explained_application(reading(spec, shop), vaults, SAID, now=NOW)
+
+
+def is_golden(found: Explanation, name: str) -> None:
+    """Compare with the committed text."""
+    text = "".join(f"{line}\n" for line in text_of(found))
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("APPSHIELD_WRITE_GOLDEN"):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_a_shop_that_can_be_saved_is_explained() -> None:
+    """Origins, times with their zone, contents with reasons, consistency, readiness."""
+    is_golden(explained(SPEC, Shop(), "primary", "offsite"), "ready")
+
+
+def test_everything_that_is_missing_is_said_at_once() -> None:
+    """A workload, a Vault, a class of snapshots, a pod for a hook, a container."""
+    shop = Shop()
+    shop.snapshot_classes.clear()
+    shop.pods = [pod for pod in shop.pods if pod["metadata"]["name"].startswith("web")]
+    gone = {"name": "gone", "workload": {"kind": "Deployment", "name": "gone"}}
+    hook = {"command": ["sync"], "container": "nobody"}
+    web = {**SPEC["components"][1], "quiesce": hook, "resume": hook}
+    spec = {**SPEC, "components": [SPEC["components"][0], web, gone], "protect": []}
+    is_golden(explained(spec, shop), "not-ready")
+
+
+def test_a_document_alone_is_explained_without_a_cluster() -> None:
+    """What it says by itself, and that the rest was not asked."""
+    application = resolve(read({"type": "cache/redis", "components": [SPEC["components"][0]]}))
+    said = Document(told="shop.yaml, not applied")
+    is_golden(explained_document(application, shipped_profiles(), said, now=NOW), "alone")
+
+
+def test_times_are_the_ones_that_the_planner_will_set() -> None:
+    """With the jitter of the history; nominal where none has begun."""
+    profiles, application = shipped_profiles(), resolve(read(SPEC))
+    nominal, spread = (
+        explained_document(application, profiles, Document(told="", app_id=app_id), now=NOW)
+        for app_id in ("", "a-0123")
+    )
+    assert [at.minute for at in nominal.rules[0].next_times] == [30] * 3
+    (offset,) = {
+        later - earlier
+        for earlier, later in zip(
+            nominal.rules[0].next_times, spread.rules[0].next_times, strict=True
+        )
+    }
+    assert 0 < offset.total_seconds() <= 600
+
+
+@pytest.mark.parametrize("vaults", [(), ("primary", "offsite")], ids=["not ready", "ready"])
+def test_the_model_is_data_for_programs(vaults: tuple[str, ...]) -> None:
+    """The resolved application with its origins is a part of it."""
+    data = json.loads(msgspec.json.encode(explained(SPEC, Shop(), *vaults)))
+    assert data["application"]["components"][0]["origins"]["quiesce"] == "document"
+    assert data["ready"] is bool(vaults)
+    assert data["contents"]["consistency"] == ("crash-per-volume" if vaults else None)
+    assert len(data["rules"][0]["next_times"]) == 3
