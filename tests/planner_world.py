@@ -25,21 +25,25 @@ from appshield.contracts.backups import (
     SourceStored,
     StoreSource,
     TakeSnapshot,
+    VersionFacts,
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import (
     CheckRepository,
+    CopyVersion,
     ForgetVersions,
     PinVersion,
     PruneRepository,
     RepositoryChecked,
     RepositoryPruned,
+    VersionCopied,
     VersionDamage,
     VersionPinned,
     VersionsForgotten,
 )
 from appshield.contracts.message import Message, StepCommand, StepEvent
+from appshield.contracts.restores import PlanRestore, RestorePlanned
 from appshield.contracts.runs import Run
 from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
 from appshield.contracts.streams import ConsumerSpec
@@ -141,6 +145,11 @@ class Workers:
         self.done: Counter[str] = Counter()
         self.failures: dict[type[StepCommand], list[AppShieldError]] = {}
         self.versions: dict[str, int] = {}
+        self.facts: dict[int, VersionFacts] = {}
+        self.copied: Counter[tuple[str, int]] = Counter()
+        self.broken: dict[str, AppShieldError] = {}
+        """What a Vault says to whoever restores from it."""
+        self.planned: list[tuple[str, str]] = []
         self.forgotten: set[int] = set()
         self.damaged: tuple[VersionDamage, ...] = ()
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -156,6 +165,8 @@ class Workers:
             PruneRepository: self.prune,
             CheckRepository: self.check,
             PinVersion: self.pin,
+            CopyVersion: self.copy,
+            PlanRestore: self.plan,
         }
 
     def _begin(self, command: StepCommand) -> None:
@@ -201,8 +212,9 @@ class Workers:
         number = self.versions.setdefault(order.run, order.facts.number)
         if number != order.facts.number:
             raise AssertionError("one run was given two version numbers")
+        self.facts[number] = order.facts
         return outcome(
-            BackupStored, command, facts=order.facts, snapshot_id=order.run, vault="primary"
+            BackupStored, command, facts=order.facts, snapshot_id=order.run, vault=order.vault
         )
 
     async def release(self, command: StepCommand, _: StepContext) -> StepEvent:
@@ -253,6 +265,29 @@ class Workers:
             VersionPinned, command, app_id=order.app_id, number=number, pinned=order.pinned
         )
 
+    async def copy(self, command: StepCommand, _: StepContext) -> StepEvent:
+        order = order_of(command, CopyVersion)
+        self._begin(command)
+        self.copied[order.vault, order.version.number] += 1
+        return outcome(
+            VersionCopied,
+            command,
+            app_id=order.app_id,
+            vault=order.vault,
+            source=order.source,
+            facts=self.facts[order.version.number],
+            snapshot_id=f"{order.vault}-{order.version.number}",
+            copied_at=self.now(),
+        )
+
+    async def plan(self, command: StepCommand, _: StepContext) -> StepEvent:
+        order = order_of(command, PlanRestore)
+        self._begin(command)
+        self.planned.append((order.vault, order.snapshot_id))
+        if order.vault in self.broken:
+            raise self.broken[order.vault]
+        return outcome(RestorePlanned, command, objects=())
+
 
 class World:
     """Bus, workers, and the planner of the moment."""
@@ -265,16 +300,22 @@ class World:
         self.planner: Planner | None = None
         self.mortal = Mortal(self.bus)
 
-    async def observe(self, *protections: Protection) -> None:
+    async def observe(
+        self,
+        *protections: Protection,
+        targets: tuple[str, ...] = ("primary",),
+        resource_version: str = "1",
+    ) -> None:
         """Let the watcher have told the application."""
         await self.bus.publish(
             ApplicationObserved(
                 app=APP,
                 uid="uid-1",
-                resource_version="1",
+                resource_version=resource_version,
                 exists=True,
                 revision="r1",
                 protections=protections,
+                targets=targets,
             )
         )
 

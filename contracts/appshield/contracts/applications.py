@@ -24,9 +24,10 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
-    """One policy in force for an application: when it makes versions and how long they stay.
+    """One policy in force for an application: when it makes versions, where, how long they stay.
 
-    Without `keep` every version stays.
+    Versions come into being in the first of its `targets` and are copied to the others; without
+    any, those of the application count. In each of them they stay as `keep` says; without it all.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     jitter_s: int = 0
     missed: Literal["run-once", "skip"] = "run-once"
     keep: Keep | None = None
+    targets: tuple[str, ...] = ()
 
 
 class ApplicationObserved(
@@ -84,8 +86,9 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the planner keeps about one history of versions, under its `app_id`.
 
-    `orphaned`: the object is gone, its versions stay. `highest_version` is None until the
-    repository was asked, and only grows.
+    `orphaned`: the object is gone, its versions stay. `vault` is where versions come into being,
+    the first of `targets`; the others get copies. `highest_version` is None until the repository
+    was asked, and only grows.
     """
 
     app_id: str
@@ -105,3 +108,4 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_version: int = 0
     last_backup_at: datetime | None = None
     upkeep: tuple[Upkeep, ...] = ()
+    targets: tuple[str, ...] = ()

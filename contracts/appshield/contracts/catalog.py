@@ -1,17 +1,43 @@
 """The catalog: an index of versions that can be rebuilt from the Vaults at any time."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from appshield.contracts.backups import VersionFacts
 from appshield.contracts.maintenance import VersionDamage
 from appshield.contracts.message import StepCommand, StepEvent
+from appshield.contracts.runs import Failure
+
+CopyState = Literal["pending", "copying", "stored", "failed", "forgotten"]
+
+
+class VersionCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a version stands in a further Vault.
+
+    It exists there when it is `stored`, and then `snapshot_id` is what it is called there. A copy
+    that `failed` says why and is tried again at `again_at`; with `vault_failed` the Vault could not
+    be used at all, so other copies to it wait as well. One that was `forgotten` existed there and
+    is not made again unless somebody asks for it. `run` is the last one that tried.
+    """
+
+    vault: str
+    state: CopyState = "pending"
+    snapshot_id: str = ""
+    stored_at: datetime | None = None
+    damage: VersionDamage | None = None
+    verified_at: datetime | None = None
+    run: str = ""
+    attempts: int = 0
+    failure: Failure | None = None
+    vault_failed: bool = False
+    again_at: datetime | None = None
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One version as the catalog knows it.
+    """One version as the catalog knows it, in `vault` and as copies in others.
 
     `damage` is what the last checks found unreadable in it; such a version is restored only when
     that is asked for. `verified_at` is when a check last read every byte of it.
@@ -24,6 +50,33 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     damage: VersionDamage | None = None
     verified_at: datetime | None = None
+    copies: tuple[VersionCopy, ...] = ()
+
+    @property
+    def vaults(self) -> tuple[str, ...]:
+        """Every Vault in which it exists, its own first."""
+        return (self.vault, *(copy.vault for copy in self.copies if copy.state == "stored"))
+
+    def copy_at(self, vault: str) -> VersionCopy | None:
+        """Return how its copy in a Vault stands, None where there is to be none."""
+        return next((copy for copy in self.copies if copy.vault == vault), None)
+
+    def at(self, vault: str) -> "VersionRecord | None":
+        """Return the version as it is in one Vault, without copies; None where it is not."""
+        if vault == self.vault:
+            return replace(self, copies=())
+        copy = self.copy_at(vault)
+        if copy is None or copy.state != "stored":
+            return None
+        return replace(
+            self,
+            vault=vault,
+            snapshot_id=copy.snapshot_id,
+            stored_at=copy.stored_at or self.stored_at,
+            damage=copy.damage,
+            verified_at=copy.verified_at,
+            copies=(),
+        )
 
 
 class RebuildCatalog(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.rebuild_catalog"):

@@ -16,7 +16,14 @@ from appshield.contracts import MESSAGES
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.permissions import USERS, UserSpec
-from appshield.contracts.runs import LogLine, Progress, ScheduleDue, StepDue, UpkeepDue
+from appshield.contracts.runs import (
+    CopyDue,
+    LogLine,
+    Progress,
+    ScheduleDue,
+    StepDue,
+    UpkeepDue,
+)
 from appshield.contracts.streams import (
     BUCKETS,
     CONSUMERS,
@@ -37,6 +44,7 @@ ELSEWHERE: Mapping[type[Message], str] = {
     StepDue: due("<timer>"),
     ScheduleDue: due("<timer>"),
     UpkeepDue: due("<timer>"),
+    CopyDue: due("<timer>"),
     LogLine: log("<run>", "<service>"),
 }
 """Messages that travel on another subject than their own."""

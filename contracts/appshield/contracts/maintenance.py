@@ -1,7 +1,7 @@
-"""The steps that keep a repository in order: forget versions, prune, check, pin.
+"""The steps that keep repositories in order: forget versions, prune, check, pin, copy.
 
-Each is a run of one step. Forgetting and pruning change the repository and take their turn with
-backups and restores; a check and a pin stand beside them.
+Each is a run of one step, or of one for each Vault that it is about. Forgetting and pruning change
+the repository and take their turn with backups and restores; the others stand beside them.
 """
 
 from datetime import datetime
@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import msgspec
 
+from appshield.contracts.backups import VersionFacts
 from appshield.contracts.message import StepCommand, StepEvent
 
 PRUNE_GRACE_S = 86_400.0
@@ -20,6 +21,13 @@ class NamedVersion(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     snapshot_id: str
+
+
+class VersionsAt(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions as they are in one Vault."""
+
+    vault: str
+    versions: tuple[NamedVersion, ...]
 
 
 class VersionDamage(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,13 +156,46 @@ class VersionPinned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.vers
     pinned: bool
 
 
+class CopyVersion(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.copy_version"):
+    """Make a version that exists in the Vault `source` exist in this one, too.
+
+    `version` names it as it is in the source.
+    """
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "copy"
+
+    source: str
+    version: NamedVersion
+
+
+class VersionCopied(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.version_copied"):
+    """The version exists in this Vault: its snapshot document is in the repository there.
+
+    `bytes_copied` were missing there and were sent, as they are sealed in the source.
+    """
+
+    noun: ClassVar[str] = "version"
+    verb: ClassVar[str] = "copied"
+
+    app_id: str
+    vault: str
+    source: str
+    facts: VersionFacts
+    snapshot_id: str
+    copied_at: datetime
+    bytes_copied: int = 0
+    bytes_stored: int = 0
+
+
 class ForgetProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to forget, and what came of it."""
+    """What a run is to forget in its Vault and `elsewhere`, and what came of it."""
 
     versions: tuple[NamedVersion, ...]
     even_last: bool = False
     forgotten: tuple[NamedVersion, ...] = ()
     kept: tuple[str, ...] = ()
+    elsewhere: tuple[VersionsAt, ...] = ()
 
 
 class PruneProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,7 +218,16 @@ class CheckProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PinProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is to pin or to let go."""
+    """What a run is to pin or to let go, in its Vault and `elsewhere`."""
 
     version: NamedVersion
     pinned: bool
+    elsewhere: tuple[VersionsAt, ...] = ()
+
+
+class CopyProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Which version a run copies into its Vault, from where, and what came of it."""
+
+    source: str
+    version: NamedVersion
+    done: VersionCopied | None = None

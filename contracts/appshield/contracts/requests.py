@@ -19,7 +19,8 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
 
     `app_id` chooses a history where several had the application's name. With `dry_run` the run
     ends with the list of what would be created. `running_backup` says what happens to one.
-    A version that is known to be damaged comes back in part, and only with `keep_going`.
+    A version that is known to be damaged comes back in part, and only with `keep_going`. `vault`
+    chooses which copy is read; without, that is the first good one, and the next if it fails.
     """
 
     noun: ClassVar[str] = "restore"
@@ -30,6 +31,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     dry_run: bool = False
     running_backup: Literal["wait", "cancel"] = "wait"
     keep_going: bool = False
+    vault: str = ""
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):
@@ -49,7 +51,10 @@ class RequestCatalog(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
 
 
 class RequestForget(Request, frozen=True, kw_only=True, tag="appshield.v1.request_forget"):
-    """Let versions stop to exist. Pinned ones stay; the last good one goes with `even_last`."""
+    """Let versions stop to exist, in one `vault` or in all of them.
+
+    Pinned ones stay; the last good one goes with `even_last`.
+    """
 
     noun: ClassVar[str] = "forget"
 
@@ -57,6 +62,7 @@ class RequestForget(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     versions: tuple[int, ...]
     even_last: bool = False
     reason: str = ""
+    vault: str = ""
 
 
 class RequestPrune(Request, frozen=True, kw_only=True, tag="appshield.v1.request_prune"):
@@ -93,6 +99,16 @@ class RequestPin(Request, frozen=True, kw_only=True, tag="appshield.v1.request_p
     pinned: bool = True
 
 
+class RequestCopy(Request, frozen=True, kw_only=True, tag="appshield.v1.request_copy"):
+    """Copy a version into another Vault now, whether or not a rule asks for it."""
+
+    noun: ClassVar[str] = "copy"
+
+    app_id: str
+    version: int
+    vault: str
+
+
 AnyRequest = (
     RequestBackup
     | RequestRestore
@@ -102,4 +118,5 @@ AnyRequest = (
     | RequestPrune
     | RequestCheck
     | RequestPin
+    | RequestCopy
 )

@@ -15,9 +15,11 @@ from appshield.contracts.backups import SnapshotTaken
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import (
     CheckProgress,
+    CopyProgress,
     ForgetProgress,
     PinProgress,
     PruneProgress,
+    VersionsAt,
 )
 from appshield.contracts.message import Event, Message, StepEvent
 from appshield.contracts.restores import RestorePlanned
@@ -42,13 +44,17 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepFailed(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.step_failed"):
-    """A step ended without success; `again` says whether a new attempt may succeed."""
+    """A step ended without success; `again` says whether a new attempt may succeed.
+
+    `elsewhere`: what was missing or unreadable may be found in another Vault that has the version.
+    """
 
     noun: ClassVar[str] = "step"
     verb: ClassVar[str] = "failed"
 
     failure: Failure
     again: bool = False
+    elsewhere: bool = False
 
 
 class OutboxEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +103,11 @@ class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restore is asked for and has gathered so far."""
+    """What a restore is asked for and has gathered so far.
+
+    When the run's Vault fails it, it goes on with the next one of `elsewhere`; `given_up` says
+    which Vaults did, and why.
+    """
 
     version: int
     snapshot_id: str
@@ -110,6 +120,8 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     keep_going: bool = False
     lost: tuple[str, ...] = ()
     lost_total: int = 0
+    elsewhere: tuple[VersionsAt, ...] = ()
+    given_up: tuple[str, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,6 +157,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     prune: PruneProgress | None = None
     check: CheckProgress | None = None
     pin: PinProgress | None = None
+    copy: CopyProgress | None = None
 
 
 class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):
@@ -209,6 +222,20 @@ class UpkeepDue(Event, frozen=True, kw_only=True, tag="appshield.v1.upkeep_due")
     def message_id(self) -> str:
         """Name the timer after application and time."""
         return f"{self.app_id}.upkeep.{int(self.at.timestamp())}"
+
+
+class CopyDue(Event, frozen=True, kw_only=True, tag="appshield.v1.copy_due"):
+    """The time has come to try again what could not be copied."""
+
+    noun: ClassVar[str] = "copy"
+    verb: ClassVar[str] = "due"
+
+    app_id: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after application and time."""
+        return f"{self.app_id}.copy.{int(self.at.timestamp())}"
 
 
 class Progress(Event, frozen=True, kw_only=True, tag="appshield.v1.progress"):

@@ -107,7 +107,7 @@ def _say_status(shown: Status) -> None:
             ("refused", record.refused),
             ("type", record.application_type),
             ("criticality", record.criticality),
-            ("vault", record.vault),
+            ("vaults", ", ".join(record.targets or (record.vault,))),
             ("versions", str(shown.versions)),
             (
                 "newest version",

@@ -8,11 +8,12 @@ import msgspec
 from msgspec.structs import replace
 
 from appshield.cli.naming import wanted, with_versions
+from appshield.cli.output import note
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, version_of, versions_of
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.errors import NotFoundError
+from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
 from appshield.repository import Reader, Repository
 from appshield.vault import VaultAccess, open_vault
 from appshield.vault.finding import ClusterVaults
@@ -52,17 +53,28 @@ async def named(
 async def read(of: Named, work: Callable[[Opened], T]) -> T:
     """Open the repository that holds the versions and do blocking work with it.
 
+    Where several Vaults have all of them that is the first good one, and the next if it cannot be
+    opened.
+
     Raises:
         NotFoundError: one of them is not in the Vault, or they are in different ones.
     """
-    vaults = {version.vault for version in of.versions}
-    if len(vaults) != 1:
+    places = _places(of)
+    if not places:
+        vaults = {vault for version in of.versions for vault in version.vaults}
         raise NotFoundError(
             f"these versions of {of.record.app} are not in one Vault",
             why=f"they are in {', '.join(sorted(vaults)) or 'none'}",
         )
-    access = await vault_access(vaults.pop())
-    return await asyncio.to_thread(_opened_for, access, of, work)
+    *others, last = places
+    for place in others:
+        try:
+            opened = await _opened(place)
+        except (UnavailableError, NotFoundError, DeniedError, DamagedError) as error:
+            note(f"warning: Vault {place.versions[0].vault} is passed over: {error}")
+            continue
+        return await asyncio.to_thread(work, opened)
+    return await asyncio.to_thread(work, await _opened(last))
 
 
 async def vault_access(name: str) -> VaultAccess:
@@ -71,7 +83,23 @@ async def vault_access(name: str) -> VaultAccess:
         return replace(await ClusterVaults(cluster).access(name), read_only=True)
 
 
-def _opened_for(access: VaultAccess, of: Named, work: Callable[[Opened], T]) -> T:
+def _places(of: Named) -> list[Named]:
+    """Give the versions as they are in each Vault that has all of them; good ones first."""
+    vaults = of.versions[0].vaults if of.versions else ()
+    places = [
+        Named(of.record, tuple(here for one in of.versions if (here := one.at(vault)) is not None))
+        for vault in vaults
+    ]
+    whole = [place for place in places if len(place.versions) == len(of.versions)]
+    return sorted(whole, key=lambda place: any(one.damage for one in place.versions))
+
+
+async def _opened(of: Named) -> Opened:
+    access = await vault_access(of.versions[0].vault)
+    return await asyncio.to_thread(_opened_for, access, of)
+
+
+def _opened_for(access: VaultAccess, of: Named) -> Opened:
     shelf = open_vault(access).application(of.record.app_id)
     repository = Repository.open(shelf.repository_store, shelf.repository_password())
     trees = {}
@@ -87,4 +115,4 @@ def _opened_for(access: VaultAccess, of: Named, work: Callable[[Opened], T]) -> 
             next_step="`appshield rebuild-catalog` reads the Vault again.",
         )
     roots = tuple(trees[one.snapshot_id] for one in of.versions)
-    return work(Opened(repository, Reader(repository), roots))
+    return Opened(repository, Reader(repository), roots)

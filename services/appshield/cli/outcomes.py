@@ -1,7 +1,12 @@
 """What became of a run, in words; a run without success is an error with an exit code."""
 
 from appshield.cli.output import duration_text, note, say, say_json, size_text
-from appshield.contracts.maintenance import CheckProgress, ForgetProgress, PruneProgress
+from appshield.contracts.maintenance import (
+    CheckProgress,
+    CopyProgress,
+    ForgetProgress,
+    PruneProgress,
+)
 from appshield.contracts.runs import Run
 from appshield.errors import PartialError, RunFailedError
 
@@ -62,6 +67,8 @@ def _maintenance_lines(run: Run, took: str) -> list[str]:
     if run.pin is not None:
         number, verb = run.pin.version.number, "is pinned" if run.pin.pinned else "is not pinned"
         return [f"version {number} of {run.app} {verb}"]
+    if run.copy is not None:
+        return _copy_lines(run, run.copy, took)
     return [f"Vault {run.vault} was read in {took}"]
 
 
@@ -85,7 +92,9 @@ def _restore_lines(run: Run, took: str) -> list[str]:
     planned = progress.planned if progress else None
     if progress is None or planned is None:
         return [f"restored in {took}"]
-    warnings = [f"note: {text}" for text in planned.warnings]
+    read_from = [f"read from Vault {run.vault}"] if progress.given_up else []
+    read_from += [f"note: not read from {text}" for text in progress.given_up]
+    warnings = [*read_from, *(f"note: {text}" for text in planned.warnings)]
     if progress.dry_run:
         volumes = [
             f"  data of {volume.source} ({size_text(volume.size_bytes)})"
@@ -117,6 +126,14 @@ def _prune_lines(run: Run, prune: PruneProgress, took: str) -> list[str]:
     freed = f"{size_text(done.bytes_freed)} freed in {took}"
     waits = f", {size_text(done.bytes_waiting)} go later" if done.bytes_waiting else ""
     return [f"repository of {run.app} pruned: {freed}{waits}"]
+
+
+def _copy_lines(run: Run, copy: CopyProgress, took: str) -> list[str]:
+    done = copy.done
+    sent = f"{size_text(done.bytes_copied)} sent" if done and done.bytes_copied else "nothing new"
+    return [
+        f"version {copy.version.number} of {run.app} is in Vault {run.vault}: {sent}, in {took}"
+    ]
 
 
 def _check_lines(run: Run, check: CheckProgress, took: str) -> list[str]:

@@ -129,7 +129,9 @@ async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text
         records = {record.app_id: record for record in await applications(bus)}
         damaged, counts = {}, {}
         for app_id in records:
-            found = [one for one in await versions_of(bus, app_id) if one.vault == name]
+            found = [
+                here for one in await versions_of(bus, app_id) if (here := one.at(name)) is not None
+            ]
             counts[app_id] = len(found)
             damaged[app_id] = sum(one.damage is not None for one in found)
     measured = await asyncio.to_thread(_measured, await vault_access(name))
@@ -222,7 +224,8 @@ async def _held(bus: Bus, vault: str, app: str, namespace: str = "") -> list[App
         if want is not None and not want.fits(record.app):
             continue
         versions = await versions_of(bus, record.app_id)
-        known = {one.vault for one in versions} | {one.vault for one in record.upkeep}
+        known = {vault for one in versions for vault in one.vaults}
+        known.update(one.vault for one in record.upkeep)
         if vault in known:
             held.append(record)
     if not held:

@@ -20,6 +20,12 @@ async def restore(
     /,
     *,
     to: Annotated[str, Parameter(name="--to", help="Another namespace to restore into.")] = "",
+    vault: Annotated[
+        str,
+        Parameter(
+            name="--from", help="The Vault to read. Default: the first good one, then the next."
+        ),
+    ] = "",
     namespace: Namespace = "",
     history: History = "",
     wait: Wait = False,
@@ -56,6 +62,7 @@ async def restore(
             dry_run=dry_run,
             keep_going=keep_going,
             running_backup="cancel" if cancel_backup else "wait",
+            vault=vault,
         )
         run = await ask(bus, request, "restore")
         await follow(bus, run, wait=wait or dry_run, output=output)

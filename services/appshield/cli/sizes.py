@@ -26,8 +26,8 @@ async def say_sizes(app: str, namespace: str, history: str, output: str) -> None
     """Measure the versions of one history, in each Vault for itself."""
     of = await named(app, namespace, history)
     sized: list[tuple[VersionRecord, StoredSize]] = []
-    for vault in sorted({version.vault for version in of.versions}):
-        held = tuple(version for version in of.versions if version.vault == vault)
+    for vault in sorted({vault for version in of.versions for vault in version.vaults}):
+        held = tuple(here for one in of.versions if (here := one.at(vault)) is not None)
         found = await read(Named(of.record, held), _measured)
         sized += zip(held, found, strict=True)
     shown = [_shown(version, size) for version, size in sized]

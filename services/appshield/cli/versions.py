@@ -1,5 +1,6 @@
 """`appshield versions` and `version`: what can be brought back."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -17,7 +18,7 @@ from appshield.cli.output import (
 )
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, version_of, versions_of
-from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.catalog import VersionCopy, VersionRecord
 
 Number = Annotated[int, Parameter(name="N", help="The version's number.")]
 
@@ -56,7 +57,7 @@ async def versions(
     if len({one.facts.app_id for one in found}) > 1:
         note(f"{place} has several histories: choose one with --history ID to show or restore")
     say_table(
-        ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULT", "HISTORY", ""),
+        ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULTS", "HISTORY", ""),
         [_row(one) for one in found],
         empty=f"{place} has no version yet. `appshield backup {place}` makes one.",
     )
@@ -92,14 +93,34 @@ def _row(version: VersionRecord) -> tuple[str, ...]:
         trigger,
         size_text(sum(source.bytes_read for source in facts.sources)),
         size_text(sum(source.bytes_stored for source in facts.sources)),
-        version.vault,
+        ", ".join(_vaults(version)),
         facts.app_id,
-        ", ".join(mark for mark, is_so in _marks(version) if is_so),
+        ", ".join(_marks(version)),
     )
 
 
-def _marks(version: VersionRecord) -> tuple[tuple[str, bool], ...]:
-    return ("damaged", version.damage is not None), ("pinned", version.pinned)
+def _vaults(version: VersionRecord) -> Iterator[str]:
+    """Name the Vaults of a version, and how its copy stands where it does not exist yet."""
+    yield version.vault
+    for copy in version.copies:
+        if copy.state == "stored":
+            yield copy.vault
+        elif copy.state != "forgotten":
+            yield f"{copy.vault} ({copy.state})"
+
+
+def _marks(version: VersionRecord) -> Iterator[str]:
+    damaged = [one.vault for one in _places(version) if one.damage is not None]
+    if damaged:
+        everywhere = len(damaged) == len(version.vaults)
+        yield "damaged" if everywhere else f"damaged in {', '.join(damaged)}"
+    if version.pinned:
+        yield "pinned"
+
+
+def _places(version: VersionRecord) -> list[VersionRecord]:
+    """Give the version as it is in each of its Vaults."""
+    return [here for vault in version.vaults if (here := version.at(vault)) is not None]
 
 
 def _say_version(version: VersionRecord) -> None:
@@ -115,14 +136,12 @@ def _say_version(version: VersionRecord) -> None:
             ("trigger", f"{facts.trigger} {facts.trigger_name}".rstrip()),
             ("asked by", facts.actor),
             ("document", facts.revision),
-            ("vault", version.vault),
-            ("snapshot", version.snapshot_id),
             ("run", facts.run),
             ("skipped", "; ".join(facts.skipped)),
-            ("read whole at", time_text(version.verified_at)),
-            ("damaged", f"{version.damage.paths_total} paths" if version.damage else ""),
         )
     )
+    say()
+    _say_vaults(version)
     say()
     rows = [
         (
@@ -139,5 +158,34 @@ def _say_version(version: VersionRecord) -> None:
     for source in facts.sources:
         for problem in source.problems:
             say(f"{source.name}: {problem}")
-    for path in version.damage.paths if version.damage else ():
-        say(f"damaged: {path}")
+    for here in _places(version):
+        for path in here.damage.paths if here.damage else ():
+            say(f"damaged{f' in {here.vault}' if len(version.vaults) > 1 else ''}: {path}")
+
+
+def _say_vaults(version: VersionRecord) -> None:
+    there = [
+        (
+            here.vault,
+            "stored",
+            time_text(here.stored_at),
+            here.snapshot_id,
+            time_text(here.verified_at),
+            f"{here.damage.paths_total} paths damaged" if here.damage else "",
+        )
+        for here in _places(version)
+    ]
+    other = [
+        (copy.vault, copy.state, "", "", "", _waits_for(copy))
+        for copy in version.copies
+        if copy.state != "stored"
+    ]
+    columns = ("VAULT", "STATE", "STORED AT", "SNAPSHOT", "READ WHOLE AT", "")
+    say_table(columns, [*there, *other], empty="")
+
+
+def _waits_for(copy: VersionCopy) -> str:
+    if copy.failure is None:
+        return f"run {copy.run}" if copy.state == "copying" else ""
+    again = f"; again at {time_text(copy.again_at)}" if copy.again_at else ""
+    return f"tried {copy.attempts} times: {copy.failure.what}{again}"

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.maintenance import VersionDamage
+from appshield.contracts.maintenance import VersionDamage, VersionsAt
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
@@ -20,6 +20,7 @@ from appshield.contracts.runs import (
     BackupProgress,
     Failure,
     RestoreProgress,
+    Run,
     Trigger,
 )
 from appshield.planner.catalog import Catalog
@@ -27,6 +28,7 @@ from appshield.planner.minting import asked, new_run, run_of_history
 from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
+from appshield.planner.targeting import named, readable_at
 from appshield.service import Clock
 
 
@@ -66,9 +68,11 @@ class Admission:
             ),
         )
 
-    async def trigger_backup(self, record: ApplicationRecord, trigger: Trigger) -> None:
+    async def trigger_backup(
+        self, record: ApplicationRecord, trigger: Trigger, *, vault: str = ""
+    ) -> None:
         """Admit a backup of a known application, whatever triggers it."""
-        run = run_of_history("backup", record, trigger, self._clock.now())
+        run = run_of_history("backup", record, trigger, self._clock.now(), vault=vault)
         await self._queue.admit(await self._runs.create(replace(run, backup=BackupProgress())))
 
     async def restore(self, request: RequestRestore) -> None:
@@ -82,9 +86,15 @@ class Admission:
         if isinstance(found, Failure):
             await self._queue.refuse(run, found)
             return
-        record, version = found
+        record, whole = found
+        places = readable_at(record, whole)
+        version = whole.at(request.vault) if request.vault else places[0]
+        if version is None:
+            await self._queue.refuse(run, _not_there(whole, request.vault))
+            return
         if version.damage is not None and not (request.keep_going or request.dry_run):
-            await self._queue.refuse(run, _damaged(version, version.damage))
+            good = [one.vault for one in places if one.damage is None]
+            await self._queue.refuse(run, _damaged(version, version.damage, good))
             return
         if request.running_backup == "cancel":
             await self._cancel_backup(record, run.id)
@@ -94,6 +104,7 @@ class Admission:
             target_namespace=request.target_namespace or record.app.namespace,
             dry_run=request.dry_run,
             keep_going=request.keep_going,
+            elsewhere=() if request.vault else _others(version, places),
         )
         wanted = replace(
             run,
@@ -112,13 +123,13 @@ class Admission:
         )
         await self._queue.start_beside(await self._runs.create(run))
 
-    async def cancel(self, request: RequestCancel) -> None:
-        """Stop a run that has not ended."""
+    async def cancel(self, request: RequestCancel) -> Run | None:
+        """Stop a run that has not ended; return it as it is then, None where there is none."""
         entry = await self._runs.get(request.run)
         if entry is None or entry.value.state in FINAL_STATES:
-            return
+            return entry.value if entry else None
         why = Failure(what="cancelled", why=f"asked by {request.actor or 'someone'}")
-        await self._queue.cancel(entry, why)
+        return await self._queue.cancel(entry, why)
 
     async def _cancel_backup(self, record: ApplicationRecord, restore: str) -> None:
         for run in (record.active_run, *record.pending_runs):
@@ -149,11 +160,30 @@ class Admission:
         )
 
 
-def _damaged(version: VersionRecord, damage: VersionDamage) -> Failure:
+def _others(version: VersionRecord, places: list[VersionRecord]) -> tuple[VersionsAt, ...]:
+    """List where the version is good, too, in the order in which they are tried."""
+    others = [one for one in places if one.vault != version.vault and one.damage is None]
+    return tuple(VersionsAt(vault=one.vault, versions=(named(one),)) for one in others)
+
+
+def _not_there(version: VersionRecord, vault: str) -> Failure:
+    copy = version.copy_at(vault)
+    why = f"its copy there is {copy.state}" if copy else f"it is in {', '.join(version.vaults)}"
+    return Failure(
+        what=f"version {version.facts.number} of {version.facts.app} is not in Vault {vault}",
+        why=why,
+        next_step=f"Restore it with --from {version.vault}, or from any without --from.",
+    )
+
+
+def _damaged(version: VersionRecord, damage: VersionDamage, good: list[str]) -> Failure:
     more = damage.paths_total - len(damage.paths)
     paths = ", ".join(damage.paths) + (f" and {more} more" if more > 0 else "")
+    where = f" in Vault {version.vault}" if good else ""
     return Failure(
-        what=f"version {version.facts.number} of {version.facts.app} is damaged",
+        what=f"version {version.facts.number} of {version.facts.app} is damaged{where}",
         why=f"these cannot be read back: {paths}",
-        next_step="Restore another version, or with --keep-going all of this one that can be read.",
+        next_step=f"Vault {good[0]} has a good copy: restore with --from {good[0]}."
+        if good
+        else "Restore another version, or with --keep-going all of this one that can be read.",
     )

@@ -1,18 +1,21 @@
-"""The catalog: which versions exist, as an index over the Vaults."""
+"""The catalog: which versions exist in which Vaults, as an index over them."""
 
 from datetime import datetime
 
+import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Bucket, Bus
 from appshield.contracts.backups import BackupStored
-from appshield.contracts.catalog import ApplicationFound, VersionRecord
+from appshield.contracts.catalog import ApplicationFound, VersionCopy, VersionRecord
 from appshield.contracts.maintenance import (
     RepositoryChecked,
+    VersionCopied,
     VersionPinned,
     VersionsForgotten,
 )
 from appshield.contracts.streams import CATALOG
+from appshield.planner.targeting import with_copy, without
 
 
 class Catalog:
@@ -43,17 +46,34 @@ class Catalog:
             )
             await self._bucket.put(key, version)
 
+    async def copied(self, copied: VersionCopied) -> None:
+        """Take in that a version exists in a further Vault."""
+        key = _key(copied.facts.app_id, copied.facts.number)
+        found = await self._bucket.get(key)
+        there = VersionRecord(
+            facts=copied.facts,
+            snapshot_id=copied.snapshot_id,
+            vault=copied.vault,
+            stored_at=copied.copied_at,
+        )
+        await self.write(_joined(found.value, there) if found else there)
+
+    async def write(self, version: VersionRecord) -> None:
+        """Write how a version and its copies stand."""
+        await self._bucket.put(_key(version.facts.app_id, version.facts.number), version)
+
     async def versions(self, app_id: str) -> list[VersionRecord]:
         """List an application's versions, oldest first."""
         found = [entry.value async for entry in self._bucket.items(f"{app_id}.")]
         return sorted(found, key=lambda version: version.facts.number)
 
     async def forget(self, forgotten: VersionsForgotten) -> None:
-        """Take out versions that do not exist any more."""
+        """Take out versions that do not exist any more in a Vault."""
         for gone in forgotten.versions:
             version = await self.get(forgotten.app_id, gone.number)
-            if version is not None and version.snapshot_id == gone.snapshot_id:
-                await self._bucket.delete(_key(forgotten.app_id, gone.number))
+            here = version.at(forgotten.vault) if version else None
+            if version is not None and here is not None and here.snapshot_id == gone.snapshot_id:
+                await self._take_out(version, forgotten.vault, forgotten=True)
 
     async def pin(self, pinned: VersionPinned) -> None:
         """Note whether a version is pinned."""
@@ -66,16 +86,17 @@ class Catalog:
         """Note which versions are damaged and which were read whole."""
         damage = {one.snapshot_id: one for one in found.damage}
         for version in await self.versions(found.app_id):
-            if version.vault != found.vault or version.stored_at >= found.checked_at:
+            here = version.at(found.vault)
+            if here is None or here.stored_at >= found.checked_at:
                 continue
             whole = version.facts.number in found.verified
-            changed = replace(
-                version,
-                damage=damage.get(version.snapshot_id),
-                verified_at=found.checked_at if whole else version.verified_at,
+            checked = replace(
+                here,
+                damage=damage.get(here.snapshot_id),
+                verified_at=found.checked_at if whole else here.verified_at,
             )
-            if changed != version:
-                await self._bucket.put(_key(found.app_id, version.facts.number), changed)
+            if checked != here:
+                await self.write(_joined(version, checked))
 
     async def newest(self, app_id: str) -> VersionRecord | None:
         """Return the version with the highest number."""
@@ -89,16 +110,55 @@ class Catalog:
             if found.covers(number) and number not in present:
                 await self._remove(found, number)
         for version in found.versions:
-            await self._bucket.put(_key(found.app_id, version.facts.number), version)
+            known = await self.get(found.app_id, version.facts.number)
+            if known is not None and _is_another(known, version):
+                structlog.get_logger().warning(
+                    "two Vaults have different versions of one number",
+                    number=version.facts.number,
+                    vaults=[known.vault, version.vault],
+                )
+                continue
+            await self.write(_joined(known, version) if known else version)
 
     async def _remove(self, found: ApplicationFound, number: int) -> None:
         version = await self.get(found.app_id, number)
-        if version is None or version.vault != found.vault or found.damaged:
+        here = version.at(found.vault) if version else None
+        if version is None or here is None or found.damaged:
             return
-        if found.listed_at is not None and version.stored_at >= found.listed_at:
+        if found.listed_at is not None and here.stored_at >= found.listed_at:
             return  # made after the Vault was listed
-        await self._bucket.delete(_key(found.app_id, number))
+        await self._take_out(version, found.vault, forgotten=False)
+
+    async def _take_out(self, version: VersionRecord, vault: str, *, forgotten: bool) -> None:
+        left = without(version, vault, forgotten=forgotten)
+        if left is not None:
+            await self.write(left)
+        else:
+            await self._bucket.delete(_key(version.facts.app_id, version.facts.number))
 
 
 def _key(app_id: str, number: int) -> str:
     return f"{app_id}.{number}"
+
+
+def _is_another(known: VersionRecord, found: VersionRecord) -> bool:
+    """Say whether a number was given twice: by a Vault that was lost, and after it came back."""
+    return known.facts.run != found.facts.run and known.vault != found.vault
+
+
+def _joined(known: VersionRecord, found: VersionRecord) -> VersionRecord:
+    """Take what was found in one Vault into what is known of a version; pins hold everywhere."""
+    if found.vault == known.vault:
+        pinned = found.pinned or (known.pinned and len(known.vaults) > 1)
+        return replace(found, pinned=pinned, copies=known.copies)
+    before = known.copy_at(found.vault)
+    copy = VersionCopy(
+        vault=found.vault,
+        state="stored",
+        snapshot_id=found.snapshot_id,
+        stored_at=found.stored_at,
+        damage=found.damage,
+        verified_at=found.verified_at,
+        run=before.run if before else "",
+    )
+    return with_copy(replace(known, pinned=known.pinned or found.pinned), copy)

@@ -3,7 +3,7 @@
     backup    open ─► take ─► store (each source) ─► commit ─► release
     restore   plan ─► prepare ─► load (each volume) ─► apply ─► load (each dump) ─► finish
     catalog   rebuild
-    forget, prune, check, pin   one step of that name
+    forget, prune, check, pin, copy   one step of that name
 
 Every function returns the run as it is to be written: new state and new promises (the outbox)
 together. The last step of backup and restore removes what the run made; it also follows a failure
@@ -39,6 +39,7 @@ _FLOWS = {
     "prune": maintaining,
     "check": maintaining,
     "pin": maintaining,
+    "copy": maintaining,
 }
 
 
@@ -128,9 +129,11 @@ def goes_on_as(run: Run) -> str:
 
 def _after_failure(run: Run, step: Step, event: StepFailed, *, epoch: int, now: datetime) -> Run:
     failed = replace(step, failure=event.failure, worker=event.worker)
-    if not event.again:
-        return _give_up(_with_step(run, failed), failed, event.failure, epoch=epoch, now=now)
-    if step.attempt >= limits_of(step.name).attempts_max:
+    if not event.again or step.attempt >= _attempts_max(run, step):
+        if event.elsewhere and run.restore is not None and run.state == "running":
+            moved = restoring.from_elsewhere(run, event.failure)
+            if moved is not None:
+                return _order_anew(moved, epoch=epoch, now=now)
         return _give_up(_with_step(run, failed), failed, event.failure, epoch=epoch, now=now)
     again_at = now + timedelta(seconds=min(2.0**step.attempt, BACKOFF_MAX_S))
     waiting = replace(failed, deadline_at=again_at)
@@ -138,10 +141,27 @@ def _after_failure(run: Run, step: Step, event: StepFailed, *, epoch: int, now: 
 
 
 def _try_again(run: Run, step: Step, failure: Failure, *, epoch: int, now: datetime) -> Run:
-    limits = limits_of(step.name)
-    if step.attempt >= limits.attempts_max:
+    if step.attempt >= _attempts_max(run, step):
         return _give_up(run, step, failure, epoch=epoch, now=now)
-    deadline = now + timedelta(seconds=limits.silence_s)
+    return _order_again(run, step, epoch=epoch, now=now)
+
+
+def _attempts_max(run: Run, step: Step) -> int:
+    """Return how often a step is tried: so often with each Vault that was read from."""
+    vaults = 1 + len(run.restore.given_up if run.restore else ())
+    return limits_of(step.name).attempts_max * vaults
+
+
+def _order_anew(run: Run, *, epoch: int, now: datetime) -> Run:
+    """Order every step that runs once more; workers stop what they were told before."""
+    for step in run.steps:
+        if step.state == "running":
+            run = _order_again(run, step, epoch=epoch, now=now)
+    return run
+
+
+def _order_again(run: Run, step: Step, *, epoch: int, now: datetime) -> Run:
+    deadline = now + timedelta(seconds=limits_of(step.name).silence_s)
     again = replace(step, attempt=step.attempt + 1, epoch=epoch, deadline_at=deadline, failure=None)
     raised = _with_step(replace(run, epoch=epoch), again)
     order = _FLOWS[run.kind].order(raised, step.name)

@@ -17,19 +17,16 @@ from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.identities import AppRef
-from appshield.contracts.message import Message, StepEvent
+from appshield.contracts.message import Message, Request, StepEvent
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
     RequestCatalog,
-    RequestCheck,
-    RequestForget,
-    RequestPin,
-    RequestPrune,
     RequestRestore,
 )
 from appshield.contracts.runs import (
     FINAL_STATES,
+    CopyDue,
     Progress,
     Run,
     ScheduleDue,
@@ -40,12 +37,14 @@ from appshield.contracts.runs import (
 from appshield.planner import deciding
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
+from appshield.planner.copies import CopyPlanning
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
 from appshield.planner.queueing import Queue
 from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
+from appshield.planner.targeting import targets_differ
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
 
@@ -65,6 +64,7 @@ class Planner:
         admission: Admission,
         maintenance: MaintenanceAdmission,
         upkeep: UpkeepPlanning,
+        copies: CopyPlanning,
         observation: Observation,
         recording: Recording,
         leadership: Leadership,
@@ -76,6 +76,7 @@ class Planner:
         self._admission = admission
         self._maintenance = maintenance
         self._upkeep = upkeep
+        self._copies = copies
         self._observation = observation
         self._recording = recording
         self._leadership = leadership
@@ -113,23 +114,19 @@ class Planner:
     async def _dispatch(self, message: Message) -> None:
         match message:
             case ApplicationObserved() as fact:
-                await self._observation.observed(fact)
+                await self._observed(fact)
             case RequestBackup() as request:
                 await self._admission.backup(request)
             case RequestRestore() as request:
                 await self._admission.restore(request)
             case RequestCancel() as request:
-                await self._admission.cancel(request)
+                cancelled = await self._admission.cancel(request)
+                if cancelled is not None and cancelled.copy is not None:
+                    await self._copies.after(cancelled)
             case RequestCatalog() as request:
                 await self._admission.catalog(request)
-            case RequestForget() as request:
-                await self._maintenance.forget(request)
-            case RequestPrune() as request:
-                await self._maintenance.prune(request)
-            case RequestCheck() as request:
-                await self._maintenance.check(request)
-            case RequestPin() as request:
-                await self._maintenance.pin(request)
+            case Request() as request:
+                await self._maintenance.admit(request)
             case _:
                 await self._dispatch_other(message)
 
@@ -141,15 +138,25 @@ class Planner:
                 await self._schedule_due(due)
             case UpkeepDue() as due:
                 await self._upkeep.due(due)
+                await self._copies.plan(due.app_id)
+            case CopyDue() as due:
+                await self._copies.plan(due.app_id)
             case StepEvent() as event:
                 await self._outcome(event)
             case other:
                 raise Reject(f"the planner does not handle {type(other).__name__}")
 
+    async def _observed(self, fact: ApplicationObserved) -> None:
+        before = {one.app_id: one for one in self._registry.histories_of(fact.app)}
+        record = await self._observation.observed(fact)
+        if record is not None and targets_differ(record, before.get(record.app_id)):
+            await self._copies.plan(record.app_id)
+
     async def _outcome(self, event: StepEvent) -> None:
         entry = await self._runs.get(event.run)
         await self._recording.record(event, entry.value if entry else None)
         if isinstance(event, ApplicationFound):
+            await self._copies.plan(event.app_id)
             return  # a finding on the way; the outcome of the step follows
         if entry is None:
             structlog.get_logger().warning("outcome of an unknown run", run=event.run)
@@ -191,7 +198,8 @@ class Planner:
         if not (late and protection.missed == "skip"):
             identity = f"schedule/{due.app_id}/{due.protection}/{due.at.isoformat()}"
             trigger = Trigger(kind="schedule", identity=identity, name=due.protection, at=due.at)
-            await self._admission.trigger_backup(record, trigger)
+            first = protection.targets[:1] or record.targets[:1]
+            await self._admission.trigger_backup(record, trigger, vault="".join(first))
         await self._observation.schedule_next(record, protection, max(now, due.at))
 
     async def _after(self, run: Run) -> None:
@@ -204,7 +212,12 @@ class Planner:
         """Let the next run of the application begin, and plan what follows this one."""
         await self._upkeep.before_settling(run)
         await self._queue.settle(run)
-        await self._upkeep.after(run)
+        if run.kind == "backup":  # a new version is copied before older ones are tidied up
+            await self._copies.after(run)
+            await self._upkeep.after(run)
+        else:
+            await self._upkeep.after(run)
+            await self._copies.after(run)
 
 
 def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:

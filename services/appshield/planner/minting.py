@@ -37,7 +37,7 @@ def new_run(kind: RunKind, app: AppRef, trigger: Trigger, now: datetime) -> Run:
 def run_of_history(
     kind: RunKind, record: ApplicationRecord, trigger: Trigger, now: datetime, *, vault: str = ""
 ) -> Run:
-    """Make a run of a known history, in its Vault or in the one that is named."""
+    """Make a run of a known history, in its first Vault or in the one that is named."""
     return Run(
         id=run_id(kind, trigger.identity),
         kind=kind,

@@ -9,7 +9,7 @@ from appshield.contracts import decode, encode, subjects
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
-from appshield.contracts.runs import ScheduleDue, UpkeepDue
+from appshield.contracts.runs import CopyDue, ScheduleDue, UpkeepDue
 from appshield.contracts.streams import STATE
 from appshield.language.resolved import Schedule
 from appshield.language.scheduling import next_due
@@ -26,13 +26,13 @@ class Observation:
         self._registry = registry
         self._clock = clock
 
-    async def observed(self, fact: ApplicationObserved) -> None:
-        """Take in the newest fact about one Application object."""
+    async def observed(self, fact: ApplicationObserved) -> ApplicationRecord | None:
+        """Take in the newest fact about one Application object; return the active history."""
         if not fact.exists:
             for history in self._registry.histories_of(fact.app):
                 if history.uid == fact.uid and history.state == "active":
                     await self._orphan(history, fact)
-            return
+            return None
         app_id = self._history_of(fact)
         known = self._registry.get(app_id)
         record = remembered(known, fact, app_id)
@@ -41,6 +41,7 @@ class Observation:
         await self._set_timers(record)
         if known is None:
             await self.schedule_upkeep(record, self._clock.now())
+        return record
 
     async def found(self, fact: ApplicationFound, newest: VersionRecord | None) -> None:
         """Take in what a Vault holds of one application; `newest` is its newest version."""
@@ -100,6 +101,13 @@ class Observation:
             f"upkeep.{record.app_id}", at, encode(due), message_id=due.message_id()
         )
 
+    async def schedule_copies(self, record: ApplicationRecord, at: datetime) -> None:
+        """Set the timer for the next time at which a copy is tried again."""
+        due = CopyDue(app=record.app, app_id=record.app_id, at=at)
+        await self._bus.schedule(
+            f"copy.{record.app_id}", at, encode(due), message_id=due.message_id()
+        )
+
     def _history_of(self, fact: ApplicationObserved) -> str:
         adopted = self._registry.get(fact.adopts) if fact.adopts else None
         same_name = adopted is not None and (
@@ -154,6 +162,7 @@ def remembered(
         application_type=fact.application_type,
         criticality=fact.criticality,
         protections=fact.protections,
+        targets=fact.targets,
     )
 
 

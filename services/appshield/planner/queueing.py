@@ -1,8 +1,8 @@
 """Whose turn it is: at most one run at a time may change an application.
 
 Runs wait in the order in which they came; prunes, and what else is done for upkeep, let the others
-go first, and a prune that is under way is told to give way to a backup or a restore. Checks, pins
-and catalog runs change no application and stand beside.
+go first, and a prune that is under way is told to give way to a backup or a restore. Checks, pins,
+copies and catalog runs change no application and stand beside.
 
 Every function may be called again after a crash at any instruction and goes on where it stopped.
 """
@@ -74,14 +74,15 @@ class Queue:
         if entry.value.state == "pending":
             await self._runs.write(entry, deciding.refuse(entry.value, why, now=self._clock.now()))
 
-    async def cancel(self, entry: Entry[Run], why: Failure) -> None:
-        """Stop a run that has not ended."""
+    async def cancel(self, entry: Entry[Run], why: Failure) -> Run:
+        """Stop a run that has not ended; return it as it is then."""
         cancelled = deciding.cancel(
             entry.value, why, epoch=self._leadership.epoch, now=self._clock.now()
         )
         written = await self._runs.write(entry, cancelled)
         if written.value.state in FINAL_STATES:
             await self.settle(written.value)
+        return written.value
 
     async def settle(self, run: Run) -> None:
         """After a run has ended, let the next one of its application begin."""
@@ -134,7 +135,7 @@ def _same_wish(run: Run, waiting: list[Run]) -> Run | None:
     for other in waiting:
         if other.kind != run.kind or other.state != "pending":
             continue
-        if run.kind == "backup":
+        if run.kind == "backup" and other.vault == run.vault:
             return other
         if run.kind == "prune" and (other.vault, other.prune) == (run.vault, run.prune):
             return other

@@ -10,6 +10,7 @@ from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.maintenance import (
     RepositoryChecked,
     RepositoryPruned,
+    VersionCopied,
     VersionPinned,
     VersionsForgotten,
 )
@@ -44,6 +45,9 @@ class Recording:
             case ApplicationFound():
                 await self._catalog.replace(event)
                 await self._observation.found(event, await self._catalog.newest(event.app_id))
+            case VersionCopied():
+                if run is None or run.copy is None or run.copy.done is None:
+                    await self._catalog.copied(event)  # else it was, and may be forgotten by now
             case VersionsForgotten():
                 await self._forgotten(event)
             case RepositoryPruned():

@@ -1,4 +1,7 @@
-"""The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish."""
+"""The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish.
+
+A version that several Vaults have is read from the next one when one of them fails.
+"""
 
 from msgspec.structs import replace
 
@@ -15,7 +18,7 @@ from appshield.contracts.restores import (
     VolumeLoaded,
     VolumesPrepared,
 )
-from appshield.contracts.runs import RestoreProgress, Run
+from appshield.contracts.runs import Failure, RestoreProgress, Run
 from appshield.contracts.sources import DumpTarget, VolumeTarget
 from appshield.planner.steps import Next, kind_of, order_fields, subject_of
 
@@ -104,6 +107,21 @@ def order(run: Run, step: str) -> StepCommand:
             return LoadDump(**base, dump=_dump(run, step))
         case _:
             return FinishRestore(**base, failed=run.ends_as != "succeeded")
+
+
+def from_elsewhere(run: Run, failure: Failure) -> Run | None:
+    """Let a restore go on with the next Vault that has the version; None if there is none."""
+    progress = _progress(run)
+    if not progress.elsewhere:
+        return None
+    following, *rest = progress.elsewhere
+    changed = replace(
+        progress,
+        snapshot_id=following.versions[0].snapshot_id,
+        elsewhere=tuple(rest),
+        given_up=(*progress.given_up, f"Vault {run.vault}: {failure}"),
+    )
+    return replace(run, vault=following.vault, restore=changed)
 
 
 def _progress(run: Run) -> RestoreProgress:

@@ -22,18 +22,18 @@ class Retention:
         self._catalog = catalog
         self._clock = clock
 
-    async def expired(self, record: ApplicationRecord) -> list[VersionRecord]:
-        """List the versions that no rule keeps now."""
+    async def expired(self, record: ApplicationRecord, vault: str) -> list[VersionRecord]:
+        """List the versions that no rule keeps in a Vault now, as they are there."""
         if all(protection.keep is None for protection in record.protections):
             return []
         versions = await self._catalog.versions(record.app_id)
-        return upkeeping.expired(record, versions, self._clock.now())
+        return upkeeping.expired(record, versions, vault, self._clock.now())
 
     async def reconsidered(self, run: Run) -> Run:
         """Return a run with what of it is still to be forgotten; any other run as it is."""
         record = self._registry.get(run.app_id)
         if run.forget is None or run.trigger.kind != "upkeep" or record is None:
             return run
-        numbers = {version.facts.number for version in await self.expired(record)}
+        numbers = {version.facts.number for version in await self.expired(record, run.vault)}
         still = tuple(one for one in run.forget.versions if one.number in numbers)
         return replace(run, forget=replace(run.forget, versions=still))

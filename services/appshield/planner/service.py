@@ -11,6 +11,7 @@ from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
 from appshield.planner.catalog import Catalog
+from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
@@ -82,13 +83,15 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
         "queue": queue,
         "clock": clock,
     }
+    copies = CopyPlanning(**admitted, observation=observation)
     return Planner(
         runs=runs,
         registry=registry,
         queue=queue,
         admission=Admission(**admitted),
-        maintenance=MaintenanceAdmission(**admitted),
+        maintenance=MaintenanceAdmission(**admitted, copies=copies),
         upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
+        copies=copies,
         observation=observation,
         recording=Recording(
             catalog=catalog, registry=registry, observation=observation, clock=clock

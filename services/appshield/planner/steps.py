@@ -40,6 +40,7 @@ _LIMITS = {
     "prune": Limits(silence_s=180, attempts_max=12),
     "check": Limits(silence_s=180, attempts_max=12),
     "pin": Limits(silence_s=60, attempts_max=12),
+    "copy": Limits(silence_s=180, attempts_max=6),
 }
 
 

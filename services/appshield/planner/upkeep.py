@@ -16,7 +16,7 @@ from appshield.contracts.maintenance import (
     PruneProgress,
 )
 from appshield.contracts.runs import Run, Trigger, UpkeepDue
-from appshield.planner import deciding, upkeeping
+from appshield.planner import deciding, targeting, upkeeping
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import run_of_history
 from appshield.planner.observing import Observation
@@ -80,7 +80,8 @@ class UpkeepPlanning:
         stages = _following(run)
         if stages:
             versions = await self._catalog.versions(run.app_id)
-            await self._plan(record, run.vault, versions, stages, cause=run.id)
+            for vault in _vaults_of(run):
+                await self._plan(record, vault, versions, stages, cause=run.id)
 
     async def _plan(
         self,
@@ -94,7 +95,9 @@ class UpkeepPlanning:
         """Plan the first of these stages that is due."""
         now = self._clock.now()
         known = upkeeping.upkeep_in(record, vault)
-        gone = [one for one in await self._retention.expired(record) if one.vault == vault]
+        if targeting.is_copied_at(versions, vault):
+            return  # planned again when that has ended
+        gone = await self._retention.expired(record, vault)
         if "forget" in stages and gone:
             names = tuple(
                 NamedVersion(number=one.facts.number, snapshot_id=one.snapshot_id) for one in gone
@@ -106,7 +109,7 @@ class UpkeepPlanning:
         elif "prune" in stages and upkeeping.prune_is_due(known, now):
             trigger = self._trigger(record, vault, "prune", now.date().isoformat())
             await self._admit("prune", record, vault, trigger, prune=PruneProgress())
-        elif "check" in stages and versions and upkeeping.check_is_due(known, now):
+        elif "check" in stages and _any_at(versions, vault) and upkeeping.check_is_due(known, now):
             today = upkeeping.part_of_day(now)
             trigger = self._trigger(record, vault, "check", now.date().isoformat())
             run = run_of_history("check", record, trigger, now, vault=vault)
@@ -137,8 +140,20 @@ def _following(run: Run) -> tuple[RunKind, ...]:
     """Name the stages of upkeep that may follow a run that has ended."""
     if run.kind == "backup":
         return ("forget",) if run.state == "succeeded" else ()
+    if run.kind == "copy":
+        return _STAGES
     if run.kind == "forget":
         return ("prune", "check") if run.trigger.kind == "upkeep" else ("prune",)
     if run.kind == "prune" and run.trigger.kind == "upkeep" and run.state != "folded":
         return ("check",)
     return ()
+
+
+def _vaults_of(run: Run) -> tuple[str, ...]:
+    """Name the Vaults that a run was about."""
+    elsewhere = tuple(one.vault for one in (run.forget.elsewhere if run.forget else ()))
+    return (run.vault, *elsewhere, *((run.copy.source,) if run.copy else ()))
+
+
+def _any_at(versions: list[VersionRecord], vault: str) -> bool:
+    return any(vault in version.vaults for version in versions)

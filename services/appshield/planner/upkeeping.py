@@ -34,20 +34,20 @@ class CheckPart(msgspec.Struct, frozen=True):
 
 
 def expired(
-    record: ApplicationRecord, versions: Iterable[VersionRecord], now: datetime
+    record: ApplicationRecord, versions: Iterable[VersionRecord], vault: str, now: datetime
 ) -> list[VersionRecord]:
-    """Return the versions that no rule keeps, oldest first.
+    """Return the versions that no rule keeps in a Vault, as they are there, oldest first.
 
     A rule decides about the versions that it made, and no other: what a person asked for, or a
     rule that is gone has made, stays. Of each rule the last good and the last verified one stay,
-    and whatever is pinned.
+    and whatever is pinned. What is in other Vaults makes no difference.
     """
-    known = list(versions)
+    known = [here for version in versions if (here := version.at(vault)) is not None]
     gone: list[VersionRecord] = []
     for protection in record.protections:
         if protection.keep is None:
             continue
-        made = [version for version in known if _made_by(version, protection)]
+        made = [version for version in known if made_by(version, protection)]
         kept = retention.keep(
             [_facts(version) for version in made],
             _policy(protection.keep),
@@ -60,7 +60,8 @@ def expired(
 
 def vaults_of(record: ApplicationRecord, versions: Iterable[VersionRecord]) -> list[str]:
     """Name the Vaults that hold something of a history."""
-    return sorted({version.vault for version in versions} | {one.vault for one in record.upkeep})
+    held = {vault for version in versions for vault in version.vaults}
+    return sorted(held | {one.vault for one in record.upkeep})
 
 
 def prune_is_due(upkeep: Upkeep, now: datetime) -> bool:
@@ -99,13 +100,14 @@ def with_upkeep(record: ApplicationRecord, upkeep: Upkeep) -> ApplicationRecord:
 
 
 def last_good_would_go(versions: Sequence[VersionRecord], numbers: Iterable[int]) -> bool:
-    """Say whether no good version would be left without these."""
+    """Say whether no good version would be left without these, of those that there are."""
     going = set(numbers)
     good = [version.facts.number for version in versions if version.damage is None]
     return bool(going.intersection(good)) and going.issuperset(good)
 
 
-def _made_by(version: VersionRecord, protection: Protection) -> bool:
+def made_by(version: VersionRecord, protection: Protection) -> bool:
+    """Say whether a rule made a version."""
     facts = version.facts
     return facts.trigger == protection.trigger and facts.trigger_name == protection.name
 

@@ -15,12 +15,11 @@ from functools import partial
 
 import msgspec
 
-from appshield.bus import Bus, Entry, KeyExistsError, StaleRevisionError
+from appshield.bus import Bus
 from appshield.capture.layout import VERSION_FILE, app_tag, run_tag, version_tag
 from appshield.contracts.agents import CommitRecord
 from appshield.contracts.backups import BackupStored, CommitBackup, SourcesLost, VersionFacts
 from appshield.contracts.message import StepCommand
-from appshield.contracts.streams import COMMITS
 from appshield.custody import Custody, HeldRepository
 from appshield.repository import (
     Reader,
@@ -36,14 +35,14 @@ from appshield.repository.retaining import retain_version
 from appshield.repository.snapshots import check_sealed
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.uploader.publishing import Publishing, sealed_in
 
 
 class Committing:
     """Commits backups; two that commit the same run at once make one version."""
 
     def __init__(self, *, bus: Bus, custody: Custody) -> None:
-        self._bus = bus
-        self._commits = bus.bucket(COMMITS, CommitRecord)
+        self._publishing = Publishing(bus)
         self._custody = custody
 
     async def commit(
@@ -57,7 +56,7 @@ class Committing:
             if found:
                 return _stored(order, found)
             context.moved()
-            written = await self._commits.get(order.run)
+            written = await self._publishing.written(order.run)
             record = written.value if written else None
             sealed = await run_blocking(partial(_whole, held, record, context))
             if sealed is None:
@@ -67,44 +66,15 @@ class Committing:
                     names = tuple(lost)
                     return outcome(SourcesLost, order, sources=names, why=lost[names[0]])
                 context.moved()
-                sealed = await self._write_ahead(order, held, written)
+                made = await run_blocking(partial(_seal, held, order.facts))
+                sealed = await self._publishing.write_ahead(order.run, made, written)
             context.moved()
             await asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number)
             await run_blocking(partial(_retain, held, sealed, context))
             await context.ensure_wanted()
-            await self._make_exist(order, held, sealed)
-        return _stored(order, sealed.snapshot_id)
-
-    async def _make_exist(
-        self, order: CommitBackup, held: HeldRepository, sealed: SealedSnapshot
-    ) -> None:
-        """Publish under the lock, to the end; a version that exists is told whatever happens."""
-        publishing = asyncio.ensure_future(run_blocking(lambda _: _publish(held, sealed)))
-        try:
-            await asyncio.shield(publishing)
-        except asyncio.CancelledError:
-            await asyncio.wait({publishing})
-            if not publishing.cancelled() and publishing.exception() is None:
-                await self._bus.publish(_stored(order, sealed.snapshot_id))
-            raise
-
-    async def _write_ahead(
-        self, order: CommitBackup, held: HeldRepository, useless: Entry[CommitRecord] | None
-    ) -> SealedSnapshot:
-        """Seal the document and keep it; of several who do so at once, the first one's counts."""
-        made = await run_blocking(partial(_seal, held, order.facts))
-        record = CommitRecord(snapshot_id=made.snapshot_id, sealed=made.sealed)
-        try:
-            if useless is None:
-                await self._commits.create(order.run, record)
-            else:
-                await self._commits.update(order.run, record, useless.revision)
-        except (KeyExistsError, StaleRevisionError):
-            first = await self._commits.get(order.run)
-            if first is None:
-                raise
-            return _sealed(first.value)
-        return made
+            done = _stored(order, sealed.snapshot_id)
+            await self._publishing.make_exist(held, sealed, done)
+        return done
 
 
 def _whole(
@@ -116,7 +86,7 @@ def _whole(
     """
     if record is None:
         return None
-    sealed = _sealed(record)
+    sealed = sealed_in(record)
     document = check_sealed(held.repository, sealed)
     missing = missing_blobs(held.repository, document.tree_id, seen=context.moved)
     return None if missing else sealed
@@ -210,17 +180,9 @@ def _retain(
     held.shelf.retain()
 
 
-def _publish(held: HeldRepository, sealed: SealedSnapshot) -> None:
-    held.repository.publish_snapshot(sealed, lock=held.lock)
-
-
 def _committed(repository: Repository, run: str) -> str:
     found = repository.snapshots_with_tag(run_tag(run))
     return found[0][0] if found else ""
-
-
-def _sealed(record: CommitRecord) -> SealedSnapshot:
-    return SealedSnapshot(snapshot_id=record.snapshot_id, sealed=record.sealed)
 
 
 def _stored(order: CommitBackup, snapshot_id: str) -> BackupStored:

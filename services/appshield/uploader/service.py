@@ -8,6 +8,7 @@ from appshield.contracts.backups import CommitBackup, OpenRepository, StoreSourc
 from appshield.contracts.catalog import RebuildCatalog
 from appshield.contracts.maintenance import (
     CheckRepository,
+    CopyVersion,
     ForgetVersions,
     PinVersion,
     PruneRepository,
@@ -19,6 +20,7 @@ from appshield.service.steps import StepWork, patient
 from appshield.uploader.cataloguing import Cataloguing
 from appshield.uploader.checking import Checking
 from appshield.uploader.committing import Committing
+from appshield.uploader.copying import Copying
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.opening import Opening
 from appshield.uploader.pinning import Pinning
@@ -67,5 +69,6 @@ def build(
             PruneRepository: patient(Pruning(bus=bus, custody=custody).prune),
             CheckRepository: Checking(custody).check,
             PinVersion: Pinning(custody).pin,
+            CopyVersion: Copying(bus=bus, custody=custody).copy,
         },
     )

@@ -92,8 +92,10 @@ def _protection(rule: ResolvedProtection) -> Protection:
             jitter_s=rule.trigger.jitter_s,
             missed=rule.trigger.missed,
             keep=keep,
+            targets=rule.targets,
         )
-    return Protection(name=rule.name, trigger=_KINDS[type(rule.trigger)], keep=keep)
+    kind = _KINDS[type(rule.trigger)]
+    return Protection(name=rule.name, trigger=kind, keep=keep, targets=rule.targets)
 
 
 def _keep(keep: ResolvedKeep) -> Keep:

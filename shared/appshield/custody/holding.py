@@ -61,9 +61,17 @@ class Custody:
 
     @asynccontextmanager
     async def held(
-        self, vault: str, app_id: str, *, create: bool = False, exclusive: bool = False
+        self,
+        vault: str,
+        app_id: str,
+        *,
+        create: bool = False,
+        like: Repository | None = None,
+        exclusive: bool = False,
     ) -> AsyncIterator[HeldRepository]:
         """Hold an application's repository while the block runs; `create` makes a missing one.
+
+        With `like` that one cuts files as another one does.
 
         With `exclusive` nobody else holds it, stock clients included; who removes from a repository
         holds it so. RepositoryLockedError when somebody holds it who does not go together with us.
@@ -71,7 +79,7 @@ class Custody:
         A lock that cannot be removed afterwards is no failure of the block: sweeping removes it.
         """
         shelf = await self.shelf(vault, app_id)
-        repository = await asyncio.to_thread(_open, shelf, create=create)
+        repository = await asyncio.to_thread(_open, shelf, create=create, like=like)
         loop = asyncio.get_running_loop()
         written: list[LockRecord] = []
 
@@ -177,14 +185,14 @@ class Custody:
             structlog.get_logger().warning("lock not released yet", problem=str(error))
 
 
-def _open(shelf: ApplicationShelf, *, create: bool) -> Repository:
+def _open(shelf: ApplicationShelf, *, create: bool, like: Repository | None) -> Repository:
     password = shelf.repository_password()
     try:
         return Repository.open(shelf.repository_store, password)
     except NotFoundError:
         if not create:
             raise
-    return Repository.create(shelf.repository_store, password)
+    return Repository.create(shelf.repository_store, password, like=like)
 
 
 def _key(record: LockRecord) -> str:

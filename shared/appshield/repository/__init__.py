@@ -9,6 +9,7 @@ All calls block and may come from any thread. `files` walks and restores directo
 """
 
 from appshield.repository.checking import CheckReport, Finding, Sample, check
+from appshield.repository.copying import CopyReport, copy_tree
 from appshield.repository.forgetting import forget
 from appshield.repository.joining import join_trees
 from appshield.repository.locks import (
@@ -40,6 +41,7 @@ __all__ = [
     "BlobSink",
     "BlobSource",
     "CheckReport",
+    "CopyReport",
     "Finding",
     "LockLostError",
     "LockTiming",
@@ -63,6 +65,7 @@ __all__ = [
     "Writer",
     "adopt_unnamed_packs",
     "check",
+    "copy_tree",
     "forget",
     "join_trees",
     "missing_blobs",

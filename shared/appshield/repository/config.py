@@ -54,8 +54,8 @@ def open_config(stored: bytes, key: SealingKey) -> RepositoryConfig:
     return config
 
 
-def create_config(store: ObjectStore, password: str) -> None:
-    """Make the place a repository unless it is one already.
+def create_config(store: ObjectStore, password: str, *, polynomial: str = "") -> None:
+    """Make the place a repository unless it is one already; its `polynomial` is random if empty.
 
     Raises:
         DeniedError: somebody else is creating it with another password.
@@ -66,7 +66,7 @@ def create_config(store: ObjectStore, password: str) -> None:
             return
         key_file = _claim(store, password)
         if key_file is not None and store.size(CONFIG) is None:
-            _create(store, key_file, password)
+            _create(store, key_file, password, polynomial)
     raise UnavailableError("the repository is being created and removed again by others")
 
 
@@ -83,7 +83,7 @@ def _claim(store: ObjectStore, password: str) -> bytes | None:
     return mine
 
 
-def _create(store: ObjectStore, key_file: bytes, password: str) -> None:
+def _create(store: ObjectStore, key_file: bytes, password: str, polynomial: str) -> None:
     try:
         key = open_key_file(key_file, password)
     except WrongPasswordError as error:
@@ -94,7 +94,7 @@ def _create(store: ObjectStore, key_file: bytes, password: str) -> None:
     config = RepositoryConfig(
         version=FORMAT_VERSION,
         id=secrets.token_hex(32),
-        chunker_polynomial=f"{random_polynomial():x}",
+        chunker_polynomial=polynomial or f"{random_polynomial():x}",
     )
     store.put(file_name("keys", file_id(key_file)), key_file)
     try:

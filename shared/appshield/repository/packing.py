@@ -144,6 +144,16 @@ class PackingWriter:
             self._codec.compression, partial(self._add, "tree"), self._add_packed_tree
         )
 
+    def add_packed(
+        self, kind: BlobKind, identity: bytes, packed: memoryview, *, compressed_from: int
+    ) -> None:
+        """Store a blob that is packed already (`BlobCodec.pack`), also one that is known.
+
+        It is sealed and proved in the thread of the caller.
+        """
+        self._failure.check()
+        self._put_one(kind, identity, (packed,), compressed_from)
+
     def has_data(self, blob: bytes) -> bool:
         """See BlobSink.has_data."""
         return self._known.has("data", blob)

@@ -36,15 +36,18 @@ class Repository:
         return f"<repository {self.config.id[:8]} in {self.store!r}>"
 
     @classmethod
-    def create(cls, store: ObjectStore, password: str) -> "Repository":
+    def create(
+        cls, store: ObjectStore, password: str, *, like: "Repository | None" = None
+    ) -> "Repository":
         """Create a repository and open it; where there is one already, open that.
 
+        With `like` it cuts files where that one does, so that copies and backups share chunks.
         Any number of creators may race or die: there is one config and one key.
 
         Raises:
             DeniedError: the one that is there has another password.
         """
-        create_config(store, password)
+        create_config(store, password, polynomial=like.config.chunker_polynomial if like else "")
         return cls.open(store, password)
 
     @classmethod

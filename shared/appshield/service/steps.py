@@ -25,11 +25,21 @@ from appshield.contracts import subjects
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
 from appshield.contracts.streams import RESULTS, RUNS
-from appshield.errors import AppShieldError, UnavailableError
+from appshield.errors import (
+    AppShieldError,
+    DamagedError,
+    DeniedError,
+    NotFoundError,
+    UnavailableError,
+)
 from appshield.service.pausing import pause
 
 PROGRESS_EVERY_S = 0.5
 TICK_EVERY_S = 5.0
+
+
+_OF_ONE_VAULT = (UnavailableError, NotFoundError, DamagedError, DeniedError)
+"""What a Vault may say while another one that has the version says nothing of the kind."""
 
 
 class Superseded(Exception):  # noqa: N818  an outcome, not an error
@@ -243,6 +253,7 @@ class StepWork:
             worker=self._worker,
             failure=Failure(what=error.what, why=error.why, next_step=error.next_step),
             again=isinstance(error, UnavailableError),
+            elsewhere=isinstance(error, _OF_ONE_VAULT),
         )
 
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 from appshield.contracts.applications import ApplicationObserved, Protection
 from appshield.contracts.backups import CommitBackup, StoreSource, TakeSnapshot
 from appshield.contracts.identities import run_id
+from appshield.contracts.maintenance import CopyVersion
 from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRestore
 from appshield.contracts.runs import Run
-from appshield.errors import RefusedError, UnavailableError
+from appshield.errors import DamagedError, RefusedError, UnavailableError
 from planner_world import APP, World
 
 
@@ -157,6 +158,7 @@ async def test_a_version_is_looked_for_in_the_vault_that_holds_it() -> None:
     """A document that names another Vault now does not hide the versions in the first."""
     world = World()
     await _started(world)
+    world.workers.failures[CopyVersion] = [DamagedError("it cannot be copied")]
     await world.ask(RequestBackup(app=APP, request_id="one"))
     await world.settle()
     moved = ApplicationObserved(

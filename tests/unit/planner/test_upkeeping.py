@@ -54,38 +54,40 @@ def numbers(versions: list[VersionRecord]) -> list[int]:
 def test_a_rule_keeps_as_many_as_it_says() -> None:
     """The others expire, oldest first."""
     made = [version(number) for number in (4, 1, 3, 2)]
-    assert numbers(upkeeping.expired(RECORD, made, NOW)) == [1, 2]
+    assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [1, 2]
 
 
 def test_what_no_rule_has_made_stays() -> None:
     """A person's versions, and those of a rule that is gone."""
     made = [version(1, rule=""), version(2, rule="weekly"), version(3), version(4), version(5)]
-    assert numbers(upkeeping.expired(RECORD, made, NOW)) == [3]
+    assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [3]
 
 
 def test_without_a_rule_to_keep_every_version_stays() -> None:
     """Nothing expires by itself."""
     record = replace(RECORD, protections=(replace(NIGHTLY, keep=None),))
-    assert upkeeping.expired(record, [version(number) for number in range(1, 9)], NOW) == []
+    assert (
+        upkeeping.expired(record, [version(number) for number in range(1, 9)], "primary", NOW) == []
+    )
 
 
 def test_a_pinned_version_takes_no_others_place_and_stays() -> None:
     """Whatever the rule says."""
     made = [replace(version(1), pinned=True), version(2), version(3), version(4)]
-    assert numbers(upkeeping.expired(RECORD, made, NOW)) == [2]
+    assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [2]
 
 
 def test_the_last_good_version_stays_however_many_damaged_ones_are_newer() -> None:
     """Damaged versions do not count as kept."""
     made = [version(1), *(version(number, damaged=True) for number in (2, 3, 4))]
-    assert 1 not in numbers(upkeeping.expired(RECORD, made, NOW))
+    assert 1 not in numbers(upkeeping.expired(RECORD, made, "primary", NOW))
 
 
 def test_an_orphan_keeps_its_last_good_version() -> None:
     """Time alone never takes the last one away."""
     within = replace(NIGHTLY, keep=Keep(within_s=60))
     record = replace(RECORD, state="orphaned", protections=(within,))
-    assert numbers(upkeeping.expired(record, [version(1), version(2)], NOW)) == [1]
+    assert numbers(upkeeping.expired(record, [version(1), version(2)], "primary", NOW)) == [1]
 
 
 @given(
@@ -99,7 +101,7 @@ def test_a_good_version_is_always_left(states: list[tuple[bool, bool]], keep: Ke
         for number, (damaged, pinned) in enumerate(states, start=1)
     ]
     record = replace(RECORD, protections=(replace(NIGHTLY, keep=keep),))
-    gone = set(numbers(upkeeping.expired(record, made, NOW)))
+    gone = set(numbers(upkeeping.expired(record, made, "primary", NOW)))
     assert not any(one.pinned for one in made if one.facts.number in gone)
     assert not upkeeping.last_good_would_go(made, gone)
 
