@@ -1,5 +1,7 @@
 """`appshield apps` and `status`: which applications are known, and how they are."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -16,6 +18,16 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
 
 
+class Copies(msgspec.Struct, frozen=True, kw_only=True):
+    """How many versions are copied to a Vault; `failure` is why the newest of `failed` did."""
+
+    vault: str
+    stored: int
+    waiting: int
+    failed: int
+    failure: str = ""
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `status -o json` gives: one application, its newest version, what runs and waits.
 
@@ -28,6 +40,22 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     active_run: Run | None = None
     pending_runs: tuple[str, ...] = ()
     other_histories: tuple[ApplicationRecord, ...] = ()
+    copies: tuple[Copies, ...] = ()
+
+
+def copies_of(versions: Sequence[VersionRecord]) -> Iterator[Copies]:
+    """Count the copies in each further Vault. Pure."""
+    copies = [copy for version in versions for copy in version.copies]
+    for vault in sorted({copy.vault for copy in copies}):
+        states = Counter(copy.state for copy in copies if copy.vault == vault)
+        failures = [copy.failure for copy in copies if copy.vault == vault and copy.failure]
+        yield Copies(
+            vault=vault,
+            stored=states["stored"],
+            waiting=states["pending"] + states["copying"],
+            failed=states["failed"],
+            failure=str(failures[-1]) if failures else "",
+        )
 
 
 async def apps(
@@ -74,6 +102,7 @@ async def status(app: AppName, /, *, namespace: Namespace = "", output: Output =
             active_run=await run_of(bus, record.active_run) if record.active_run else None,
             pending_runs=record.pending_runs,
             other_histories=tuple(others),
+            copies=tuple(copies_of(found)),
         )
     if output == "json":
         say_json(shown)
@@ -124,6 +153,10 @@ def _say_status(shown: Status) -> None:
         say(f"repository in {upkeep.vault}: {_upkeep_text(upkeep)}")
         for problem in upkeep.problems:
             say(f"  problem: {problem}")
+    for one in shown.copies:
+        why = f": {one.failure}" if one.failure else ""
+        counts = f"{one.stored} stored, {one.waiting} waiting, {one.failed} failed"
+        say(f"copies in {one.vault}: {counts}{why}")
     for protection in record.protections:
         say(f"protection {protection.name}: {_protection_text(protection)}")
     for other in shown.other_histories:

@@ -108,6 +108,7 @@ def _say_run(run: Run) -> None:
             ("application", str(run.app) if run.kind != "catalog" else ""),
             ("history", run.app_id),
             ("vault", run.vault),
+            ("copied from", run.copy.source if run.copy else ""),
             ("version", str(run.version or "")),
             ("into namespace", target),
             ("state", run.state),

@@ -1,13 +1,24 @@
 """Which Vault a restore reads: the first good one, the next where that fails, or the one chosen."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from appshield.contracts import streams
+from appshield.contracts import decode, streams
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.maintenance import VersionDamage
+from appshield.contracts.maintenance import NamedVersion, VersionDamage, VersionsAt
 from appshield.contracts.requests import RequestBackup, RequestRestore
-from appshield.contracts.runs import Run
+from appshield.contracts.restores import LoadVolume, RestorePlanned, VolumesPrepared
+from appshield.contracts.runs import (
+    Failure,
+    RestoreProgress,
+    Run,
+    StepDue,
+    StepFailed,
+    Trigger,
+)
+from appshield.contracts.sources import VolumeTarget
 from appshield.errors import (
     AppShieldError,
     DamagedError,
@@ -16,7 +27,9 @@ from appshield.errors import (
     RefusedError,
     UnavailableError,
 )
-from planner_world import APP, World
+from appshield.planner import deciding
+from appshield.planner.steps import limits_of
+from planner_world import APP, CUT_AT, World
 
 DAMAGE = VersionDamage(number=1, snapshot_id="s", paths=("volumes/data/a",), paths_total=1)
 
@@ -166,3 +179,113 @@ async def test_a_chosen_vault_that_does_not_have_the_version_is_refused() -> Non
     run = await world.restored(vault="third")
     assert run.state == "failed"
     assert "not in Vault third: it is in primary, offsite" in str(run.failure)
+
+
+def _loading(*vaults: str) -> Run:
+    """A restore that loads two volumes, of a version that these Vaults have, too."""
+    now = CUT_AT
+    run = Run(
+        id="r-1",
+        kind="restore",
+        app=APP,
+        app_id="a-1",
+        vault="primary",
+        trigger=Trigger(kind="manual", identity="one"),
+        state="pending",
+        epoch=1,
+        requested_at=now,
+        restore=RestoreProgress(
+            version=1,
+            snapshot_id="primary-1",
+            target_namespace="shop",
+            elsewhere=tuple(
+                VersionsAt(
+                    vault=vault, versions=(NamedVersion(number=1, snapshot_id=f"{vault}-1"),)
+                )
+                for vault in vaults
+            ),
+        ),
+    )
+    volumes = tuple(
+        VolumeTarget(source=f"volumes/{name}", claim=name, namespace="shop", node="node")
+        for name in ("a", "b")
+    )
+    about: dict[str, Any] = {"app": APP, "run": run.id, "attempt": 1}
+    run = deciding.start(run, epoch=1, now=now)
+    planned = RestorePlanned(**about, step="plan", objects=(), volumes=volumes)
+    run = deciding.advance(run, planned, epoch=1, now=now)
+    prepared = VolumesPrepared(**about, step="prepare", volumes=volumes)
+    return replace(deciding.advance(run, prepared, epoch=1, now=now), outbox=())
+
+
+def _failed(run: Run, step: str, *, again: bool = False, elsewhere: bool = True) -> Run:
+    """Let the attempt of a step that is under way fail."""
+    attempt = next(one.attempt for one in run.steps if one.name == step)
+    why = Failure(what="file a is damaged")
+    event = StepFailed(
+        app=APP,
+        run=run.id,
+        step=step,
+        attempt=attempt,
+        failure=why,
+        again=again,
+        elsewhere=elsewhere,
+    )
+    return deciding.advance(run, event, epoch=1, now=CUT_AT)
+
+
+def _orders(run: Run) -> list[tuple[str, str, str, int]]:
+    """List step, Vault, snapshot and attempt of the orders that a run promises."""
+    orders = [decode(bytes(one.body)) for one in run.outbox if one.at is None]
+    return [
+        (one.step, one.vault, one.snapshot_id, one.attempt)
+        for one in orders
+        if isinstance(one, LoadVolume)
+    ]
+
+
+def test_all_that_is_being_read_is_read_from_the_next_vault() -> None:
+    """The volume that is whole, too: workers stop what they were told before."""
+    run = _failed(_loading("offsite"), "load/a")
+    assert (run.state, run.vault) == ("running", "offsite")
+    assert _orders(run) == [
+        ("load/a", "offsite", "offsite-1", 2),
+        ("load/b", "offsite", "offsite-1", 2),
+    ]
+
+
+def test_an_outcome_from_the_vault_that_was_given_up_changes_nothing() -> None:
+    """The other volume's failure at the first Vault does not use up the second."""
+    before = _loading("offsite")
+    run = _failed(before, "load/a")
+    late = StepFailed(
+        app=APP,
+        run=run.id,
+        step="load/b",
+        attempt=1,
+        failure=Failure(what="late"),
+        elsewhere=True,
+    )
+    assert deciding.advance(run, late, epoch=1, now=CUT_AT) == run
+
+
+def test_each_vault_is_tried_as_often_and_then_the_restore_fails() -> None:
+    """Failures that may pass are met with patience in each of them."""
+    run = _loading("offsite")
+    tries: list[str] = []
+    while run.state == "running":
+        tries.append(run.vault)
+        run = _failed(run, "load/a", again=True)
+        [step] = [one for one in run.steps if one.name == "load/a"]
+        if step.state == "running" and step.failure is not None:  # it waits for its next attempt
+            due = StepDue(app=APP, run=run.id, step=step.name, attempt=step.attempt, epoch=1)
+            run = deciding.overdue(run, due, last_moved=None, epoch=1, now=step.deadline_at)
+    limit = limits_of("load").attempts_max
+    assert (tries.count("primary"), tries.count("offsite")) == (limit, limit)
+    assert run.ends_as == "failed"
+
+
+def test_a_restore_without_another_vault_fails_as_before() -> None:
+    """At once where trying again is no use."""
+    assert _failed(_loading(), "load/a").ends_as == "failed"
+    assert _failed(_loading("offsite"), "load/a", elsewhere=False).ends_as == "failed"
