@@ -7,6 +7,7 @@ and are never made: who restores elsewhere has to choose.
 
 import contextlib
 
+from appshield.capture.layout import manifest_path
 from appshield.errors import NotFoundError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.manifests.cleaning import clean, differences
@@ -57,7 +58,8 @@ def _told(obj: Object, there: Object | None) -> str:
     if there is None and obj["kind"] in _NEVER_MADE:
         return (
             f"{described(obj)} is not in this cluster and is not made, as it describes the storage "
-            "of another one; what names it waits until it is there"
+            "of another one; what names it waits until it is there (`appshield dump` of "
+            f"{manifest_path(obj)} writes it out)"
         )
     if there is None:
         return ""

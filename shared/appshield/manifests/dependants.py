@@ -61,10 +61,33 @@ class _Choice(msgspec.Struct, frozen=True):
     selector: ResolvedSelector
 
 
+class _Choices:
+    """Selectors, found by one of the labels that each asks for: most ask for one at least."""
+
+    def __init__(self) -> None:
+        self._by_label: dict[tuple[str, str], list[_Choice]] = {}
+        self._by_none: list[_Choice] = []
+
+    def add(self, choices: Iterable[_Choice]) -> None:
+        """Take selectors in."""
+        for one in choices:
+            label = min(one.selector.match_labels.items(), default=None)
+            kept = self._by_none if label is None else self._by_label.setdefault(label, [])
+            kept.append(one)
+
+    def of(self, reference: Reference, labels: Mapping[str, str]) -> Iterator[Dependant]:
+        """Yield what selects these labels of an object, those with plain labels first."""
+        written = sorted(label for label in labels.items() if isinstance(label[1], str))
+        asked = [one for label in written for one in self._by_label.get(label, ())]
+        for one in (*asked, *self._by_none):
+            if one.by.namespace == reference.namespace and matches_labels(one.selector, labels):
+                yield Dependant(one.by, f"{one.does} {reference}")
+
+
 class Dependants:
     """Finds what is made for an object, among objects that are given once.
 
-    Answers come in the order in which the objects were given.
+    Answers come in an order that depends on the order of the objects alone.
     """
 
     def __init__(self, objects: Iterable[Object]) -> None:
@@ -73,8 +96,8 @@ class Dependants:
         self._defining: dict[tuple[str, str], list[Reference]] = {}
         self._of_driver: dict[str, list[Reference]] = {}
         self._roles: list[Object] = []
-        self._of_pods: list[_Choice] = []
-        self._of_services: list[_Choice] = []
+        self._of_pods = _Choices()
+        self._of_services = _Choices()
         for obj in objects:
             self._take_in(reference_of(obj), obj)
 
@@ -89,7 +112,7 @@ class Dependants:
                 for binding in self._of_accounts.get(reference.namespace, ()):
                     yield Dependant(binding, f"gives rights to {reference}")
             case ("", "Service"):
-                yield from _choosing(self._of_services, reference, labels_of(obj))
+                yield from self._of_services.of(reference, labels_of(obj))
             case ("storage.k8s.io", "StorageClass"):
                 for one in self._of_driver.get(str(obj.get("provisioner") or ""), ()):
                     yield Dependant(one, f"makes snapshots for {reference}")
@@ -98,15 +121,15 @@ class Dependants:
             case _:
                 template = pod_template(obj)
                 if template is not None:
-                    yield from _choosing(self._of_pods, reference, labels_of(template.template))
+                    yield from self._of_pods.of(reference, labels_of(template.template))
 
     def _take_in(self, reference: Reference, obj: Object) -> None:
         kind = (reference.group, reference.kind)
         if does := _NAMING.get(kind):
             for edge in references(obj):
                 self._naming.setdefault(edge.to, {})[reference] = does
-        self._of_pods += _choices(_CHOOSING_PODS, reference, obj)
-        self._of_services += _choices(_CHOOSING_SERVICES, reference, obj)
+        self._of_pods.add(_choices(_CHOOSING_PODS, reference, obj))
+        self._of_services.add(_choices(_CHOOSING_SERVICES, reference, obj))
         match kind:
             case (str(group), "RoleBinding" | "ClusterRoleBinding") if group == RBAC:
                 self._take_binding(reference, obj)
@@ -158,11 +181,3 @@ def _choices(
     selector = label_selector(written)
     if selector is not None and not mapping(spec, "namespaceSelector"):
         yield _Choice(reference, does, selector)
-
-
-def _choosing(
-    choices: Iterable[_Choice], reference: Reference, labels: Mapping[str, str]
-) -> Iterator[Dependant]:
-    for one in choices:
-        if one.by.namespace == reference.namespace and matches_labels(one.selector, labels):
-            yield Dependant(one.by, f"{one.does} {reference}")

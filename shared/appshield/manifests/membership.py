@@ -186,6 +186,7 @@ class _Walk:
         self._barred = barred
         self._follow = follow
         self._dependants = Dependants(known.values()) if follow else None
+        self._claims = [obj for ref, obj in known.items() if ref.kind == "PersistentVolumeClaim"]
 
     def run(self, roots: Iterable[tuple[Reference, str]]) -> None:
         pending = deque(roots)
@@ -208,7 +209,7 @@ class _Walk:
                 yield owner, f"owns {reference}"
 
     def _referred(self, reference: Reference, obj: Object) -> Iterator[tuple[Reference, str]]:
-        for edge in (*references(obj), *claims_of(obj, self._known.values())):
+        for edge in (*references(obj), *claims_of(obj, self._claims)):
             if edge.to in self._known:
                 yield edge.to, f"{reference} refers to it ({edge.how})"
             elif not edge.optional and (edge.to.kind, edge.to.name) not in MADE_BY_NAME:
