@@ -8,6 +8,7 @@ import yaml
 from cyclopts import Parameter
 
 from appshield.cli.documents import STANDARD_INPUT, read_files
+from appshield.cli.effective_policies import effective_protection
 from appshield.cli.explanation import (
     Document,
     Explanation,
@@ -15,13 +16,14 @@ from appshield.cli.explanation import (
     explained_document,
 )
 from appshield.cli.explanation_text import text_of
+from appshield.cli.listing import objects_of
 from appshield.cli.naming import Wanted, wanted
 from appshield.cli.options import Namespace
 from appshield.cli.output import note, say, say_json
 from appshield.cli.reaching import Reach
 from appshield.errors import InvalidInputError, NotFoundError, UnavailableError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, VAULT
+from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, VAULT
 from appshield.language.in_force import document_in_force
 from appshield.language.kinds import Application, document
 from appshield.language.object_reading import find_problems
@@ -118,8 +120,11 @@ async def _in_cluster(
     there = await cluster.get(NAMESPACE, place)
     plain: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}}
     reading = await read_document(cluster, obj, application, there or plain)
-    vaults = [vault["metadata"]["name"] for vault in await cluster.list(VAULT)]
-    return explained_application(reading, vaults, said, now=now)
+    vaults = [vault["metadata"]["name"] for vault in await objects_of(cluster, VAULT)]
+    policies = await objects_of(cluster, POLICY)
+    protection, problems = effective_protection(application, reading, policies)
+    found = explained_application(reading, protection, vaults, said, now=now)
+    return msgspec.structs.replace(found, warnings=(*problems, *found.warnings))
 
 
 def _placed(application: Application, namespace: str) -> Application:
@@ -132,7 +137,7 @@ def _placed(application: Application, namespace: str) -> Application:
 async def _wanted_object(cluster: Cluster, want: Wanted) -> Object:
     named = [
         obj
-        for obj in await cluster.list(APPLICATION, namespace=want.namespace)
+        for obj in await objects_of(cluster, APPLICATION, want.namespace)
         if obj["metadata"]["name"] == want.name
     ]
     if not named:

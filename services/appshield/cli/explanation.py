@@ -11,6 +11,7 @@ import msgspec
 
 from appshield.contracts.sources import Consistency
 from appshield.kubernetes import Object
+from appshield.language.effective import EffectiveProtection, EffectiveRule
 from appshield.language.profiles import Profiles
 from appshield.language.resolved import (
     ChangeTrigger,
@@ -81,12 +82,16 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole answer; `contents` is None where no cluster was asked."""
+    """The whole answer; `protection` and `contents` are None where no cluster was asked.
+
+    `rules` are those in effect, of the document and of every policy that matches.
+    """
 
     application: ResolvedApplication
     document: str
     profiles: dict[str, str]
     rules: tuple[Rule, ...]
+    protection: EffectiveProtection | None
     contents: Contents | None
     ready: bool | None
     missing: tuple[str, ...]
@@ -103,6 +108,7 @@ def explained_document(
         document=said.told,
         profiles={part.name: _profile_text(part, profiles, len(parts)) for part in parts},
         rules=tuple(_rule(rule, "document", now, said.app_id) for rule in application.protect),
+        protection=None,
         contents=None,
         ready=None,
         missing=(),
@@ -111,12 +117,26 @@ def explained_document(
 
 
 def explained_application(
-    reading: Reading, vaults: Collection[str], said: Document, *, now: datetime
+    reading: Reading,
+    protection: EffectiveProtection,
+    vaults: Collection[str],
+    said: Document,
+    *,
+    now: datetime,
 ) -> Explanation:
-    """Explain what a document means in a cluster; `vaults` are the names of those there."""
+    """Explain what a document means in a cluster.
+
+    Args:
+        reading: the cluster as the document sees it.
+        protection: the document's rules together with those of policies.
+        vaults: the names of the Vaults that are there.
+        said: where the document comes from.
+        now: the next times are after it.
+    """
     application, planning = reading.application, planning_of(reading)
     alone = explained_document(application, reading.profiles, said, now=now)
-    targets = {*application.targets, *(target for rule in alone.rules for target in rule.targets)}
+    rules = tuple(_effective_rule(rule, now, said.app_id) for rule in protection.rules)
+    targets = {*protection.targets, *(target for rule in rules for target in rule.targets)}
     missing = (
         *obstacles(reading, planning),
         *hooks_without_place(reading),
@@ -124,6 +144,8 @@ def explained_application(
     )
     return msgspec.structs.replace(
         alone,
+        rules=rules,
+        protection=protection,
         contents=_contents(reading, planning, possible=not missing),
         ready=not missing,
         missing=missing,
@@ -184,6 +206,11 @@ def _contents(reading: Reading, planning: VolumePlanning, *, possible: bool) -> 
         if possible
         else None,
     )
+
+
+def _effective_rule(effective: EffectiveRule, now: datetime, app_id: str) -> Rule:
+    origin = f"policy {effective.policy}" if effective.policy else "document"
+    return _rule(effective.rule, origin, now, app_id)
 
 
 def _rule(rule: ResolvedProtection, origin: str, now: datetime, app_id: str) -> Rule:

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
 from appshield.cli.explanation import Contents, Explanation, Line, Rule
-from appshield.language.resolved import ResolvedComponent, ResolvedHook
+from appshield.language.checking import ACTIONS
+from appshield.language.effective import EffectiveProtection
+from appshield.language.resolved import ResolvedComponent, ResolvedHook, ResolvedReaction
 from appshield.language.values import duration
 
 _NAMED_MAX = 4
@@ -22,12 +24,14 @@ def text_of(found: Explanation) -> Iterator[str]:
         ("type", f"{application.type} ({origins['type']})"),
         ("criticality", f"{application.criticality} ({origins['criticality']})"),
         ("images", f"{application.images} ({origins['images']})"),
-        ("targets", f"{', '.join(application.targets)} ({origins['targets']})"),
+        ("targets", _targets(found)),
         ("follow", f"{_word(application.resources.follow)} ({origins['resources.follow']})"),
     )
     for part in application.components:
         yield from ("", f"component {part.name}: {part.workload.kind} {part.workload.name}")
         yield from _fields(*_component(part, found.profiles[part.name]))
+    if found.protection is not None:
+        yield from _policies(found.protection)
     for rule in found.rules:
         yield from ("", f"rule {rule.name} (of the {rule.origin})")
         yield from _fields(*_rule(rule))
@@ -36,6 +40,40 @@ def text_of(found: Explanation) -> Iterator[str]:
     if found.contents is not None:
         yield from _contents(found.contents)
     yield from _verdict(found)
+
+
+def _targets(found: Explanation) -> str:
+    protection, origins = found.protection, found.application.origins
+    if protection is None or not protection.targets_from:
+        return f"{', '.join(found.application.targets)} ({origins['targets']})"
+    return f"{', '.join(protection.targets)} (policy {', '.join(protection.targets_from)})"
+
+
+def _policies(protection: EffectiveProtection) -> Iterator[str]:
+    for match in protection.policies:
+        yield from ("", f"policy {match.policy} {match.outcome}: {match.why}")
+    asked = [
+        *(f"reacts ({one.policy}): {_reaction(one.reaction)}" for one in protection.reactions),
+        *(
+            f"verifies ({one.policy}): {one.verify.schedule.cron} ({one.verify.schedule.timezone})"
+            for one in protection.verifications
+        ),
+    ]
+    if protection.alert is not None:
+        age = duration(protection.alert.rpo_s)
+        asked.append(f"alerts ({protection.alert.policy}): the newest version is {age} old")
+    told = [f"note: {finding.text}" for finding in protection.findings]
+    if asked or told:
+        yield ""
+    yield from (*asked, *told)
+
+
+def _reaction(reaction: ResolvedReaction) -> str:
+    action = next(name for name in ACTIONS if getattr(reaction.do, name) is not None)
+    lasting = f" for {duration(reaction.lasts_s)}" if reaction.lasts_s else ""
+    limit = reaction.at_most
+    often = f", at most {limit.count} in {duration(limit.window_s)}" if limit is not None else ""
+    return f"{action} when {reaction.when}{lasting}{often}"
 
 
 def _component(part: ResolvedComponent, profile: str) -> Iterator[tuple[str, str]]:

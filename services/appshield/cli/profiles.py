@@ -6,12 +6,12 @@ from typing import Annotated
 import yaml
 from cyclopts import Parameter
 
+from appshield.cli.listing import objects_of
 from appshield.cli.options import Output
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.kubernetes import Cluster
-from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import PROFILE
 from appshield.language.kinds import Profile, document
 from appshield.language.own_profiles import profiles_in_force
@@ -67,11 +67,7 @@ async def profiles_here() -> Profiles:
 
 async def profiles_in(cluster: Cluster) -> Profiles:
     """Return the profiles that hold in a cluster; a person is told of those that do not count."""
-    try:
-        objects = await cluster.list(PROFILE)
-    except NotServedError:
-        return shipped_profiles()
-    found, problems = profiles_in_force(objects)
+    found, problems = profiles_in_force(await objects_of(cluster, PROFILE))
     for problem in problems:
         note(f"warning: {problem}")
     return found

@@ -159,7 +159,7 @@ def _protection(found: list[Proposal]) -> Iterator[str]:
 def _targets(vaults: Iterable[str]) -> Iterator[str]:
     names = sorted(vaults)
     if defaults.TARGET in names:
-        yield f"# Versions go to the Vault that is the default, of {', '.join(names)}."
+        yield f"# Vaults that are there: {', '.join(names)}; {defaults.TARGET} is the default."
         yield f"targets: [{defaults.TARGET}]"
     elif names:
         yield f"# Vaults that are there: {', '.join(names)}."

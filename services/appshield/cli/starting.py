@@ -4,13 +4,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from appshield.cli.listing import objects_of
 from appshield.cli.output import note, say
 from appshield.cli.profiles import profiles_in
 from appshield.cli.proposing import document_text
 from appshield.cli.reaching import Reach
 from appshield.errors import NotFoundError, RefusedError
-from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import (
     APPLICATION,
     DAEMON_SET,
@@ -19,7 +18,6 @@ from appshield.kubernetes.kinds import (
     PVC,
     STATEFUL_SET,
     VAULT,
-    Kind,
 )
 from appshield.language.problems import DocumentError
 from appshield.language.reading import read_documents
@@ -39,10 +37,10 @@ async def init(
                 next_step="`kubectl get namespaces` lists those that do.",
             )
         kinds = (STATEFUL_SET, DEPLOYMENT, DAEMON_SET, PVC)
-        objects = [obj for kind in kinds for obj in await _list(cluster, kind, namespace)]
-        there = await _list(cluster, APPLICATION, namespace)
+        objects = [obj for kind in kinds for obj in await objects_of(cluster, kind, namespace)]
+        there = await objects_of(cluster, APPLICATION, namespace)
         profiles = await profiles_in(cluster)
-        vaults = [vault["metadata"]["name"] for vault in await _list(cluster, VAULT, "")]
+        vaults = [vault["metadata"]["name"] for vault in await objects_of(cluster, VAULT)]
     text = document_text(namespace, objects, profiles, vaults)
     try:
         read_documents(text, "the document")
@@ -55,10 +53,3 @@ async def init(
     say(text.rstrip())
     for obj in there:
         note(f"warning: {namespace} has the application {obj['metadata']['name']} already")
-
-
-async def _list(cluster: Cluster, kind: Kind, namespace: str) -> list[Object]:
-    try:
-        return await cluster.list(kind, namespace=namespace)
-    except NotServedError:
-        return []  # AppShield has not been here yet

@@ -5,6 +5,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from appshield.cli.effective_policies import effective_protection
 from appshield.cli.explanation import (
     Document,
     Explanation,
@@ -70,6 +72,40 @@ SPEC: dict[str, Any] = {
 }
 
 
+def policy(name: str, match: str, **spec: Any) -> Object:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Policy",
+        "metadata": {"name": name},
+        "spec": {"match": match, **spec},
+    }
+
+
+POLICIES = [
+    policy(
+        "gold",
+        "app.type.startsWith('database/') && app.criticality == 'gold'",
+        protect=[
+            {"name": "hourly", "on": {"schedule": "@hourly"}, "keep": {"hourly": 24}},
+            {"name": "nightly", "on": {"schedule": "@daily"}},
+        ],
+        react=[
+            {
+                "when": "health == 'Degraded'",
+                "for": "5m",
+                "do": {"backup": {}},
+                "atMost": "1/1d",
+            }
+        ],
+        targets=["offsite"],
+        verify={"schedule": "0 5 * * 0"},
+        alerts={"rpo": "1h"},
+    ),
+    policy("web", "app.type == 'web'", protect=[{"name": "daily", "on": {"schedule": "@daily"}}]),
+    policy("wrong", "app.typ == 'web'", alerts={"rpo": "1h"}),
+]
+
+
 def read(spec: dict[str, Any]) -> Application:
     body = {
         "apiVersion": API_VERSION,
@@ -100,8 +136,13 @@ def reading(spec: dict[str, Any], shop: Shop, *more: Object) -> Reading:
     )
 
 
-def explained(spec: dict[str, Any], shop: Shop, *vaults: str) -> Explanation:
-    return explained_application(reading(spec, shop), vaults, SAID, now=NOW)
+def explained(
+    spec: dict[str, Any], shop: Shop, *vaults: str, policies: Sequence[Object] = ()
+) -> Explanation:
+    seen = reading(spec, shop)
+    protection, problems = effective_protection(read(spec), seen, policies)
+    found = explained_application(seen, protection, vaults, SAID, now=NOW)
+    return msgspec.structs.replace(found, warnings=(*problems, *found.warnings))
 
 
 def is_golden(found: Explanation, name: str) -> None:
@@ -116,6 +157,12 @@ def is_golden(found: Explanation, name: str) -> None:
 def test_a_shop_that_can_be_saved_is_explained() -> None:
     """Origins, times with their zone, contents with reasons, consistency, readiness."""
     is_golden(explained(SPEC, Shop(), "primary", "offsite"), "ready")
+
+
+def test_policies_are_explained_with_what_decided() -> None:
+    """Which match and why, what they add and override, and one that cannot be read."""
+    spec = {**SPEC, "protect": SPEC["protect"][:1]}
+    is_golden(explained(spec, Shop(), "primary", "offsite", policies=POLICIES), "policies")
 
 
 def test_everything_that_is_missing_is_said_at_once() -> None:

@@ -1,0 +1,59 @@
+"""Which policies protect an application in effect, decided as the planner decides it. Pure."""
+
+from collections.abc import Iterable
+
+from appshield.kubernetes import Object
+from appshield.language.combining import combine
+from appshield.language.describing import decide, facts_of
+from appshield.language.effective import EffectiveProtection
+from appshield.language.expression_values import VolumeFacts
+from appshield.language.kinds import Application, Policy
+from appshield.language.object_reading import read_object
+from appshield.language.problems import DocumentError
+from appshield.language.resolving import resolve_policy
+from appshield.manifests.objects import labels_of, mapping, name_of
+from appshield.manifests.quantities import size_bytes
+from appshield.snapshotter.reading import Reading
+
+
+def effective_protection(
+    application: Application, reading: Reading, policies: Iterable[Object]
+) -> tuple[EffectiveProtection, tuple[str, ...]]:
+    """Return what protects an application, and why policies do not count.
+
+    Args:
+        application: the document as it is written.
+        reading: the cluster as the document sees it.
+        policies: every Policy object.
+    """
+    facts = facts_of(
+        reading.application,
+        namespace_labels=labels_of(reading.namespace),
+        volumes=[_volume(obj) for obj in reading.membership.objects if _is_claim(obj)],
+    )
+    decided = []
+    problems = []
+    for obj in sorted(policies, key=name_of):
+        try:
+            read = read_object(obj)
+        except DocumentError as error:
+            problems.append(f"a policy does not count: {error}")
+            continue
+        if isinstance(read, Policy):
+            policy = resolve_policy(read)
+            decided.append((policy, decide(policy.name, policy.match, facts)))
+    return combine(application, decided), tuple(problems)
+
+
+def _is_claim(obj: Object) -> bool:
+    return obj.get("kind") == "PersistentVolumeClaim"
+
+
+def _volume(claim: Object) -> VolumeFacts:
+    spec = mapping(claim, "spec")
+    asked = mapping(mapping(spec, "resources"), "requests").get("storage")
+    return VolumeFacts(
+        claim=name_of(claim),
+        storage_class=str(spec.get("storageClassName") or ""),
+        size_bytes=size_bytes(str(asked or "")),
+    )
