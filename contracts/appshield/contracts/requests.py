@@ -18,9 +18,13 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     """Bring a version back, into its own namespace or into `target_namespace`.
 
     `app_id` chooses a history where several had the application's name. With `dry_run` the run
-    ends with the list of what would be created. `running_backup` says what happens to one.
+    ends with the list of what would be done. `running_backup` says what happens to one.
     A version that is known to be damaged comes back in part, and only with `keep_going`. `vault`
     chooses which copy is read; without, that is the first good one, and the next if it fails.
+
+    `paths` choose parts of the version, as it lists them: `manifests`, `volumes/data/etc`,
+    `volumes/*/**/*.conf`; none choose all. With `existing` what is there already is no refusal:
+    only what differs is written, and files that the version does not hold go with `delete_extra`.
     """
 
     noun: ClassVar[str] = "restore"
@@ -28,6 +32,9 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     version: int
     app_id: str = ""
     target_namespace: str = ""
+    paths: tuple[str, ...] = ()
+    existing: bool = False
+    delete_extra: bool = False
     dry_run: bool = False
     running_backup: Literal["wait", "cancel"] = "wait"
     keep_going: bool = False

@@ -3,19 +3,24 @@
 from typing import ClassVar
 
 from appshield.contracts.message import StepCommand, StepEvent
-from appshield.contracts.sources import DumpTarget, VolumeTarget
+from appshield.contracts.sources import DumpTarget, VolumeChanges, VolumeTarget
 
 
 class RestoreCommand(StepCommand, frozen=True, kw_only=True):
     """A step of a restore of version `version` into `target_namespace`.
 
-    With `keep_going` what is damaged is left out and told; without, it fails the step.
+    With `keep_going` what is damaged is left out and told; without, it fails the step. `paths`,
+    `existing` and `delete_extra` are as in `RequestRestore`. With `dry_run` nothing is changed.
     """
 
     version: int
     snapshot_id: str
     target_namespace: str
     keep_going: bool = False
+    paths: tuple[str, ...] = ()
+    existing: bool = False
+    delete_extra: bool = False
+    dry_run: bool = False
 
 
 class PlanRestore(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.plan_restore"):
@@ -24,23 +29,28 @@ class PlanRestore(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.p
     noun: ClassVar[str] = "restore"
     verb: ClassVar[str] = "plan"
 
-    dry_run: bool = False
-
 
 class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.restore_planned"):
-    """What the restore will create, in order; objects as `Kind namespace/name`."""
+    """What the restore will create, in order; objects as `Kind namespace/name`.
+
+    `present` are those of the objects that are there already, and are changed where they differ.
+    """
 
     noun: ClassVar[str] = "restore"
     verb: ClassVar[str] = "planned"
 
     objects: tuple[str, ...]
+    present: tuple[str, ...] = ()
     volumes: tuple[VolumeTarget, ...] = ()
     dumps: tuple[DumpTarget, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.prepare_volumes"):
-    """Create the namespace and the claims, each mounted by a loader pod on some node."""
+    """Create the namespace and the claims, each mounted by a loader pod on some node.
+
+    In a dry run only claims that are there are mounted, to be read.
+    """
 
     noun: ClassVar[str] = "restore"
     verb: ClassVar[str] = "prepare"
@@ -70,7 +80,8 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     """The volume holds what the version holds, verified blob by blob.
 
     `problems` are what could not be kept beside the content, such as an owner; a part of them
-    where there are many. `lost` are the files that are damaged and were left out.
+    where there are many. `lost` are the files that are damaged and were left out. After a dry run
+    nothing was written, and `changes` says what would be.
     """
 
     noun: ClassVar[str] = "volume"
@@ -83,6 +94,7 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     problems_total: int = 0
     lost: tuple[str, ...] = ()
     lost_total: int = 0
+    changes: VolumeChanges | None = None
 
 
 class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.apply_objects"):

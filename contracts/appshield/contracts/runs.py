@@ -23,7 +23,7 @@ from appshield.contracts.maintenance import (
 )
 from appshield.contracts.message import Event, Message, StepEvent
 from appshield.contracts.restores import RestorePlanned
-from appshield.contracts.sources import StoredSource, VolumeTarget
+from appshield.contracts.sources import StoredSource, VolumeChanges, VolumeTarget
 
 RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled", "folded"]
 EndState = Literal["succeeded", "failed", "cancelled"]
@@ -112,6 +112,9 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     snapshot_id: str
     target_namespace: str
+    paths: tuple[str, ...] = ()
+    existing: bool = False
+    delete_extra: bool = False
     dry_run: bool = False
     planned: RestorePlanned | None = None
     prepared: tuple[VolumeTarget, ...] = ()
@@ -122,6 +125,7 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     lost_total: int = 0
     elsewhere: tuple[VersionsAt, ...] = ()
     given_up: tuple[str, ...] = ()
+    changes: tuple[VolumeChanges, ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

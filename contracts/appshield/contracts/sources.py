@@ -81,16 +81,29 @@ class StoredSource(msgspec.Struct, frozen=True, kw_only=True):
 class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True):
     """A volume that a restore fills: the new claim, mounted by a loader pod on a node.
 
-    `source` is the name of the source in the version, `size_bytes` how much it holds.
+    `source` is the name of the source in the version, `size_bytes` how much it holds. `present`
+    says that the claim and its data were there before.
     """
 
     source: str
     claim: str
     namespace: str
+    present: bool = False
     size_bytes: int = 0
     node: str = ""
     pod: str = ""
     pod_uid: str = ""
+
+
+class VolumeChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restore would change in a volume: paths in it, a part of them where there are many."""
+
+    source: str
+    overwritten: tuple[str, ...] = ()
+    overwritten_total: int = 0
+    deleted: tuple[str, ...] = ()
+    deleted_total: int = 0
+    created_total: int = 0
 
 
 class DumpTarget(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,8 @@ from appshield.contracts.maintenance import (
     ForgetProgress,
     PruneProgress,
 )
-from appshield.contracts.runs import Run
+from appshield.contracts.restores import RestorePlanned
+from appshield.contracts.runs import RestoreProgress, Run
 from appshield.errors import PartialError, RunFailedError
 
 
@@ -96,21 +97,45 @@ def _restore_lines(run: Run, took: str) -> list[str]:
     read_from += [f"note: not read from {text}" for text in progress.given_up]
     warnings = [*read_from, *(f"note: {text}" for text in planned.warnings)]
     if progress.dry_run:
-        volumes = [
-            f"  data of {volume.source} ({size_text(volume.size_bytes)})"
-            for volume in planned.volumes
-        ]
-        dumps = [f"  dump {dump.source} into {dump.component}" for dump in planned.dumps]
-        head = f"version {progress.version} would create in {progress.target_namespace}:"
-        return [head, *(f"  {name}" for name in planned.objects), *volumes, *dumps, *warnings]
+        return [*_dry_run_lines(progress, planned), *warnings]
     brought = (
         f"{len(planned.objects)} objects, {len(planned.volumes)} volumes, "
         f"{size_text(progress.bytes_written)}, in {took}"
     )
-    head = f"version {progress.version} of {run.app} runs in namespace {progress.target_namespace}"
+    part = "" if not progress.paths else "part of "
+    verb = "is" if progress.paths else "runs"
+    head = (
+        f"{part}version {progress.version} of {run.app} {verb} in namespace "
+        f"{progress.target_namespace}"
+    )
     not_kept = [f"not kept: {text}" for text in progress.problems]
     lost = [f"lost: {text}" for text in progress.lost]
     return [f"{head}: {brought}", *warnings, *not_kept, *lost]
+
+
+def _dry_run_lines(progress: RestoreProgress, planned: RestorePlanned) -> list[str]:
+    """Write what a restore would do: what is made, what is changed, and what of volumes."""
+    present = set(planned.present)
+    made = [f"  {name}" for name in planned.objects if name not in present]
+    made += [f"  data of {volume.source}" for volume in planned.volumes if not volume.present]
+    made += [f"  dump {dump.source} into {dump.component}" for dump in planned.dumps]
+    lines = [f"version {progress.version} would create in {progress.target_namespace}:", *made]
+    if present:
+        lines += ["and change where they differ:", *(f"  {name}" for name in planned.present)]
+    for one in progress.changes:
+        lines.append(
+            f"in {one.source} {one.created_total} entries would be created, "
+            f"{one.overwritten_total} overwritten, {one.deleted_total} deleted:"
+        )
+        lines += [f"  overwrite {path}" for path in one.overwritten]
+        lines += _more(one.overwritten_total - len(one.overwritten))
+        lines += [f"  delete {path}" for path in one.deleted]
+        lines += _more(one.deleted_total - len(one.deleted))
+    return lines
+
+
+def _more(number: int) -> list[str]:
+    return [f"  and {number} more"] if number > 0 else []
 
 
 def _forget_lines(forget: ForgetProgress) -> list[str]:

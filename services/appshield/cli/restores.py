@@ -12,6 +12,7 @@ from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, version_of
 from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.contracts.requests import RequestRestore
+from appshield.errors import InvalidInputError
 
 
 async def restore(
@@ -29,8 +30,34 @@ async def restore(
     namespace: Namespace = "",
     history: History = "",
     wait: Wait = False,
+    path: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--path",
+            negative="",
+            help="Only this of the version, as `ls` lists it: manifests, volumes/data, "
+            "'volumes/*/**/*.conf'. May be given several times.",
+        ),
+    ] = None,
+    existing: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Restore onto what is there: only what differs is written; objects are changed.",
+        ),
+    ] = False,
+    delete_extra: Annotated[
+        bool,
+        Parameter(
+            negative="", help="With --existing: delete files that the version does not hold."
+        ),
+    ] = False,
     dry_run: Annotated[
-        bool, Parameter(negative="", help="List what would be created, and create nothing.")
+        bool,
+        Parameter(
+            negative="",
+            help="List what would be created, changed and deleted, and do nothing of it.",
+        ),
     ] = False,
     cancel_backup: Annotated[
         bool, Parameter(negative="", help="Stop a backup that runs instead of waiting for it.")
@@ -43,9 +70,15 @@ async def restore(
 ) -> None:
     """Bring a version back, into its own namespace or into another one.
 
-    It refuses a namespace that holds any object it would create, and names them; and a version that
-    is known to be damaged, unless told to keep going.
+    It refuses a namespace that holds any object it would create, and names them, unless told to
+    restore onto what is there; then it refuses while a pod uses a volume that would be written. It
+    refuses a version that is known to be damaged, unless told to keep going.
     """
+    if delete_extra and not existing:
+        raise InvalidInputError(
+            "--delete-extra goes together with --existing",
+            why="nothing extra is in a volume that a restore makes",
+        )
     want, reach = wanted(app, namespace), Reach.here()
     if to:
         wanted("any", to)
@@ -59,6 +92,9 @@ async def restore(
             version=version,
             app_id=record.app_id,
             target_namespace=to,
+            paths=tuple(path or ()),
+            existing=existing,
+            delete_extra=delete_extra,
             dry_run=dry_run,
             keep_going=keep_going,
             running_backup="cancel" if cancel_backup else "wait",

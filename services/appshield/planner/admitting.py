@@ -31,6 +31,11 @@ from appshield.planner.runs import Runs
 from appshield.planner.targeting import named, readable_at
 from appshield.service import Clock
 
+_NOTHING_EXTRA = Failure(
+    what="extra files can be deleted only where a restore goes onto existing data",
+    next_step="Ask for both, or for neither.",
+)
+
 
 class Admission:
     """Turns requests and due schedules into runs and starts them when their turn has come."""
@@ -96,12 +101,18 @@ class Admission:
             good = [one.vault for one in places if one.damage is None]
             await self._queue.refuse(run, _damaged(version, version.damage, good))
             return
+        if request.delete_extra and not request.existing:
+            await self._queue.refuse(run, _NOTHING_EXTRA)
+            return
         if request.running_backup == "cancel":
             await self._cancel_backup(record, run.id)
         progress = RestoreProgress(
             version=request.version,
             snapshot_id=version.snapshot_id,
             target_namespace=request.target_namespace or record.app.namespace,
+            paths=request.paths,
+            existing=request.existing,
+            delete_extra=request.delete_extra,
             dry_run=request.dry_run,
             keep_going=request.keep_going,
             elsewhere=() if request.vault else _others(version, places),

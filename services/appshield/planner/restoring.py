@@ -1,6 +1,7 @@
 """The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish.
 
 A version that several Vaults have is read from the next one when one of them fails.
+A dry run is over with the plan, except where volumes are there already: they are looked into.
 """
 
 from msgspec.structs import replace
@@ -33,15 +34,17 @@ def first(_: Run) -> tuple[Next, ...]:
 def following(run: Run) -> tuple[Next, ...]:
     """Name the steps after the ones that are done; none when the application runs."""
     progress = _progress(run)
-    if progress.planned is None or progress.dry_run:
+    if progress.planned is None:
         return ()
     done = {step.name for step in run.steps if step.state == "done"}
-    if progress.planned.volumes and "prepare" not in done:
+    if _volumes(progress) and "prepare" not in done:
         return (Next("prepare"),)
     loads = tuple(Next(f"load/{volume.claim}", volume.node) for volume in progress.prepared)
     if missing := tuple(load for load in loads if load.name not in done):
         return missing
-    if "apply" not in done:
+    if progress.dry_run:
+        return ()
+    if progress.planned.objects and "apply" not in done:
         return (Next("apply"),)
     feeds = (Next(f"feed/{dump.source}") for dump in progress.planned.dumps)
     return tuple(feed for feed in feeds if feed.name not in done)
@@ -65,6 +68,9 @@ def gather(run: Run, event: StepEvent) -> Run:
             told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
             written = progress.bytes_written + event.bytes_written
             lost = (*progress.lost, *event.lost)[:_PROBLEMS_MAX]
+            changes = (
+                progress.changes if event.changes is None else (*progress.changes, event.changes)
+            )
             return replace(
                 run,
                 restore=replace(
@@ -73,6 +79,7 @@ def gather(run: Run, event: StepEvent) -> Run:
                     problems=told,
                     lost=lost,
                     lost_total=progress.lost_total + event.lost_total,
+                    changes=changes,
                 ),
             )
         case DumpLoaded():
@@ -91,13 +98,16 @@ def order(run: Run, step: str) -> StepCommand:
         "snapshot_id": progress.snapshot_id,
         "target_namespace": progress.target_namespace,
         "keep_going": progress.keep_going,
+        "paths": progress.paths,
+        "existing": progress.existing,
+        "delete_extra": progress.delete_extra,
+        "dry_run": progress.dry_run,
     }
     match kind_of(step):
         case "plan":
-            return PlanRestore(**base, dry_run=progress.dry_run)
+            return PlanRestore(**base)
         case "prepare":
-            planned = progress.planned
-            return PrepareVolumes(**base, volumes=planned.volumes if planned else ())
+            return PrepareVolumes(**base, volumes=_volumes(progress))
         case "load":
             volume = _volume(run, step)
             return LoadVolume(**base, node=volume.node, volume=volume)
@@ -128,6 +138,12 @@ def _progress(run: Run) -> RestoreProgress:
     if run.restore is None:
         raise ValueError(f"run {run.id} is no restore")
     return run.restore
+
+
+def _volumes(progress: RestoreProgress) -> tuple[VolumeTarget, ...]:
+    """Choose the volumes that are mounted: all, or those that a dry run looks into."""
+    planned = progress.planned.volumes if progress.planned else ()
+    return tuple(volume for volume in planned if volume.present or not progress.dry_run)
 
 
 def _volume(run: Run, step: str) -> VolumeTarget:

@@ -34,6 +34,9 @@ class Applying:
     async def apply(self, command: StepCommand, context: StepContext) -> ObjectsApplied:
         """Make every object, wave by wave, and wait for the workloads.
 
+        With `existing` an object that is there is changed to what the version says of it; a claim
+        stays as it is, for hardly anything of one can be changed.
+
         Raises:
             RefusedError: an object of somebody else is in the way.
             DeadlineError: a workload is not ready in time.
@@ -46,7 +49,10 @@ class Applying:
         mark = mark_of(order)
         made: dict[Reference, str] = {}
         for wave in content.waves:
-            await together((self._make(obj, mark, made) for obj in wave), at_once=_AT_ONCE)
+            await together(
+                (self._make(obj, mark, made, existing=order.existing) for obj in wave),
+                at_once=_AT_ONCE,
+            )
             context.moved()
             await self._until_served(wave)
         await together(
@@ -54,7 +60,9 @@ class Applying:
         )
         return outcome(ObjectsApplied, order, objects=len(content.objects))
 
-    async def _make(self, obj: Object, mark: str, made: dict[Reference, str]) -> None:
+    async def _make(
+        self, obj: Object, mark: str, made: dict[Reference, str], *, existing: bool
+    ) -> None:
         """Make one object, its owners linked; remember its uid for those that it owns."""
         if obj["kind"] == "Namespace":
             return  # made before
@@ -74,12 +82,14 @@ class Applying:
             there = await self._cluster.create(kind, marked(link_owners(obj, made), mark))
         except AlreadyExistsError:
             other = await standing(self._cluster, obj)
-            if other is None or not is_ours(other, mark):
+            if other is None or not (existing or is_ours(other, mark)):
                 raise RefusedError(
                     f"{described(obj)} came into the way while restoring",
                     next_step="Delete it and restore again; what is done already is kept.",
                 ) from None
             there = other
+            if not is_ours(other, mark) and obj["kind"] != "PersistentVolumeClaim":
+                there = await self._cluster.apply(kind, link_owners(obj, made))
         made[reference_of(obj)] = there["metadata"]["uid"]
 
     async def _until_served(self, wave: tuple[Object, ...]) -> None:

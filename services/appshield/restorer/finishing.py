@@ -18,7 +18,7 @@ from appshield.podvolumes import remove, selector_of
 from appshield.podvolumes.hooks import ContainerHooks
 from appshield.restorer.marking import RESTORING, is_ours, mark_of
 from appshield.restorer.reading import VersionContent, read_version
-from appshield.restorer.targets import kind_of, standing
+from appshield.restorer.targets import WORKLOADS, kind_of, standing
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 
@@ -40,10 +40,11 @@ class Finishing:
         order = order_of(command, FinishRestore)
         await self._remove_holders(order)
         context.moved()
-        if not order.failed:
+        if not (order.failed or order.dry_run):
             async with self._custody.held(order.vault, order.app_id) as held:
                 content = await read_version(held, order)
-            await self._resume(content, order.target_namespace)
+            if any(obj["kind"] in WORKLOADS for obj in content.objects):
+                await self._resume(content, order.target_namespace)
             context.moved()
             mark = mark_of(order)
             await together(self._unmark(obj, mark) for obj in content.objects)

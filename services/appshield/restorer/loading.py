@@ -1,6 +1,7 @@
 """Load a volume: write what the version holds into the claim that was made for it, here."""
 
 import fcntl
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
+from appshield.contracts.sources import VolumeChanges
 from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, RefusedError, RunFailedError, UnavailableError
 from appshield.kubernetes import Cluster
@@ -16,20 +18,28 @@ from appshield.podvolumes import MountedVolume, open_pod_volume
 from appshield.repository import Reader
 from appshield.repository.files import (
     ProblemKind,
+    RestoreChangeKind,
     RestoredDirectory,
+    changes_of_restore,
     flush_file_system,
     restore_directory,
+    shown,
     told,
 )
+from appshield.repository.nodes import Node
 from appshield.repository.restore_workers import restore_pool
+from appshield.restorer.choosing import Choice
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
+from appshield.restorer.stopping import ensure_unused
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 
 _LOST: frozenset[ProblemKind] = frozenset({"damaged", "failed"})
 """Entries that are not restored; told apart from what could not be kept beside the content."""
 _FLUSH_EVERY_BYTES = 256 * 1024 * 1024
+_CHANGES_TOLD_MAX = 200
+_PATH_CHARACTERS_MAX = 400
 
 
 class Loading:
@@ -45,9 +55,17 @@ class Loading:
         self._workers = workers
 
     async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
-        """Fill one volume, verified blob by blob, and flush it to its disk."""
+        """Fill one volume, verified blob by blob, and flush it to its disk.
+
+        In a dry run tell what that would change, and write nothing.
+
+        Raises:
+            RefusedError: the claim is not for us to write, or a pod uses it.
+            DamagedError: stored data does not verify.
+        """
         order = order_of(command, LoadVolume)
-        await self._ensure_ours(order)
+        if not order.dry_run:
+            await self._ensure_ours(order)
         target = order.volume
         volume = await open_pod_volume(
             self._cluster,
@@ -60,6 +78,10 @@ class Loading:
         )
         async with self._custody.held(order.vault, order.app_id) as held:
             await context.ensure_wanted()
+            if order.dry_run:
+                looking = partial(_compare, held, order, volume, context)
+                changes = await run_blocking(looking)
+                return outcome(VolumeLoaded, order, source=target.source, changes=changes)
             loading = partial(_load, held, order, volume, context, workers=self._workers)
             done = await run_blocking(loading)
         lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
@@ -77,8 +99,11 @@ class Loading:
         )
 
     async def _ensure_ours(self, order: LoadVolume) -> None:
-        """Never write into a claim that was not made for this very restore."""
+        """Never write into a claim that was not made for this very restore, unless asked to."""
         target = order.volume
+        if order.existing and target.present:
+            await ensure_unused(self._cluster, target.namespace, {target.claim})
+            return
         claim = await self._cluster.get(PVC, target.claim, target.namespace)
         if claim is None or not is_ours(claim, mark_of(order)):
             raise RefusedError(
@@ -97,9 +122,7 @@ def _load(
     workers: int,
 ) -> RestoredDirectory:
     reader = Reader(held.repository)
-    node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
-    if node.subtree is None:
-        raise DamagedError(f"{order.volume.source} is no directory in the version")
+    node, tree = _stored(reader, held, order)
     with (
         volume.opened() as root,
         alone(root, order.volume.claim),
@@ -113,17 +136,70 @@ def _load(
 
         done = restore_directory(
             root,
-            node.subtree,
+            tree,
             reader,
             root_node=node,
             progress=progress,
             cancelled=cancelled,
             keep_going=order.keep_going,
-            delete_extra=True,  # what an interrupted restore let the application write
+            include=Choice(order.paths).below(order.volume.source),
+            # of a claim of ours: what an interrupted restore let the application write
+            delete_extra=order.delete_extra or not order.volume.present,
             pool=pool,
         )
         flushing.flush()
         return done
+
+
+def _stored(reader: Reader, held: HeldRepository, order: LoadVolume) -> tuple[Node, bytes]:
+    """Find what the version holds of the volume: the node of its root, and the tree."""
+    node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
+    if node.subtree is None:
+        raise DamagedError(f"{order.volume.source} is no directory in the version")
+    return node, node.subtree
+
+
+def _compare(
+    held: HeldRepository,
+    order: LoadVolume,
+    volume: MountedVolume,
+    context: StepContext,
+    cancelled: Cancelled,
+) -> VolumeChanges:
+    """Find what loading the volume would change."""
+    reader = Reader(held.repository)
+    _, tree = _stored(reader, held, order)
+    done = 0
+
+    def advance(length: int) -> None:
+        nonlocal done
+        if cancelled():
+            raise RunFailedError("the comparison was stopped")
+        done += length
+        context.progress(done, order.volume.size_bytes)
+
+    counts: Counter[RestoreChangeKind] = Counter()
+    paths: dict[RestoreChangeKind, list[str]] = {"created": [], "overwritten": [], "deleted": []}
+    with volume.opened() as root:
+        for change in changes_of_restore(
+            root,
+            tree,
+            reader,
+            include=Choice(order.paths).below(order.volume.source),
+            delete_extra=order.delete_extra,
+            advance=advance,
+        ):
+            counts[change.kind] += 1
+            if counts[change.kind] <= _CHANGES_TOLD_MAX:
+                paths[change.kind].append(shown(change.path)[:_PATH_CHARACTERS_MAX])
+    return VolumeChanges(
+        source=order.volume.source,
+        overwritten=tuple(paths["overwritten"]),
+        overwritten_total=counts["overwritten"],
+        deleted=tuple(paths["deleted"]),
+        deleted_total=counts["deleted"],
+        created_total=counts["created"],
+    )
 
 
 @contextmanager

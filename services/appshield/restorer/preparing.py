@@ -16,7 +16,7 @@ from appshield.manifests.relocating import link_owners
 from appshield.podvolumes import holder_pod, is_running
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.reading import read_version
-from appshield.restorer.stopping import stop_ours
+from appshield.restorer.stopping import stop_ours, users_of
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 
@@ -33,8 +33,14 @@ class Preparing:
         self._timeout_s = timeout_s
 
     async def prepare(self, command: StepCommand, context: StepContext) -> VolumesPrepared:
-        """Make every claim of the order and tell where each is mounted."""
+        """Make every claim of the order and tell where each is mounted.
+
+        Raises:
+            RefusedError: a claim is somebody else's, or a pod uses it.
+        """
         order = order_of(command, PrepareVolumes)
+        if order.dry_run:
+            return await self._prepare_to_look(order, context)
         async with self._custody.held(order.vault, order.app_id) as held:
             content = await read_version(held, order)
         context.moved()
@@ -60,6 +66,20 @@ class Preparing:
         )
         return outcome(VolumesPrepared, order, volumes=tuple(prepared))
 
+    async def _prepare_to_look(
+        self, order: PrepareVolumes, context: StepContext
+    ) -> VolumesPrepared:
+        """Tell where each volume can be read: in a pod that uses it, else in one of ours."""
+        prepared = []
+        for volume in order.volumes:
+            users = await users_of(self._cluster, volume.namespace, {volume.claim})
+            running = next((pod for pod in users if is_running(pod)), None)
+            if running is None:
+                prepared.append(await self._hold(order, volume, context, read_only=True))
+            else:
+                prepared.append(_mounted_in(volume, running))
+        return outcome(VolumesPrepared, order, volumes=tuple(prepared))
+
     async def _prepare_one(
         self,
         order: PrepareVolumes,
@@ -68,12 +88,20 @@ class Preparing:
         mark: str,
         context: StepContext,
     ) -> VolumeTarget:
+        if volume.present:
+            return await self._hold(order, volume, context, read_only=False)
         if claim is None:
             raise NotFoundError(
                 f"the version holds data of volume {volume.claim} but not its claim",
                 next_step="Restore another version, or create the claim by hand.",
             )
         await self._make_claim(claim, mark)
+        return await self._hold(order, volume, context, read_only=False)
+
+    async def _hold(
+        self, order: PrepareVolumes, volume: VolumeTarget, context: StepContext, *, read_only: bool
+    ) -> VolumeTarget:
+        """Have a volume mounted by a pod of our own."""
         name = f"appshield-{order.run}-{hashlib.sha256(volume.claim.encode()).hexdigest()[:8]}"
         pod = holder_pod(
             name=name,
@@ -81,7 +109,7 @@ class Preparing:
             claim=volume.claim,
             image=self._image,
             run=order.run,
-            read_only=False,
+            read_only=read_only,
         )
         with contextlib.suppress(AlreadyExistsError):  # made by an earlier attempt of this run
             await self._cluster.create(POD, pod)
@@ -94,12 +122,7 @@ class Preparing:
             what=f"volume {volume.claim} mounted",
         )
         context.moved()
-        return replace(
-            volume,
-            node=mounted["spec"]["nodeName"],
-            pod=name,
-            pod_uid=mounted["metadata"]["uid"],
-        )
+        return _mounted_in(volume, mounted)
 
     async def _make_claim(self, claim: Object, mark: str) -> None:
         metadata = claim["metadata"]
@@ -112,6 +135,13 @@ class Preparing:
                     f"claim {metadata['namespace']}/{metadata['name']} is somebody else's",
                     next_step="Delete it, or restore into another namespace with --to.",
                 ) from None
+
+
+def _mounted_in(volume: VolumeTarget, pod: Object) -> VolumeTarget:
+    metadata = pod["metadata"]
+    return replace(
+        volume, node=pod["spec"]["nodeName"], pod=metadata["name"], pod_uid=metadata["uid"]
+    )
 
 
 async def ensure_namespace(cluster: Cluster, objects: list[Object], namespace: str) -> None:

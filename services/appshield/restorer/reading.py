@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from appshield.capture import CapturedApplication
-from appshield.capture.layout import APPLICATION_FILE, MANIFESTS
+from appshield.capture.layout import APPLICATION_FILE, DUMPS, MANIFESTS, VOLUMES
 from appshield.contracts.restores import RestoreCommand
 from appshield.custody import HeldRepository
 from appshield.errors import DamagedError, NotFoundError
@@ -14,6 +14,7 @@ from appshield.manifests.ordering import restore_order
 from appshield.manifests.relocating import relocate
 from appshield.repository import Reader
 from appshield.repository.nodes import Node
+from appshield.restorer.choosing import Choice
 from appshield.service import Cancelled, run_blocking
 
 DOCUMENT_KIND = "Application"
@@ -21,14 +22,17 @@ CONTINUES = "appshield.io/continues"
 
 
 class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version holds, as it is to be made in the target namespace.
+    """What of a version is to be restored, as it is to be made in the target namespace.
 
     `waves` are the objects in the order in which they are made: those of one wave at once.
+    `volumes` are claims, `dumps` components.
     """
 
     root: bytes
     application: CapturedApplication
     waves: tuple[tuple[Object, ...], ...]
+    volumes: tuple[str, ...]
+    dumps: tuple[str, ...]
     warnings: tuple[str, ...]
 
     @property
@@ -38,10 +42,10 @@ class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def read_version(held: HeldRepository, order: RestoreCommand) -> VersionContent:
-    """Read the content of the order's version.
+    """Read what the order's paths choose of its version.
 
     Raises:
-        NotFoundError: the version is not in the repository (any more).
+        NotFoundError: the version is not in the repository (any more), or holds no such path.
         DamagedError: something of it does not verify.
     """
     return await run_blocking(partial(_read, held, order))
@@ -71,33 +75,60 @@ def _read(held: HeldRepository, order: RestoreCommand, _: Cancelled) -> VersionC
         application = CapturedApplication.decode(content)
     except msgspec.MsgspecError as error:
         raise DamagedError(f"{APPLICATION_FILE} cannot be read", why=str(error)) from error
-    objects = list(_objects(reader, root))
-    moved = relocate(objects, application.namespace, order.target_namespace)
-    placed = list(moved.objects)
-    if order.target_namespace == application.namespace and application.document:
+    choice = Choice(order.paths)
+    choice.ensure_held(reader, root)
+    volumes = tuple(
+        node.name.decode()
+        for node in _stored(reader, root, VOLUMES)
+        if choice.reaches(reader, f"{VOLUMES}/{node.name.decode()}", node)
+    )
+    objects = _objects(reader, root)
+    moved = relocate(objects.values(), application.namespace, order.target_namespace)
+    placed = [
+        obj
+        for path, obj in zip(objects, moved.objects, strict=True)
+        if choice.covers(path) or _is_claim_of(obj, volumes)
+    ]
+    in_place = order.target_namespace == application.namespace
+    if in_place and application.document and choice.covers(MANIFESTS):
         placed.append(_document(application, order.app_id))
-    waves = tuple(tuple(wave) for wave in restore_order(placed))
     return VersionContent(
-        root=root, application=application, waves=waves, warnings=tuple(moved.warnings)
+        root=root,
+        application=application,
+        waves=tuple(tuple(wave) for wave in restore_order(placed)),
+        volumes=volumes,
+        dumps=tuple(
+            node.name.decode()
+            for node in _stored(reader, root, DUMPS)
+            if choice.covers(f"{DUMPS}/{node.name.decode()}")
+        ),
+        warnings=tuple(moved.warnings) if choice.covers(MANIFESTS) else (),
     )
 
 
-def _objects(reader: Reader, root: bytes) -> list[Object]:
+def _is_claim_of(obj: Object, volumes: tuple[str, ...]) -> bool:
+    """Say whether an object is the claim of a volume that is restored."""
+    return obj["kind"] == "PersistentVolumeClaim" and obj["metadata"]["name"] in volumes
+
+
+def _stored(reader: Reader, root: bytes, folder: str) -> list[Node]:
+    """List what a folder at the root of a version holds; nothing where it has none."""
     try:
-        folder = reader.find(root, MANIFESTS)
+        tree = reader.find(root, folder).subtree
     except NotFoundError:
         return []
-    return [
-        msgspec.json.decode(b"".join(reader.iter_file(node)), type=Object)
-        for node in _files(reader, folder)
-    ]
+    return list(reader.read_tree(tree)) if tree else []
 
 
-def _files(reader: Reader, folder: Node) -> list[Node]:
-    found: list[Node] = []
-    for node in reader.read_tree(folder.subtree) if folder.subtree else ():
-        found += _files(reader, node) if node.kind == "dir" else [node]
-    return found
+def _objects(reader: Reader, root: bytes) -> dict[str, Object]:
+    """Read every object, by its path in the version."""
+    return {
+        f"{MANIFESTS}/{folder.name.decode()}/{node.name.decode()}": msgspec.json.decode(
+            b"".join(reader.iter_file(node)), type=Object
+        )
+        for folder in _stored(reader, root, MANIFESTS)
+        for node in reader.read_tree(folder.subtree or b"")
+    }
 
 
 def _document(application: CapturedApplication, app_id: str) -> Object:

@@ -1,6 +1,7 @@
-"""Stop what an interrupted restore has started: no volume is written below a running application.
+"""No volume is written below a running application.
 
-Only workloads that carry our mark are removed: they are unfinished work, and are made again.
+Only workloads that carry our mark are removed: they are the unfinished work of an interrupted
+restore, and are made again. Whatever else uses a volume is for a person to stop.
 """
 
 from collections.abc import Collection
@@ -36,9 +37,31 @@ async def stop_ours(
     """
     workloads = [obj for obj in objects if obj["kind"] in _WORKLOADS]
     await together(_remove(cluster, obj, mark) for obj in workloads)
-    pods = await cluster.list(POD, namespace=namespace)
-    using = [pod for pod in pods if _is_in_use(pod, claims)]
+    using = await users_of(cluster, namespace, claims)
     await together(_until_unused(cluster, pod, timeout_s) for pod in using)
+
+
+async def ensure_unused(cluster: Cluster, namespace: str, claims: Collection[str]) -> None:
+    """Make sure that no pod uses a claim whose data is to be changed; those that go do not count.
+
+    Raises:
+        RefusedError: names the pods.
+    """
+    pods = await users_of(cluster, namespace, claims) if claims else []
+    staying = [described(pod) for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+    if staying:
+        raise RefusedError(
+            "the volumes to be restored are in use",
+            why=", ".join(staying),
+            next_step="Scale their workload to 0 (and stop what would scale it up again), restore, "
+            "and scale it back; or restore into another namespace with --to.",
+        )
+
+
+async def users_of(cluster: Cluster, namespace: str, claims: Collection[str]) -> list[Object]:
+    """List the pods that use one of the claims, holders of ours aside."""
+    pods = await cluster.list(POD, namespace=namespace)
+    return [pod for pod in pods if _is_in_use(pod, claims)]
 
 
 async def _remove(cluster: Cluster, obj: Object, mark: str) -> None:
@@ -62,8 +85,8 @@ async def _until_unused(cluster: Cluster, pod: Object, timeout_s: float) -> None
     except DeadlineError as error:
         raise RefusedError(
             f"{described(pod)} uses a volume that is to be restored",
-            why="it did not go with the workloads of the interrupted restore",
-            next_step="Delete it, then restore again.",
+            why="it did not go",
+            next_step="Stop its workload or delete it, then restore again.",
         ) from error
 
 

@@ -30,6 +30,20 @@ async def standing(cluster: Cluster, obj: Object) -> Object | None:
     return await cluster.get(kind, metadata["name"], metadata.get("namespace", ""))
 
 
+async def present_of(cluster: Cluster, objects: list[Object], mark: str) -> list[Object]:
+    """Choose the objects that are there already, our own unfinished work and namespaces aside."""
+    found = await together(standing(cluster, obj) for obj in objects)
+    return _not_ours(objects, found, mark)
+
+
+def _not_ours(objects: list[Object], found: list[Object | None], mark: str) -> list[Object]:
+    return [
+        obj
+        for obj, other in zip(objects, found, strict=True)
+        if other is not None and not is_ours(other, mark) and obj["kind"] != "Namespace"
+    ]
+
+
 async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> None:
     """Make sure that nothing which would be made is there, our own unfinished work aside.
 
@@ -39,11 +53,7 @@ async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> Non
         RefusedError: names every object that is in the way.
     """
     found = await together(standing(cluster, obj) for obj in objects)
-    in_the_way = [
-        described(obj)
-        for obj, other in zip(objects, found, strict=True)
-        if other is not None and not is_ours(other, mark) and obj["kind"] != "Namespace"
-    ]
+    in_the_way = [described(obj) for obj in _not_ours(objects, found, mark)]
     if running := in_use_since_long(found, mark, datetime.now(UTC)):
         raise RefusedError(
             "an earlier restore of this version did not finish, and its application is in use",
@@ -55,7 +65,8 @@ async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> Non
         raise RefusedError(
             f"the target holds {len(in_the_way)} of the objects to be restored",
             why=", ".join(in_the_way[:_NAMED_MAX]) + more,
-            next_step="Delete them, or restore into another namespace with --to.",
+            next_step="Delete them, restore into another namespace with --to, or onto what is "
+            "there with --existing.",
         )
 
 

@@ -2,6 +2,7 @@
 
     store_directory     an open directory to a tree, hot, by descriptors, incremental
     restore_directory   a tree into an open directory; may be killed and called again
+    changes_of_restore  what a restore into a directory would change there
     store_documents     small documents from memory to a tree
     store_stream        bytes of unknown length to a tree with one file
     open_directory_inside   from a relative path to a descriptor without following a link
@@ -11,6 +12,11 @@
 All of it is blocking; callers run it in a thread or process of its own.
 """
 
+from appshield.repository.files.comparing import (
+    RestoreChange,
+    RestoreChangeKind,
+    changes_of_restore,
+)
 from appshield.repository.files.confined import open_directory_inside
 from appshield.repository.files.documents import store_documents, store_stream
 from appshield.repository.files.flushing import flush_file_system
@@ -24,10 +30,13 @@ __all__ = [
     "FileProblem",
     "ProblemKind",
     "Progress",
+    "RestoreChange",
+    "RestoreChangeKind",
     "RestoredDirectory",
     "Selection",
     "StoppedError",
     "StoredDirectory",
+    "changes_of_restore",
     "flush_file_system",
     "open_directory_inside",
     "restore_directory",

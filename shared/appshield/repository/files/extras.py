@@ -9,7 +9,7 @@ from appshield.repository.files.removing import remove_entry, remove_tree
 from appshield.repository.files.unfinished import UnfinishedDirectory
 from appshield.repository.nodes import StoredEntry
 
-_OF_THE_FILE_SYSTEM = b"lost+found"  # at the root of a volume, never extra
+OF_THE_FILE_SYSTEM = b"lost+found"  # at the root of a volume, never extra
 
 
 class ExtraEntries:
@@ -57,5 +57,5 @@ class ExtraEntries:
         try:
             remove_entry(name, directory)
         except IsADirectoryError:
-            if self._chain.depth or name != _OF_THE_FILE_SYSTEM:
+            if self._chain.depth or name != OF_THE_FILE_SYSTEM:
                 remove_tree(name, directory)

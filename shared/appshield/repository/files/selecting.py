@@ -17,20 +17,35 @@ _ANY_DEPTH: Final = b"**"
 
 
 class Selection:
-    """What is wanted of a directory; paths are bytes, relative, without `.` and `..`."""
+    """What is wanted of a directory; paths are bytes, relative, without `.` and `..`.
 
-    def __init__(self, patterns: Iterable[str | bytes]) -> None:
-        self._patterns = tuple(_Pattern(os.fsencode(pattern)) for pattern in patterns)
+    With `above` the patterns begin further up: paths are below that directory of theirs.
+    """
+
+    def __init__(self, patterns: Iterable[str | bytes], *, above: bytes = b"") -> None:
+        self._given = tuple(patterns)
+        self._patterns = tuple(_Pattern(os.fsencode(pattern)) for pattern in self._given)
+        self._above = above.split(b"/") if above else []
 
     def wants(self, path: bytes) -> bool:
         """Whether an entry was chosen; all that is below it is then chosen, too."""
-        names = path.split(b"/")
+        names = self._above + path.split(b"/")
         return any(pattern.matches(names) for pattern in self._patterns)
+
+    def covers(self, path: bytes) -> bool:
+        """Whether an entry was chosen, itself or with a directory above it."""
+        names = self._above + path.split(b"/")
+        heads = [names[:depth] for depth in range(1, len(names) + 1)]
+        return any(pattern.matches(head) for pattern in self._patterns for head in heads)
 
     def may_hold(self, path: bytes) -> bool:
         """Whether something below a directory can have been chosen."""
-        names = path.split(b"/")
+        names = self._above + path.split(b"/")
         return any(pattern.can_begin_with(names) for pattern in self._patterns)
+
+    def below(self, directory: bytes) -> "Selection":
+        """Return the same choice, for paths that begin in a directory of these."""
+        return Selection(self._given, above=b"/".join((*self._above, directory)))
 
 
 class _Pattern:
