@@ -35,8 +35,10 @@ from appshield.contracts.maintenance import (
     ForgetVersions,
     PinVersion,
     PruneRepository,
+    RepairRepository,
     RepositoryChecked,
     RepositoryPruned,
+    RepositoryRepaired,
     VersionCopied,
     VersionDamage,
     VersionPinned,
@@ -164,6 +166,7 @@ class Workers:
             ForgetVersions: self.forget,
             PruneRepository: self.prune,
             CheckRepository: self.check,
+            RepairRepository: self.repair,
             PinVersion: self.pin,
             CopyVersion: self.copy,
             PlanRestore: self.plan,
@@ -255,6 +258,18 @@ class Workers:
             part=order.part,
             parts=order.parts,
             damage=self.damaged,
+        )
+
+    async def repair(self, command: StepCommand, _: StepContext) -> StepEvent:
+        self._begin(command)
+        return outcome(
+            RepositoryRepaired,
+            command,
+            app_id=command.app_id,
+            vault=command.vault,
+            repaired_at=self.now(),
+            named=("a pack",),
+            named_total=1,
         )
 
     async def pin(self, command: StepCommand, _: StepContext) -> StepEvent:

@@ -10,7 +10,9 @@ from typing import Literal
 
 import msgspec
 
-RunKind = Literal["backup", "restore", "catalog", "forget", "prune", "check", "pin", "copy"]
+RunKind = Literal[
+    "backup", "restore", "catalog", "forget", "prune", "check", "repair", "pin", "copy"
+]
 
 _KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _IDENTITY_DIGITS = 20

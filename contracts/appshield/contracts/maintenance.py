@@ -1,7 +1,8 @@
-"""The steps that keep repositories in order: forget versions, prune, check, pin, copy.
+"""The steps that keep repositories in order: forget versions, prune, check, repair, pin, copy.
 
-Each is a run of one step, or of one for each Vault that it is about. Forgetting and pruning change
-the repository and take their turn with backups and restores; the others stand beside them.
+Each is a run of one step, or of one for each Vault that it is about. Forgetting, pruning and
+repairing change the repository and take their turn with backups and restores; the others stand
+beside them.
 """
 
 from datetime import datetime
@@ -134,6 +135,40 @@ class RepositoryChecked(
     bytes_read: int = 0
 
 
+class RepairRepository(
+    StepCommand, frozen=True, kw_only=True, tag="appshield.v1.repair_repository"
+):
+    """Make the index whole again, from the packs that are there and what each says of itself."""
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "repair"
+
+
+class RepositoryRepaired(
+    StepEvent, frozen=True, kw_only=True, tag="appshield.v1.repository_repaired"
+):
+    """What was repaired; of packs and index files a part of the names where there are many.
+
+    `named` packs are in the index again, `dropped` ones are lost and are not in it any more,
+    `unreadable` ones were left as they are, each with the reason. `damaged_indexes` are gone.
+    """
+
+    noun: ClassVar[str] = "repository"
+    verb: ClassVar[str] = "repaired"
+
+    app_id: str
+    vault: str
+    repaired_at: datetime
+    named: tuple[str, ...] = ()
+    named_total: int = 0
+    dropped: tuple[str, ...] = ()
+    dropped_total: int = 0
+    unreadable: tuple[str, ...] = ()
+    unreadable_total: int = 0
+    damaged_indexes: tuple[str, ...] = ()
+    damaged_indexes_total: int = 0
+
+
 class PinVersion(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.pin_version"):
     """Keep a version from expiring and from being forgotten, or let it go again."""
 
@@ -215,6 +250,12 @@ class CheckProgress(msgspec.Struct, frozen=True, kw_only=True):
     part: int = 0
     parts: int = 0
     found: RepositoryChecked | None = None
+
+
+class RepairProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repair has done."""
+
+    done: RepositoryRepaired | None = None
 
 
 class PinProgress(msgspec.Struct, frozen=True, kw_only=True):

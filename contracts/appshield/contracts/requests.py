@@ -96,6 +96,15 @@ class RequestCheck(Request, frozen=True, kw_only=True, tag="appshield.v1.request
     parts: int = 0
 
 
+class RequestRepair(Request, frozen=True, kw_only=True, tag="appshield.v1.request_repair"):
+    """Make the index of an application's repository whole again, in its own Vault by default."""
+
+    noun: ClassVar[str] = "repair"
+
+    app_id: str
+    vault: str = ""
+
+
 class RequestPin(Request, frozen=True, kw_only=True, tag="appshield.v1.request_pin"):
     """Keep a version whatever the rules say, or let it go again with `pinned` false."""
 
@@ -124,6 +133,7 @@ AnyRequest = (
     | RequestForget
     | RequestPrune
     | RequestCheck
+    | RequestRepair
     | RequestPin
     | RequestCopy
 )

@@ -19,6 +19,7 @@ from appshield.contracts.maintenance import (
     ForgetProgress,
     PinProgress,
     PruneProgress,
+    RepairProgress,
     VersionsAt,
 )
 from appshield.contracts.message import Event, Message, StepEvent
@@ -160,6 +161,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     forget: ForgetProgress | None = None
     prune: PruneProgress | None = None
     check: CheckProgress | None = None
+    repair: RepairProgress | None = None
     pin: PinProgress | None = None
     copy: CopyProgress | None = None
 

@@ -6,6 +6,7 @@ from appshield.contracts.maintenance import (
     CopyProgress,
     ForgetProgress,
     PruneProgress,
+    RepositoryRepaired,
 )
 from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.runs import RestoreProgress, Run
@@ -65,6 +66,8 @@ def _maintenance_lines(run: Run, took: str) -> list[str]:
         return _prune_lines(run, run.prune, took)
     if run.check is not None:
         return _check_lines(run, run.check, took)
+    if run.repair is not None and run.repair.done is not None:
+        return _repair_lines(run, run.repair.done)
     if run.pin is not None:
         number, verb = run.pin.version.number, "is pinned" if run.pin.pinned else "is not pinned"
         return [f"version {number} of {run.app} {verb}"]
@@ -173,3 +176,21 @@ def _check_lines(run: Run, check: CheckProgress, took: str) -> list[str]:
         lines += [f"damaged: version {damage.number}: and {more} more"] if more > 0 else []
     lines += [f"problem: {text}" for text in found.problems]
     return lines if len(lines) > 1 else [*lines, "no damage is known"]
+
+
+def _repair_lines(run: Run, done: RepositoryRepaired) -> list[str]:
+    found = (
+        (done.named_total, done.named, "packs are in the index again"),
+        (done.dropped_total, done.dropped, "packs are lost and no longer in it"),
+        (done.damaged_indexes_total, done.damaged_indexes, "damaged index files are gone"),
+        (done.unreadable_total, done.unreadable, "packs cannot be read and were left"),
+    )
+    lines = []
+    for total, names, text in found:
+        lines += [f"{total} {text}:"] if total else []
+        lines += [f"  {name}" for name in names]
+        lines += _more(total - len(names))
+    if done.dropped_total or done.unreadable_total:
+        lines.append(f"`appshield vault check {run.vault} --contents all` says what versions lost")
+    whole = f"the index of {run.app} was whole"
+    return [f"the index of {run.app} is repaired", *lines] if lines else [whole]

@@ -65,9 +65,9 @@ async def check_contents(name: str, contents: Contents, app: str, *, output: str
     parts = {"structure": 0, "sample": CHECK_PARTS, "all": 1}[contents]
     async with Reach.here().bus() as bus:
         runs = []
-        for record in await _held(bus, name, app):
+        for record in await histories_in(bus, name, app):
             request = RequestCheck(
-                app=await _place(bus, record),
+                app=await place_of(bus, record),
                 request_id=new_request_id(),
                 actor=actor(),
                 app_id=record.app_id,
@@ -77,7 +77,7 @@ async def check_contents(name: str, contents: Contents, app: str, *, output: str
             )
             runs.append(await ask(bus, request, "check"))
         checked = [await ended(bus, run, display()) for run in runs]
-    _say_runs(checked, output)
+    say_runs(checked, output)
     found = [run.check.found for run in checked if run.check and run.check.found]
     damaged = [one for one in found if _is_damaged(one)]
     if damaged:
@@ -106,9 +106,9 @@ async def prune(
     grace_s = _seconds(grace)
     async with Reach.here().bus() as bus:
         runs = []
-        for record in await _held(bus, name, app, namespace):
+        for record in await histories_in(bus, name, app, namespace):
             request = RequestPrune(
-                app=await _place(bus, record),
+                app=await place_of(bus, record),
                 request_id=new_request_id(),
                 actor=actor(),
                 app_id=record.app_id,
@@ -117,9 +117,9 @@ async def prune(
             )
             runs.append(await ask(bus, request, "prune"))
         if not wait:
-            _say_ids(runs, "prune", output)
+            say_ids(runs, "prune", output)
             return
-        _say_runs([await ended(bus, run, display()) for run in runs], output)
+        say_runs([await ended(bus, run, display()) for run in runs], output)
 
 
 async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text") -> None:
@@ -212,7 +212,9 @@ def _measured(access: VaultAccess) -> list[HeldApplication]:
     return found
 
 
-async def _held(bus: Bus, vault: str, app: str, namespace: str = "") -> list[ApplicationRecord]:
+async def histories_in(
+    bus: Bus, vault: str, app: str, namespace: str = ""
+) -> list[ApplicationRecord]:
     """List the histories that have something in a Vault.
 
     Raises:
@@ -236,7 +238,8 @@ async def _held(bus: Bus, vault: str, app: str, namespace: str = "") -> list[App
     return held
 
 
-async def _place(bus: Bus, record: ApplicationRecord) -> AppRef:
+async def place_of(bus: Bus, record: ApplicationRecord) -> AppRef:
+    """Name the application as this cluster's planner knows it."""
     return replace(record.app, cluster=await Reach.here().cluster_name(bus))
 
 
@@ -250,7 +253,7 @@ def _is_damaged(found: RepositoryChecked) -> bool:
     return bool(found.damage or found.problems_total)
 
 
-def _say_runs(runs: Iterable[Run], output: str) -> None:
+def say_runs(runs: Iterable[Run], output: str) -> None:
     """Say what runs brought; the first that failed is the error."""
     ended_runs = list(runs)
     if output == "json":
@@ -264,7 +267,8 @@ def _say_runs(runs: Iterable[Run], output: str) -> None:
             raise failed(run)
 
 
-def _say_ids(runs: list[str], kind: RunKind, output: str) -> None:
+def say_ids(runs: list[str], kind: RunKind, output: str) -> None:
+    """Say which runs were asked for."""
     if output == "json":
         say_json([{"run": run, "kind": kind} for run in runs])
         return

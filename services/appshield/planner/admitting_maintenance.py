@@ -1,4 +1,4 @@
-"""Admission of what people ask about repositories: forget, prune, check, pin, copy."""
+"""Admission of what people ask about repositories: forget, prune, check, repair, pin, copy."""
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from appshield.contracts.maintenance import (
     ForgetProgress,
     PinProgress,
     PruneProgress,
+    RepairProgress,
     VersionsAt,
 )
 from appshield.contracts.message import Request
@@ -20,6 +21,7 @@ from appshield.contracts.requests import (
     RequestForget,
     RequestPin,
     RequestPrune,
+    RequestRepair,
 )
 from appshield.contracts.runs import Failure, Run
 from appshield.planner.catalog import Catalog
@@ -32,7 +34,9 @@ from appshield.planner.targeting import DueCopy, named, readable_at
 from appshield.planner.upkeeping import last_good_would_go
 from appshield.service import Clock
 
-_Request = RequestForget | RequestPrune | RequestCheck | RequestPin | RequestCopy
+_Request = (
+    RequestForget | RequestPrune | RequestCheck | RequestRepair | RequestPin | RequestCopy
+)
 _SEE = "`appshield versions` lists them."
 
 
@@ -69,6 +73,8 @@ class MaintenanceAdmission:
                 await self.prune(request)
             case RequestCheck():
                 await self.check(request)
+            case RequestRepair():
+                await self.repair(request)
             case RequestPin():
                 await self.pin(request)
             case RequestCopy():
@@ -114,6 +120,14 @@ class MaintenanceAdmission:
         run = self._run("check", request, record, request.vault)
         progress = CheckProgress(part=request.part, parts=request.parts)
         await self._queue.start_beside(await self._runs.create(replace(run, check=progress)))
+
+    async def repair(self, request: RequestRepair) -> None:
+        """Admit a wish to make an index whole again."""
+        record = await self._begin("repair", request)
+        if record is None:
+            return
+        run = self._run("repair", request, record, request.vault)
+        await self._queue.admit(await self._runs.create(replace(run, repair=RepairProgress())))
 
     async def pin(self, request: RequestPin) -> None:
         """Admit a wish to keep a version whatever the rules say, or not any more."""

@@ -3,7 +3,7 @@
     backup    open ─► take ─► store (each source) ─► commit ─► release
     restore   plan ─► prepare ─► load (each volume) ─► apply ─► load (each dump) ─► finish
     catalog   rebuild
-    forget, prune, check, pin, copy   one step of that name
+    forget, prune, check, repair, pin, copy   one step of that name
 
 Every function returns the run as it is to be written: new state and new promises (the outbox)
 together. The last step of backup and restore removes what the run made; it also follows a failure
@@ -38,6 +38,7 @@ _FLOWS = {
     "forget": maintaining,
     "prune": maintaining,
     "check": maintaining,
+    "repair": maintaining,
     "pin": maintaining,
     "copy": maintaining,
 }

@@ -1,4 +1,4 @@
-"""The flow of forget, prune, check, pin and copy: one step, called like the run's kind.
+"""The flow of forget, prune, check, repair, pin and copy: one step, called like the run's kind.
 
 What is forgotten or pinned in several Vaults has a step for each: `forget`, `forget/<vault>`.
 """
@@ -16,8 +16,11 @@ from appshield.contracts.maintenance import (
     PinVersion,
     PruneProgress,
     PruneRepository,
+    RepairProgress,
+    RepairRepository,
     RepositoryChecked,
     RepositoryPruned,
+    RepositoryRepaired,
     VersionCopied,
     VersionsAt,
     VersionsForgotten,
@@ -53,6 +56,8 @@ def gather(run: Run, event: StepEvent) -> Run:
             return replace(run, prune=replace(prune, done=event))
         case RepositoryChecked(), Run(check=CheckProgress() as check):
             return replace(run, check=replace(check, found=event))
+        case RepositoryRepaired(), Run(repair=RepairProgress() as repair):
+            return replace(run, repair=replace(repair, done=event))
         case VersionCopied(), Run(copy=CopyProgress() as copy):
             return replace(run, copy=replace(copy, done=event), snapshot_id=event.snapshot_id)
         case _:
@@ -72,6 +77,8 @@ def order(run: Run, step: str) -> StepCommand:
             return PruneRepository(**base, grace_s=prune.grace_s)
         case Run(check=CheckProgress() as check):
             return CheckRepository(**base, part=check.part, parts=check.parts)
+        case Run(repair=RepairProgress()):
+            return RepairRepository(**base)
         case Run(pin=PinProgress() as pin):
             actor = run.trigger.actor
             version = other.versions[0] if other else pin.version

@@ -10,6 +10,7 @@ from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.maintenance import (
     RepositoryChecked,
     RepositoryPruned,
+    RepositoryRepaired,
     VersionCopied,
     VersionPinned,
     VersionsForgotten,
@@ -54,6 +55,8 @@ class Recording:
                 await self._pruned(event)
             case RepositoryChecked():
                 await self._checked(event)
+            case RepositoryRepaired():
+                await self._repaired(event)
             case VersionPinned():
                 await self._catalog.pin(event)
 
@@ -99,4 +102,12 @@ class Recording:
         await self._catalog.checked(event)
         problems = event.problems[:_PROBLEMS_MAX]
         upkeep = replace(known, checked_at=event.checked_at, problems=problems)
+        await self._registry.write(with_upkeep(record, upkeep))
+
+    async def _repaired(self, event: RepositoryRepaired) -> None:
+        """Let the next prune drop again what the repair has named and no version needs."""
+        record = self._registry.get(event.app_id)
+        if record is None or not event.named_total:
+            return
+        upkeep = replace(upkeep_in(record, event.vault), unpruned=True)
         await self._registry.write(with_upkeep(record, upkeep))

@@ -39,6 +39,7 @@ _LIMITS = {
     "forget": Limits(silence_s=120, attempts_max=12),
     "prune": Limits(silence_s=180, attempts_max=12),
     "check": Limits(silence_s=180, attempts_max=12),
+    "repair": Limits(silence_s=180, attempts_max=12),
     "pin": Limits(silence_s=60, attempts_max=12),
     "copy": Limits(silence_s=180, attempts_max=6),
 }

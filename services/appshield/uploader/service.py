@@ -12,6 +12,7 @@ from appshield.contracts.maintenance import (
     ForgetVersions,
     PinVersion,
     PruneRepository,
+    RepairRepository,
 )
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
@@ -25,6 +26,7 @@ from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.opening import Opening
 from appshield.uploader.pinning import Pinning
 from appshield.uploader.pruning import Pruning
+from appshield.uploader.repairing import Repairing
 from appshield.uploader.settings import Settings
 from appshield.uploader.storing import Storing
 from appshield.vault.finding import ClusterVaults
@@ -68,6 +70,7 @@ def build(
             ForgetVersions: patient(Forgetting(custody).forget),
             PruneRepository: patient(Pruning(bus=bus, custody=custody).prune),
             CheckRepository: Checking(custody).check,
+            RepairRepository: patient(Repairing(custody).repair),
             PinVersion: Pinning(custody).pin,
             CopyVersion: Copying(bus=bus, custody=custody).copy,
         },

@@ -9,6 +9,7 @@ from appshield.contracts.maintenance import (
     CheckRepository,
     ForgetVersions,
     PruneRepository,
+    RepairRepository,
     RepositoryPruned,
     VersionDamage,
 )
@@ -18,6 +19,7 @@ from appshield.contracts.requests import (
     RequestForget,
     RequestPin,
     RequestPrune,
+    RequestRepair,
     RequestRestore,
 )
 from appshield.contracts.runs import Run
@@ -326,3 +328,22 @@ async def test_a_history_that_nobody_knows_is_refused_in_words() -> None:
     assert (run.state, "there is no history a-none" in str(run.failure)) == ("failed", True)
     assert not world.workers.done[PruneRepository.__name__]
     assert not world.workers.done[CheckRepository.__name__]
+
+
+async def test_a_repair_takes_its_turn_and_what_it_named_is_pruned_again() -> None:
+    """It changes the repository, so it waits for the backup that runs."""
+    world = Keeping()
+    app_id = await world.begin(versions=1)
+    await world.ask(RequestBackup(app=APP, request_id="long"))
+    await world.deliver(streams.PLANNER_REQUESTS)
+    for _ in range(2):  # delivered twice, done once
+        await world.ask(RequestRepair(app=APP, request_id="repair", app_id=app_id))
+        await world.deliver(streams.PLANNER_REQUESTS)
+    assert (await world.asked("repair", "repair")).state == "pending"
+    await world.settle()
+    run = await world.asked("repair", "repair")
+    assert run.state == "succeeded"
+    assert run.repair is not None
+    assert run.repair.done is not None
+    assert world.workers.done[RepairRepository.__name__] == 1
+    assert upkeep_in(await world.record(), "primary").unpruned

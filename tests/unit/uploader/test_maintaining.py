@@ -1,6 +1,7 @@
-"""Forget, prune, check and pin as the uploader does them, in a repository in memory."""
+"""Forget, prune, check, repair and pin as the uploader does them, in a repository in memory."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,10 @@ from appshield.contracts.maintenance import (
     PinVersion,
     PruneProgress,
     PruneRepository,
+    RepairRepository,
     RepositoryChecked,
     RepositoryPruned,
+    RepositoryRepaired,
     VersionsForgotten,
 )
 from appshield.contracts.runs import Run, Trigger
@@ -38,6 +41,7 @@ from appshield.uploader.checking import Checking
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.pinning import Pinning
 from appshield.uploader.pruning import Pruning
+from appshield.uploader.repairing import Repairing
 from appshield.vault import Vault
 from failing_store import names_in
 from memory_bus import MemoryBus
@@ -54,6 +58,7 @@ ORDER: dict[str, Any] = {
     "vault": "main",
 }
 PACKS = "applications/a-1/repository/data"
+INDEXES = "applications/a-1/repository/index"
 
 
 class Wanted(StepContext):
@@ -101,8 +106,8 @@ class Place:
             repository.publish_snapshot(sealed, lock=lock)
         self.versions[number] = NamedVersion(number=number, snapshot_id=sealed.snapshot_id)
 
-    def damage(self, number: int) -> None:
-        """Flip a bit in the pack that holds the version's own file."""
+    def place_of(self, number: int) -> tuple[str, int]:
+        """Find the pack that holds the version's own file, and where in it."""
         repository = self.repository()
         index = repository.load_index()
         from appshield.repository import Reader
@@ -111,9 +116,13 @@ class Place:
         node = Reader(repository, index=index).find(found.tree_id, b"own")
         place = index.lookup("data", (node.content or ())[0])
         assert place is not None
-        name = f"{PACKS}/{place.pack_id[:2]}/{place.pack_id}"
+        return f"{PACKS}/{place.pack_id[:2]}/{place.pack_id}", place.entry.offset
+
+    def damage(self, number: int) -> None:
+        """Flip a bit in the pack that holds the version's own file."""
+        name, offset = self.place_of(number)
         stored = bytearray(self.store.get(name))
-        stored[place.entry.offset + 20] ^= 1
+        stored[offset + 20] ^= 1
         self.store.put(name, bytes(stored))
 
     async def forget(self, *numbers: int, even_last: bool = False) -> VersionsForgotten:
@@ -128,6 +137,10 @@ class Place:
     async def prune(self, grace_s: float = 0) -> RepositoryPruned:
         order = PruneRepository(**ORDER, grace_s=grace_s)
         return await Pruning(bus=self.bus, custody=self.custody).prune(order, Wanted())
+
+    async def repair(self) -> RepositoryRepaired:
+        order = RepairRepository(**ORDER)
+        return await Repairing(self.custody).repair(order, Wanted())
 
     async def pin(self, number: int, *, pinned: bool = True) -> None:
         order = PinVersion(**ORDER, version=self.versions[number], pinned=pinned, actor="me")
@@ -271,15 +284,20 @@ async def test_a_prune_that_is_asked_to_give_way_stops_and_the_next_one_goes_on(
     assert not (await place.prune()).gave_way
 
 
-@pytest.mark.parametrize("work", ["forget", "prune"])
+@pytest.mark.parametrize("work", ["forget", "prune", "repair"])
 async def test_who_removes_holds_the_repository_alone(place: Place, work: str) -> None:
     """A backup that runs, or a stock client, is never pulled the ground from under."""
     repository = place.repository()
     lock = await asyncio.to_thread(
         RepositoryLock.acquire, repository, owner="another", timing=SWIFT
     )
+    works: dict[str, Callable[[], Awaitable[object]]] = {
+        "forget": lambda: place.forget(1),
+        "prune": place.prune,
+        "repair": place.repair,
+    }
     with pytest.raises(RepositoryLockedError):
-        await (place.forget(1) if work == "forget" else place.prune())
+        await works[work]()
     await asyncio.to_thread(lock.release)
     assert len(place.snapshots()) == 3
 
@@ -303,3 +321,28 @@ async def test_a_damaged_document_of_a_version_is_its_damage(place: Place) -> No
         (0, place.versions[2].snapshot_id)
     ]
     assert replace(found.damage[0], paths=()).paths_total == 1
+
+
+async def test_lost_and_damaged_index_files_are_made_anew_from_the_packs(place: Place) -> None:
+    """Every version is whole again; once more, and there is nothing to do."""
+    first, second, *_ = place.store.list(INDEXES)
+    place.store.delete(first.name)
+    place.store.put(second.name, place.store.get(second.name)[:-1])
+    assert not check(place.repository(), read_data=True).is_sound
+    done = await place.repair()
+    assert done.named_total > 0
+    assert done.damaged_indexes == (second.name.rpartition("/")[2],)
+    assert (done.dropped_total, done.unreadable_total) == (0, 0)
+    assert check(place.repository(), read_data=True).is_sound
+    again = await place.repair()
+    assert (again.named_total, again.damaged_indexes_total) == (0, 0)
+
+
+async def test_what_a_lost_pack_held_stays_lost_and_a_check_says_of_which_version(
+    place: Place,
+) -> None:
+    """The index no longer promises it; the other versions are whole."""
+    place.store.delete(place.place_of(2)[0])
+    done = await place.repair()
+    assert done.dropped_total == 1
+    assert [one.number for one in (await place.check(parts=1)).damage] == [2]

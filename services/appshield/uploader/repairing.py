@@ -1,0 +1,52 @@
+"""Repair the index of a repository: from the packs that are there, and what each says of itself."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from appshield.contracts.maintenance import RepairRepository, RepositoryRepaired
+from appshield.contracts.message import StepCommand
+from appshield.custody import Custody, HeldRepository
+from appshield.repository import RepairReport, repair_index
+from appshield.service import Cancelled, Clock, SystemClock, run_blocking
+from appshield.service.steps import StepContext, order_of, outcome
+
+_TOLD_MAX = 20
+
+
+class Repairing:
+    """Repairs indexes; killed and called again, it goes on."""
+
+    def __init__(self, custody: Custody, *, clock: Clock | None = None) -> None:
+        self._custody = custody
+        self._clock = clock or SystemClock()
+
+    async def repair(self, command: StepCommand, context: StepContext) -> RepositoryRepaired:
+        """Name what is there, drop what is not, and remove index files that are damaged."""
+        order = order_of(command, RepairRepository)
+        async with self._custody.held(order.vault, order.app_id, exclusive=True) as held:
+            await context.ensure_wanted()
+            done = await run_blocking(partial(_repair, held))
+        unreadable = (f"pack {pack}: {why}" for pack, why in done.unreadable)
+        return outcome(
+            RepositoryRepaired,
+            order,
+            app_id=order.app_id,
+            vault=order.vault,
+            repaired_at=self._clock.now(),
+            named=_some(done.named),
+            named_total=len(done.named),
+            dropped=_some(done.dropped),
+            dropped_total=len(done.dropped),
+            unreadable=_some(unreadable),
+            unreadable_total=len(done.unreadable),
+            damaged_indexes=_some(done.damaged_indexes),
+            damaged_indexes_total=len(done.damaged_indexes),
+        )
+
+
+def _repair(held: HeldRepository, _: Cancelled) -> RepairReport:
+    return repair_index(held.repository, held.lock)
+
+
+def _some(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(names)[:_TOLD_MAX]
