@@ -34,6 +34,7 @@ class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.res
     """What the restore will create, in order; objects as `Kind namespace/name`.
 
     `present` are those of the objects that are there already, and are changed where they differ.
+    `lost` is what is damaged and will be left out.
     """
 
     noun: ClassVar[str] = "restore"
@@ -44,6 +45,8 @@ class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.res
     volumes: tuple[VolumeTarget, ...] = ()
     dumps: tuple[DumpTarget, ...] = ()
     warnings: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    lost_total: int = 0
 
 
 class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.prepare_volumes"):
@@ -105,12 +108,16 @@ class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.
 
 
 class ObjectsApplied(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.objects_applied"):
-    """Every object exists and every workload is ready."""
+    """Every object exists and every workload is ready.
+
+    Where objects were lost, `problems` names the workloads that are not ready without them.
+    """
 
     noun: ClassVar[str] = "object"
     verb: ClassVar[str] = "applied"
 
     objects: int = 0
+    problems: tuple[str, ...] = ()
 
 
 class LoadDump(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.load_dump"):

@@ -30,7 +30,7 @@ def say_outcome(run: Run, *, output: str) -> None:
     if run.restore is not None and run.restore.lost_total:
         raise PartialError(
             f"version {run.restore.version} of {run.app} came back in part",
-            why=f"{run.restore.lost_total} damaged files were left out",
+            why=f"{run.restore.lost_total} damaged files or objects were left out",
             next_step=f"`appshield run {run.id}` names them.",
         )
 

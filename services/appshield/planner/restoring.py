@@ -13,6 +13,7 @@ from appshield.contracts.restores import (
     FinishRestore,
     LoadDump,
     LoadVolume,
+    ObjectsApplied,
     PlanRestore,
     PrepareVolumes,
     RestorePlanned,
@@ -61,7 +62,8 @@ def gather(run: Run, event: StepEvent) -> Run:
     progress = _progress(run)
     match event:
         case RestorePlanned():
-            return replace(run, restore=replace(progress, planned=event))
+            known = replace(progress, planned=event, lost=event.lost, lost_total=event.lost_total)
+            return replace(run, restore=known)
         case VolumesPrepared():
             return replace(run, restore=replace(progress, prepared=event.volumes))
         case VolumeLoaded():
@@ -82,6 +84,9 @@ def gather(run: Run, event: StepEvent) -> Run:
                     changes=changes,
                 ),
             )
+        case ObjectsApplied():
+            told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
+            return replace(run, restore=replace(progress, problems=told))
         case DumpLoaded():
             written = progress.bytes_written + event.bytes_written
             return replace(run, restore=replace(progress, bytes_written=written))

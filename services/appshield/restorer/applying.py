@@ -5,7 +5,7 @@ from functools import partial
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import ApplyObjects, ObjectsApplied
 from appshield.custody import Custody
-from appshield.errors import NotFoundError, RefusedError, RunFailedError
+from appshield.errors import DeadlineError, NotFoundError, RefusedError, RunFailedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object, ready
 from appshield.kubernetes.kinds import CRD
 from appshield.manifests.objects import Reference, reference_of
@@ -35,11 +35,13 @@ class Applying:
         """Make every object, wave by wave, and wait for the workloads.
 
         With `existing` an object that is there is changed to what the version says of it; a claim
-        stays as it is, for hardly anything of one can be changed.
+        stays as it is, for hardly anything of one can be changed. Where objects were lost, what is
+        not ready without them is told.
 
         Raises:
             RefusedError: an object of somebody else is in the way.
             DeadlineError: a workload is not ready in time.
+            RunFailedError: a workload will not become ready.
         """
         order = order_of(command, ApplyObjects)
         async with self._custody.held(order.vault, order.app_id) as held:
@@ -55,10 +57,13 @@ class Applying:
             )
             context.moved()
             await self._until_served(wave)
-        await together(
-            self._until_ready(obj, context) for obj in content.objects if obj["kind"] in _WORKLOADS
+        told = await together(
+            self._until_ready(obj, context, told=bool(content.lost))
+            for obj in content.objects
+            if obj["kind"] in _WORKLOADS
         )
-        return outcome(ObjectsApplied, order, objects=len(content.objects))
+        problems = tuple(filter(None, told))
+        return outcome(ObjectsApplied, order, objects=len(content.objects), problems=problems)
 
     async def _make(
         self, obj: Object, mark: str, made: dict[Reference, str], *, existing: bool
@@ -102,18 +107,25 @@ class Applying:
         if definitions:
             self._cluster.refresh()
 
-    async def _until_ready(self, obj: Object, context: StepContext) -> None:
+    async def _until_ready(self, obj: Object, context: StepContext, *, told: bool) -> str:
+        """Wait for a workload; return why it is not ready, where that is to be told only."""
         kind = await kind_of(self._cluster, obj)
         if kind is None:
-            return
-        await self._cluster.wait_for(
-            kind,
-            obj["metadata"]["name"],
-            obj["metadata"].get("namespace", ""),
-            partial(_moves_to_ready, context, described(obj)),
-            timeout_s=self._ready_timeout_s,
-            what=f"{described(obj)} ready",
-        )
+            return ""
+        try:
+            await self._cluster.wait_for(
+                kind,
+                obj["metadata"]["name"],
+                obj["metadata"].get("namespace", ""),
+                partial(_moves_to_ready, context, described(obj)),
+                timeout_s=self._ready_timeout_s,
+                what=f"{described(obj)} ready",
+            )
+        except (DeadlineError, RunFailedError) as error:
+            if not told:
+                raise
+            return str(error)
+        return ""
 
 
 def _is_ready(obj: Object | None) -> bool:

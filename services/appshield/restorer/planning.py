@@ -27,6 +27,8 @@ from appshield.restorer.targets import (
 )
 from appshield.service.steps import StepContext, order_of, outcome
 
+_LOST_TOLD_MAX = 50
+
 
 class Planning:
     """Plans restores."""
@@ -71,6 +73,8 @@ class Planning:
             volumes=tuple(volumes),
             dumps=dumps,
             warnings=(*told, *content.warnings),
+            lost=content.lost[:_LOST_TOLD_MAX],
+            lost_total=len(content.lost),
         )
 
     async def _looked_at(self, target: VolumeTarget, order: PlanRestore) -> VolumeTarget:

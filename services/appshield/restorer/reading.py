@@ -19,13 +19,14 @@ from appshield.service import Cancelled, run_blocking
 
 DOCUMENT_KIND = "Application"
 CONTINUES = "appshield.io/continues"
+_CLAIM = "PersistentVolumeClaim"
 
 
 class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
     """What of a version is to be restored, as it is to be made in the target namespace.
 
     `waves` are the objects in the order in which they are made: those of one wave at once.
-    `volumes` are claims, `dumps` components.
+    `volumes` are claims, `dumps` components. `lost` is what is damaged and was left out.
     """
 
     root: bytes
@@ -34,6 +35,7 @@ class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...]
     dumps: tuple[str, ...]
     warnings: tuple[str, ...]
+    lost: tuple[str, ...] = ()
 
     @property
     def objects(self) -> list[Object]:
@@ -43,6 +45,8 @@ class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_version(held: HeldRepository, order: RestoreCommand) -> VersionContent:
     """Read what the order's paths choose of its version.
+
+    With `keep_going` objects that do not verify are left out, and volumes whose claim is lost.
 
     Raises:
         NotFoundError: the version is not in the repository (any more), or holds no such path.
@@ -77,12 +81,15 @@ def _read(held: HeldRepository, order: RestoreCommand, _: Cancelled) -> VersionC
         raise DamagedError(f"{APPLICATION_FILE} cannot be read", why=str(error)) from error
     choice = Choice(order.paths)
     choice.ensure_held(reader, root)
-    volumes = tuple(
+    stored = [
         node.name.decode()
         for node in _stored(reader, root, VOLUMES)
         if choice.reaches(reader, f"{VOLUMES}/{node.name.decode()}", node)
-    )
-    objects = _objects(reader, root)
+    ]
+    objects, lost = _objects(reader, root, choice, keep_going=order.keep_going)
+    claims = {obj["metadata"]["name"] for obj in objects.values() if obj["kind"] == _CLAIM}
+    volumes = tuple(name for name in stored if name in claims or not lost)
+    lost += [f"{VOLUMES}/{name}: its claim is lost" for name in stored if name not in volumes]
     moved = relocate(objects.values(), application.namespace, order.target_namespace)
     placed = [
         obj
@@ -103,12 +110,13 @@ def _read(held: HeldRepository, order: RestoreCommand, _: Cancelled) -> VersionC
             if choice.covers(f"{DUMPS}/{node.name.decode()}")
         ),
         warnings=tuple(moved.warnings) if choice.covers(MANIFESTS) else (),
+        lost=tuple(lost),
     )
 
 
 def _is_claim_of(obj: Object, volumes: tuple[str, ...]) -> bool:
     """Say whether an object is the claim of a volume that is restored."""
-    return obj["kind"] == "PersistentVolumeClaim" and obj["metadata"]["name"] in volumes
+    return obj["kind"] == _CLAIM and obj["metadata"]["name"] in volumes
 
 
 def _stored(reader: Reader, root: bytes, folder: str) -> list[Node]:
@@ -120,15 +128,44 @@ def _stored(reader: Reader, root: bytes, folder: str) -> list[Node]:
     return list(reader.read_tree(tree)) if tree else []
 
 
-def _objects(reader: Reader, root: bytes) -> dict[str, Object]:
-    """Read every object, by its path in the version."""
-    return {
-        f"{MANIFESTS}/{folder.name.decode()}/{node.name.decode()}": msgspec.json.decode(
-            b"".join(reader.iter_file(node)), type=Object
-        )
-        for folder in _stored(reader, root, MANIFESTS)
-        for node in reader.read_tree(folder.subtree or b"")
-    }
+def _objects(
+    reader: Reader, root: bytes, choice: Choice, *, keep_going: bool
+) -> tuple[dict[str, Object], list[str]]:
+    """Read every object, by its path in the version; with it those that are damaged, if asked.
+
+    Damaged objects that are not chosen are passed over: nobody asks for them.
+    """
+    found: dict[str, Object] = {}
+    lost: list[str] = []
+
+    def damaged(path: str, error: DamagedError) -> None:
+        if not choice.covers(path) and path != MANIFESTS:
+            return
+        if not keep_going:
+            raise DamagedError(f"{path} cannot be read back", why=str(error)) from error
+        lost.append(f"{path}: {error}")
+
+    try:
+        folders = _stored(reader, root, MANIFESTS)
+    except DamagedError as error:
+        damaged(MANIFESTS, error)
+        folders = []
+    for folder in folders:
+        above = f"{MANIFESTS}/{folder.name.decode()}"
+        try:
+            nodes = reader.read_tree(folder.subtree or b"")
+        except DamagedError as error:
+            damaged(above, error)
+            continue
+        for node in nodes:
+            path = f"{above}/{node.name.decode()}"
+            try:
+                content = b"".join(reader.iter_file(node))
+            except DamagedError as error:
+                damaged(path, error)
+                continue
+            found[path] = msgspec.json.decode(content, type=Object)
+    return found, lost
 
 
 def _document(application: CapturedApplication, app_id: str) -> Object:
