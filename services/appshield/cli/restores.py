@@ -1,6 +1,6 @@
 """`appshield restore`: ask for a version to be brought back."""
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
 from msgspec.structs import replace
@@ -13,6 +13,39 @@ from appshield.cli.records import applications, version_of
 from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.contracts.requests import RequestRestore
 from appshield.errors import InvalidInputError
+
+Paths: TypeAlias = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--path",
+        negative="",
+        help="Only this of the version, as `ls` lists it: manifests, volumes/data, "
+        "'volumes/*/**/*.conf'. May be given several times.",
+    ),
+]
+Existing: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        negative="",
+        help="Restore onto what is there: only what differs is written; objects are changed.",
+    ),
+]
+DeleteExtra: TypeAlias = Annotated[
+    bool,
+    Parameter(negative="", help="With --existing: delete files that the version does not hold."),
+]
+DryRun: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        negative="", help="List what would be created, changed and deleted, and do nothing of it."
+    ),
+]
+CancelBackup: TypeAlias = Annotated[
+    bool, Parameter(negative="", help="Stop a backup that runs instead of waiting for it.")
+]
+KeepGoing: TypeAlias = Annotated[
+    bool, Parameter(negative="", help="Leave out what is damaged; exit code 10 if anything is.")
+]
 
 
 async def restore(
@@ -30,42 +63,12 @@ async def restore(
     namespace: Namespace = "",
     history: History = "",
     wait: Wait = False,
-    path: Annotated[
-        list[str] | None,
-        Parameter(
-            name="--path",
-            negative="",
-            help="Only this of the version, as `ls` lists it: manifests, volumes/data, "
-            "'volumes/*/**/*.conf'. May be given several times.",
-        ),
-    ] = None,
-    existing: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            help="Restore onto what is there: only what differs is written; objects are changed.",
-        ),
-    ] = False,
-    delete_extra: Annotated[
-        bool,
-        Parameter(
-            negative="", help="With --existing: delete files that the version does not hold."
-        ),
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            help="List what would be created, changed and deleted, and do nothing of it.",
-        ),
-    ] = False,
-    cancel_backup: Annotated[
-        bool, Parameter(negative="", help="Stop a backup that runs instead of waiting for it.")
-    ] = False,
-    keep_going: Annotated[
-        bool,
-        Parameter(negative="", help="Leave out what is damaged; exit code 10 if anything is."),
-    ] = False,
+    path: Paths = None,
+    existing: Existing = False,
+    delete_extra: DeleteExtra = False,
+    dry_run: DryRun = False,
+    cancel_backup: CancelBackup = False,
+    keep_going: KeepGoing = False,
     output: Output = "text",
 ) -> None:
     """Bring a version back, into its own namespace or into another one.
