@@ -437,6 +437,7 @@ def test_what_the_store_retains_waits(kept: Kept) -> None:
     store = RetainingDeletes(kept.store, ["data/", "index/"])
     first = pruned(store, grace_s=0)
     assert first.packs_deleted == 0
+    assert first.packs_waiting > 0
     indexes = len(names_in(store, "index"))
     pruned(store, grace_s=0)
     assert len(names_in(store, "index")) == indexes

@@ -27,7 +27,8 @@ GRACE_S: Final = 24 * 3600.0
 class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a prune did; sizes in bytes.
 
-    `packs_waiting` are named by no index and are deleted by a prune after their grace.
+    `packs_waiting` are needed by no version and are deleted by a prune after their grace, or when
+    the store no longer keeps them or an index that names them.
     `packs_rewritten` were replaced by new ones. `gave_way`: it stopped early and is to be repeated.
     """
 
@@ -76,6 +77,7 @@ class PruneRun:
         self._give_way = give_way
         self._now = now
         self._unnamed: dict[str, int] = {}
+        self._still_named: dict[str, int] = {}
         self._retired: dict[str, dt.datetime] = {}
         self._deleted = 0
         self._freed = 0
@@ -90,12 +92,13 @@ class PruneRun:
             self._run()
         except _GaveWayError:
             gave_way = True
+        waiting = self._unnamed | self._still_named
         return PruneReport(
             packs_deleted=self._deleted,
             bytes_freed=self._freed,
             packs_rewritten=self._rewritten,
-            packs_waiting=len(self._unnamed),
-            bytes_waiting=sum(self._unnamed.values()),
+            packs_waiting=len(waiting),
+            bytes_waiting=sum(waiting.values()),
             gave_way=gave_way,
         )
 
@@ -167,8 +170,9 @@ class PruneRun:
         self._retired.update(dict.fromkeys(retiring, self._now))
         rewrite = IndexRewrite(self._repository, self._lock, index, dropped=packs)
         if rewrite.run() == 0:
-            # else an index that the store keeps still names them
             self._unnamed.update(dropped)
+        else:  # an index that the store keeps still names them
+            self._still_named.update(dropped)
 
     def _delete_due(self) -> None:
         """Delete packs that no index names and whose grace is over."""
