@@ -60,20 +60,21 @@ def lines_of(run: Run) -> list[str]:
 
 
 def _maintenance_lines(run: Run, took: str) -> list[str]:
+    lines = [f"Vault {run.vault} was read in {took}"]
     if run.forget is not None:
-        return _forget_lines(run.forget)
-    if run.prune is not None:
-        return _prune_lines(run, run.prune, took)
-    if run.check is not None:
-        return _check_lines(run, run.check, took)
-    if run.repair is not None and run.repair.done is not None:
-        return _repair_lines(run, run.repair.done)
-    if run.pin is not None:
+        lines = _forget_lines(run.forget)
+    elif run.prune is not None:
+        lines = _prune_lines(run, run.prune, took)
+    elif run.check is not None:
+        lines = _check_lines(run, run.check, took)
+    elif run.repair is not None and run.repair.done is not None:
+        lines = _repair_lines(run, run.repair.done)
+    elif run.pin is not None:
         number, verb = run.pin.version.number, "is pinned" if run.pin.pinned else "is not pinned"
-        return [f"version {number} of {run.app} {verb}"]
-    if run.copy is not None:
-        return _copy_lines(run, run.copy, took)
-    return [f"Vault {run.vault} was read in {took}"]
+        lines = [f"version {number} of {run.app} {verb}"]
+    elif run.copy is not None:
+        lines = _copy_lines(run, run.copy, took)
+    return lines
 
 
 def _backup_lines(run: Run, took: str) -> list[str]:

@@ -34,9 +34,7 @@ from appshield.planner.targeting import DueCopy, named, readable_at
 from appshield.planner.upkeeping import last_good_would_go
 from appshield.service import Clock
 
-_Request = (
-    RequestForget | RequestPrune | RequestCheck | RequestRepair | RequestPin | RequestCopy
-)
+_Request = RequestForget | RequestPrune | RequestCheck | RequestRepair | RequestPin | RequestCopy
 _SEE = "`appshield versions` lists them."
 
 

@@ -51,14 +51,19 @@ class Recording:
                     await self._catalog.copied(event)  # else it was, and may be forgotten by now
             case VersionsForgotten():
                 await self._forgotten(event)
+            case VersionPinned():
+                await self._catalog.pin(event)
+            case _:
+                await self._record_upkeep(event)
+
+    async def _record_upkeep(self, event: StepEvent) -> None:
+        match event:
             case RepositoryPruned():
                 await self._pruned(event)
             case RepositoryChecked():
                 await self._checked(event)
             case RepositoryRepaired():
                 await self._repaired(event)
-            case VersionPinned():
-                await self._catalog.pin(event)
 
     async def _stored(self, event: BackupStored) -> None:
         await self._catalog.record(event, self._clock.now())
