@@ -31,7 +31,17 @@ from waiting import wait_until
 BUILD_AND_RUN_TIMEOUT_S = 600
 WRITTEN_BEFORE = 20
 STOP = "/dev/shm/stop"
-APPENDING = replace(REDIS_SERVER, arguments=("--dir", "/data", "--save", "", "--appendonly", "yes"))
+_ASK = 'redis-cli --no-auth-warning -a "$REDIS_PASSWORD"'
+APPENDING = replace(
+    REDIS_SERVER,
+    arguments=("--dir", "/data", "--save", "", "--appendonly", "yes", "--requirepass", "of a test"),
+    environment={"REDIS_PASSWORD": "of a test"},
+    ready=REDIS_SERVER.ready.replace("redis-cli", _ASK),
+    write=REDIS_SERVER.write.replace("redis-cli", _ASK),
+    rows=REDIS_SERVER.rows.replace("redis-cli", _ASK),
+    accounts=REDIS_SERVER.accounts.replace("redis-cli", _ASK),
+)
+"""Redis with a log of its writes, and with a password."""
 
 
 def workload(server: Server, image: str) -> Object:
@@ -148,9 +158,17 @@ async def writing(
         ("database/postgresql", POSTGRESQL_SERVER, "dump"),
         ("cache/redis", REDIS_SERVER, "snapshot"),
         ("cache/redis", APPENDING, "snapshot"),
+        ("database/mariadb", MARIADB_SERVER, "snapshot"),
         ("database/mariadb", MARIADB_SERVER, "dump"),
     ],
-    ids=["postgresql", "postgresql dump", "redis", "redis with a log", "mariadb dump"],
+    ids=[
+        "postgresql",
+        "postgresql dump",
+        "redis",
+        "redis with a log",
+        "mariadb",
+        "mariadb dump",
+    ],
 )
 async def test_all_that_was_acknowledged_before_the_backup_comes_back(
     installation: Installation,
