@@ -24,7 +24,7 @@ from cluster_application import (
     until_running,
 )
 from database_images import MARIADB_SERVER, POSTGRESQL_SERVER, REDIS_SERVER, Server
-from failures import traces
+from failures import failed_whole, traces
 from installation import Installation
 from waiting import wait_until
 
@@ -205,3 +205,31 @@ async def test_all_that_was_acknowledged_before_the_backup_comes_back(
         assert await run_in(installation, other, server.accounts) == accounts
         assert await nothing_left_behind(installation, other)
     assert traces(installation) == []
+
+
+@pytest.mark.timeout(BUILD_AND_RUN_TIMEOUT_S)
+async def test_what_postgresql_keeps_outside_of_its_volume_is_refused(
+    installation: Installation, local_cluster: ClusterFacts
+) -> None:
+    """A tablespace in scratch space: the volume is one, and does not hold all of the data."""
+    server = POSTGRESQL_SERVER
+    async with namespace_of_its_own(installation, "tablespace") as namespace:
+        await deploy(
+            installation,
+            local_cluster,
+            namespace,
+            server,
+            type_="database/postgresql",
+            strategy="snapshot",
+        )
+        (folder,) = server.folders
+        await run_in(
+            installation,
+            namespace,
+            f'mkdir {folder}/t && psql -X -q -d postgres -c "create tablespace t location'
+            f" '{folder}/t'\"",
+        )
+        run = await installation.back_up(installation.app(namespace))
+        await failed_whole(
+            installation, run, told=("the quiesce hook of component db", "no snapshot holds both")
+        )

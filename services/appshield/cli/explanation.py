@@ -27,6 +27,7 @@ from appshield.language.resolved import (
     SignalTrigger,
 )
 from appshield.language.scheduling import upcoming
+from appshield.language.shape import suggestion
 from appshield.language.values import duration
 from appshield.manifests.consistency import consistency
 from appshield.manifests.objects import reference_of
@@ -156,7 +157,8 @@ def explained_application(
 def _profile_text(part: ResolvedComponent, profiles: Profiles, components: int) -> str:
     profile = profiles.of(part.profile)
     if profile is None:
-        return "there is no profile of this type"
+        near = suggestion(part.profile, [one.spec.type for one in profiles.all()])
+        return f"there is no profile of this type; {near}"
     if part.origins["profile"] == "default" and components > 1:
         return "nothing is taken from it, as several components must each name their own"
     status = "proved" if profile.spec.proved else "not proved"

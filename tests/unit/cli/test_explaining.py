@@ -184,6 +184,16 @@ def test_a_document_alone_is_explained_without_a_cluster() -> None:
     is_golden(explained_document(application, shipped_profiles(), said, now=NOW), "alone")
 
 
+def test_a_profile_that_does_not_exist_is_pointed_out() -> None:
+    """It gives nothing, which nobody should find out when it is too late."""
+    part = {**SPEC["components"][1], "profile": "database/postgres"}
+    application = resolve(read({"components": [part]}))
+    found = explained_document(application, shipped_profiles(), SAID, now=NOW)
+    assert found.profiles["web"] == (
+        "there is no profile of this type; did you mean database/postgresql?"
+    )
+
+
 def test_times_are_the_ones_that_the_planner_will_set() -> None:
     """With the jitter of the history; nominal where none has begun."""
     profiles, application = shipped_profiles(), resolve(read(SPEC))
