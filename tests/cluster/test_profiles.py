@@ -231,5 +231,7 @@ async def test_what_postgresql_keeps_outside_of_its_volume_is_refused(
         )
         run = await installation.back_up(installation.app(namespace))
         await failed_whole(
-            installation, run, told=("the quiesce hook of component db", "no snapshot holds both")
+            installation,
+            run,
+            told=("the quiesce hook of component db", "is on another disk than the data"),
         )

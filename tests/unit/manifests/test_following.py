@@ -1,5 +1,6 @@
 """What `follow` finds beyond names in pods: what is made for a member, and what the cluster has."""
 
+import random
 from typing import Any
 
 import pytest
@@ -295,3 +296,35 @@ def test_only_kinds_of_the_cluster_that_an_object_leads_to_are_listed() -> None:
     assert names(claim("a", volume="pv")) == ["StorageClass"]
     assert names(make("acme.io/v1", "Thing", "a")) == ["CustomResourceDefinition"]
     assert names(make("appshield.io/v1alpha1", "Application", "a")) == []
+
+
+def test_what_is_found_by_following_does_not_depend_on_the_order_of_the_objects() -> None:
+    """Members, reasons and all, whatever the order of a listing and of labels."""
+    thing = make("acme.io/v1", "Thing", "a", labels=PART_OF, spec={"secretName": "pull"})
+    objects = [
+        *Shop().objects,
+        *(made for made, _ in MADE_FOR_PODS),
+        thing,
+        definition("things", "acme.io", "Thing"),
+        for_accounts("ClusterRoleBinding", "b", "r", account("db"), namespace=""),
+        cluster_wide(RBAC, "ClusterRole", "r"),
+        cluster_wide("storage.k8s.io/v1", "StorageClass", "fast", provisioner="btrfs.csi"),
+    ]
+    first = select(SELECTED, objects)
+    for seed in range(10):
+        random.Random(seed).shuffle(objects)
+        assert select(SELECTED, objects) == first
+
+
+def test_the_label_and_the_document_keep_objects_of_the_cluster_out_too() -> None:
+    """What is excluded is excluded, wherever it lives."""
+    bound = for_accounts("ClusterRoleBinding", "b", "r", account("db"), namespace="")
+    role = cluster_wide(RBAC, "ClusterRole", "r", labels={"appshield.io/exclude": "true"})
+    found = chosen(bound, role)
+    assert "ClusterRoleBinding b" in why(found)
+    left_out = {str(one.reference): one.why for one in found.excluded}
+    assert left_out["ClusterRole r"] == "the label appshield.io/exclude keeps it out"
+    without = application(
+        resources={"selector": {"matchLabels": PART_OF}, "exclude": ["clusterrolebindings"]}
+    )
+    assert "ClusterRoleBinding b" not in why(select(without, [*Shop().objects, bound]))
