@@ -27,7 +27,8 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """One policy in force for an application: when it makes versions, where, how long they stay.
 
     Versions come into being in the first of its `targets` and are copied to the others; without
-    any, those of the application count. In each of them they stay as `keep` says; without it all.
+    any, those of the application count. In each of them they stay as `keep` says, or as `keep_in`
+    says for that one; without either all.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     missed: Literal["run-once", "skip"] = "run-once"
     keep: Keep | None = None
     targets: tuple[str, ...] = ()
+    keep_in: dict[str, Keep] = msgspec.field(default_factory=dict)
 
 
 class ApplicationObserved(

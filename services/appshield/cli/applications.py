@@ -13,7 +13,7 @@ from appshield.cli.output import say, say_fields, say_json, say_table, time_text
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, run_of, versions_of
-from appshield.contracts.applications import ApplicationRecord, Protection, Upkeep
+from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
 
@@ -172,7 +172,12 @@ def _upkeep_text(upkeep: Upkeep) -> str:
 def _protection_text(protection: Protection) -> str:
     when = protection.trigger
     text = f"{when} {protection.schedule} ({protection.timezone})" if protection.schedule else when
+    keeps = [_counts(protection.keep)] if protection.keep else []
+    keeps += [f"{_counts(keep)} in {vault}" for vault, keep in protection.keep_in.items()]
+    return f"{text}, keeps {'; '.join(keeps)}" if keeps else text
+
+
+def _counts(keep: Keep) -> str:
     units = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-    counts = ((unit, getattr(protection.keep, unit)) for unit in units)
-    keep = ", ".join(f"{count} {unit}" for unit, count in counts if count)
-    return f"{text}, keeps {keep}" if keep else text
+    counts = ((unit, getattr(keep, unit)) for unit in units)
+    return ", ".join(f"{count} {unit}" for unit, count in counts if count)

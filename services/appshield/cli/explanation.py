@@ -228,7 +228,12 @@ def _rule(rule: ResolvedProtection, origin: str, now: datetime, app_id: str) -> 
         when="; ".join((_when(rule.trigger), *_conditions(rule))),
         timezone=timezone,
         next_times=times,
-        keeps=_keeps(rule.keep),
+        keeps="; ".join(
+            (
+                _keeps(rule.keep),
+                *(f"in {vault} {_keeps(keep)}" for vault, keep in rule.keep_in.items()),
+            )
+        ),
         targets=rule.targets,
     )
 

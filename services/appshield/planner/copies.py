@@ -2,8 +2,8 @@
 
 A run's identity comes from version, Vault and the run that tried before, so that a cause that is
 handled twice plans it once. How a copy stands is in the catalog; when a failed one is due again, in
-a timer. No copy begins while something is forgotten or pruned in one of its Vaults, or waits for
-that: both need the repository for themselves.
+a timer. No copy begins while something is forgotten, pruned or repaired in one of its Vaults, or
+waits for that: these need the repository for themselves.
 """
 
 from msgspec.structs import replace
@@ -23,8 +23,8 @@ from appshield.planner.runs import Runs
 from appshield.planner.steps import limits_of
 from appshield.service import Clock
 
-_ALONE = frozenset({"forget", "prune"})
-_LEADS_TO_COPIES = frozenset({"backup", "copy", "forget", "prune"})
+_ALONE = frozenset({"forget", "prune", "repair"})
+_LEADS_TO_COPIES = frozenset({"backup", "copy", *_ALONE})
 _VANISHED = Failure(what="the run of this copy is gone", next_step="It is tried again.")
 
 

@@ -45,12 +45,13 @@ def expired(
     known = [here for version in versions if (here := version.at(vault)) is not None]
     gone: list[VersionRecord] = []
     for protection in record.protections:
-        if protection.keep is None:
+        keep = protection.keep_in.get(vault, protection.keep)
+        if keep is None:
             continue
         made = [version for version in known if made_by(version, protection)]
         kept = retention.keep(
             [_facts(version) for version in made],
-            _policy(protection.keep),
+            _policy(keep),
             now,
             timezone=protection.timezone,
         )

@@ -83,6 +83,7 @@ def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
 
 def _protection(rule: ResolvedProtection) -> Protection:
     keep = _keep(rule.keep) if rule.keep is not None else None
+    keep_in = {vault: _keep(counts) for vault, counts in rule.keep_in.items()}
     if isinstance(rule.trigger, Schedule):
         return Protection(
             name=rule.name,
@@ -92,10 +93,16 @@ def _protection(rule: ResolvedProtection) -> Protection:
             jitter_s=rule.trigger.jitter_s,
             missed=rule.trigger.missed,
             keep=keep,
+            keep_in=keep_in,
             targets=rule.targets,
         )
-    kind = _KINDS[type(rule.trigger)]
-    return Protection(name=rule.name, trigger=kind, keep=keep, targets=rule.targets)
+    return Protection(
+        name=rule.name,
+        trigger=_KINDS[type(rule.trigger)],
+        keep=keep,
+        keep_in=keep_in,
+        targets=rule.targets,
+    )
 
 
 def _keep(keep: ResolvedKeep) -> Keep:

@@ -178,6 +178,18 @@ def _check_protect(spec: Fields, path: Path) -> Problems:
         if isinstance(rule.get("keep"), dict):
             yield from _check_keep(rule["keep"], (*at, "keep"))
         yield from _check_targets(rule, at)
+        yield from _check_keep_in(rule, rule.get("targets") or spec.get("targets"), at)
+
+
+def _check_keep_in(rule: Fields, targets: object, path: Path) -> Problems:
+    """Check what stays in single Vaults; where targets come from elsewhere, any may be named."""
+    for vault, keep in _fields(rule.get("keepIn")).items():
+        at = (*path, "keepIn", vault)
+        if isinstance(targets, list) and vault not in targets:
+            right = f"write one of {', '.join(map(str, targets))}, or add it to targets"
+            yield Problem(at, f"{str(vault)[:63]!r} is no target of this rule", right, at_key=True)
+        if isinstance(keep, dict):
+            yield from _check_keep(keep, at)
 
 
 def _check_trigger(trigger: Fields, path: Path) -> Problems:

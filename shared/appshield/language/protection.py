@@ -153,6 +153,10 @@ class Protection(Part, frozen=True, kw_only=True):
     keep: Annotated[Keep | None, Meta(description="Which versions stay. Default: all of them.")] = (
         None
     )
+    keep_in: Annotated[
+        dict[str, Keep],
+        Meta(description="Which versions stay in a Vault, where not as keep says.", max_length=8),
+    ] = msgspec.field(default_factory=dict)
     targets: Annotated[
         tuple[Label, ...],
         Meta(

@@ -163,11 +163,12 @@ class ResolvedKeep(Resolved, frozen=True, kw_only=True):
 
 
 class ResolvedProtection(Resolved, frozen=True, kw_only=True):
-    """One rule; `keep` None keeps every version that it made."""
+    """One rule; `keep` None keeps every version that it made, `keep_in` counts in its Vaults."""
 
     name: str
     trigger: ResolvedTrigger
     keep: ResolvedKeep | None
+    keep_in: dict[str, ResolvedKeep]
     targets: tuple[str, ...]
     settle_s: int
     at_most: RateLimit | None

@@ -135,6 +135,7 @@ def resolve_protection(rule: Protection, targets: tuple[str, ...]) -> ResolvedPr
         name=rule.name,
         trigger=resolve_trigger(trigger),
         keep=None if rule.keep is None else resolve_keep(rule.keep),
+        keep_in={vault: resolve_keep(keep) for vault, keep in rule.keep_in.items()},
         targets=rule.targets or targets,
         settle_s=seconds(trigger.settle) if trigger.settle else 0,
         at_most=rate(trigger.at_most) if trigger.at_most else None,

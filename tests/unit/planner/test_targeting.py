@@ -96,6 +96,20 @@ def test_what_the_rule_would_not_keep_is_not_copied() -> None:
     assert states(RECORD, *made) == [{}, {}, {}, {"offsite": "pending"}, {"offsite": "pending"}]
 
 
+def test_a_vault_keeps_what_its_own_counts_say() -> None:
+    """All versions of a rule that keeps two go where it keeps ten, and stay there."""
+    rule = replace(NIGHTLY, keep_in={"offsite": Keep(last=10)})
+    record = replace(RECORD, protections=(rule,))
+    made = [version(number, there(), rule="nightly") for number in range(1, 6)]
+    gone = {
+        vault: [one.facts.number for one in upkeeping.expired(record, made, vault, NOW)]
+        for vault in ("primary", "offsite")
+    }
+    assert gone == {"primary": [1, 2, 3], "offsite": []}
+    new = [version(number, rule="nightly") for number in range(1, 6)]
+    assert states(record, *new) == [{"offsite": "pending"}] * 5
+
+
 def test_a_target_that_is_not_named_any_more_gets_nothing_and_loses_nothing() -> None:
     """What waits to be copied is dropped; what is there stays, and what was forgotten is known."""
     record = replace(RECORD, targets=("primary",))
