@@ -12,9 +12,11 @@ import msgspec
 from appshield.contracts import backups, catalog, maintenance, requests, restores, runs
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
+from appshield.contracts.policies import PolicyObserved
 
 MESSAGES: tuple[type[Message], ...] = (
     ApplicationObserved,
+    PolicyObserved,
     requests.RequestBackup,
     requests.RequestRestore,
     requests.RequestCancel,

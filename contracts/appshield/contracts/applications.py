@@ -42,6 +42,34 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     keep_in: dict[str, Keep] = msgspec.field(default_factory=dict)
 
 
+class DescribedComponent(msgspec.Struct, frozen=True, kw_only=True):
+    """A component, as policies see it."""
+
+    name: str
+    profile: str
+    strategy: str
+    workload_kind: str
+    workload_name: str
+
+
+class DescribedVolume(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume, as policies see it."""
+
+    claim: str
+    storage_class: str
+    size_bytes: int
+
+
+class Described(msgspec.Struct, frozen=True, kw_only=True):
+    """What policies may ask about an application beside its type and criticality."""
+
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    namespace_labels: dict[str, str] = {}
+    components: tuple[DescribedComponent, ...] = ()
+    volumes: tuple[DescribedVolume, ...] = ()
+
+
 class ApplicationObserved(
     Event, frozen=True, kw_only=True, tag="appshield.v1.application_observed"
 ):
@@ -49,7 +77,9 @@ class ApplicationObserved(
 
     `revision` is the digest of the document in force; `refused` says why the newest document is
     not (the last good revision stays in force then). `adopts` names the history that this object
-    continues instead of starting its own.
+    continues instead of starting its own. `protections` and `targets` are the document's own; a
+    document without `targets_named` leaves them to policies. `again` counts further facts about one
+    version of the object, as its namespace and volumes change without it.
     """
 
     noun: ClassVar[str] = "application"
@@ -65,10 +95,21 @@ class ApplicationObserved(
     targets: tuple[str, ...] = ("primary",)
     adopts: str = ""
     refused: str = ""
+    targets_named: bool = True
+    described: Described = Described()
+    again: int = 0
 
     def message_id(self) -> str:
         """Name the fact after the object's uid and version."""
-        return f"{self.uid}.{self.resource_version}.{'seen' if self.exists else 'gone'}"
+        seen = f"seen.{self.again}" if self.again else "seen"
+        return f"{self.uid}.{self.resource_version}.{seen if self.exists else 'gone'}"
+
+
+class OwnProtection(msgspec.Struct, frozen=True, kw_only=True):
+    """What an application's document says by itself; without targets policies name them."""
+
+    protections: tuple[Protection, ...] = ()
+    targets: tuple[str, ...] = ()
 
 
 class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +132,10 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `orphaned`: the object is gone, its versions stay. `vault` is where versions come into being,
     the first of `targets`; the others get copies. `highest_version` is None until the repository
     was asked, and only grows.
+
+    `protections` and `targets` are in force: made from the document's `own` ones and from the
+    `policies` that match. `undecided` names policies without an answer, each with the reason;
+    `findings` say what documents say twice or differently.
     """
 
     app_id: str
@@ -111,3 +156,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_backup_at: datetime | None = None
     upkeep: tuple[Upkeep, ...] = ()
     targets: tuple[str, ...] = ()
+    own: OwnProtection | None = None
+    described: Described = Described()
+    policies: tuple[str, ...] = ()
+    undecided: dict[str, str] = {}
+    findings: tuple[str, ...] = ()

@@ -39,10 +39,10 @@ _WORKER_LOOKS = (streams.RUNS,)
 INSTALLER = UserSpec(name="installer", administers=True)
 WATCHER = UserSpec(
     name="watcher",
-    publishes=(f"{ROOT}.evt.application.observed.>", f"{ROOT}.audit.>", _LOG),
+    publishes=(*streams.STATE.subjects, f"{ROOT}.audit.>", _LOG),
     reads=(streams.STATE,),
     keeps=(streams.CURSORS, streams.AGENTS),
-    looks_at=(streams.APPLICATIONS,),
+    looks_at=(streams.APPLICATIONS, streams.POLICIES),
 )
 PLANNER = UserSpec(
     name="planner",
@@ -68,6 +68,7 @@ PLANNER = UserSpec(
     keeps=(
         streams.RUNS,
         streams.APPLICATIONS,
+        streams.POLICIES,
         streams.CATALOG,
         streams.LEASES,
         streams.AGENTS,
@@ -121,7 +122,7 @@ GATEWAY = UserSpec(
     name="gateway",
     publishes=(_LOG,),
     keeps=(streams.AGENTS,),
-    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.CATALOG),
+    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(
     name="person",
@@ -135,7 +136,13 @@ PERSON = UserSpec(
         streams.LOGS,
         streams.AUDIT,
     ),
-    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.CATALOG, streams.AGENTS),
+    looks_at=(
+        streams.RUNS,
+        streams.APPLICATIONS,
+        streams.POLICIES,
+        streams.CATALOG,
+        streams.AGENTS,
+    ),
 )
 OPERATOR = UserSpec(
     name="operator",

@@ -69,8 +69,8 @@ class BucketSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 STATE = StreamSpec(
     name="APPSHIELD_STATE",
-    purpose="latest fact about each application",
-    subjects=(f"{ROOT}.evt.application.observed.>",),
+    purpose="latest fact about each application and each policy",
+    subjects=(f"{ROOT}.evt.application.observed.>", f"{ROOT}.evt.policy.observed.>"),
     messages_per_subject_max=1,
     bytes_max=256 * MIB,
 )
@@ -180,6 +180,11 @@ RUNS = BucketSpec(name="APPSHIELD_RUNS", purpose="runs, by id", bytes_max=512 * 
 APPLICATIONS = BucketSpec(
     name="APPSHIELD_APPLICATIONS", purpose="histories, by application id", bytes_max=256 * MIB
 )
+POLICIES = BucketSpec(
+    name="APPSHIELD_POLICIES",
+    purpose="policies in force, by cluster and name",
+    bytes_max=64 * MIB,
+)
 CATALOG = BucketSpec(
     name="APPSHIELD_CATALOG", purpose="versions, by application id and number", bytes_max=512 * MIB
 )
@@ -213,6 +218,7 @@ CURSORS = BucketSpec(
 BUCKETS = (
     RUNS,
     APPLICATIONS,
+    POLICIES,
     CATALOG,
     COMMITS,
     RESULTS,

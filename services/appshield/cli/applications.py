@@ -137,6 +137,7 @@ def _say_status(shown: Status) -> None:
             ("type", record.application_type),
             ("criticality", record.criticality),
             ("vaults", ", ".join(record.targets or (record.vault,))),
+            ("policies", ", ".join(record.policies)),
             ("versions", str(shown.versions)),
             (
                 "newest version",
@@ -159,6 +160,10 @@ def _say_status(shown: Status) -> None:
         say(f"copies in {one.vault}: {counts}{why}")
     for protection in record.protections:
         say(f"protection {protection.name}: {_protection_text(protection)}")
+    for policy, why in sorted(record.undecided.items()):
+        say(f"policy {policy} has no answer: {why}")
+    for finding in record.findings:
+        say(f"finding: {finding}")
     for other in shown.other_histories:
         say(f"other history: {other.app_id} ({other.state}, up to version {other.last_version})")
 

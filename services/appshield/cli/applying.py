@@ -1,16 +1,17 @@
 """`appshield apply`: checked documents into the cluster, until the planner works by them."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from appshield.bus import Bus
+from appshield.bus import Bucket
 from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.streams import APPLICATIONS
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, POLICIES
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE, VAULT
@@ -20,6 +21,7 @@ from appshield.language.resolving import revision
 
 _KINDS = {kind.kind: kind for kind in (APPLICATION, POLICY, PROFILE, VAULT)}
 _KNOWN_WITHIN_S = 15.0
+RecordT = TypeVar("RecordT", ApplicationRecord, PolicyRecord)
 
 
 async def apply(
@@ -35,7 +37,7 @@ async def apply(
     reach = Reach.here()
     async with reach.cluster() as cluster:
         applied = [await _apply(cluster, document, namespace) for document in documents]
-    await _until_known(reach, [obj for obj in applied if obj["kind"] == APPLICATION.kind])
+    await _until_known(reach, [obj for obj in applied if obj["kind"] != VAULT.kind])
 
 
 async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:
@@ -48,23 +50,26 @@ async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object
     return applied
 
 
-async def _until_known(reach: Reach, applications: list[Object]) -> None:
+async def _until_known(reach: Reach, objects: list[Object]) -> None:
     """Wait until the planner works by what was applied; without an installation say so."""
-    if not applications:
+    if not objects:
         return
     try:
         async with reach.bus() as bus:
             cluster = await reach.cluster_name(bus)
-            for obj in applications:
-                await _known(bus, cluster, obj)
+            for obj in objects:
+                if obj["kind"] == POLICY.kind:
+                    await _known(bus.bucket(POLICIES, PolicyRecord), cluster, obj)
+                else:
+                    await _known(bus.bucket(APPLICATIONS, ApplicationRecord), cluster, obj)
     except AppShieldError as error:
         if isinstance(error, RefusedError):
             raise
         note(f"warning: AppShield does not know it yet: {error}")
 
 
-async def _known(bus: Bus, cluster: str, obj: Object) -> None:
-    """Wait for the planner's record of this very object and content.
+async def _known(bucket: Bucket[RecordT], cluster: str, obj: Object) -> None:
+    """Wait for the planner's record of this very object and content, and until it is in force.
 
     Raises:
         RefusedError: the watcher refuses the document; the last good one stays in force.
@@ -74,14 +79,16 @@ async def _known(bus: Bus, cluster: str, obj: Object) -> None:
     stopping = asyncio.Event()
     try:
         async with asyncio.timeout(_KNOWN_WITHIN_S):
-            watch = bus.bucket(APPLICATIONS, ApplicationRecord).watch(stopping=stopping)
-            async for change in watch:
+            async for change in bucket.watch(stopping=stopping):
                 record = change.value
                 if record is None or record.uid != uid or record.app.cluster != cluster:
                     continue
+                if isinstance(record, PolicyRecord) and record.generation < _generation(obj):
+                    continue  # said of the document before
                 if record.refused:
                     raise RefusedError(f"{name} is not accepted", why=record.refused)
-                if record.revision == wanted:
+                settled = not isinstance(record, PolicyRecord) or record.settled
+                if record.revision == wanted and settled:
                     return
     except TimeoutError as error:
         raise DeadlineError(
@@ -90,3 +97,7 @@ async def _known(bus: Bus, cluster: str, obj: Object) -> None:
         ) from error
     finally:
         stopping.set()
+
+
+def _generation(obj: Object) -> int:
+    return int(obj["metadata"].get("generation", 0))

@@ -30,6 +30,7 @@ _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_PROTECTING, "cancel", "runs:cancel", "Stop a run; nothing of it stays behind."),
     (_LOOKING, "apps", "applications:apps", "List applications."),
     (_LOOKING, "status", "applications:status", "Show one application."),
+    (_LOOKING, "policies", "policies:policies", "List policies and what they match."),
     (_LOOKING, "profiles", "profiles:profiles", "List how each type of component is saved."),
     (_LOOKING, "profile", "profiles:profile", "Show one profile as a document."),
     (_LOOKING, "versions", "versions:versions", "List the versions of an application."),

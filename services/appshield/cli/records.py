@@ -3,8 +3,9 @@
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.runs import Run
-from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
+from appshield.contracts.streams import APPLICATIONS, CATALOG, POLICIES, RUNS
 from appshield.errors import InvalidInputError, NotFoundError
 
 
@@ -13,6 +14,12 @@ async def applications(bus: Bus) -> list[ApplicationRecord]:
     bucket = bus.bucket(APPLICATIONS, ApplicationRecord)
     found = [entry.value async for entry in bucket.items()]
     return sorted(found, key=lambda record: (record.app, record.app_id))
+
+
+async def policies_of(bus: Bus) -> list[PolicyRecord]:
+    """List every policy, by place."""
+    found = [entry.value async for entry in bus.bucket(POLICIES, PolicyRecord).items()]
+    return sorted(found, key=lambda record: record.app)
 
 
 async def versions_of(bus: Bus, app_id: str) -> list[VersionRecord]:

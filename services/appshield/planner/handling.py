@@ -18,6 +18,7 @@ from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, Request, StepEvent
+from appshield.contracts.policies import PolicyObserved
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
@@ -40,6 +41,7 @@ from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
+from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
 from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
@@ -66,6 +68,7 @@ class Planner:
         upkeep: UpkeepPlanning,
         copies: CopyPlanning,
         observation: Observation,
+        policing: Policing,
         recording: Recording,
         leadership: Leadership,
         clock: Clock,
@@ -78,6 +81,7 @@ class Planner:
         self._upkeep = upkeep
         self._copies = copies
         self._observation = observation
+        self._policing = policing
         self._recording = recording
         self._leadership = leadership
         self._clock = clock
@@ -88,6 +92,7 @@ class Planner:
     async def reconcile(self) -> None:
         """After taking over: keep every promise that was written and start what waits."""
         await self._registry.load()
+        await self._policing.reconcile()
         for entry in await self._runs.unfinished():
             run = (await self._runs.write(entry, entry.value)).value
             if run.state in FINAL_STATES:
@@ -101,8 +106,7 @@ class Planner:
         try:
             async with AsyncExitStack() as turns:
                 for whose in _whose_turns(delivery.message):
-                    turn = self._turns.setdefault(whose, asyncio.Lock())
-                    await turns.enter_async_context(turn)
+                    await turns.enter_async_context(self._turn(whose))
                 await self._dispatch(delivery.message)
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
@@ -110,6 +114,9 @@ class Planner:
     def progressed(self, progress: Progress) -> None:
         """Note that a step moves, so that its deadline moves with it."""
         self._moved[progress.run, progress.step] = self._clock.now()
+
+    def _turn(self, whose: AppRef | str) -> asyncio.Lock:
+        return self._turns.setdefault(whose, asyncio.Lock())
 
     async def _dispatch(self, message: Message) -> None:
         match message:
@@ -132,6 +139,8 @@ class Planner:
 
     async def _dispatch_other(self, message: Message) -> None:
         match message:
+            case PolicyObserved() as fact:
+                await self._policing.observed(fact, self._turn)
             case StepDue() as due:
                 await self._step_due(due)
             case ScheduleDue() as due:
@@ -227,4 +236,6 @@ def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:
     """
     if isinstance(message, ApplicationFound | CatalogRebuilt):
         return (message.run, message.app)
+    if isinstance(message, PolicyObserved):
+        return (f"policy {message.app.name}",)
     return (message.app,)

@@ -6,13 +6,19 @@ from msgspec.structs import replace
 
 from appshield.bus import Bus
 from appshield.contracts import decode, encode, subjects
-from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
+from appshield.contracts.applications import (
+    ApplicationObserved,
+    ApplicationRecord,
+    OwnProtection,
+    Protection,
+)
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
 from appshield.contracts.runs import CopyDue, ScheduleDue, UpkeepDue
 from appshield.contracts.streams import STATE
 from appshield.language.resolved import Schedule
 from appshield.language.scheduling import next_due
+from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
 from appshield.planner.upkeeping import next_moment
 from appshield.service import Clock
@@ -21,9 +27,10 @@ from appshield.service import Clock
 class Observation:
     """Keeps registry and schedule timers in line with what is observed."""
 
-    def __init__(self, *, bus: Bus, registry: Registry, clock: Clock) -> None:
+    def __init__(self, *, bus: Bus, registry: Registry, policies: Policies, clock: Clock) -> None:
         self._bus = bus
         self._registry = registry
+        self._policies = policies
         self._clock = clock
 
     async def observed(self, fact: ApplicationObserved) -> ApplicationRecord | None:
@@ -35,13 +42,31 @@ class Observation:
             return None
         app_id = self._history_of(fact)
         known = self._registry.get(app_id)
-        record = remembered(known, fact, app_id)
+        record = self._policies.in_force(remembered(known, fact, app_id))
         await self._orphan_others(record)
+        if known is not None:
+            await self._cancel_timers(known, kept=record.protections)
         await self._registry.write(record)
         await self._set_timers(record)
+        # A policy that came meanwhile did not find the application among those that it concerns.
+        await self.renew(app_id)
         if known is None:
             await self.schedule_upkeep(record, self._clock.now())
-        return record
+        return self._registry.get(app_id)
+
+    async def renew(self, app_id: str) -> None:
+        """Bring a known application in line with the policies in force.
+
+        The record is written last: whoever is interrupted before does all of it again.
+        """
+        known = self._registry.get(app_id)
+        if known is None or known.state != "active":
+            return
+        record = self._policies.in_force(known)
+        if record != known:
+            await self._cancel_timers(known, kept=record.protections)
+            await self._set_timers(record, unless=known.protections)
+            await self._registry.write(record)
 
     async def found(self, fact: ApplicationFound, newest: VersionRecord | None) -> None:
         """Take in what a Vault holds of one application; `newest` is its newest version."""
@@ -116,6 +141,7 @@ class Observation:
         return fact.adopts if same_name else application_id(fact.app.cluster, fact.uid)
 
     async def _orphan(self, record: ApplicationRecord, fact: ApplicationObserved) -> None:
+        self._policies.forget(record)
         await self._registry.write(
             replace(record, state="orphaned", resource_version=fact.resource_version)
         )
@@ -124,17 +150,23 @@ class Observation:
     async def _orphan_others(self, record: ApplicationRecord) -> None:
         for other in self._registry.histories_of(record.app):
             if other.app_id != record.app_id and other.state == "active":
+                self._policies.forget(other)
                 await self._registry.write(replace(other, state="orphaned"))
                 await self._cancel_timers(other)
 
-    async def _set_timers(self, record: ApplicationRecord) -> None:
+    async def _set_timers(
+        self, record: ApplicationRecord, *, unless: tuple[Protection, ...] = ()
+    ) -> None:
         for protection in record.protections:
-            if protection.trigger == "schedule":
+            if protection.trigger == "schedule" and protection not in unless:
                 await self.schedule_next(record, protection, self._clock.now())
 
-    async def _cancel_timers(self, record: ApplicationRecord) -> None:
+    async def _cancel_timers(
+        self, record: ApplicationRecord, *, kept: tuple[Protection, ...] = ()
+    ) -> None:
+        scheduled = {rule.name for rule in kept if rule.trigger == "schedule"}
         for protection in record.protections:
-            if protection.trigger == "schedule":
+            if protection.trigger == "schedule" and protection.name not in scheduled:
                 await self._bus.cancel_timer(timer_name(record.app_id, protection.name))
 
 
@@ -157,12 +189,13 @@ def remembered(
         return record
     return replace(
         record,
-        vault=fact.targets[0],
         revision=fact.revision,
         application_type=fact.application_type,
         criticality=fact.criticality,
-        protections=fact.protections,
-        targets=fact.targets,
+        own=OwnProtection(
+            protections=fact.protections, targets=fact.targets if fact.targets_named else ()
+        ),
+        described=fact.described,
     )
 
 

@@ -15,6 +15,8 @@ from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import Observation
+from appshield.planner.policies import Policies
+from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
 from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
@@ -75,7 +77,8 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
     queue = Queue(
         runs=runs, registry=registry, retention=retention, leadership=leadership, clock=clock
     )
-    observation = Observation(bus=bus, registry=registry, clock=clock)
+    policies = Policies(bus, leadership)
+    observation = Observation(bus=bus, registry=registry, policies=policies, clock=clock)
     admitted: dict[str, Any] = {
         "runs": runs,
         "registry": registry,
@@ -93,6 +96,9 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
         upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
         copies=copies,
         observation=observation,
+        policing=Policing(
+            policies=policies, registry=registry, observation=observation, copies=copies
+        ),
         recording=Recording(
             catalog=catalog, registry=registry, observation=observation, clock=clock
         ),

@@ -1,13 +1,25 @@
-"""From an Application object to the fact that is told about it. Pure.
+"""From an Application or Policy object to the fact that is told about it. Pure.
 
-The fact carries what the planner has to know (triggers, retention, targets), never a hook or a
-selector: those are read where they are used.
+The fact carries what the planner has to know (triggers, retention, targets, what policies ask for),
+never a hook or a selector: those are read where they are used.
 """
 
-from appshield.contracts.applications import ApplicationObserved, Keep, Protection, TriggerKind
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from appshield.contracts.applications import (
+    ApplicationObserved,
+    Described,
+    Keep,
+    Protection,
+    TriggerKind,
+)
 from appshield.contracts.identities import AppRef
+from appshield.contracts.policies import PolicyObserved, policy_place
 from appshield.errors import InvalidInputError
 from appshield.kubernetes import Object
+from appshield.language.in_force import policy_in_force
 from appshield.language.kinds import Application
 from appshield.language.object_reading import read_object
 from appshield.language.resolved import (
@@ -15,14 +27,17 @@ from appshield.language.resolved import (
     GateTrigger,
     HealthTrigger,
     ManualTrigger,
+    ResolvedApplication,
     ResolvedKeep,
     ResolvedProtection,
     RpoTrigger,
     Schedule,
     SignalTrigger,
 )
-from appshield.language.resolving import resolve
+from appshield.language.resolving import resolve, resolve_policy, resolve_protection
 
+Describe = Callable[[ResolvedApplication], Described]
+"""Says what policies may ask about an application."""
 CONTINUES = "appshield.io/continues"
 """Annotation that names the history which a restored Application object goes on with."""
 
@@ -37,7 +52,7 @@ _KINDS: dict[type, TriggerKind] = {
 }
 
 
-def observe(obj: Object, cluster: str) -> ApplicationObserved:
+def observe(obj: Object, cluster: str, describe: Describe) -> ApplicationObserved:
     """Say what an Application object says, or why it is refused."""
     meta = obj["metadata"]
     app = AppRef(cluster=cluster, namespace=meta["namespace"], name=meta["name"])
@@ -65,6 +80,32 @@ def observe(obj: Object, cluster: str) -> ApplicationObserved:
         revision=resolved.revision,
         application_type=resolved.type,
         criticality=resolved.criticality,
+        protections=tuple(_protection(resolve_protection(r, ())) for r in document.spec.protect),
+        targets=resolved.targets,
+        targets_named=bool(document.spec.targets),
+        described=describe(resolved),
+    )
+
+
+def observe_policy(obj: Object, cluster: str) -> PolicyObserved:
+    """Say what the Policy in force says, and why a newer document is refused."""
+    meta = obj["metadata"]
+    fact = PolicyObserved(
+        app=policy_place(cluster, meta["name"]),
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        exists=True,
+        generation=meta.get("generation", 0),
+    )
+    document, refused = policy_in_force(obj)
+    fact = replace(fact, refused=refused[:_REFUSED_CHARACTERS_MAX])
+    if document is None:
+        return fact
+    resolved = resolve_policy(document)
+    return replace(
+        fact,
+        revision=resolved.revision,
+        match=resolved.match,
         protections=tuple(_protection(rule) for rule in resolved.protect),
         targets=resolved.targets,
     )

@@ -3,14 +3,16 @@
 import asyncio
 
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
-from appshield.kubernetes.kinds import APPLICATION
+from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PVC
 from appshield.language.adapters import chosen
-from appshield.service import joined
+from appshield.service import SystemClock, joined
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.kinds import install_kinds
+from appshield.watcher.policy_statuses import PolicyStatuses
 from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
-from appshield.watcher.telling import Telling
+from appshield.watcher.surroundings import Surroundings
+from appshield.watcher.telling import Applications, Policies, Telling
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
@@ -23,10 +25,24 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         if settings.install_kinds:
             await install_kinds(cluster)
         statuses = Statuses(bus=service.bus, cluster=cluster, cluster_name=settings.cluster)
-        telling = Telling(bus=service.bus, cluster=settings.cluster, reporter=statuses)
+        surroundings = Surroundings()
+        applications = Applications(settings.cluster, surroundings.describe)
+        telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
+        surroundings.changed = telling.look_again
         reflector = Reflector(cluster, APPLICATION, sink=telling)
-        service.health.add("watch", lambda: _watching(telling, reflector))
-        service.run(reflector.run(stopping), "watch applications")
+        around = [
+            Reflector(cluster, NAMESPACE, sink=surroundings.namespaces),
+            Reflector(cluster, PVC, sink=surroundings.claims),
+        ]
+        told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
+        policies = Reflector(cluster, POLICY, sink=told)
+        policy_statuses = PolicyStatuses(service.bus, cluster, settings.cluster, SystemClock())
+        service.health.add("watch", lambda: _watching(telling, [*around, policies, reflector]))
+        service.run(around[0].run(stopping), "watch namespaces")
+        service.run(around[1].run(stopping), "watch volumes")
+        service.run(policies.run(stopping), "watch policies")
+        service.run(_when_known(surroundings, reflector, stopping), "watch applications")
+        service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         for adapter in chosen(settings.adapters):
             kind, labels = kind_of(adapter.kind), adapter.label_selector
             adapting = Adapting(adapter, cluster)
@@ -35,7 +51,20 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(statuses.keep_written(stopping), "statuses")
 
 
-async def _watching(telling: Telling, reflector: Reflector) -> str:
-    if telling.synced and not reflector.problem:
+async def _when_known(
+    surroundings: Surroundings, reflector: Reflector, stopping: asyncio.Event
+) -> None:
+    """Watch applications once all around them is known, so that nothing is told half."""
+    known = asyncio.create_task(surroundings.known())
+    stop = asyncio.create_task(stopping.wait())
+    await asyncio.wait({known, stop}, return_when=asyncio.FIRST_COMPLETED)
+    known.cancel()
+    stop.cancel()
+    await reflector.run(stopping)
+
+
+async def _watching(telling: Telling, reflectors: list[Reflector]) -> str:
+    problems = [reflector.problem for reflector in reflectors if reflector.problem]
+    if telling.synced and not problems:
         return ""
-    return reflector.problem or "the applications have not been listed yet"
+    return problems[0] if problems else "the applications have not been listed yet"

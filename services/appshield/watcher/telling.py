@@ -1,11 +1,12 @@
-"""Application objects in, facts out: each change is told once, a deletion missed is told late.
+"""Objects in, facts out: each change is told once, a deletion missed is told late.
 
 What was told about an object is kept in a cursor. After a restart or a lost watch the whole list
 is compared with the cursors: what is new, changed or gone meanwhile is told then. A status that
 AppShield itself writes changes nothing that is told.
 """
 
-from typing import Protocol
+import asyncio
+from typing import Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -13,18 +14,92 @@ import structlog
 from appshield.bus import Bucket, Bus
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.identities import AppRef
+from appshield.contracts.policies import PolicyObserved, policy_place
 from appshield.contracts.streams import CURSORS
 from appshield.kubernetes import Object
-from appshield.watcher.reading import observe
+from appshield.watcher.reading import Describe, observe, observe_policy
+
+Fact: TypeAlias = ApplicationObserved | PolicyObserved
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A cursor: the last fact told about one object, and what it said."""
+    """A cursor: the last fact told about one object, and what it said.
+
+    `again` counts the facts about this version of the object: what is around it may change too.
+    """
 
     app: AppRef
     uid: str
     resource_version: str
     said: str
+    again: int = 0
+
+
+class Reading(Protocol):
+    """What is told about the objects of one kind; `cursors` begins the keys of their cursors."""
+
+    @property
+    def cursors(self) -> str:
+        """Where the cursors are; no two kinds' keys begin alike."""
+        ...
+
+    def seen(self, obj: Object) -> Fact:
+        """Say what an object says."""
+        ...
+
+    def gone(self, told: Told) -> Fact:
+        """Say that an object is gone."""
+        ...
+
+    def place(self, obj: Object) -> AppRef:
+        """Say what an object is about."""
+        ...
+
+
+class Applications:
+    """What is told about Application objects."""
+
+    def __init__(self, cluster: str, describe: Describe) -> None:
+        self._cluster = cluster
+        self._describe = describe
+        self.cursors = f"{cluster.replace('.', '_')}."
+
+    def seen(self, obj: Object) -> Fact:
+        """See `Reading`."""
+        return observe(obj, self._cluster, self._describe)
+
+    def gone(self, told: Told) -> Fact:
+        """See `Reading`."""
+        return ApplicationObserved(
+            app=told.app, uid=told.uid, resource_version=told.resource_version, exists=False
+        )
+
+    def place(self, obj: Object) -> AppRef:
+        """See `Reading`."""
+        meta = obj["metadata"]
+        return AppRef(cluster=self._cluster, namespace=meta["namespace"], name=meta["name"])
+
+
+class Policies:
+    """What is told about Policy objects."""
+
+    def __init__(self, cluster: str) -> None:
+        self._cluster = cluster
+        self.cursors = f"_policies.{cluster.replace('.', '_')}."
+
+    def seen(self, obj: Object) -> Fact:
+        """See `Reading`."""
+        return observe_policy(obj, self._cluster)
+
+    def gone(self, told: Told) -> Fact:
+        """See `Reading`."""
+        return PolicyObserved(
+            app=told.app, uid=told.uid, resource_version=told.resource_version, exists=False
+        )
+
+    def place(self, obj: Object) -> AppRef:
+        """See `Reading`."""
+        return policy_place(self._cluster, obj["metadata"]["name"])
 
 
 class Reporter(Protocol):
@@ -36,13 +111,15 @@ class Reporter(Protocol):
 
 
 class Telling:
-    """The sink of the watch on Application objects."""
+    """The sink of the watch on the objects of one kind."""
 
-    def __init__(self, *, bus: Bus, cluster: str, reporter: Reporter) -> None:
+    def __init__(self, *, bus: Bus, reading: Reading, reporter: Reporter) -> None:
         self._bus = bus
         self._cursors: Bucket[Told] = bus.bucket(CURSORS, Told)
-        self._cluster = cluster
+        self._reading = reading
         self._reporter = reporter
+        self._objects: dict[str, Object] = {}
+        self._turn = asyncio.Lock()
         self._synced = False
 
     @property
@@ -52,58 +129,70 @@ class Telling:
 
     async def replace(self, objects: list[Object]) -> None:
         """Take in the whole list: tell what differs from what was told."""
+        present = {obj["metadata"]["uid"] for obj in objects}
+        self._objects = {uid: obj for uid, obj in self._objects.items() if uid in present}
         for obj in objects:
             await self.changed(obj)
-        present = {obj["metadata"]["uid"] for obj in objects}
-        async for entry in self._cursors.items(f"{_cluster_token(self._cluster)}."):
+        async for entry in self._cursors.items(self._reading.cursors):
             if entry.value.uid not in present:
                 await self._tell_gone(entry.value)
         self._synced = True
 
     async def changed(self, obj: Object) -> None:
         """Tell a new or changed object, unless what it says has been told."""
-        fact = observe(obj, self._cluster)
-        said = _said(fact)
-        key = _key(fact.app.cluster, fact.uid)
-        cursor = await self._cursors.get(key)
-        if cursor is not None and cursor.value.said == said:
-            return
-        await self._bus.publish(fact)
-        told = Told(app=fact.app, uid=fact.uid, resource_version=fact.resource_version, said=said)
-        await self._cursors.put(key, told)
-        structlog.get_logger().info("application told", app=str(fact.app), refused=fact.refused)
-        if fact.refused:
-            await self._reporter.refused(obj, fact.refused)
+        async with self._turn:
+            self._objects[obj["metadata"]["uid"]] = obj
+            await self._tell(obj)
+
+    async def look_again(self, namespace: str) -> None:
+        """Tell what the objects of a namespace say now: something around them has changed."""
+        async with self._turn:
+            for obj in list(self._objects.values()):
+                if obj["metadata"].get("namespace") == namespace:
+                    await self._tell(obj)
 
     async def deleted(self, obj: Object) -> None:
         """Tell that an object is gone."""
         meta = obj["metadata"]
-        app = AppRef(cluster=self._cluster, namespace=meta["namespace"], name=meta["name"])
-        await self._tell_gone(
-            Told(app=app, uid=meta["uid"], resource_version=meta["resourceVersion"], said="")
-        )
+        async with self._turn:
+            self._objects.pop(meta["uid"], None)
+            await self._tell_gone(
+                Told(
+                    app=self._reading.place(obj),
+                    uid=meta["uid"],
+                    resource_version=meta["resourceVersion"],
+                    said="",
+                )
+            )
+
+    async def _tell(self, obj: Object) -> None:
+        fact = self._reading.seen(obj)
+        said = _said(fact)
+        key = f"{self._reading.cursors}{fact.uid}"
+        cursor = await self._cursors.get(key)
+        if cursor is not None and cursor.value.said == said:
+            return
+        told = Told(app=fact.app, uid=fact.uid, resource_version=fact.resource_version, said=said)
+        if isinstance(fact, ApplicationObserved) and cursor is not None:
+            told = msgspec.structs.replace(told, again=_again(cursor.value, fact))
+            fact = msgspec.structs.replace(fact, again=told.again)
+        await self._bus.publish(fact)
+        await self._cursors.put(key, told)
+        structlog.get_logger().info("told", fact=fact.noun, of=str(fact.app), refused=fact.refused)
+        if fact.refused:
+            await self._reporter.refused(obj, fact.refused)
 
     async def _tell_gone(self, told: Told) -> None:
-        await self._bus.publish(
-            ApplicationObserved(
-                app=told.app,
-                uid=told.uid,
-                resource_version=told.resource_version,
-                exists=False,
-            )
-        )
-        await self._cursors.delete(_key(told.app.cluster, told.uid))
-        structlog.get_logger().info("application gone", app=str(told.app))
+        fact = self._reading.gone(told)
+        await self._bus.publish(fact)
+        await self._cursors.delete(f"{self._reading.cursors}{told.uid}")
+        structlog.get_logger().info("gone", fact=fact.noun, of=str(fact.app))
 
 
-def _said(fact: ApplicationObserved) -> str:
+def _again(before: Told, fact: ApplicationObserved) -> int:
+    return before.again + 1 if before.resource_version == fact.resource_version else 0
+
+
+def _said(fact: Fact) -> str:
     """Write down what a fact says, without the version of the object that said it."""
     return msgspec.json.encode(msgspec.structs.replace(fact, resource_version="")).decode()
-
-
-def _key(cluster: str, uid: str) -> str:
-    return f"{_cluster_token(cluster)}.{uid}"
-
-
-def _cluster_token(cluster: str) -> str:
-    return cluster.replace(".", "_")

@@ -12,7 +12,7 @@ import msgspec
 from appshield.language.checking import ACTIONS, TRIGGERS
 from appshield.language.kinds import GROUP, KINDS, NAMESPACED_KINDS, VERSION
 from appshield.language.object_reading import ON_AS_YAML_1_1_READS_IT
-from appshield.language.status import ApplicationStatus, ObjectStatus
+from appshield.language.status import ApplicationStatus, ObjectStatus, PolicyStatus
 
 Schema = dict[str, Any]
 
@@ -22,7 +22,10 @@ _NAMES: dict[str, tuple[str, str]] = {
     "Profile": ("profiles", "asprof"),
     "Vault": ("vaults", "asvault"),
 }
-_STATUS: dict[str, type[ObjectStatus]] = {"Application": ApplicationStatus}
+_STATUS: dict[str, type[ObjectStatus]] = {
+    "Application": ApplicationStatus,
+    "Policy": PolicyStatus,
+}
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 _COLUMNS: dict[str, list[dict[str, Any]]] = {
     "Application": [
@@ -34,6 +37,12 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
         _AGE,
     ],
     "Policy": [
+        {"name": "Applications", "type": "integer", "jsonPath": ".status.applications"},
+        {
+            "name": "Ready",
+            "type": "string",
+            "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
+        },
         {"name": "Match", "type": "string", "jsonPath": ".spec.match", "priority": 1},
         _AGE,
     ],

@@ -7,7 +7,7 @@ administrators write and nothing is lost that the document's readers may not see
 import json
 from typing import Any
 
-from appshield.language.kinds import Application
+from appshield.language.kinds import Application, Policy
 from appshield.language.object_reading import find_problems, read_object
 from appshield.language.problems import DocumentError
 
@@ -35,6 +35,26 @@ def document_in_force(obj: dict[str, Any]) -> tuple[dict[str, Any], Application]
             raise
     accepted = {**obj, "spec": json.loads(kept)}
     return accepted, _application(accepted)
+
+
+def policy_in_force(obj: dict[str, Any]) -> tuple[Policy | None, str]:
+    """Return the policy in force, None if there is none, and why the object's own is refused."""
+    try:
+        return _policy(obj), ""
+    except DocumentError as error:
+        kept = spec_in_force(obj)
+        refused = str(error)
+    try:
+        return (_policy({**obj, "spec": json.loads(kept)}) if kept else None), refused
+    except DocumentError:
+        return None, refused  # it was accepted by another version of the language
+
+
+def _policy(obj: dict[str, Any]) -> Policy:
+    document = read_object(obj)
+    if not isinstance(document, Policy):
+        raise DocumentError([f"{obj.get('kind')} is no Policy"])
+    return document
 
 
 def _application(obj: dict[str, Any]) -> Application:

@@ -57,3 +57,21 @@ class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
     last_backup_at: Annotated[
         datetime | None, Meta(description="When the newest version was made.")
     ] = None
+
+
+class PolicyStatus(ObjectStatus, frozen=True, kw_only=True):
+    """Which applications a policy protects."""
+
+    revision: Annotated[
+        str | None, Meta(description="Digest of the document that is in force.")
+    ] = None
+    in_force: Annotated[
+        str | None,
+        Meta(
+            description="The spec of the last document that was accepted, as JSON. It stays in "
+            "force while a newer one is refused."
+        ),
+    ] = None
+    applications: Annotated[
+        int | None, Meta(description="How many applications the policy matches.")
+    ] = None

@@ -8,9 +8,11 @@ from appshield.bus import Receipt
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.message import Message
+from appshield.contracts.policies import PolicyObserved
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Object
-from appshield.watcher.telling import Telling
+from appshield.watcher.surroundings import Surroundings
+from appshield.watcher.telling import Applications, Policies, Telling
 from memory_bus import MemoryBus
 
 
@@ -44,13 +46,13 @@ class ListeningBus(MemoryBus):
 
     def __init__(self) -> None:
         super().__init__("watcher")
-        self.facts: list[ApplicationObserved] = []
+        self.facts: list[ApplicationObserved | PolicyObserved] = []
         self.away = False
 
     async def publish(self, message: Message, *, subject: str | None = None) -> Receipt:
         if self.away:
             raise UnavailableError("the bus is away")
-        assert isinstance(message, ApplicationObserved)
+        assert isinstance(message, ApplicationObserved | PolicyObserved)
         self.facts.append(message)
         return await super().publish(message, subject=subject)
 
@@ -59,10 +61,16 @@ class Place:
     def __init__(self) -> None:
         self.bus = ListeningBus()
         self.reports = Reports()
+        self.surroundings = Surroundings()
         self.telling = self.watcher()
+        self.surroundings.changed = self.telling.look_again
 
     def watcher(self, cluster: str = "test") -> Telling:
-        return Telling(bus=self.bus, cluster=cluster, reporter=self.reports)
+        reading = Applications(cluster, self.surroundings.describe)
+        return Telling(bus=self.bus, reading=reading, reporter=self.reports)
+
+    def policies(self) -> Telling:
+        return Telling(bus=self.bus, reading=Policies("test"), reporter=self.reports)
 
     def told(self) -> list[tuple[str, bool]]:
         """List what was published since the last look, however often the subject was written."""
@@ -143,3 +151,102 @@ async def test_a_fact_that_could_not_be_published_is_told_again(place: Place) ->
     place.bus.away = False
     await place.telling.changed(application())
     assert place.told() == [("u-1", True)]
+
+
+def policy(match: str, *, version: str = "1", **status: Any) -> Object:
+    return {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Policy",
+        "metadata": {"name": "all", "uid": "p-1", "resourceVersion": version, "generation": 1},
+        "spec": {
+            "match": match,
+            "targets": ["offsite"],
+            "protect": [{"name": "nightly", "on": {"schedule": "@daily"}, "keep": {"last": 3}}],
+        },
+        "status": status,
+    }
+
+
+async def test_a_policy_is_told_with_its_rules_and_nothing_of_its_commands(place: Place) -> None:
+    """Applications and policies have cursors of their own: neither list ends the other's."""
+    await place.telling.replace([application()])
+    await place.policies().replace([policy("app.type == 'web'")])
+    fact = place.bus.facts[-1]
+    assert isinstance(fact, PolicyObserved)
+    assert (fact.app.name, fact.match, fact.targets) == ("all", "app.type == 'web'", ("offsite",))
+    (rule,) = fact.protections
+    assert (rule.name, rule.schedule, rule.targets) == ("nightly", "@daily", ("offsite",))
+    place.told()
+    await place.telling.replace([application()])
+    await place.policies().replace([policy("app.type == 'web'")])
+    assert place.told() == []
+    await place.policies().replace([])
+    assert place.told() == [("p-1", False)]
+
+
+async def test_a_refused_policy_is_told_with_the_document_that_stays_in_force(place: Place) -> None:
+    """The last accepted one is in the status, so that a watcher that knows nothing finds it."""
+    refused = policy("app.typ == 'web'", inForce='{"match": "true", "alerts": {"rpo": "1h"}}')
+    await place.policies().changed(refused)
+    fact = place.bus.facts[-1]
+    assert isinstance(fact, PolicyObserved)
+    assert fact.match == "true"
+    assert "app has no attribute 'typ'; did you mean type?" in fact.refused
+    assert place.reports.refused_because == [fact.refused]
+
+
+async def test_what_changes_around_an_application_is_told_each_time(place: Place) -> None:
+    """Labels of its namespace, and its volumes; there and back again are three facts."""
+    namespaces, claims = place.surroundings.namespaces, place.surroundings.claims
+    labelled: Object = {"metadata": {"name": "shop", "labels": {"team": "a"}}}
+    await namespaces.replace([labelled, {"metadata": {"name": "other", "labels": {"x": "y"}}}])
+    await place.telling.changed(application())
+    await namespaces.changed({"metadata": {"name": "shop", "labels": {"team": "b"}}})
+    await namespaces.changed(labelled)
+    await claims.changed(
+        {
+            "metadata": {"name": "data", "namespace": "shop"},
+            "spec": {
+                "storageClassName": "fast",
+                "resources": {"requests": {"storage": "1.5Gi"}},
+            },
+        }
+    )
+    facts = [fact for fact in place.bus.facts if isinstance(fact, ApplicationObserved)]
+    teams = [fact.described.namespace_labels["team"] for fact in facts]
+    assert teams == ["a", "b", "a", "a"]
+    (volume,) = facts[-1].described.volumes
+    assert (volume.claim, volume.storage_class) == ("data", "fast")
+    assert volume.size_bytes == 3 * 2**29
+    assert len({fact.message_id() for fact in facts}) == 4
+
+
+async def test_volumes_of_an_application_are_what_it_selects_and_its_replicas_made(
+    place: Place,
+) -> None:
+    """Not those of its neighbours, nor what is excluded by its label."""
+
+    def claim(name: str, **labels: str) -> Object:
+        return {"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": {}}
+
+    await place.surroundings.claims.replace(
+        [
+            claim("mine", app="shop"),
+            claim("data-db-0"),
+            claim("data-other-0"),
+            claim("neighbour", app="other"),
+            claim("cache", app="shop"),
+        ]
+    )
+    excluded = claim("cache", app="shop")
+    excluded["metadata"]["labels"]["appshield.io/exclude"] = "true"
+    await place.surroundings.claims.changed(excluded)
+    await place.telling.changed(
+        application(
+            resources={"selector": {"matchLabels": {"app": "shop"}}},
+            components=[{"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}],
+        )
+    )
+    fact = place.bus.facts[-1]
+    assert isinstance(fact, ApplicationObserved)
+    assert [volume.claim for volume in fact.described.volumes] == ["data-db-0", "mine"]

@@ -1,0 +1,185 @@
+"""Policies in force, and what they make of an application's own protection.
+
+Kept in memory with an index of which applications they match, and written through. A refused
+document changes nothing but what is said about it.
+"""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from appshield.bus import Bucket, Bus, Entry
+from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
+from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key
+from appshield.contracts.streams import POLICIES
+from appshield.language.combining import Offer, combine_rules
+from appshield.language.expression_errors import ExpressionError
+from appshield.language.expression_values import AppFacts, ComponentFacts, VolumeFacts
+from appshield.language.matching import Matching
+from appshield.planner.leading import Leadership
+
+
+class Policies:
+    """Records of policies; written by the leading planner only."""
+
+    def __init__(self, bus: Bus, leadership: Leadership) -> None:
+        self._bucket: Bucket[PolicyRecord] = bus.bucket(POLICIES, PolicyRecord)
+        self._leadership = leadership
+        self._entries: dict[str, Entry[PolicyRecord]] = {}
+        self._matching: dict[str, Matching[str]] = {}
+
+    async def load(self) -> None:
+        """Read every policy anew, as another planner may have written them."""
+        self._entries = {}
+        self._matching = {}
+        async for entry in self._bucket.items():
+            self._entries[policy_key(entry.value.app)] = entry
+            self._match(entry.value)
+
+    async def take_in(self, fact: PolicyObserved) -> None:
+        """Take in the newest fact about a policy.
+
+        Raises:
+            StaleRevisionError: another planner has written in the meantime.
+        """
+        key = policy_key(fact.app)
+        seen = self._entries.get(key)
+        if not fact.exists:
+            if seen is not None and seen.value.uid == fact.uid:
+                self._leadership.ensure()
+                await self._bucket.delete(key, revision=seen.revision)
+                del self._entries[key]
+                self._in(fact.app.cluster).remove_policy(fact.app.name)
+            return
+        record = self._match(_remembered(fact))
+        if seen is None or replace(seen.value, settled=False) != record:
+            await self._write(key, record)
+
+    async def settle(self, key: str) -> None:
+        """Note that every application is in line with a policy; one that is gone is forgotten."""
+        seen = self._entries.get(key)
+        if seen is not None:
+            await self._write(key, replace(seen.value, settled=True))
+
+    def names(self) -> list[str]:
+        """List the keys of all policies."""
+        return list(self._entries)
+
+    def concerned(
+        self, fact: PolicyObserved, records: Iterable[ApplicationRecord]
+    ) -> list[ApplicationRecord]:
+        """List the applications for which a policy matters, or mattered before."""
+        name, matching = fact.app.name, self._in(fact.app.cluster)
+        now = matching.applications_of(name) | set(matching.undecided_by(name))
+        return [
+            record
+            for record in records
+            if record.app.cluster == fact.app.cluster
+            and (record.app_id in now or name in record.policies or name in record.undecided)
+        ]
+
+    def in_force(self, record: ApplicationRecord) -> ApplicationRecord:
+        """Return an active application with the protection that is in force for it now."""
+        matching = self._in(record.app.cluster)
+        matching.put_application(record.app_id, _facts(record))
+        names = matching.policies_of(record.app_id)
+        entries = (self._entries.get(policy_key(replace(record.app, name=name))) for name in names)
+        own = record.own or OwnProtection(protections=record.protections, targets=record.targets)
+        combined = combine_rules(
+            Offer(policy="", rules=own.protections, targets=own.targets),
+            [_offer(entry.value) for entry in entries if entry is not None],
+            _completed,
+        )
+        return replace(
+            record,
+            own=own,
+            protections=tuple(rule for _, rule in combined.rules),
+            targets=combined.targets,
+            vault=combined.targets[0],
+            policies=tuple(names),
+            undecided=matching.undecided_of(record.app_id),
+            findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
+        )
+
+    def forget(self, record: ApplicationRecord) -> None:
+        """Match an application no more: its object is gone."""
+        self._in(record.app.cluster).remove_application(record.app_id)
+
+    async def _write(self, key: str, record: PolicyRecord) -> None:
+        seen = self._entries.get(key)
+        if seen is not None and seen.value == record:
+            return
+        self._leadership.ensure()
+        if seen is None:
+            revision = await self._bucket.create(key, record)
+        else:
+            revision = await self._bucket.update(key, record, seen.revision)
+        self._entries[key] = Entry(value=record, revision=revision)
+
+    def _in(self, cluster: str) -> Matching[str]:
+        return self._matching.setdefault(cluster, Matching())
+
+    def _match(self, record: PolicyRecord) -> PolicyRecord:
+        """Put a policy into the index; the watcher's expressions may be of another version."""
+        matching = self._in(record.app.cluster)
+        if not record.match:
+            matching.remove_policy(record.app.name)
+            return record
+        try:
+            matching.put_policy(record.app.name, record.match)
+        except ExpressionError as error:
+            matching.remove_policy(record.app.name)
+            return replace(record, refused=str(error))
+        return record
+
+
+def _remembered(fact: PolicyObserved) -> PolicyRecord:
+    return PolicyRecord(
+        app=fact.app,
+        uid=fact.uid,
+        resource_version=fact.resource_version,
+        generation=fact.generation,
+        revision=fact.revision,
+        match=fact.match,
+        protections=fact.protections,
+        targets=fact.targets,
+        refused=fact.refused,
+    )
+
+
+def _offer(policy: PolicyRecord) -> Offer[Protection]:
+    rules = tuple(
+        replace(rule, targets=rule.targets or policy.targets) for rule in policy.protections
+    )
+    return Offer(policy=policy.app.name, rules=rules, targets=policy.targets)
+
+
+def _completed(rule: Protection, name: str, targets: tuple[str, ...]) -> Protection:
+    return replace(rule, name=name, targets=targets)
+
+
+def _facts(record: ApplicationRecord) -> AppFacts:
+    described = record.described
+    return AppFacts(
+        name=record.app.name,
+        namespace=record.app.namespace,
+        namespace_labels=described.namespace_labels,
+        type=record.application_type,
+        criticality=record.criticality,
+        labels=described.labels,
+        annotations=described.annotations,
+        components=tuple(
+            ComponentFacts(
+                name=one.name,
+                profile=one.profile,
+                strategy=one.strategy,
+                workload_kind=one.workload_kind,
+                workload_name=one.workload_name,
+            )
+            for one in described.components
+        ),
+        volumes=tuple(
+            VolumeFacts(claim=one.claim, storage_class=one.storage_class, size_bytes=one.size_bytes)
+            for one in described.volumes
+        ),
+    )

@@ -1,0 +1,69 @@
+"""A policy has changed: every application that it concerns is brought in line."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef
+from appshield.contracts.policies import PolicyObserved, policy_key
+from appshield.planner.copies import CopyPlanning
+from appshield.planner.observing import Observation
+from appshield.planner.policies import Policies
+from appshield.planner.registry import Registry
+from appshield.planner.targeting import targets_differ
+
+_AT_ONCE = 32
+
+
+class Policing:
+    """Lets policies take effect."""
+
+    def __init__(
+        self,
+        *,
+        policies: Policies,
+        registry: Registry,
+        observation: Observation,
+        copies: CopyPlanning,
+    ) -> None:
+        self._policies = policies
+        self._registry = registry
+        self._observation = observation
+        self._copies = copies
+
+    async def observed(self, fact: PolicyObserved, turn: Callable[[AppRef], asyncio.Lock]) -> None:
+        """Take in the newest fact about one Policy object; each application has its turn."""
+        await self._policies.take_in(fact)
+        concerned = self._policies.concerned(fact, self._registry.all())
+        at_once = asyncio.Semaphore(_AT_ONCE)
+
+        async def renew(record: ApplicationRecord) -> None:
+            async with at_once, turn(record.app):
+                await self._renew(record.app_id)
+
+        # None is cancelled for another's error: a write cut short leaves a revision unknown.
+        ended = await asyncio.gather(*map(renew, concerned), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
+        await self._policies.settle(policy_key(fact.app))
+        structlog.get_logger().info(
+            "policy taken in", policy=fact.app.name, applications=len(concerned)
+        )
+
+    async def reconcile(self) -> None:
+        """After taking over: end what another planner has left half done."""
+        await self._policies.load()
+        for record in self._registry.all():
+            await self._renew(record.app_id)
+        for key in self._policies.names():
+            await self._policies.settle(key)
+
+    async def _renew(self, app_id: str) -> None:
+        before = self._registry.get(app_id)
+        await self._observation.renew(app_id)
+        record = self._registry.get(app_id)
+        if record is not None and targets_differ(record, before):
+            await self._copies.plan(app_id)

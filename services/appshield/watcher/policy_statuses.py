@@ -1,0 +1,160 @@
+"""Write back what became of policies: whether they are in force, and how many they match."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from appshield.bus import Bus
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.errors import AppShieldError, UnavailableError
+from appshield.kubernetes import Cluster, Object
+from appshield.kubernetes.kinds import POLICY
+from appshield.language.in_force import IN_FORCE, spec_in_force
+from appshield.service import Clock, pause
+
+_PAUSE_S = 0.5
+"""Many applications may change at once: their number is written once for all of them."""
+_NAMED_MAX = 5
+
+
+class Protected(msgspec.Struct, frozen=True):
+    """How many applications a policy matches, and for which it has no answer and why."""
+
+    matched: int
+    undecided: dict[str, str]
+
+
+class PolicyStatuses:
+    """Keeps the status of Policy objects in line with the registry."""
+
+    def __init__(self, bus: Bus, cluster: Cluster, cluster_name: str, clock: Clock) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._cluster = cluster
+        self._cluster_name = cluster_name
+        self._policies: dict[str, PolicyRecord] = {}
+        self._applications: dict[str, ApplicationRecord] = {}
+        self._written: dict[str, tuple[PolicyRecord, Protected]] = {}
+        self._news = asyncio.Event()
+
+    async def keep_written(self, stopping: asyncio.Event) -> None:
+        """Write the status of every policy for which something changes, until told to stop."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_policies(stopping))
+            tasks.create_task(self._watch_applications(stopping))
+            tasks.create_task(self._write_all(stopping))
+
+    async def _watch_policies(self, stopping: asyncio.Event) -> None:
+        async for change in self._bus.bucket(POLICIES, PolicyRecord).watch(stopping=stopping):
+            if change.value is None:
+                self._policies.pop(change.key, None)
+            elif change.value.app.cluster == self._cluster_name:
+                self._policies[change.key] = change.value
+            self._news.set()
+        self._news.set()
+
+    async def _watch_applications(self, stopping: asyncio.Event) -> None:
+        bucket = self._bus.bucket(APPLICATIONS, ApplicationRecord)
+        async for change in bucket.watch(stopping=stopping):
+            record = change.value
+            if record is None or record.state != "active":
+                self._applications.pop(change.key, None)
+            elif record.app.cluster == self._cluster_name:
+                self._applications[change.key] = record
+            self._news.set()
+
+    async def _write_all(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await self._news.wait()
+            self._news.clear()
+            for record in list(self._policies.values()):
+                await self._write(record)
+            await pause(stopping, _PAUSE_S)
+
+    async def _write(self, record: PolicyRecord) -> None:
+        protected = protected_by(record, self._applications.values())
+        if self._written.get(record.uid) == (record, protected):
+            return
+        try:
+            obj = await self._cluster.get(POLICY, record.app.name)
+            if obj is None or obj["metadata"]["uid"] != record.uid:
+                return
+            status = status_of(record, protected, obj, self._clock.now())
+            if status != obj.get("status"):
+                await self._cluster.patch_status(POLICY, record.app.name, status)
+            self._written[record.uid] = (record, protected)
+        except AppShieldError as error:
+            structlog.get_logger().warning("status not written", problem=str(error))
+            if isinstance(error, UnavailableError):
+                self._news.set()
+
+
+def protected_by(record: PolicyRecord, applications: Iterable[ApplicationRecord]) -> Protected:
+    """Say what a policy means for the applications that there are."""
+    name = record.app.name
+    known = list(applications)
+    return Protected(
+        matched=sum(name in application.policies for application in known),
+        undecided={
+            str(application.app): application.undecided[name]
+            for application in known
+            if name in application.undecided
+        },
+    )
+
+
+def status_of(
+    record: PolicyRecord, protected: Protected, obj: Object, now: datetime
+) -> dict[str, Any]:
+    """Say in a status what the registry knows; a condition keeps its time while it stays so."""
+    accepted = _condition("Accepted", record.refused, "Refused", "the document is in force")
+    conditions = [accepted, _ready(record, protected)]
+    status: dict[str, Any] = {
+        "observedGeneration": record.generation,
+        "revision": record.revision,
+        "applications": protected.matched,
+        "conditions": [_timed(condition, obj, now) for condition in conditions],
+    }
+    if spec := spec_in_force(obj):
+        status[IN_FORCE] = spec
+    return status
+
+
+def _ready(record: PolicyRecord, protected: Protected) -> dict[str, Any]:
+    well = f"it matches {protected.matched} applications"
+    if record.refused:
+        kept = "the last document that was accepted stays in force"
+        return _condition("Ready", kept if record.match else "it has no rule", "Refused", well)
+    if not record.settled:
+        return _condition("Ready", "applications are brought in line with it", "Settling", well)
+    named = [f"{app}: {why}" for app, why in sorted(protected.undecided.items())[:_NAMED_MAX]]
+    more = len(protected.undecided) - len(named)
+    listed = "; ".join((*named, *([f"and {more} more"] if more > 0 else [])))
+    return _condition("Ready", listed and f"no answer for {listed}", "Undecided", well)
+
+
+def _condition(kind: str, why_not: str, reason: str, well: str) -> dict[str, Any]:
+    """Make a condition that holds unless there is a reason why not."""
+    return {
+        "type": kind,
+        "status": "False" if why_not else "True",
+        "reason": reason if why_not else kind,
+        "message": why_not or well,
+    }
+
+
+def _timed(condition: dict[str, Any], obj: Object, now: datetime) -> dict[str, Any]:
+    conditions = (obj.get("status") or {}).get("conditions", [])
+    before = next((one for one in conditions if one["type"] == condition["type"]), None)
+    same = before is not None and before["status"] == condition["status"]
+    written = now.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return condition | {
+        "lastTransitionTime": before["lastTransitionTime"] if before and same else written,
+        "observedGeneration": obj["metadata"].get("generation", 0),
+    }
