@@ -5,11 +5,14 @@ document changes nothing but what is said about it.
 """
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from appshield.bus import Bucket, Bus, Entry
 from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
+from appshield.contracts.identities import token
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key
 from appshield.contracts.streams import POLICIES
 from appshield.language.combining import Offer, combine_rules
@@ -17,6 +20,16 @@ from appshield.language.expression_errors import ExpressionError
 from appshield.language.expression_values import AppFacts, ComponentFacts, VolumeFacts
 from appshield.language.matching import Matching
 from appshield.planner.leading import Leadership
+
+_COMBINED_MAX = 20_000
+_Combination: TypeAlias = tuple[str, OwnProtection, tuple[str, ...]]
+"""A cluster, what a document says by itself, and the policies that match."""
+
+
+class _InForce(msgspec.Struct, frozen=True):
+    protections: tuple[Protection, ...]
+    targets: tuple[str, ...]
+    findings: tuple[str, ...]
 
 
 class Policies:
@@ -27,11 +40,13 @@ class Policies:
         self._leadership = leadership
         self._entries: dict[str, Entry[PolicyRecord]] = {}
         self._matching: dict[str, Matching[str]] = {}
+        self._combined: dict[_Combination, _InForce] = {}
 
     async def load(self) -> None:
         """Read every policy anew, as another planner may have written them."""
         self._entries = {}
         self._matching = {}
+        self._combined = {}
         async for entry in self._bucket.items():
             self._entries[policy_key(entry.value.app)] = entry
             self._match(entry.value)
@@ -49,6 +64,7 @@ class Policies:
                 self._leadership.ensure()
                 await self._bucket.delete(key, revision=seen.revision)
                 del self._entries[key]
+                self._combined = {}
                 self._in(fact.app.cluster).remove_policy(fact.app.name)
             return
         record = self._match(_remembered(fact))
@@ -83,27 +99,42 @@ class Policies:
         matching = self._in(record.app.cluster)
         matching.put_application(record.app_id, _facts(record))
         names = matching.policies_of(record.app_id)
-        entries = (self._entries.get(policy_key(replace(record.app, name=name))) for name in names)
         own = record.own or OwnProtection(protections=record.protections, targets=record.targets)
-        combined = combine_rules(
-            Offer(policy="", rules=own.protections, targets=own.targets),
-            [_offer(entry.value) for entry in entries if entry is not None],
-            _completed,
-        )
+        in_force = self._combine(record.app.cluster, own, names)
         return replace(
             record,
             own=own,
-            protections=tuple(rule for _, rule in combined.rules),
-            targets=combined.targets,
-            vault=combined.targets[0],
-            policies=tuple(names),
+            protections=in_force.protections,
+            targets=in_force.targets,
+            vault=in_force.targets[0],
+            policies=names,
             undecided=matching.undecided_of(record.app_id),
-            findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
+            findings=in_force.findings,
         )
 
     def forget(self, record: ApplicationRecord) -> None:
         """Match an application no more: its object is gone."""
         self._in(record.app.cluster).remove_application(record.app_id)
+
+    def _combine(self, cluster: str, own: OwnProtection, names: tuple[str, ...]) -> "_InForce":
+        """Bring rules together; once for all applications with the same ones of their own."""
+        key = (cluster, own, names)
+        known = self._combined.get(key)
+        if known is None:
+            if len(self._combined) >= _COMBINED_MAX:
+                self._combined = {}  # of documents as they were once
+            entries = (self._entries.get(f"{token(cluster)}.{token(name)}") for name in names)
+            combined = combine_rules(
+                Offer(policy="", rules=own.protections, targets=own.targets),
+                [_offer(entry.value) for entry in entries if entry is not None],
+                _completed,
+            )
+            known = self._combined[key] = _InForce(
+                protections=tuple(rule for _, rule in combined.rules),
+                targets=combined.targets,
+                findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
+            )
+        return known
 
     async def _write(self, key: str, record: PolicyRecord) -> None:
         seen = self._entries.get(key)
@@ -115,6 +146,7 @@ class Policies:
         else:
             revision = await self._bucket.update(key, record, seen.revision)
         self._entries[key] = Entry(value=record, revision=revision)
+        self._combined = {}
 
     def _in(self, cluster: str) -> Matching[str]:
         return self._matching.setdefault(cluster, Matching())

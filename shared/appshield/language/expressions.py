@@ -162,6 +162,8 @@ class Condition:
         self.reads = read
         self._compiled = compiled
         self._shape = found
+        self._calls_max = found.calls + LIBRARY_STEPS_MAX * found.calls_in_loops
+        self._searches = found.searches + found.searches_in_loops
 
     def holds(self, values: Values) -> bool:
         """Say whether the expression is true.
@@ -169,7 +171,7 @@ class Condition:
         Raises:
             UndecidedError: it has no answer, or would be too much work.
         """
-        if _work(self._shape, values.extent) > WORK_MAX_BYTES:
+        if self._may_be_too_much(values.extent):
             raise UndecidedError(
                 "the expression would look at too much",
                 why=f"its values have {values.extent.size_bytes} bytes",
@@ -179,9 +181,16 @@ class Condition:
             result = self._compiled.eval(values.activation)
         except RuntimeError as error:  # the library has no errors of its own
             raise _undecided(str(error)) from error
-        if result.type() == cel.Type.ERROR:
-            raise _undecided(str(result.value()))
-        return bool(result.value())
+        answer = result.value()
+        if answer is True or answer is False:
+            return bool(answer)
+        raise _undecided(str(answer))
+
+    def _may_be_too_much(self, extent: Extent) -> bool:
+        # Most values are small: then there is nothing to work out.
+        if not self._searches and self._calls_max * extent.size_bytes <= WORK_MAX_BYTES:
+            return False
+        return _work(self._shape, extent) > WORK_MAX_BYTES
 
 
 def _undecided(report: str) -> UndecidedError:

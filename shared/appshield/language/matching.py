@@ -126,13 +126,21 @@ class Matching(Generic[Key]):
         if not view.conditions:
             del self._views[condition.reads]
 
-    def policies_of(self, key: Key) -> list[str]:
+    def policies_of(self, key: Key) -> tuple[str, ...]:
         """Name the policies that match an application, in their order."""
-        return sorted(name for group in self._groups_of(key) for name in group.matching)
+        names: list[str] = []
+        for view in self._views.values():
+            if group := view.group_of.get(key):
+                names += group.matching
+        return tuple(sorted(names))
 
     def undecided_of(self, key: Key) -> dict[str, str]:
         """Name the policies that have no answer for an application, each with the reason."""
-        return {name: why for one in self._groups_of(key) for name, why in one.undecided.items()}
+        undecided: dict[str, str] = {}
+        for view in self._views.values():
+            if (group := view.group_of.get(key)) and group.undecided:
+                undecided |= group.undecided
+        return undecided
 
     def applications_of(self, policy: str) -> set[Key]:
         """Return the applications that a policy matches."""
@@ -155,9 +163,6 @@ class Matching(Generic[Key]):
             for key, (app, values) in self._apps.items():
                 view.put(key, app, values)
         return view
-
-    def _groups_of(self, key: Key) -> Iterable[_Group[Key]]:
-        return (view.group_of[key] for view in self._views.values() if key in view.group_of)
 
     def _groups_in_view(self, policy: str) -> Iterable[_Group[Key]]:
         condition = self._policies.get(policy)

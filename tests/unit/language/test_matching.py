@@ -72,7 +72,7 @@ def test_after_any_changes_the_index_says_what_asking_each_would_say(
     }
     for key in apps:
         expected = [name for name in sorted(policies) if asked[name, key].outcome == "matches"]
-        assert index.policies_of(key) == expected
+        assert index.policies_of(key) == tuple(expected)
         undecided = {name for name in policies if asked[name, key].outcome == "undecided"}
         assert set(index.undecided_of(key)) == undecided
     for name in policies:
@@ -112,7 +112,7 @@ def test_a_wrong_expression_leaves_the_policy_as_it_was() -> None:
     index.put_policy("p", "app.name == 'shop'")
     with pytest.raises(ExpressionError):
         index.put_policy("p", "app.nam == 'shop'")
-    assert index.policies_of(1) == ["p"]
+    assert index.policies_of(1) == ("p",)
 
 
 @pytest.mark.parametrize(
