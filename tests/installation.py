@@ -170,6 +170,7 @@ async def installed(
         node=facts.node_name,
         kubelet_root=str(facts.kubelet_root),
         holder_image=facts.pause_image,
+        registry_hosts=str(facts.registry_hosts),
     )
     stopping, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task(

@@ -44,6 +44,8 @@ MESSAGES: tuple[type[Message], ...] = (
     restores.VolumesPrepared,
     restores.LoadVolume,
     restores.VolumeLoaded,
+    restores.PushImages,
+    restores.ImagesPushed,
     restores.ApplyObjects,
     restores.ObjectsApplied,
     restores.LoadDump,

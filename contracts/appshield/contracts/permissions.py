@@ -106,6 +106,7 @@ RESTORER = UserSpec(
     publishes=(
         f"{ROOT}.evt.restore.>",
         f"{ROOT}.evt.volume.>",
+        f"{ROOT}.evt.image.>",
         f"{ROOT}.evt.object.>",
         f"{ROOT}.evt.dump.>",
         _FAILED,

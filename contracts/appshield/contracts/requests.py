@@ -25,6 +25,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     `paths` choose parts of the version, as it lists them: `manifests`, `volumes/data/etc`,
     `volumes/*/**/*.conf`; none choose all. With `existing` what is there already is no refusal:
     only what differs is written, and files that the version does not hold go with `delete_extra`.
+    Archived images that their registry lacks are pushed back to it, or all of them to `registry`.
     """
 
     noun: ClassVar[str] = "restore"
@@ -35,6 +36,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     paths: tuple[str, ...] = ()
     existing: bool = False
     delete_extra: bool = False
+    registry: str = ""
     dry_run: bool = False
     running_backup: Literal["wait", "cancel"] = "wait"
     keep_going: bool = False

@@ -1,9 +1,12 @@
-"""The steps of a restore: plan, prepare volumes, load them, apply objects, load dumps, finish."""
+"""The steps of a restore.
+
+Plan, prepare volumes, load them, push images, apply objects, load dumps, finish.
+"""
 
 from typing import ClassVar
 
 from appshield.contracts.message import StepCommand, StepEvent
-from appshield.contracts.sources import DumpTarget, VolumeChanges, VolumeTarget
+from appshield.contracts.sources import DumpTarget, ImagePlacement, VolumeChanges, VolumeTarget
 
 
 class RestoreCommand(StepCommand, frozen=True, kw_only=True):
@@ -34,7 +37,7 @@ class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.res
     """What the restore will create, in order; objects as `Kind namespace/name`.
 
     `present` are those of the objects that are there already, and are changed where they differ.
-    `lost` is what is damaged and will be left out.
+    `lost` is what is damaged and will be left out; `images` are archived and may be pushed.
     """
 
     noun: ClassVar[str] = "restore"
@@ -47,6 +50,7 @@ class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.res
     warnings: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     lost_total: int = 0
+    images: tuple[str, ...] = ()
 
 
 class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.prepare_volumes"):
@@ -100,11 +104,34 @@ class VolumeLoaded(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volum
     changes: VolumeChanges | None = None
 
 
+class PushImages(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.push_images"):
+    """Bring archived images back to where they are pulled from, or all of them to `registry`."""
+
+    noun: ClassVar[str] = "image"
+    verb: ClassVar[str] = "push"
+
+    images: tuple[str, ...]
+    registry: str = ""
+
+
+class ImagesPushed(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.images_pushed"):
+    """Every image can be pulled; `placements` are those that have another name now."""
+
+    noun: ClassVar[str] = "image"
+    verb: ClassVar[str] = "pushed"
+
+    placements: tuple[ImagePlacement, ...] = ()
+    pushed: int = 0
+    bytes_pushed: int = 0
+
+
 class ApplyObjects(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.apply_objects"):
     """Create the objects in dependency order and wait until the workloads are ready."""
 
     noun: ClassVar[str] = "object"
     verb: ClassVar[str] = "apply"
+
+    placements: tuple[ImagePlacement, ...] = ()
 
 
 class ObjectsApplied(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.objects_applied"):

@@ -23,7 +23,7 @@ from appshield.contracts.maintenance import (
     VersionsAt,
 )
 from appshield.contracts.message import Event, Message, StepEvent
-from appshield.contracts.restores import RestorePlanned
+from appshield.contracts.restores import ImagesPushed, RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeChanges, VolumeTarget
 
 RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled", "folded"]
@@ -116,6 +116,7 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     paths: tuple[str, ...] = ()
     existing: bool = False
     delete_extra: bool = False
+    registry: str = ""
     dry_run: bool = False
     planned: RestorePlanned | None = None
     prepared: tuple[VolumeTarget, ...] = ()
@@ -127,6 +128,7 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     elsewhere: tuple[VersionsAt, ...] = ()
     given_up: tuple[str, ...] = ()
     changes: tuple[VolumeChanges, ...] = ()
+    images: ImagesPushed | None = None
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,7 +62,19 @@ class DumpSource(Source, frozen=True, kw_only=True, tag="dump"):
     staged_sha256: str
 
 
-AnySource = ManifestsSource | VolumeSource | DumpSource
+class ImageSource(Source, frozen=True, kw_only=True, tag="image"):
+    """An image in the registry that the node pulled it from: its documents and its layers.
+
+    `image` is its name with the digest; of an image for several platforms the one that ran is
+    stored, written like `linux/amd64`. Credentials are in the staged objects, never in a message.
+    """
+
+    image: str
+    platform: str
+    staged_sha256: str
+
+
+AnySource = ManifestsSource | VolumeSource | DumpSource | ImageSource
 
 
 class StoredSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +105,13 @@ class VolumeTarget(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
     pod: str = ""
     pod_uid: str = ""
+
+
+class ImagePlacement(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which name an image can be pulled that a version names as `image`."""
+
+    image: str
+    placed: str
 
 
 class VolumeChanges(msgspec.Struct, frozen=True, kw_only=True):

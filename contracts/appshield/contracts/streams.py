@@ -100,6 +100,7 @@ COMMANDS = StreamSpec(
         f"{ROOT}.cmd.restore.plan.>",
         f"{ROOT}.cmd.restore.prepare.>",
         f"{ROOT}.cmd.volume.load.>",
+        f"{ROOT}.cmd.image.push.>",
         f"{ROOT}.cmd.object.apply.>",
         f"{ROOT}.cmd.dump.load.>",
         f"{ROOT}.cmd.restore.finish.>",
@@ -118,6 +119,7 @@ OUTCOMES = StreamSpec(
         f"{ROOT}.evt.version.>",
         f"{ROOT}.evt.restore.>",
         f"{ROOT}.evt.volume.>",
+        f"{ROOT}.evt.image.>",
         f"{ROOT}.evt.object.>",
         f"{ROOT}.evt.dump.>",
         f"{ROOT}.evt.step.failed.>",
@@ -276,6 +278,7 @@ RESTORER_ORDERS = ConsumerSpec(
     filters=(
         orders("restore", "plan"),
         orders("restore", "prepare"),
+        orders("image", "push"),
         orders("object", "apply"),
         orders("dump", "load"),
         orders("restore", "finish"),

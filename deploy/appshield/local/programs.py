@@ -24,6 +24,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     kubelet_root: str
     holder_image: str
+    registry_hosts: str = ""
     log_level: str = "info"
 
 
@@ -61,6 +62,7 @@ def environment_of(
     if service in _WITH_NODE:
         settings["NODE"] = surroundings.node
         settings["KUBELET_ROOT"] = surroundings.kubelet_root
+        settings["REGISTRY_HOSTS"] = surroundings.registry_hosts
     if service in _WITH_HOLDERS and surroundings.holder_image:
         settings["HOLDER_IMAGE"] = surroundings.holder_image
     environment = {name: ours[name] for name in _KEPT if name in ours}

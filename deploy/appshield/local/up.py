@@ -36,6 +36,7 @@ class Target:
     node: str = ""
     kubelet_root: str = ""
     holder_image: str = ""
+    registry_hosts: str = ""
     name: str = ""
 
 
@@ -75,6 +76,7 @@ async def run_up(
             node=target.node,
             kubelet_root=target.kubelet_root,
             holder_image=target.holder_image,
+            registry_hosts=target.registry_hosts,
         )
         _tell_others(home, users("person"), surroundings)
         servers = {"message bus": bus_server, "object store": store}

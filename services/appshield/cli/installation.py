@@ -65,4 +65,5 @@ def target_of(facts: ClusterFacts) -> Target:
         node=facts.node_name,
         kubelet_root=str(facts.kubelet_root),
         holder_image=facts.pause_image,
+        registry_hosts=str(facts.registry_hosts),
     )

@@ -112,6 +112,10 @@ def _restore_lines(run: Run, took: str) -> list[str]:
         f"{part}version {progress.version} of {run.app} {verb} in namespace "
         f"{progress.target_namespace}"
     )
+    pushed = progress.images
+    if pushed is not None and pushed.pushed:
+        size = size_text(pushed.bytes_pushed)
+        warnings = [f"{pushed.pushed} images were brought back, {size}", *warnings]
     not_kept = [f"not kept: {text}" for text in progress.problems]
     lost = [f"lost: {text}" for text in progress.lost]
     return [f"{head}: {brought}", *warnings, *not_kept, *lost]

@@ -34,6 +34,12 @@ DeleteExtra: TypeAlias = Annotated[
     bool,
     Parameter(negative="", help="With --existing: delete files that the version does not hold."),
 ]
+ImageRegistry: TypeAlias = Annotated[
+    str,
+    Parameter(
+        name="--registry", help="Push archived images to this registry and run them from there."
+    ),
+]
 DryRun: TypeAlias = Annotated[
     bool,
     Parameter(
@@ -66,6 +72,7 @@ async def restore(
     path: Paths = None,
     existing: Existing = False,
     delete_extra: DeleteExtra = False,
+    registry: ImageRegistry = "",
     dry_run: DryRun = False,
     cancel_backup: CancelBackup = False,
     keep_going: KeepGoing = False,
@@ -98,6 +105,7 @@ async def restore(
             paths=tuple(path or ()),
             existing=existing,
             delete_extra=delete_extra,
+            registry=registry,
             dry_run=dry_run,
             keep_going=keep_going,
             running_backup="cancel" if cancel_backup else "wait",

@@ -113,6 +113,7 @@ class Admission:
             paths=request.paths,
             existing=request.existing,
             delete_extra=request.delete_extra,
+            registry=request.registry,
             dry_run=request.dry_run,
             keep_going=request.keep_going,
             elsewhere=() if request.vault else _others(version, places),

@@ -1,7 +1,7 @@
 """What a run does next: pure decisions over a run, an event and the time.
 
     backup    open ─► take ─► store (each source) ─► commit ─► release
-    restore   plan ─► prepare ─► load (each volume) ─► apply ─► load (each dump) ─► finish
+    restore   plan ─► prepare ─► load (each volume) ─► push ─► apply ─► load (each dump) ─► finish
     catalog   rebuild
     forget, prune, check, repair, pin, copy   one step of that name
 

@@ -1,8 +1,10 @@
-"""The flow of a restore: plan ─► prepare ─► load ─► apply ─► feed dumps ─► finish.
+"""The flow of a restore: plan ─► prepare ─► load ─► push images ─► apply ─► feed dumps ─► finish.
 
 A version that several Vaults have is read from the next one when one of them fails.
 A dry run is over with the plan, except where volumes are there already: they are looked into.
 """
+
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -11,11 +13,13 @@ from appshield.contracts.restores import (
     ApplyObjects,
     DumpLoaded,
     FinishRestore,
+    ImagesPushed,
     LoadDump,
     LoadVolume,
     ObjectsApplied,
     PlanRestore,
     PrepareVolumes,
+    PushImages,
     RestorePlanned,
     VolumeLoaded,
     VolumesPrepared,
@@ -35,20 +39,28 @@ def first(_: Run) -> tuple[Next, ...]:
 def following(run: Run) -> tuple[Next, ...]:
     """Name the steps after the ones that are done; none when the application runs."""
     progress = _progress(run)
-    if progress.planned is None:
-        return ()
     done = {step.name for step in run.steps if step.state == "done"}
-    if _volumes(progress) and "prepare" not in done:
-        return (Next("prepare"),)
-    loads = tuple(Next(f"load/{volume.claim}", volume.node) for volume in progress.prepared)
-    if missing := tuple(load for load in loads if load.name not in done):
-        return missing
+    for together in _stages(progress):
+        if missing := tuple(step for step in together if step.name not in done):
+            return missing
+    return ()
+
+
+def _stages(progress: RestoreProgress) -> Iterator[tuple[Next, ...]]:
+    """Yield the steps after the plan, those that run at once together; most exist where needed."""
+    planned = progress.planned
+    if planned is None:
+        return
+    if _volumes(progress):
+        yield (Next("prepare"),)
+    yield tuple(Next(f"load/{volume.claim}", volume.node) for volume in progress.prepared)
     if progress.dry_run:
-        return ()
-    if progress.planned.objects and "apply" not in done:
-        return (Next("apply"),)
-    feeds = (Next(f"feed/{dump.source}") for dump in progress.planned.dumps)
-    return tuple(feed for feed in feeds if feed.name not in done)
+        return
+    if planned.images:
+        yield (Next("push"),)
+    if planned.objects:
+        yield (Next("apply"),)
+    yield tuple(Next(f"feed/{dump.source}") for dump in planned.dumps)
 
 
 def last(run: Run) -> tuple[Next, ...]:
@@ -59,39 +71,38 @@ def last(run: Run) -> tuple[Next, ...]:
 
 def gather(run: Run, event: StepEvent) -> Run:
     """Keep what an outcome brings."""
-    progress = _progress(run)
+    return replace(run, restore=_gathered(_progress(run), event))
+
+
+def _gathered(progress: RestoreProgress, event: StepEvent) -> RestoreProgress:
+    known = progress
     match event:
         case RestorePlanned():
             known = replace(progress, planned=event, lost=event.lost, lost_total=event.lost_total)
-            return replace(run, restore=known)
         case VolumesPrepared():
-            return replace(run, restore=replace(progress, prepared=event.volumes))
+            known = replace(progress, prepared=event.volumes)
         case VolumeLoaded():
-            told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
-            written = progress.bytes_written + event.bytes_written
-            lost = (*progress.lost, *event.lost)[:_PROBLEMS_MAX]
-            changes = (
-                progress.changes if event.changes is None else (*progress.changes, event.changes)
-            )
-            return replace(
-                run,
-                restore=replace(
-                    progress,
-                    bytes_written=written,
-                    problems=told,
-                    lost=lost,
-                    lost_total=progress.lost_total + event.lost_total,
-                    changes=changes,
-                ),
-            )
+            known = _loaded(progress, event)
+        case ImagesPushed():
+            known = replace(progress, images=event)
         case ObjectsApplied():
             told = (*progress.problems, *event.problems)[:_PROBLEMS_MAX]
-            return replace(run, restore=replace(progress, problems=told))
+            known = replace(progress, problems=told)
         case DumpLoaded():
-            written = progress.bytes_written + event.bytes_written
-            return replace(run, restore=replace(progress, bytes_written=written))
-        case _:
-            return run
+            known = replace(progress, bytes_written=progress.bytes_written + event.bytes_written)
+    return known
+
+
+def _loaded(progress: RestoreProgress, event: VolumeLoaded) -> RestoreProgress:
+    changes = () if event.changes is None else (event.changes,)
+    return replace(
+        progress,
+        bytes_written=progress.bytes_written + event.bytes_written,
+        problems=(*progress.problems, *event.problems)[:_PROBLEMS_MAX],
+        lost=(*progress.lost, *event.lost)[:_PROBLEMS_MAX],
+        lost_total=progress.lost_total + event.lost_total,
+        changes=(*progress.changes, *changes),
+    )
 
 
 def order(run: Run, step: str) -> StepCommand:
@@ -108,20 +119,26 @@ def order(run: Run, step: str) -> StepCommand:
         "delete_extra": progress.delete_extra,
         "dry_run": progress.dry_run,
     }
+    made: StepCommand
     match kind_of(step):
         case "plan":
-            return PlanRestore(**base)
+            made = PlanRestore(**base)
         case "prepare":
-            return PrepareVolumes(**base, volumes=_volumes(progress))
+            made = PrepareVolumes(**base, volumes=_volumes(progress))
         case "load":
             volume = _volume(run, step)
-            return LoadVolume(**base, node=volume.node, volume=volume)
+            made = LoadVolume(**base, node=volume.node, volume=volume)
+        case "push":
+            images = progress.planned.images if progress.planned else ()
+            made = PushImages(**base, images=images, registry=progress.registry)
         case "apply":
-            return ApplyObjects(**base)
+            placements = progress.images.placements if progress.images else ()
+            made = ApplyObjects(**base, placements=placements)
         case "feed":
-            return LoadDump(**base, dump=_dump(run, step))
+            made = LoadDump(**base, dump=_dump(run, step))
         case _:
-            return FinishRestore(**base, failed=run.ends_as != "succeeded")
+            made = FinishRestore(**base, failed=run.ends_as != "succeeded")
+    return made
 
 
 def from_elsewhere(run: Run, failure: Failure) -> Run | None:

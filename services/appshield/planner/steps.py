@@ -32,6 +32,7 @@ _LIMITS = {
     "plan": Limits(silence_s=120, attempts_max=4),
     "prepare": Limits(silence_s=240, attempts_max=4),
     "load": Limits(silence_s=120, attempts_max=6),
+    "push": Limits(silence_s=180, attempts_max=4),
     "apply": Limits(silence_s=420, attempts_max=4),
     "feed": Limits(silence_s=300, attempts_max=3),
     "finish": Limits(silence_s=120, attempts_max=12),

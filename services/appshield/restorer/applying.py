@@ -8,6 +8,7 @@ from appshield.custody import Custody
 from appshield.errors import DeadlineError, NotFoundError, RefusedError, RunFailedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object, ready
 from appshield.kubernetes.kinds import CRD
+from appshield.manifests.images import replace_images
 from appshield.manifests.objects import Reference, reference_of
 from appshield.manifests.relocating import link_owners
 from appshield.restorer.cluster_wide import is_shared, make_where_absent
@@ -49,8 +50,9 @@ class Applying:
         await context.ensure_wanted()
         await ensure_namespace(self._cluster, content.objects, order.target_namespace)
         mark = mark_of(order)
+        names = {one.image: one.placed for one in order.placements}
         made: dict[Reference, str] = {}
-        for wave in content.waves:
+        for wave in (replace_images(wave, names) for wave in content.waves):
             await together(
                 (self._make(obj, mark, made, existing=order.existing) for obj in wave),
                 at_once=_AT_ONCE,

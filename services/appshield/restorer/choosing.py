@@ -5,15 +5,19 @@ manifests/secret/*              some objects
 volumes, volumes/data           every volume, or one: its claim and its data
 volumes/data/etc                part of the data; the claim is made if it is not there
 dumps/db                        a dump, loaded into the running component
+images                          archived images, brought back to their registry
 """
 
 import os
 from collections.abc import Sequence
 
+from appshield.capture.layout import DUMPS, IMAGES, MANIFESTS, VOLUMES
 from appshield.errors import InvalidInputError, NotFoundError
 from appshield.repository import Reader
 from appshield.repository.files import Selection
 from appshield.repository.nodes import Node
+
+PARTS = (MANIFESTS, VOLUMES, DUMPS, IMAGES)
 
 
 class Choice:
@@ -46,10 +50,10 @@ class Choice:
             InvalidInputError: a path is none.
         """
         for path in self._paths:
-            if path.split("/")[0] not in {"manifests", "volumes", "dumps", "**", "*"}:
+            if path.split("/")[0] not in {*PARTS, "**", "*"}:
                 raise InvalidInputError(
                     f"{path!r} is nothing that can be restored",
-                    why="what comes back begins with manifests, volumes or dumps",
+                    why="what comes back begins with manifests, volumes, dumps or images",
                     next_step="`appshield ls` lists what is in a version.",
                 )
             if not _holds(reader, root, Selection((path,))):

@@ -75,6 +75,7 @@ class Planning:
             warnings=(*told, *content.warnings),
             lost=content.lost[:_LOST_TOLD_MAX],
             lost_total=len(content.lost),
+            images=content.images,
         )
 
     async def _looked_at(self, target: VolumeTarget, order: PlanRestore) -> VolumeTarget:

@@ -1,15 +1,24 @@
 """Read what a version holds besides data: the captured application and its objects, relocated."""
 
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
 from appshield.capture import CapturedApplication
-from appshield.capture.layout import APPLICATION_FILE, DUMPS, MANIFESTS, VOLUMES
+from appshield.capture.layout import (
+    APPLICATION_FILE,
+    DUMPS,
+    IMAGES,
+    MANIFESTS,
+    VOLUMES,
+    image_source,
+)
 from appshield.contracts.restores import RestoreCommand
 from appshield.custody import HeldRepository
 from appshield.errors import DamagedError, NotFoundError
 from appshield.kubernetes import Object
+from appshield.manifests.images import image_references
 from appshield.manifests.ordering import restore_order
 from appshield.manifests.relocating import relocate
 from appshield.repository import Reader
@@ -26,7 +35,8 @@ class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
     """What of a version is to be restored, as it is to be made in the target namespace.
 
     `waves` are the objects in the order in which they are made: those of one wave at once.
-    `volumes` are claims, `dumps` components. `lost` is what is damaged and was left out.
+    `volumes` are claims, `dumps` components, `images` archived ones by name. `lost` is
+    what is damaged and was left out.
     """
 
     root: bytes
@@ -36,6 +46,7 @@ class VersionContent(msgspec.Struct, frozen=True, kw_only=True):
     dumps: tuple[str, ...]
     warnings: tuple[str, ...]
     lost: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
     @property
     def objects(self) -> list[Object]:
@@ -111,7 +122,30 @@ def _read(held: HeldRepository, order: RestoreCommand, _: Cancelled) -> VersionC
         ),
         warnings=tuple(moved.warnings) if choice.covers(MANIFESTS) else (),
         lost=tuple(lost),
+        images=_images(reader, root, objects.values(), placed, choice),
     )
+
+
+def _images(
+    reader: Reader,
+    root: bytes,
+    objects: Iterable[Object],
+    placed: Iterable[Object],
+    choice: Choice,
+) -> tuple[str, ...]:
+    """Name the archived images that are chosen, or that chosen objects run."""
+    archived = {f"{IMAGES}/{node.name.decode()}" for node in _stored(reader, root, IMAGES)}
+    run = _named(placed)
+    named = {image for image in _named(objects) if image in run or choice.covers(_archive(image))}
+    return tuple(sorted(image for image in named if _archive(image) in archived))
+
+
+def _archive(image: str) -> str:
+    return image_source(image.partition("@")[2])
+
+
+def _named(objects: Iterable[Object]) -> set[str]:
+    return {image for obj in objects for _, image in image_references(obj)}
 
 
 def _is_claim_of(obj: Object, volumes: tuple[str, ...]) -> bool:

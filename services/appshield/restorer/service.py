@@ -11,15 +11,18 @@ from appshield.contracts.restores import (
     LoadVolume,
     PlanRestore,
     PrepareVolumes,
+    PushImages,
 )
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.registry import RegistryHosts
 from appshield.restorer.applying import Applying
 from appshield.restorer.feeding import Feeding
 from appshield.restorer.finishing import Finishing
 from appshield.restorer.loading import Loading
 from appshield.restorer.planning import Planning
 from appshield.restorer.preparing import Preparing
+from appshield.restorer.pushing import Pushing
 from appshield.restorer.settings import Settings
 from appshield.service import joined
 from appshield.service.steps import StepWork, patient
@@ -67,6 +70,7 @@ def build(
             PlanRestore: patient(Planning(custody=custody, cluster=cluster).plan),
             PrepareVolumes: patient(preparing.prepare),
             LoadVolume: loading.load,
+            PushImages: Pushing(custody=custody, hosts=RegistryHosts(settings.registry_hosts)).push,
             ApplyObjects: patient(applying.apply),
             LoadDump: patient(Feeding(custody=custody, cluster=cluster).feed),
             FinishRestore: patient(Finishing(custody=custody, cluster=cluster).finish),

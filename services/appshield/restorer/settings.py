@@ -19,10 +19,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     With a `node` it also writes volumes there, below `kubelet_root`; volumes are mounted by pods
     of `holder_image`, which does nothing. A workload must be ready within `ready_timeout_s`. Each
     volume is written by `workers` processes: as many as there are processors, if nothing is said.
+    `registry_hosts` is the folder in which the node's containerd looks up where registries are.
     """
 
     node: str = ""
     kubelet_root: Path = Path("/var/lib/kubelet")
+    registry_hosts: Path = Path("/etc/containerd/certs.d")
     kubeconfig: str = ""
     context: str = ""
     holder_image: str = "registry.k8s.io/pause:3.10"

@@ -25,6 +25,7 @@ from appshield.podvolumes.components import container_of, running_pods
 from appshield.podvolumes.hooks import chosen_pods
 from appshield.service import SystemClock, run_blocking, together
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.snapshotter.archiving import image_sources
 from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
@@ -89,10 +90,11 @@ class Taking:
         context.moved()
         volumes = await self._volumes(order, before, planning.volumes, point.cuts, context)
         dumps = await self._dumps(order, captured, sha256)
+        images = await image_sources(self._cluster, before, captured, sha256)
         return outcome(
             SnapshotTaken,
             order,
-            sources=(_manifests(captured, sha256), *volumes, *dumps),
+            sources=(_manifests(captured, sha256), *volumes, *dumps, *images),
             consistency=consistency(
                 before.application,
                 planning.volumes,

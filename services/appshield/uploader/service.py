@@ -16,6 +16,7 @@ from appshield.contracts.maintenance import (
 )
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.registry import RegistryHosts
 from appshield.service import joined
 from appshield.service.steps import StepWork, patient
 from appshield.uploader.cataloguing import Cataloguing
@@ -58,6 +59,7 @@ def build(
         node=settings.node,
         kubelet_root=settings.kubelet_root,
         workers=settings.workers,
+        registries=RegistryHosts(settings.registry_hosts),
     )
     return StepWork(
         bus,

@@ -14,10 +14,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     With a `node` it also reads volumes there, below `kubelet_root`. `kubeconfig` and `context`
     empty: the cluster that it runs in. It works on `concurrency` orders at once, but stores one
     volume at a time, with `workers` processes: as many as there are processors, unless told.
+    `registry_hosts` is the folder in which the node's containerd looks up where registries are.
     """
 
     node: str = ""
     kubelet_root: Path = Path("/var/lib/kubelet")
+    registry_hosts: Path = Path("/etc/containerd/certs.d")
     kubeconfig: str = ""
     context: str = ""
     concurrency: int = 4

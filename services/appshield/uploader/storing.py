@@ -17,6 +17,7 @@ from appshield.contracts.backups import SourceStored, StoreSource
 from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import (
     DumpSource,
+    ImageSource,
     ManifestsSource,
     StoredSource,
     VolumeMethod,
@@ -26,6 +27,7 @@ from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.registry import RegistryHosts
 from appshield.repository import Reader, Writer
 from appshield.repository.files import (
     FileProblem,
@@ -36,6 +38,7 @@ from appshield.repository.files import (
 )
 from appshield.service import Cancelled, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.uploader.archiving import store_image
 from appshield.uploader.dumping import store_dump
 from appshield.uploader.parents import tree_of_latest
 
@@ -50,13 +53,21 @@ class Storing:
     """Stores sources of every kind."""
 
     def __init__(
-        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path, workers: int
+        self,
+        *,
+        custody: Custody,
+        cluster: Cluster,
+        node: str,
+        kubelet_root: Path,
+        workers: int,
+        registries: RegistryHosts,
     ) -> None:
         self._custody = custody
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
         self._workers = workers
+        self._registries = registries
         # one volume uses all processors; several at once would only need more memory
         self._turn = asyncio.Semaphore(1)
 
@@ -75,6 +86,8 @@ class Storing:
                     content = await asyncio.to_thread(held.shelf.staged, *staged)
                     captured = _decode(content)
                     stored = await store_dump(self._cluster, source, captured, held, context)
+                case ImageSource() as source:
+                    stored = await self._image(source, order, held, context)
         return outcome(SourceStored, order, stored=stored)
 
     async def _manifests(
@@ -83,6 +96,22 @@ class Storing:
         content = await asyncio.to_thread(held.shelf.staged, order.run, source.sha256)
         captured = _decode(content)
         return await run_blocking(partial(_store_files, held, source, captured))
+
+    async def _image(
+        self, source: ImageSource, order: StoreSource, held: HeldRepository, context: StepContext
+    ) -> StoredSource:
+        content = await asyncio.to_thread(held.shelf.staged, order.run, source.staged_sha256)
+        captured = _decode(content)
+
+        def work(cancelled: Cancelled) -> StoredSource:
+            def advance(read: int, stored: int) -> None:
+                if cancelled():
+                    raise RunFailedError("archiving the image was stopped")
+                context.progress(read, bytes_stored=stored)
+
+            return store_image(held, source, captured, self._registries, advance)
+
+        return await run_blocking(work)
 
     async def _volume(
         self, source: VolumeSource, held: HeldRepository, context: StepContext

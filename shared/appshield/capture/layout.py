@@ -5,6 +5,7 @@
     manifests/<kind>/<name>.json        one file for each object, as it is applied again
     volumes/<claim>/...                 the files of a volume
     dumps/<component>                   the output of a dump command
+    images/<digest, with - for :>/...   an image as an OCI image layout, where it is archived
 
 Tags of the snapshot document repeat the identities, so that a listing needs no tree.
 """
@@ -20,6 +21,7 @@ APPLICATION_FILE = "appshield/application.json"
 MANIFESTS = "manifests"
 VOLUMES = "volumes"
 DUMPS = "dumps"
+IMAGES = "images"
 
 
 def run_tag(run: str) -> str:
@@ -45,6 +47,11 @@ def volume_source(claim: str) -> str:
 def dump_source(component: str) -> str:
     """Name the source of a dump."""
     return f"{DUMPS}/{component}"
+
+
+def image_source(digest: str) -> str:
+    """Name the source of an archived image."""
+    return f"{IMAGES}/{digest.replace(':', '-')}"
 
 
 def files_of(application: CapturedApplication) -> dict[str, bytes]:

@@ -128,6 +128,33 @@ def pin_images(objects: Iterable[Object], digests: Mapping[ContainerImage, str])
     return PinnedImages(tuple(made), tuple(warnings))
 
 
+def replace_images(objects: Iterable[Object], names: Mapping[str, str]) -> tuple[Object, ...]:
+    """Return copies of the objects whose images have other names, where one is given."""
+    made: list[Object] = []
+    for obj in objects:
+        changed = copy.deepcopy(obj)
+        template = pod_template(changed)
+        for _, _, container in containers(template.spec) if template else ():
+            image = container.get("image")
+            if isinstance(image, str) and image in names:
+                container["image"] = names[image]
+        made.append(changed)
+    return tuple(made)
+
+
+def nodes_of_images(pods: Iterable[Object]) -> dict[str, str]:
+    """Name for each digest that runs a node on which it does."""
+    found: dict[str, str] = {}
+    for pod in sorted(pods, key=_age):
+        node = mapping(pod, "spec").get("nodeName")
+        for statuses in _STATUSES.values():
+            for one in entries(mapping(pod, "status"), statuses):
+                digest = digest_of(str(one.get("imageID") or ""))
+                if digest and isinstance(node, str):
+                    found[digest] = node
+    return found
+
+
 def digest_of(image_id: str) -> str:
     """Return the manifest digest in an `imageID`, or nothing if it holds none."""
     found = _DIGEST.fullmatch(image_id)

@@ -31,6 +31,8 @@ def let_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             kubeconfig=settings.layout.kubeconfig,
             kubelet_root=settings.layout.kubelet,
             registry="10.99.0.2:5000",
+            registry_hosts=settings.layout.registry_hosts,
+            containerd_socket=settings.layout.containerd_socket,
             node_name=settings.name,
             pause_image="pause",
             busybox_image="busybox",

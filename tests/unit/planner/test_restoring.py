@@ -8,6 +8,8 @@ import pytest
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import StepEvent
 from appshield.contracts.restores import (
+    ApplyObjects,
+    ImagesPushed,
     LoadVolume,
     PlanRestore,
     PrepareVolumes,
@@ -16,7 +18,12 @@ from appshield.contracts.restores import (
     VolumesPrepared,
 )
 from appshield.contracts.runs import FINAL_STATES, RestoreProgress, Run, Trigger
-from appshield.contracts.sources import DumpTarget, VolumeChanges, VolumeTarget
+from appshield.contracts.sources import (
+    DumpTarget,
+    ImagePlacement,
+    VolumeChanges,
+    VolumeTarget,
+)
 from appshield.planner import deciding, restoring
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
@@ -24,6 +31,7 @@ NOW = datetime(2026, 11, 29, tzinfo=UTC)
 NEW = VolumeTarget(source="volumes/new", claim="new", namespace="shop", node="node")
 THERE = VolumeTarget(source="volumes/old", claim="old", namespace="shop", node="node", present=True)
 DUMP = DumpTarget(source="dumps/db", component="db", namespace="shop")
+PLACED = ImagePlacement(image="r/shop:1@sha256:0", placed="mirror/shop:1@sha256:0")
 CHANGES = VolumeChanges(source="volumes/old", overwritten=("etc/a",), overwritten_total=1)
 
 
@@ -33,9 +41,10 @@ def steps(
     objects: tuple[str, ...] = (),
     volumes: tuple[VolumeTarget, ...] = (),
     dumps: tuple[DumpTarget, ...] = (),
+    images: tuple[str, ...] = (),
 ) -> list[str]:
     """Run a restore with workers that succeed; return the names of its steps."""
-    return [step.name for step in ended(dry_run, objects, volumes, dumps).steps]
+    return [step.name for step in ended(dry_run, objects, volumes, dumps, images).steps]
 
 
 def ended(
@@ -43,6 +52,7 @@ def ended(
     objects: tuple[str, ...],
     volumes: tuple[VolumeTarget, ...],
     dumps: tuple[DumpTarget, ...] = (),
+    images: tuple[str, ...] = (),
 ) -> Run:
     progress = RestoreProgress(
         version=1,
@@ -73,13 +83,17 @@ def ended(
             event: StepEvent
             match step.name.partition("/")[0]:
                 case "plan":
-                    event = RestorePlanned(**told, objects=objects, volumes=volumes, dumps=dumps)
+                    event = RestorePlanned(
+                        **told, objects=objects, volumes=volumes, dumps=dumps, images=images
+                    )
                 case "prepare":
                     order = restoring.order(run, step.name)
                     assert isinstance(order, PrepareVolumes)
                     event = VolumesPrepared(**told, volumes=order.volumes)
                 case "load":
                     event = VolumeLoaded(**told, source="s", changes=CHANGES if dry_run else None)
+                case "push":
+                    event = ImagesPushed(**told, placements=(PLACED,))
                 case _:
                     event = StepEvent(**told)
             run = deciding.advance(run, event, epoch=1, now=NOW)
@@ -134,3 +148,22 @@ def test_every_order_says_what_is_chosen_and_whether_anything_may_be_changed() -
     for order in (plan, load):
         assert order.paths == ("volumes/old/etc",)
         assert (order.existing, order.delete_extra, order.dry_run) == (True, True, True)
+
+
+def test_images_are_brought_back_before_anything_names_them() -> None:
+    """After the data; objects then get the names under which images can be pulled."""
+    objects, images = ("Deployment shop/web",), ("r/shop:1@sha256:0",)
+    assert steps(objects=objects, volumes=(NEW,), images=images) == [
+        "plan",
+        "prepare",
+        "load/new",
+        "push",
+        "apply",
+        "finish",
+    ]
+    assert steps(images=images) == ["plan", "push"]
+    assert steps(dry_run=True, objects=objects, images=images) == ["plan"]
+    run = ended(False, objects, (), (), images)
+    order = restoring.order(run, "apply")
+    assert isinstance(order, ApplyObjects)
+    assert order.placements == (PLACED,)

@@ -97,7 +97,7 @@ def test_a_path_that_is_no_part_of_the_application_is_refused(
     version: tuple[Reader, bytes], path: str
 ) -> None:
     """With what it must begin with."""
-    with pytest.raises(InvalidInputError, match="manifests, volumes or dumps"):
+    with pytest.raises(InvalidInputError, match="manifests, volumes, dumps or images"):
         Choice((path,)).ensure_held(*version)
 
 

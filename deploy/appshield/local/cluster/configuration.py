@@ -18,7 +18,7 @@ def configuration_files(settings: ClusterSettings, *, snapshotter: str) -> dict[
     return {
         config / "registry.yaml": _registry(settings),
         config / "containerd.toml": _containerd(settings, snapshotter),
-        config / "certs.d" / registry / "hosts.toml": _registry_host(registry),
+        settings.layout.registry_hosts / registry / "hosts.toml": _registry_host(registry),
         config / "cni" / "10-appshield.conflist": _cni(settings),
         config / "kubelet.yaml": _kubelet(settings),
         config / "Corefile": _corefile(settings),
@@ -75,7 +75,7 @@ disabled_plugins = [
   conf_dir = "{layout.config}/cni"
 
 [plugins."io.containerd.grpc.v1.cri".registry]
-  config_path = "{layout.config}/certs.d"
+  config_path = "{layout.registry_hosts}"
 """
 
 

@@ -38,6 +38,9 @@ class ClusterFacts:
     """Visible to this machine: `pods/<uid>/volumes/kubernetes.io~csi/<pv>/mount` below it."""
     registry: str
     """host:port for push from this machine and for pulls by the node."""
+    registry_hosts: Path
+    """The folder in which the node's containerd looks up where registries are."""
+    containerd_socket: Path
     node_name: str
     pause_image: str
     """By digest, usable in pods; it does nothing until it is told to end."""
@@ -163,6 +166,8 @@ def _facts(settings: ClusterSettings, state: State) -> ClusterFacts:
         kubeconfig=settings.layout.kubeconfig,
         kubelet_root=settings.layout.kubelet,
         registry=settings.addresses.registry,
+        registry_hosts=settings.layout.registry_hosts,
+        containerd_socket=settings.layout.containerd_socket,
         node_name=settings.label,
         pause_image=state.images["pause"],
         busybox_image=state.images["busybox"],

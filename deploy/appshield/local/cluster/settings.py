@@ -180,6 +180,11 @@ class Layout:
         return self.home / "etcd"
 
     @property
+    def registry_hosts(self) -> Path:
+        """Where the node looks up how registries are reached."""
+        return self.config / "certs.d"
+
+    @property
     def registry(self) -> Path:
         """The images that were pushed."""
         return self.home / "registry"

@@ -5,6 +5,7 @@
     changes_of_restore  what a restore into a directory would change there
     store_documents     small documents from memory to a tree
     store_stream        bytes of unknown length to a tree with one file
+    store_streams       several of them to files in directories
     open_directory_inside   from a relative path to a descriptor without following a link
     Selection           what of a tree is restored: paths and patterns
     flush_file_system   what was written is on the disk when it returns
@@ -18,7 +19,7 @@ from appshield.repository.files.comparing import (
     changes_of_restore,
 )
 from appshield.repository.files.confined import open_directory_inside
-from appshield.repository.files.documents import store_documents, store_stream
+from appshield.repository.files.documents import store_documents, store_stream, store_streams
 from appshield.repository.files.flushing import flush_file_system
 from appshield.repository.files.problems import FileProblem, ProblemKind, shown, told
 from appshield.repository.files.restoring import RestoredDirectory, restore_directory
@@ -44,5 +45,6 @@ __all__ = [
     "store_directory",
     "store_documents",
     "store_stream",
+    "store_streams",
     "told",
 ]

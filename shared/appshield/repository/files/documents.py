@@ -13,21 +13,30 @@ _DIRECTORY_MODE = 0o700
 
 
 def store_documents(documents: Mapping[str, bytes], sink: BlobSink, *, mtime_ns: int) -> bytes:
-    """Store `{"path/name.json": content}` as files in directories; return the tree's id.
+    """Store `{"path/name.json": content}` as files in directories; see `store_streams`."""
+    streams = {path: BytesIO(content).read for path, content in documents.items()}
+    return store_streams(streams, sink, mtime_ns=mtime_ns)
 
-    Entries belong to root, are readable by it alone and have `mtime_ns` as their only time, so
-    that equal documents give an equal tree.
+
+def store_streams(
+    streams: Mapping[str, Callable[[int], bytes]], sink: BlobSink, *, mtime_ns: int
+) -> bytes:
+    """Store `{"path/name": read}` as files in directories, one after the other; return the tree.
+
+    `read(n)` returns up to `n` bytes, `b""` at the end, and may raise: then nothing is stored under
+    any name. Entries belong to root, are readable by it alone and have `mtime_ns` as their only
+    time, so that equal documents give an equal tree.
 
     Raises:
         InvalidInputError: a path is absolute, has an empty, `.` or `..` component, or is both a
             document and a directory.
     """
     directories: dict[tuple[bytes, ...], dict[bytes, Node]] = {(): {}}
-    for path, content in documents.items():
+    for path, read in streams.items():
         *above, name = _components(path)
         for depth in range(len(above) + 1):
             directories.setdefault(tuple(above[:depth]), {})
-        ids, size = sink.add_file(BytesIO(content).read)
+        ids, size = sink.add_file(read)
         node = _node(name, "file", mtime_ns, content=ids, size_bytes=size)
         directories[tuple(above)][name] = node
     for directory in sorted(directories, key=len, reverse=True):
