@@ -22,8 +22,8 @@ from appshield.language.matching import Matching
 from appshield.planner.leading import Leadership
 
 _COMBINED_MAX = 20_000
-_Combination: TypeAlias = tuple[str, OwnProtection, tuple[str, ...]]
-"""A cluster, what a document says by itself, and the policies that match."""
+_Combination: TypeAlias = tuple[str, bytes, tuple[str, ...]]
+"""A cluster, what a document says by itself (written down), and the policies that match."""
 
 
 class _InForce(msgspec.Struct, frozen=True):
@@ -118,7 +118,7 @@ class Policies:
 
     def _combine(self, cluster: str, own: OwnProtection, names: tuple[str, ...]) -> "_InForce":
         """Bring rules together; once for all applications with the same ones of their own."""
-        key = (cluster, own, names)
+        key = (cluster, msgspec.json.encode(own), names)
         known = self._combined.get(key)
         if known is None:
             if len(self._combined) >= _COMBINED_MAX:

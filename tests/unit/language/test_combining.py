@@ -1,5 +1,7 @@
 """How policies come together: each rule of `combining` as documents and what they mean."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,10 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.language.combining import combine
+from appshield.language.describing import decide, facts_of
 from appshield.language.effective import EffectiveProtection, PolicyMatch
 from appshield.language.kinds import Application, Policy
-from appshield.language.resolving import resolve_policy
+from appshield.language.reading import read_documents
+from appshield.language.resolving import as_data, resolve, resolve_policy
 from unit.language.policy_samples import application, nightly, policy
+
+DOCUMENTS = Path(__file__).parent / "documents"
 
 
 def effective(document: Application, *policies: Policy, differs: str = "") -> EffectiveProtection:
@@ -36,6 +42,20 @@ def rules(found: EffectiveProtection) -> list[tuple[str, str, tuple[str, ...]]]:
 
 def findings(found: EffectiveProtection) -> list[str]:
     return [f"{one.kind}: {one.text}" for one in found.findings]
+
+
+def test_documents_make_the_protection_that_is_written_beside_them() -> None:
+    """Each policy with why it matches or not, each part with its origin, all that gives way."""
+    documents = [one.resource for one in read_documents(_text("protected.yaml"), "protected.yaml")]
+    (document,) = [one for one in documents if isinstance(one, Application)]
+    policies = [resolve_policy(one) for one in documents if isinstance(one, Policy)]
+    seen = facts_of(resolve(document), namespace_labels={"team": "sales"})
+    found = combine(document, [(one, decide(one.name, one.match, seen)) for one in policies])
+    assert as_data(found) == json.loads(_text("protected.effective.json"))
+
+
+def _text(name: str) -> str:
+    return (DOCUMENTS / name).read_text()
 
 
 def test_all_rules_of_the_application_and_of_what_matches_are_in_force() -> None:
