@@ -49,14 +49,10 @@ class Applying:
             content = await read_version(held, order)
         await context.ensure_wanted()
         await ensure_namespace(self._cluster, content.objects, order.target_namespace)
-        mark = mark_of(order)
         names = {one.image: one.placed for one in order.placements}
         made: dict[Reference, str] = {}
         for wave in (replace_images(wave, names) for wave in content.waves):
-            await together(
-                (self._make(obj, mark, made, existing=order.existing) for obj in wave),
-                at_once=_AT_ONCE,
-            )
+            await together((self._make(obj, order, made) for obj in wave), at_once=_AT_ONCE)
             context.moved()
             await self._until_served(wave)
         told = await together(
@@ -67,14 +63,13 @@ class Applying:
         problems = tuple(filter(None, told))
         return outcome(ObjectsApplied, order, objects=len(content.objects), problems=problems)
 
-    async def _make(
-        self, obj: Object, mark: str, made: dict[Reference, str], *, existing: bool
-    ) -> None:
+    async def _make(self, obj: Object, order: ApplyObjects, made: dict[Reference, str]) -> None:
         """Make one object, its owners linked; remember its uid for those that it owns."""
+        mark = mark_of(order)
         if obj["kind"] == "Namespace":
             return  # made before
         if is_shared(obj):
-            shared = await make_where_absent(self._cluster, obj)
+            shared = await make_where_absent(self._cluster, obj, order.paths)
             if shared is not None:
                 made[reference_of(obj)] = shared["metadata"]["uid"]
             return
@@ -89,7 +84,7 @@ class Applying:
             there = await self._cluster.create(kind, marked(link_owners(obj, made), mark))
         except AlreadyExistsError:
             other = await standing(self._cluster, obj)
-            if other is None or not (existing or is_ours(other, mark)):
+            if other is None or not (order.existing or is_ours(other, mark)):
                 raise RefusedError(
                     f"{described(obj)} came into the way while restoring",
                     next_step="Delete it and restore again; what is done already is kept.",

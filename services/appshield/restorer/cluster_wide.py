@@ -2,10 +2,11 @@
 
 Definitions, rights and classes may serve others by now: one that is there stays as it is, and is
 told of where it differs from the version's. Classes of storage describe the machines of one cluster
-and are never made: who restores elsewhere has to choose.
+and are made only when a path of the restore names them: who restores elsewhere has to choose.
 """
 
 import contextlib
+from collections.abc import Sequence
 
 from appshield.capture.layout import manifest_path
 from appshield.errors import NotFoundError
@@ -15,7 +16,7 @@ from appshield.manifests.relocating import link_owners
 from appshield.restorer.targets import described, kind_of, standing
 from appshield.service import together
 
-_NEVER_MADE = frozenset({"StorageClass", "VolumeSnapshotClass"})
+_MADE_WHEN_NAMED = frozenset({"StorageClass", "VolumeSnapshotClass"})
 _DIFFERENCES_MAX = 3
 
 
@@ -24,23 +25,28 @@ def is_shared(obj: Object) -> bool:
     return not obj["metadata"].get("namespace") and obj["kind"] != "Namespace"
 
 
-async def absent(cluster: Cluster, objects: list[Object]) -> tuple[list[Object], tuple[str, ...]]:
-    """Choose the shared objects that would be made; tell of the others what a person must know."""
+async def absent(
+    cluster: Cluster, objects: list[Object], paths: Sequence[str]
+) -> tuple[list[Object], tuple[str, ...]]:
+    """Choose the shared objects that would be made; tell of the others what a person must know.
+
+    `paths` are those of the restore: parts of the version, as it lists them.
+    """
     shared = [obj for obj in objects if is_shared(obj)]
     found = await together(standing(cluster, obj) for obj in shared)
     pairs = list(zip(shared, found, strict=True))
-    wanted = [obj for obj, there in pairs if there is None and obj["kind"] not in _NEVER_MADE]
-    told = [text for obj, there in pairs if (text := _told(obj, there))]
+    wanted = [obj for obj, there in pairs if there is None and _may_be_made(obj, paths)]
+    told = [text for obj, there in pairs if (text := _told(obj, there, paths))]
     return wanted, tuple(told)
 
 
-async def make_where_absent(cluster: Cluster, obj: Object) -> Object | None:
-    """Make a shared object unless it is there; return it as it is there, None for a class.
+async def make_where_absent(cluster: Cluster, obj: Object, paths: Sequence[str]) -> Object | None:
+    """Make a shared object unless it is there; return it as it is there, or None if it may not be.
 
     Raises:
         NotFoundError: the cluster does not serve its kind.
     """
-    if obj["kind"] in _NEVER_MADE:
+    if not _may_be_made(obj, paths):
         return None
     kind = await kind_of(cluster, obj)
     if kind is None:
@@ -54,12 +60,18 @@ async def make_where_absent(cluster: Cluster, obj: Object) -> Object | None:
     return await standing(cluster, obj)
 
 
-def _told(obj: Object, there: Object | None) -> str:
-    if there is None and obj["kind"] in _NEVER_MADE:
+def _may_be_made(obj: Object, paths: Sequence[str]) -> bool:
+    folder = manifest_path(obj).rpartition("/")[0]
+    named = any(path.startswith(folder) for path in paths)
+    return named or obj["kind"] not in _MADE_WHEN_NAMED
+
+
+def _told(obj: Object, there: Object | None, paths: Sequence[str]) -> str:
+    if there is None and not _may_be_made(obj, paths):
         return (
             f"{described(obj)} is not in this cluster and is not made, as it describes the storage "
-            "of another one; what names it waits until it is there (`appshield dump` of "
-            f"{manifest_path(obj)} writes it out)"
+            "of another one; what names it waits until it is there (a restore with `--path "
+            f"{manifest_path(obj)}` makes it)"
         )
     if there is None:
         return ""

@@ -60,7 +60,7 @@ class Planning:
             present = await present_of(self._cluster, own, mark_of(order))
         else:
             await ensure_free(self._cluster, own, mark_of(order))
-        shared, told = await absent(self._cluster, content.objects)
+        shared, told = await absent(self._cluster, content.objects, order.paths)
         volumes = [await self._looked_at(target, order) for target in _volumes(content, order)]
         if not order.dry_run:
             written = {volume.claim for volume in volumes if volume.present}

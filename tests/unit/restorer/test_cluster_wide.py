@@ -45,7 +45,7 @@ async def test_only_what_is_absent_is_planned_and_a_difference_is_told(
     own: Object = {"apiVersion": "v1", "kind": "Secret"}
     own["metadata"] = {"name": "own", "namespace": "shop"}
     objects = [role("same", "get"), role("other", "get"), role("new", "get"), own]
-    wanted, told = await absent(cluster, objects)
+    wanted, told = await absent(cluster, objects, ())
     assert [obj["metadata"]["name"] for obj in wanted] == ["new"]
     (text,) = told
     assert "ClusterRole other is there already, differs" in text
@@ -55,26 +55,28 @@ async def test_only_what_is_absent_is_planned_and_a_difference_is_told(
 async def test_what_is_there_is_never_overwritten(fake: FakeKubernetes, cluster: Cluster) -> None:
     """Others may live by it now."""
     fake.put(role("other", "get", "list"))
-    there = await make_where_absent(cluster, role("other", "get"))
+    there = await make_where_absent(cluster, role("other", "get"), ())
     assert there is not None
     assert there["rules"][0]["verbs"] == ["get", "list"]
-    made = await make_where_absent(cluster, role("new", "get"))
+    made = await make_where_absent(cluster, role("new", "get"), ())
     assert made is not None
     assert made["metadata"]["uid"]
     assert "annotations" not in made["metadata"]
 
 
-async def test_a_class_of_storage_is_named_and_never_made(
+async def test_a_class_of_storage_is_made_only_when_a_path_names_it(
     fake: FakeKubernetes, cluster: Cluster
 ) -> None:
     """It describes the machines of one cluster."""
     fast = whole(STORAGE, "StorageClass", "fast", provisioner="btrfs.csi")
-    wanted, told = await absent(cluster, [fast])
+    wanted, told = await absent(cluster, [fast], ())
     assert wanted == []
     assert "StorageClass fast is not in this cluster and is not made" in told[0]
-    assert await make_where_absent(cluster, fast) is None
+    assert await make_where_absent(cluster, fast, ("manifests",)) is None
+    named = ("manifests/storageclass.storage.k8s.io/fast.json",)
+    assert await absent(cluster, [fast], named) == ([fast], ())
     fake.put(fast)
-    assert await absent(cluster, [fast]) == ([], ())
+    assert await absent(cluster, [fast], ()) == ([], ())
 
 
 def test_a_namespace_is_the_applications_own() -> None:
