@@ -90,6 +90,7 @@ async def read_document(
 
     Each kind is listed once, whatever the number of objects.
     """
+    cluster.refresh()  # a kind may be newer than the last look, and its objects must not be missed
     profiles, problems = profiles_in_force(await _list(cluster, PROFILE, ""))
     resolved = resolve(application, profiles)
     served = await cluster.kinds()

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from appshield.contracts.identities import AppRef
-from appshield.kubernetes import Object
+from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION
 from appshield.snapshotter.reading import Reading, read_application
 from fake_kubernetes import FakeKubernetes
@@ -61,3 +61,18 @@ async def test_requests_do_not_grow_with_the_objects(workloads: int) -> None:
     _, few = await read(1)
     assert len(paths) == len(few)
     assert [path for path, times in Counter(paths).items() if times > 1] == []
+
+
+async def test_a_kind_that_is_newer_than_the_last_look_is_not_missed() -> None:
+    """Operators come and go while the snapshotter runs."""
+    app = AppRef(cluster="test", namespace=NAMESPACE, name="shop")
+    thing = Kind("acme.io", "v1", "Thing", "things")
+    async with FakeKubernetes() as fake, fake.cluster() as cluster:
+        fake.serve(APPLICATION)
+        fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        fake.put(in_namespace("appshield.io/v1alpha1", "Application", "shop", spec={}))
+        assert (await read_application(cluster, app)).membership.objects == ()
+        fake.serve(thing)
+        fake.put(in_namespace("acme.io/v1", "Thing", "one"))
+        (found,) = (await read_application(cluster, app)).membership.objects
+        assert found["kind"] == "Thing"
