@@ -12,7 +12,7 @@ from appshield.repository.gotext import json_name
 from appshield.repository.nodes import Node, StoredEntry, TreeSink
 from appshield.repository.tree_writing import TreeWriter
 from appshield.repository.trees import decode_node, encode_node
-from appshield.repository.treestream import entries_of
+from appshield.repository.treestream import encoded_entries, entries_of
 from appshield.repository.workers.ports import JobPool
 
 
@@ -35,8 +35,8 @@ class MemoryBlobs:
     def pool(self, *_: object) -> AbstractContextManager[JobPool | None]:
         return nullcontext()
 
-    def has_data(self, blob: bytes) -> bool:
-        return blob in self.blobs
+    def unknown_data(self, blob_ids: bytes) -> set[bytes]:
+        return {blob_ids[at : at + 32] for at in range(0, len(blob_ids), 32)} - self.blobs.keys()
 
     def add_data(self, data: bytes | memoryview) -> bytes:
         assert 0 < len(data) <= 8 << 20
@@ -83,6 +83,9 @@ class MemoryBlobs:
 
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:
         return tuple(decode_node(entry.stored) for entry in self.read_entries(tree_id))
+
+    def read_encoded(self, tree_id: bytes) -> Iterator[dict[bytes, bytes]]:
+        yield from encoded_entries([self.read_blob(tree_id)])
 
     def read_entries(self, tree_id: bytes) -> Iterator[StoredEntry]:
         yield from entries_of([self.read_blob(tree_id)])

@@ -43,8 +43,8 @@ class KnownBlobs(Protocol):
         """Tell of many chunks whether the caller has to store them."""
         ...
 
-    def has(self, kind: BlobKind, identity: bytes) -> bool:
-        """Tell whether an index names a blob: it can be read."""
+    def unknown(self, kind: BlobKind, identities: bytes) -> set[bytes]:
+        """Return those of many blobs (ids joined) that no index names: they cannot be read."""
         ...
 
 
@@ -55,6 +55,10 @@ class Indexed(Protocol):
         """Tell whether a blob is stored."""
         ...
 
+    def unknown(self, kind: BlobKind, identities: bytes) -> set[bytes]:
+        """Return those of many blobs (ids joined) that are not stored."""
+        ...
+
 
 class Claims:
     """The index and the claims of a run, as `KnownBlobs`; one thread at a time."""
@@ -63,9 +67,9 @@ class Claims:
         self._index = index
         self._table = table
 
-    def has(self, kind: BlobKind, identity: bytes) -> bool:
+    def unknown(self, kind: BlobKind, identities: bytes) -> set[bytes]:
         """See KnownBlobs."""
-        return self._index.has(kind, identity)
+        return self._index.unknown(kind, identities)
 
     def claim(self, kind: BlobKind, identity: bytes) -> bool:
         """See KnownBlobs."""

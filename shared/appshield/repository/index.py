@@ -145,6 +145,11 @@ class Index:
         """Tell whether a blob is stored."""
         return self.find(kind, identity) >= 0
 
+    def unknown(self, kind: BlobKind, identities: bytes) -> set[bytes]:
+        """Return those of many blobs (ids joined) that are not stored."""
+        added = self._added[kind].rows
+        return {one for one in self.table(kind).missing(identities) if one not in added}
+
     def pack_size(self, pack_id: str) -> int | None:
         """Return the size in bytes that a pack must have, None if no index names it."""
         packs = self.tables.packs

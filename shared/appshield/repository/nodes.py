@@ -99,8 +99,8 @@ class BlobSink(Protocol):
         """Up to which size a file is one chunk, and may be given to `add_data` as it is."""
         ...
 
-    def has_data(self, blob: bytes) -> bool:
-        """Whether a chunk was stored by an earlier backup and can be read."""
+    def unknown_data(self, blob_ids: bytes) -> set[bytes]:
+        """Return those of many chunks (ids joined) that no earlier backup has stored."""
         ...
 
     def add_data(self, data: bytes | memoryview) -> bytes:
@@ -147,6 +147,10 @@ class BlobSource(Protocol):
 
     def read_entries(self, tree_id: bytes) -> Iterator[StoredEntry]:
         """Yield the entries of a directory, ascending by name, in bounded memory."""
+        ...
+
+    def read_encoded(self, tree_id: bytes) -> Iterator[dict[bytes, bytes]]:
+        """Yield the entries of a directory as they stand in it, by name, ascending, in groups."""
         ...
 
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:

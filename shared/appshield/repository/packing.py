@@ -154,9 +154,9 @@ class PackingWriter:
         self._failure.check()
         self._put_one(kind, identity, (packed,), compressed_from)
 
-    def has_data(self, blob: bytes) -> bool:
-        """See BlobSink.has_data."""
-        return self._known.has("data", blob)
+    def unknown_data(self, blob_ids: bytes) -> set[bytes]:
+        """See BlobSink.unknown_data."""
+        return self._known.unknown("data", blob_ids)
 
     def flush(self) -> None:
         """Make everything that was added durable, and report it.

@@ -14,7 +14,7 @@ from appshield.repository.opening import BlobOpener, Sealed
 from appshield.repository.ranges import PackRanges
 from appshield.repository.repository import Repository
 from appshield.repository.trees import decode_node, decode_tree
-from appshield.repository.treestream import entries_of, inflated
+from appshield.repository.treestream import encoded_entries, entries_of, inflated
 
 LARGE_TREE_BYTES: Final = 4 << 20
 """Larger directories are not in memory as a whole: some ten thousand entries."""
@@ -66,15 +66,24 @@ class BlobReader:
 
     def read_entries(self, tree_id: bytes) -> Iterator[StoredEntry]:
         """See BlobSource.read_entries."""
-        size_bytes = self._place("tree", tree_id).entry.compressed_from
         try:
-            if size_bytes <= LARGE_TREE_BYTES:
-                windows = iter((self._read("tree", tree_id),))
-            else:
-                windows = inflated(self._packed_tree(tree_id), tree_id, size_bytes=size_bytes)
-            yield from entries_of(windows)
+            yield from entries_of(self._windows(tree_id))
         except DamagedError as error:
             raise DamagedError(f"tree {tree_id.hex()} is wrong", why=str(error)) from error
+
+    def read_encoded(self, tree_id: bytes) -> Iterator[dict[bytes, bytes]]:
+        """See BlobSource.read_encoded."""
+        try:
+            yield from encoded_entries(self._windows(tree_id))
+        except DamagedError as error:
+            raise DamagedError(f"tree {tree_id.hex()} is wrong", why=str(error)) from error
+
+    def _windows(self, tree_id: bytes) -> Iterator[bytes]:
+        """Return the plain bytes of a directory, all verified, in windows if there are many."""
+        size_bytes = self._place("tree", tree_id).entry.compressed_from
+        if size_bytes <= LARGE_TREE_BYTES:
+            return iter((self._read("tree", tree_id),))
+        return inflated(self._packed_tree(tree_id), tree_id, size_bytes=size_bytes)
 
     def _place(self, kind: BlobKind, identity: bytes) -> BlobPlace:
         place = self._index.lookup(kind, identity)

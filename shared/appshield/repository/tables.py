@@ -56,6 +56,24 @@ class SortedIds:
             row += 1
         return -1
 
+    def missing(self, identities: bytes) -> Iterator[bytes]:
+        """Yield those of many ids, joined, that are in no row."""
+        column, seconds, thirds, fourths = self.words
+        end = len(column)
+        for first, second, third, fourth in WORDS.iter_unpack(identities):
+            row = bisect_left(column, first)
+            if (
+                row < end
+                and column[row] == first
+                and seconds[row] == second
+                and thirds[row] == third
+                and fourths[row] == fourth
+            ):
+                continue
+            identity = WORDS.pack(first, second, third, fourth)
+            if self.find(identity) < 0:  # it may stand behind one that begins alike
+                yield identity
+
     def identity(self, row: int) -> bytes:
         """Return the id in a row."""
         return WORDS.pack(self._first[row], self._second[row], self._third[row], self._fourth[row])

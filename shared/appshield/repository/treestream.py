@@ -16,13 +16,14 @@ import zstandard
 from appshield.errors import DamagedError
 from appshield.repository.gotext import parse_name
 from appshield.repository.nodes import NodeKind, StoredEntry
-from appshield.repository.trees import is_possible_name
+from appshield.repository.trees import decode_node, is_possible_name
 
 WINDOW_BYTES: Final = 256 << 10
 """How much of a tree is read at once, unless a single entry is longer."""
 
 _OPENING: Final = b'{"nodes":['
 _CLOSING: Final = b"]}"
+_NAME: Final = b'{"name":"'
 _CUT: Final = b'},{"name":"'
 _ENTRY: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*","type":')
 """What follows a cut between entries; where attributes of one entry meet it is `"value":`."""
@@ -102,6 +103,32 @@ def entries_of(
                 chunks=len(brief.content or ()),
                 stored=bytes(raw),
             )
+
+
+def encoded_entries(
+    windows: Iterable[bytes], *, window_bytes: int = WINDOW_BYTES
+) -> Iterator[dict[bytes, bytes]]:
+    """Yield the entries of a tree as they stand in it, by name, those of a group at a time.
+
+    For who looks for names that exist: an entry of an impossible name is found by nobody.
+
+    Raises:
+        DamagedError: the bytes are no tree.
+    """
+    for group in _groups(windows, window_bytes):
+        try:
+            entries = list(map(bytes, _raws.decode(group)))
+        except (msgspec.DecodeError, ValueError) as error:
+            raise DamagedError("a directory cannot be read", why=str(error)) from error
+        yield {_name_of(entry): entry for entry in entries}
+
+
+def _name_of(entry: bytes) -> bytes:
+    end = entry.find(b'"', len(_NAME)) if entry.startswith(_NAME) else -1
+    name = entry[len(_NAME) : end]
+    if end < 0 or b"\\" in name:
+        return decode_node(entry).name
+    return name
 
 
 def _groups(windows: Iterable[bytes], window_bytes: int) -> Iterator[bytes]:

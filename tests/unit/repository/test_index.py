@@ -81,6 +81,10 @@ def test_ids_that_begin_alike_are_told_apart() -> None:
     index = Index.of_documents([document])
     assert [index.has("data", one) for one in ids] == [False] + [True] * 7
     assert not any(index.has("tree", one) for one in ids)
+    assert index.unknown("data", b"".join(ids)) == set(ids[:1])
+    assert index.unknown("tree", b"".join(ids)) == set(ids)
+    index.add("cd" * 32, [entry(ids[0])])
+    assert index.unknown("data", b"".join(ids)) == set()
 
 
 @pytest.mark.usefixtures("both_ways")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from appshield.errors import DamagedError
 from appshield.repository.nodes import Node
 from appshield.repository.trees import decode_node, decode_tree, encode_tree
-from appshield.repository.treestream import WINDOW_BYTES, entries_of, inflated
+from appshield.repository.treestream import WINDOW_BYTES, encoded_entries, entries_of, inflated
 from repository_content import file_node
 
 names = st.binary(min_size=1, max_size=30).filter(
@@ -49,6 +49,9 @@ def test_entries_are_those_of_the_whole_tree(
 
     assert tuple(decode_node(entry.stored) for entry in found) == decode_tree(stored)
     assert [entry.name for entry in found] == sorted(drawn)
+    groups = list(encoded_entries(windows_of(stored, size), window_bytes=200))
+    encoded = {name: entry for group in groups for name, entry in group.items()}
+    assert list(encoded.items()) == [(entry.name, entry.stored) for entry in found]
     assert [entry.chunks for entry in found] == [drawn[name][0] for name in sorted(drawn)]
 
 
@@ -72,6 +75,15 @@ def test_what_is_no_tree_is_damage(stored: bytes) -> None:
     """Never fewer entries in silence."""
     with pytest.raises(DamagedError):
         list(entries_of([stored]))
+
+
+@pytest.mark.parametrize(
+    "stored", [b"", b"{", b"[]", b'{"nodes":[', b'{"nodes":[]', b'{"nodes":[{"name":"a"},]}']
+)
+def test_what_cannot_be_cut_into_entries_is_damage(stored: bytes) -> None:
+    """What is in each of them is seen by who decodes it."""
+    with pytest.raises(DamagedError):
+        list(encoded_entries([stored]))
 
 
 @pytest.mark.parametrize("stored", [b'{"nodes":[]}\n', b'{"nodes":null}\n', b'{ "nodes": [] }'])

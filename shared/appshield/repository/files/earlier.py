@@ -4,86 +4,124 @@ Looks are type, times, size and inode number, as restic compares them, and mode,
 which the change time guards too. Its node then stays as it stands, if all its blobs are known.
 """
 
+import binascii
 import os
 import stat
-from binascii import unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from appshield.errors import DamagedError, NotFoundError
 from appshield.repository.files.metadata import encode_entry, head_of
-from appshield.repository.nodes import Node, StoredEntry
+from appshield.repository.nodes import BlobSink
 from appshield.repository.trees import decode_node
 
 _CONTENT: Final = b'"content":['
+_BETWEEN_IDS: Final = b'",'
+_ID_BYTES: Final = 32
+_SUBTREE: Final = b'"subtree":"'
+
+Unread = tuple[int, bytes, bytes]
+"""Number and name of an entry, and its encoded node in the parent version."""
 
 
 class EarlierDirectory:
-    """Finds entries by name when both the entries and the names asked for ascend.
+    """Finds encoded nodes by name when both the entries and the names asked for ascend.
 
-    `note` is told when they cannot be read any further; from there on nothing is known.
+    `groups` are those of `BlobSource.read_encoded`. `note` is told when they cannot be read any
+    further; from there on nothing is known.
     """
 
-    def __init__(self, entries: Iterator[StoredEntry], note: Callable[[Exception], None]) -> None:
-        self._entries = entries
+    def __init__(
+        self, groups: Iterator[dict[bytes, bytes]], note: Callable[[Exception], None]
+    ) -> None:
+        self._groups = groups
         self._note = note
-        self._entry = self._next()
+        self._group: dict[bytes, bytes] = {}
+        self._last: bytes | None = b""
 
-    def find(self, name: bytes) -> StoredEntry | None:
-        """Return the entry of this name."""
-        entry = self._entry
-        while entry is not None and entry.name < name:
-            entry = self._entry = self._next()
-        return entry if entry is not None and entry.name == name else None
+    def find(self, name: bytes) -> bytes:
+        """Return the encoded node of this name, empty if there is none."""
+        while self._last is not None and self._last < name:
+            self._group = self._next()
+            self._last = next(reversed(self._group), None)
+        return self._group.get(name, b"")
 
-    def _next(self) -> StoredEntry | None:
+    def _next(self) -> dict[bytes, bytes]:
         try:
-            return next(self._entries, None)
+            return next(self._groups, {})
         except (DamagedError, NotFoundError) as error:
             self._note(error)
-            self._entries = iter(())
-            return None
+            self._groups = iter(())
+            return {}
 
 
-def subtree_of(entry: StoredEntry | None) -> bytes:
+def subtree_of(encoded: bytes) -> bytes:
     """Return the tree of a directory in the parent version, empty if it was none."""
-    if entry is None or entry.kind != "dir":
-        return b""
-    _, found, rest = entry.stored.rpartition(b'"subtree":"')
+    start = encoded.rfind(_SUBTREE) + len(_SUBTREE)
     try:
-        return bytes.fromhex(rest[:64].decode()) if found else b""
+        return binascii.unhexlify(encoded[start : start + 64]) if start >= len(_SUBTREE) else b""
     except ValueError:
         return b""
 
 
-def unchanged_node(
-    name: bytes, status: os.stat_result, earlier: bytes, has_data: Callable[[bytes], bool]
-) -> bytes:
-    """Return the node of a file that looks as in the parent; empty if it is to be read.
+def unchanged_nodes(
+    entries: Iterable[Unread], directory: int, device: int, sink: BlobSink
+) -> tuple[list[tuple[int, bytes]], int]:
+    """Return (number, node) of each file that is as in the parent, and the size of all of them.
 
-    `earlier` is its node there. A blob that `has_data` does not know is read and stored again.
+    Whatever cannot be looked at is left to whoever is to read it, and says what is wrong with it.
+    A file of which the sink does not know all blobs is left too: it is stored again.
     """
-    if not stat.S_ISREG(status.st_mode):
-        return b""
-    head = head_of(name, status, "file", size_bytes=status.st_size).encode() + b","
-    if earlier.startswith(head) and earlier.endswith(b"]}"):
-        listed = earlier[earlier.rindex(_CONTENT) + len(_CONTENT) : -2]
-        blobs = [unhexlify(one[1:-1]) for one in listed.split(b",")] if listed else []
-        node = earlier
-    else:
-        node, blobs = _renewed(name, status, earlier)
-    return node if all(map(has_data, blobs)) else b""
+    nodes: list[tuple[int, bytes]] = []
+    sizes: list[int] = []
+    contents: list[bytes] = []
+    for number, name, earlier in entries:
+        try:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            continue
+        if status.st_dev != device or not stat.S_ISREG(status.st_mode):
+            continue
+        head = head_of(name, status, "file", size_bytes=status.st_size) + ","
+        node = earlier if earlier.startswith(head.encode()) else _renewed(name, status, earlier)
+        content = _content_of(node)
+        if content is not None:
+            nodes.append((number, node))
+            sizes.append(status.st_size)
+            contents.append(content)
+    lost = sink.unknown_data(b"".join(contents))
+    if lost:
+        kept = [not _holds(content, lost) for content in contents]
+        nodes = [node for node, is_kept in zip(nodes, kept, strict=True) if is_kept]
+        sizes = [size for size, is_kept in zip(sizes, kept, strict=True) if is_kept]
+    return nodes, sum(sizes)
 
 
-def _renewed(name: bytes, status: os.stat_result, earlier: bytes) -> tuple[bytes, list[bytes]]:
+def _content_of(node: bytes) -> bytes | None:
+    """Return the ids of the blobs of a file, joined; None if it has no list of them."""
+    start = node.rfind(_CONTENT) + len(_CONTENT)
+    try:
+        content = binascii.unhexlify(node[start:-2].translate(None, _BETWEEN_IDS))
+    except binascii.Error:
+        return None
+    return content if start >= len(_CONTENT) and len(content) % _ID_BYTES == 0 else None
+
+
+def _holds(content: bytes, lost: set[bytes]) -> bool:
+    starts = range(0, len(content), _ID_BYTES)
+    return any(content[start : start + _ID_BYTES] in lost for start in starts)
+
+
+def _renewed(name: bytes, status: os.stat_result, earlier: bytes) -> bytes:
     """Compare with a node that others have written in another way, such as names of owners.
 
-    Return a node with its content and attributes, both guarded by its change time, and its blobs.
+    Return a node with its content and attributes, both guarded by its change time; empty if the
+    file does not look the same.
     """
     try:
-        node: Node = decode_node(earlier)
+        node = decode_node(earlier)
     except DamagedError:
-        return b"", []
+        return b""
     same = (
         node.kind == "file"
         and node.size_bytes == status.st_size
@@ -91,9 +129,11 @@ def _renewed(name: bytes, status: os.stat_result, earlier: bytes) -> tuple[bytes
         and (node.mtime_ns, node.ctime_ns) == (status.st_mtime_ns, status.st_ctime_ns)
     )
     if not same or node.content is None:
-        return b"", []
-    content = list(node.content)
-    attributes = node.extended_attributes
+        return b""
     return encode_entry(
-        name, status, attributes, size_bytes=node.size_bytes, content=content
-    ), content
+        name,
+        status,
+        node.extended_attributes,
+        size_bytes=node.size_bytes,
+        content=node.content,
+    )

@@ -20,7 +20,12 @@ from appshield.repository.files.assembling import Assembly, OpenDirectory, Piece
 from appshield.repository.files.batching import Batch, BatchPart
 from appshield.repository.files.descriptors import DirectoryChain, open_directory, stale
 from appshield.repository.files.dispatching import Dispatcher
-from appshield.repository.files.earlier import EarlierDirectory, subtree_of, unchanged_node
+from appshield.repository.files.earlier import (
+    EarlierDirectory,
+    Unread,
+    subtree_of,
+    unchanged_nodes,
+)
 from appshield.repository.files.entry_jobs import MOST_NAMES
 from appshield.repository.files.metadata import encode_entry, node_of, read_attributes
 from appshield.repository.files.problems import FileProblem
@@ -193,47 +198,36 @@ class _Walk:
 
         Those are the place in the piece, the name, and the tree in the parent version.
         """
-        numbers: list[int] = []
-        names: list[bytes] = []
-        others: list[int] = []
+        waiting: list[tuple[int, bytes]] = []
+        seen: list[Unread] = []
         below: list[tuple[Slot, bytes, bytes]] = []
-        unchanged: list[tuple[int, bytes]] = []
-        unchanged_bytes = 0
         for number, entry in enumerate(listed):
-            name, kind = entry[:-2], entry[-2:]
-            before = earlier.find(name)
-            if kind == _DIRECTORY:
-                below.append((Slot(piece, number), name, subtree_of(before)))
+            before = earlier.find(entry[:-2])
+            if entry.endswith(_DIRECTORY):
+                below.append((Slot(piece, number), entry[:-2], subtree_of(before)))
                 continue
-            if before is not None and before.kind == "file" and kind == _FILE:
-                node = self._unchanged(descriptor, name, before.stored)
-                if node:
-                    unchanged.append((number, node))
-                    unchanged_bytes += before.size_bytes
-                    continue
-            if kind == _OTHER:
-                others.append(len(names))
-            numbers.append(number)
-            names.append(name)
-        if names:
-            part = BatchPart(piece, numbers, names, others, self._dispatcher.hold(descriptor))
-            self._batch.add(part)
+            waiting.append((number, entry))
+            if before and entry.endswith(_FILE):
+                seen.append((number, entry[:-2], before))
+        unchanged, size_bytes = unchanged_nodes(seen, descriptor, self._chain.device, self._sink)
         if unchanged:
-            self._dispatcher.take_unchanged(piece, unchanged, unchanged_bytes)
+            self._dispatcher.take_unchanged(piece, unchanged, size_bytes)
+            done = {number for number, _ in unchanged}
+            waiting = [one for one in waiting if one[0] not in done]
+        if waiting:
+            self._batch.add(
+                BatchPart(
+                    piece,
+                    [number for number, _ in waiting],
+                    [entry[:-2] for _, entry in waiting],
+                    [at for at, (_, entry) in enumerate(waiting) if entry.endswith(_OTHER)],
+                    self._dispatcher.hold(descriptor),
+                )
+            )
         if self._batch.is_full:
             batch, self._batch = self._batch, Batch()
             self._dispatcher.store(batch)
         return below
-
-    def _unchanged(self, directory: int, name: bytes, earlier: bytes) -> bytes:
-        """Return the node of a file that is as in the parent version, empty if it may not be."""
-        try:
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        except OSError:
-            return b""  # whoever is to read it says what is wrong
-        if status.st_dev != self._chain.device:
-            return b""
-        return unchanged_node(name, status, earlier, self._sink.has_data)
 
     def _enter_root(self) -> _Entered:
         directory = OpenDirectory(b"", self._sink.open_tree(), None, bytes)
@@ -304,7 +298,7 @@ class _Walk:
 
         if self._parent is None or not tree_id:
             return EarlierDirectory(iter(()), note)
-        return EarlierDirectory(self._parent[0].read_entries(tree_id), note)
+        return EarlierDirectory(self._parent[0].read_encoded(tree_id), note)
 
 
 def _kind_of(entry: os.DirEntry[str]) -> bytes:
