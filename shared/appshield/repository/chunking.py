@@ -13,6 +13,7 @@ from typing import Final
 from pyfastcdc import FastCDC
 
 from appshield.repository.crypto import SealingKey
+from appshield.repository.memory import untouched
 
 SMALLEST_BYTES: Final = 256 << 10
 AVERAGE_BYTES: Final = 512 << 10
@@ -47,7 +48,7 @@ class Chunker:
             if head:
                 yield head
             return
-        window = self._spare.pop() if self._spare else memoryview(bytearray(WINDOW_BYTES))
+        window = self._spare.pop() if self._spare else memoryview(untouched(WINDOW_BYTES))
         yield from self._cut(window, head, read)
         self._spare.append(window)
 

@@ -6,6 +6,7 @@
 At most a few chunks and packs are in memory; when the store is slow, `add_*` waits.
 """
 
+import mmap
 import random
 import threading
 from collections import deque
@@ -82,7 +83,7 @@ class PackingWriter:
         self._uploading = BoundedPool(
             "upload", threads=settings.upload_threads, waiting=0, failure=self._failure
         )
-        self._spare: deque[bytearray] = deque(maxlen=settings.upload_threads + 1)
+        self._spare: deque[mmap.mmap] = deque(maxlen=settings.upload_threads + 1)
         self._changing = threading.Lock()
         self._places: dict[BlobKind, list[_Place]] = {
             "data": [_Place() for _ in range(spread)],

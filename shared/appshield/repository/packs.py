@@ -5,6 +5,7 @@
 A pack describes itself: an index can be made again from its packs. Data and trees never share one.
 """
 
+import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -15,6 +16,7 @@ from appshield.errors import DamagedError
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind
 from appshield.repository.crypto import SEAL_BYTES, SealingKey
 from appshield.repository.layout import file_id
+from appshield.repository.memory import untouched
 
 PACK_BYTES: Final = 16 << 20
 """A pack is closed when it has reached this size (restic's default)."""
@@ -70,12 +72,11 @@ class PackBuilder:
     """
 
     def __init__(
-        self, kind: BlobKind, *, full_bytes: int = PACK_BYTES, buffer: bytearray | None = None
+        self, kind: BlobKind, *, full_bytes: int = PACK_BYTES, buffer: mmap.mmap | None = None
     ) -> None:
         self.kind: BlobKind = kind
         self._full_bytes = full_bytes
-        # what is never touched of it costs no memory
-        self.buffer = bytearray(full_bytes + ROOM_BYTES) if buffer is None else buffer
+        self.buffer = untouched(full_bytes + ROOM_BYTES) if buffer is None else buffer
         self._view = memoryview(self.buffer)
         self.size_bytes = 0
         self.blobs = 0
@@ -150,7 +151,7 @@ class PackBuilder:
             pack_id=file_id(stored), stored=stored, header=bytes(self.header), blobs=self.blobs
         )
 
-    def leave_buffer(self) -> bytearray:
+    def leave_buffer(self) -> mmap.mmap:
         """Return the buffer for another pack, once nobody looks at what was finished."""
         self._view.release()
         return self.buffer
@@ -169,7 +170,7 @@ class PackBuilder:
         missing = self.size_bytes + size_bytes - len(self.buffer)
         if missing > 0:
             self._view.release()
-            self.buffer.extend(bytes(missing))
+            self.buffer.resize(len(self.buffer) + missing)
             self._view = memoryview(self.buffer)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from appshield.errors import DamagedError
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.crypto import SealingKey
+from appshield.repository.memory import untouched
 from appshield.repository.packs import (
     FinishedPack,
     PackBuilder,
@@ -87,7 +89,8 @@ def decoded(pack: FinishedPack, entry: PackEntry) -> bytes:
 
 def test_a_buffer_is_used_again_and_grows_for_a_large_directory() -> None:
     """What another pack has left in it does not come through, however large a tree is."""
-    buffer = bytearray(b"\xff" * 1000)
+    buffer = untouched(1000)
+    buffer[:] = b"\xff" * 1000
     large = os.urandom(LARGEST_BLOB_BYTES) + bytes(1 << 20)
     builder = PackBuilder("tree", full_bytes=100, buffer=buffer)
     add(builder, large)
@@ -199,3 +202,18 @@ def test_a_small_chunk_that_changes_while_it_is_encoded_is_not_believed(
         monkeypatch.setattr(KEY, "seal_each_into", seal_badly)
     with pytest.raises(DamagedError, match=identities[number].hex() + " changed"):
         PackBuilder("data").add_each(CODEC, identities, packed)
+
+
+def test_a_pack_takes_memory_only_for_what_is_in_it() -> None:
+    """Several are open in each process, and most of a backup is small."""
+    add(PackBuilder("data"), os.urandom(1000))
+    before = _private_bytes()
+    builders = [PackBuilder("data") for _ in range(8)]
+    for builder in builders:
+        add(builder, os.urandom(1000))
+    assert _private_bytes() - before < 2 << 20
+
+
+def _private_bytes() -> int:
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Private_"))
