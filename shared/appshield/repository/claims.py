@@ -80,8 +80,8 @@ class Claims:
 
     def claim_each(self, identities: Sequence[bytes]) -> list[bool]:
         """See KnownBlobs."""
-        has, add = self._index.has, self._table.add
-        return [not has("data", one) and add(one[:KEY_BYTES]) for one in identities]
+        new, add = self._index.unknown("data", b"".join(identities)), self._table.add
+        return [one in new and add(one[:KEY_BYTES]) for one in identities]
 
 
 class ClaimTable:

@@ -62,17 +62,12 @@ class SortedIds:
         end = len(column)
         for first, second, third, fourth in WORDS.iter_unpack(identities):
             row = bisect_left(column, first)
-            if (
-                row < end
-                and column[row] == first
-                and seconds[row] == second
-                and thirds[row] == third
-                and fourths[row] == fourth
-            ):
-                continue
-            identity = WORDS.pack(first, second, third, fourth)
-            if self.find(identity) < 0:  # it may stand behind one that begins alike
-                yield identity
+            while row < end and column[row] == first:
+                if seconds[row] == second and thirds[row] == third and fourths[row] == fourth:
+                    break
+                row += 1
+            else:
+                yield WORDS.pack(first, second, third, fourth)
 
     def identity(self, row: int) -> bytes:
         """Return the id in a row."""

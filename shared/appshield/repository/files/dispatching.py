@@ -20,7 +20,7 @@ from appshield.repository.nodes import BlobSink
 from appshield.repository.workers.local import LocalPool
 from appshield.repository.workers.ports import JobPool
 
-HERE_FILES = 256
+HERE_FILES = 2000
 HERE_BYTES = 8 << 20
 """What is done here before processes are started: they take longer to start than it takes."""
 
