@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -20,11 +20,14 @@ import yaml
 import yarl
 
 from appshield.errors import DeniedError, InvalidInputError
-
-if TYPE_CHECKING:
-    from kubernetes_asyncio.client import Configuration
-    from kubernetes_asyncio.client.rest import RESTClientObject
-    from kubernetes_asyncio.config.kube_config import KubeConfigLoader
+from appshield.kubernetes.transport import (
+    ConfigException,
+    Configuration,
+    KubeConfigLoader,
+    RESTClientObject,
+    load_incluster_config,
+    load_kube_config,
+)
 
 DEFAULT_KUBECONFIG = "~/.kube/config"
 CREDENTIALS_LIVE_S = 60.0
@@ -51,8 +54,8 @@ class Connection:
 
     def __init__(
         self,
-        configuration: "Configuration",
-        transport: "RESTClientObject",
+        configuration: Configuration,
+        transport: RESTClientObject,
         credentials: "_Credentials",
     ) -> None:
         self.server = str(configuration.host)
@@ -101,9 +104,6 @@ async def connection(access: ClusterAccess) -> AsyncIterator[Connection]:
     Raises InvalidInputError for a file, context or certificate that cannot be used, and
     DeniedError when the kubeconfig's credential plugin fails.
     """
-    from kubernetes_asyncio.client import Configuration
-    from kubernetes_asyncio.client.rest import RESTClientObject
-
     configuration = Configuration()
     configuration.connection_pool_maxsize = 0  # watches hold connections; a limit would starve
     # Go's TLS and kubectl accept certificates without these extensions, so must this.
@@ -123,16 +123,14 @@ async def connection(access: ClusterAccess) -> AsyncIterator[Connection]:
         await transport.close()
 
 
-async def _configure(configuration: "Configuration", access: ClusterAccess) -> "_Credentials":
+async def _configure(configuration: Configuration, access: ClusterAccess) -> "_Credentials":
     named = access.kubeconfig or os.environ.get("KUBECONFIG", "")
     if not named and not access.context and os.environ.get("KUBERNETES_SERVICE_HOST"):
         return _use_account_of_pod(configuration)
     return await _use_kubeconfig(configuration, named or DEFAULT_KUBECONFIG, access.context)
 
 
-def _use_account_of_pod(configuration: "Configuration") -> "_Credentials":
-    from kubernetes_asyncio.config import ConfigException, load_incluster_config
-
+def _use_account_of_pod(configuration: Configuration) -> "_Credentials":
     try:
         load_incluster_config(configuration)
     except ConfigException as error:
@@ -144,11 +142,7 @@ def _use_account_of_pod(configuration: "Configuration") -> "_Credentials":
     return _Credentials("the pod's service account")  # the package reads its token every minute
 
 
-async def _use_kubeconfig(
-    configuration: "Configuration", files: str, context: str
-) -> "_Credentials":
-    from kubernetes_asyncio.config import ConfigException, load_kube_config
-
+async def _use_kubeconfig(configuration: Configuration, files: str, context: str) -> "_Credentials":
     context = context or await asyncio.to_thread(_current_context, files)
     await asyncio.to_thread(_require_context, files, context)
     origin = f"kubeconfig {files}, context {context}"
@@ -200,7 +194,7 @@ class _KubeconfigCredentials(_Credentials):
     minute or after a refusal, a plugin that states an expiry only when that comes near.
     """
 
-    def __init__(self, origin: str, loader: "KubeConfigLoader") -> None:
+    def __init__(self, origin: str, loader: KubeConfigLoader) -> None:
         super().__init__(origin)
         self._loader = loader
         self._read_at = time.monotonic()
@@ -209,10 +203,8 @@ class _KubeconfigCredentials(_Credentials):
     def expire(self) -> None:
         self._read_at = float("-inf")
 
-    async def renew(self, configuration: "Configuration") -> None:
+    async def renew(self, configuration: Configuration) -> None:
         """Put the present credentials into `configuration`."""
-        from kubernetes_asyncio.config import ConfigException
-
         async with self._reading:
             if time.monotonic() - self._read_at < CREDENTIALS_LIVE_S:
                 return
