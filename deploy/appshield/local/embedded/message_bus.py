@@ -5,21 +5,15 @@ private folder. Users may do what `appshield.contracts.permissions` says and not
 message is synced to disk before it is confirmed: neither a killed server nor a loss of power
 loses what was confirmed.
 
-    folder/lock           who runs here
-    folder/address.json   the port, kept across restarts
     folder/server.conf    what the server is told, written at every start
-    folder/server.log     what the server says
     folder/users/         the key of each user, `<user>.nk`
     folder/data/          the streams
 """
 
 import asyncio
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import structlog
@@ -30,30 +24,23 @@ from appshield.bus.permissions import allowed
 from appshield.contracts.permissions import USERS, UserSpec
 from appshield.contracts.streams import BUCKETS, MIB, STREAMS
 from appshield.errors import DamagedError, NotFoundError
-from appshield.local.embedded.folder_lock import FolderLock
-from appshield.local.embedded.private_file import read_private, write_private
-from appshield.local.embedded.process import (
-    LOOPBACK,
-    OwnedProcess,
-    free_port,
-    port_is_free,
-    program,
+from appshield.local.embedded.private_file import (
+    read_private,
+    write_private,
+    write_private_bytes,
 )
+from appshield.local.embedded.process import LOOPBACK, free_port, port_is_free, program
+from appshield.local.embedded.server import EmbeddedServer
 
 NAME = "the embedded message bus"
 READY_DEADLINE_S = 20.0
 STOP_DEADLINE_S = 10.0
 PROBE_TIMEOUT_S = 2.0
-LOG_BYTES_MAX = 16 * MIB
-"""A longer log is begun anew at the next start; the one before is kept."""
-
 MESSAGE_BYTES_MAX = 4 * MIB
 """Above the largest message of any stream, with room for headers."""
 
 STORE_BYTES_MAX = sum(spec.bytes_max for spec in (*STREAMS, *BUCKETS)) + 1024 * MIB
 """The server refuses streams whose limits together exceed this."""
-
-_ENVIRONMENT = {"HOME": "."}
 
 _log = structlog.get_logger(__name__)
 
@@ -62,48 +49,27 @@ class _Address(msgspec.Struct, frozen=True):
     port: int
 
 
-class EmbeddedBus:
-    """One NATS server with its data in `folder`; an async context manager, or `start` and `stop`.
+class EmbeddedBus(EmbeddedServer):
+    """One NATS server with its data in `folder`.
 
-    A second one on the same folder is refused. `access` works for anyone who can read the folder,
-    whether or not they started the server.
+    `access` works for anyone who can read the folder, whether or not they started the server.
     """
 
     def __init__(self, folder: Path, *, users: Sequence[UserSpec] = USERS) -> None:
-        self.address_changed = False
-        """Whether the last start had to take another port than the one before."""
-        self._folder = folder.absolute()
+        super().__init__(
+            folder,
+            NAME,
+            environment={"HOME": "."},
+            ready_deadline_s=READY_DEADLINE_S,
+            stop_deadline_s=STOP_DEADLINE_S,
+        )
         self._users = tuple(users)
-        self._lock = FolderLock(self._folder, NAME)
-        self._process: OwnedProcess | None = None
         self._server_name = ""
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
 
     @property
     def users_folder(self) -> Path:
         """Where the keys of the users are."""
         return self._folder / "users"
-
-    @property
-    def log_file(self) -> Path:
-        """Where the server's log is."""
-        return self._folder / "server.log"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return self._process.pid if self._process else None
 
     @property
     def url(self) -> str:
@@ -130,42 +96,8 @@ class EmbeddedBus:
             raise NotFoundError(f"{NAME} has no user {user}", why=f"{file} is missing")
         return BusAccess(url=self.url, user=user, seed_file=str(file))
 
-    async def start(self) -> None:
-        """Start the server and return when it takes connections.
-
-        Raises:
-            RefusedError: it runs in this folder already.
-            UnavailableError, DeadlineError: it did not come up; the message shows its log.
-        """
-        for folder in (self._folder, self.users_folder, self._folder / "data"):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
-        await self._lock.acquire()
-        try:
-            self._prepare()
-            await self._run()
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """Stop the server; what it confirmed is there at the next start."""
-        try:
-            if self._process is not None:
-                await self._process.stop(STOP_DEADLINE_S)
-        finally:
-            self._lock.release()
-
-    async def wait(self) -> int:
-        """Wait for the server's end; return its exit code, negative for a signal."""
-        return await self._process.wait() if self._process else 0
-
-    def kill(self) -> None:
-        """End the server at once, without a chance to clean up."""
-        if self._process is not None:
-            self._process.kill()
-
-    def _prepare(self) -> None:
+    def _prepare(self) -> Sequence[str]:
+        self.users_folder.mkdir(mode=0o700, exist_ok=True)
         self._server_name = "appshield-" + secrets.token_hex(8)
         port = self._choose_port()
         keys = {user.name: public_key(self._seed(user.name)) for user in self._users}
@@ -175,26 +107,9 @@ class EmbeddedBus:
             store=self._folder / "data",
             users=[(user, keys[user.name]) for user in self._users],
         )
-        _write_private_text(
-            self._folder / "server.conf",
-            msgspec.json.format(msgspec.json.encode(configuration)).decode(),
-        )
-        if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
-            self.log_file.replace(self.log_file.with_suffix(".log.before"))
-
-    async def _run(self) -> None:
-        self._process = OwnedProcess(
-            NAME,
-            [str(program("nats-server")), "--config", "server.conf"],
-            log_file=self.log_file,
-            environment=_ENVIRONMENT,
-            folder=self._folder,
-            inherit=[self._lock.descriptor],
-        )
-        await self._process.start()
-        if self._process.pid is not None:
-            self._lock.record_server(self._process.pid)
-        await self._process.wait_ready(self._answers, READY_DEADLINE_S)
+        text = msgspec.json.format(msgspec.json.encode(configuration))
+        write_private_bytes(self._folder / "server.conf", text)
+        return [str(program("nats-server")), "--config", "server.conf"]
 
     async def _answers(self) -> bool:
         """Whether this very server greets at the port, with JetStream on."""
@@ -227,7 +142,7 @@ class EmbeddedBus:
     def _seed(self, user: str) -> str:
         file = self._key_file(user)
         if not file.exists():
-            _write_private_text(file, new_seed() + "\n")
+            write_private_bytes(file, f"{new_seed()}\n".encode())
         seed = file.read_text()
         try:
             public_key(seed)
@@ -268,13 +183,3 @@ def _permissions(user: UserSpec) -> dict[str, object]:
         "publish": {"allow": list(may.publish), "deny": list(may.publish_denied)},
         "subscribe": {"allow": list(may.subscribe)},
     }
-
-
-def _write_private_text(file: Path, text: str) -> None:
-    unnamed = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    unnamed.replace(file)

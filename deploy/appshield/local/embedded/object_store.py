@@ -6,33 +6,22 @@ of this machine could read and delete there, so object lock on this store is no 
 a user of the machine. Each PUT syncs the file that holds the bytes (not the filer's own index): a
 killed server loses nothing that it acknowledged, a loss of power can lose the last seconds.
 
-    folder/lock           who runs here
-    folder/address.json   the ports, kept across restarts
     folder/access.json    the credentials, in the form that the server reads
-    folder/server.log     what the server says
     folder/data/          the objects
 """
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import msgspec
 import structlog
 
 from appshield.errors import AppShieldError, DeadlineError, UnavailableError
-from appshield.local.embedded.folder_lock import FolderLock
 from appshield.local.embedded.private_file import read_private, write_private
-from appshield.local.embedded.process import (
-    LOOPBACK,
-    OwnedProcess,
-    free_port,
-    port_is_free,
-    program,
-)
+from appshield.local.embedded.process import LOOPBACK, free_port, port_is_free, program
+from appshield.local.embedded.server import EmbeddedServer
 from appshield.objectstore import S3Credentials, S3Location, S3ObjectStore, S3Patience
 
 NAME = "the embedded object store"
@@ -42,9 +31,6 @@ STOP_DEADLINE_S = 15.0
 SYNC_DEADLINE_S = 20.0
 MEMORY_SOFT_LIMIT = "512MiB"
 """Half of what the server takes by itself after load, at the same speed."""
-
-LOG_BYTES_MAX = 16 * 1024 * 1024
-"""A longer log is begun anew at the next start; the one before is kept."""
 
 GRPC_OFFSET = 10_000
 """The server adds this to an HTTP port to find the gRPC port, in places whatever was set."""
@@ -86,43 +72,20 @@ class _Access(msgspec.Struct, frozen=True):
     identities: tuple[_Identity, ...]
 
 
-class EmbeddedObjectStore:
-    """One S3 server with its data in `folder`; an async context manager, or `start` and `stop`.
-
-    `bucket` exists as soon as it is ready. A second one on the same folder is refused.
-    """
+class EmbeddedObjectStore(EmbeddedServer):
+    """One S3 server with its data in `folder`; `bucket` exists as soon as it is ready."""
 
     def __init__(self, folder: Path, *, bucket: str = BUCKET) -> None:
+        super().__init__(
+            folder,
+            NAME,
+            environment=_ENVIRONMENT,
+            ready_deadline_s=READY_DEADLINE_S,
+            stop_deadline_s=STOP_DEADLINE_S,
+        )
         self.bucket = bucket
-        self.address_changed = False
-        """Whether the last start had to take other ports than the one before."""
-        self._folder = folder.absolute()
-        self._lock = FolderLock(self._folder, NAME)
-        self._process: OwnedProcess | None = None
         self._ports: _Ports | None = None
         self._credentials: S3Credentials | None = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    @property
-    def log_file(self) -> Path:
-        """Where the server's log is."""
-        return self._folder / "server.log"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return self._process.pid if self._process else None
 
     @property
     def credentials(self) -> S3Credentials:
@@ -136,57 +99,11 @@ class EmbeddedObjectStore:
         endpoint = f"http://{LOOPBACK}:{self._ports_in_use()['s3']}"
         return S3Location(endpoint, bucket or self.bucket, prefix)
 
-    async def start(self) -> None:
-        """Start the server and return when it has accepted an object.
-
-        Raises:
-            RefusedError: it runs in this folder already.
-            UnavailableError, DeadlineError: it did not come up; the message shows its log.
-        """
-        (self._folder / "data").mkdir(parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
-        await self._lock.acquire()
-        try:
-            self._prepare()
-            await self._run()
-        except BaseException:
-            await self.stop()
-            raise
-
-    async def stop(self) -> None:
-        """Stop the server; what it acknowledged is there at the next start."""
-        try:
-            if self._process is not None:
-                await self._process.stop(STOP_DEADLINE_S)
-                self._remove_sockets()
-        finally:
-            self._lock.release()
-
-    async def wait(self) -> int:
-        """Wait for the server's end; return its exit code, negative for a signal."""
-        return await self._process.wait() if self._process else 0
-
-    def _prepare(self) -> None:
+    def _prepare(self) -> Sequence[str]:
         self._credentials = self._read_or_make_credentials()
         self._ports = self._choose_ports()
         (self._folder / "data" / "mini.options").unlink(missing_ok=True)  # it would overrule ours
-        if self.log_file.exists() and self.log_file.stat().st_size > LOG_BYTES_MAX:
-            self.log_file.replace(self.log_file.with_suffix(".log.before"))
-
-    async def _run(self) -> None:
-        self._process = OwnedProcess(
-            NAME,
-            self._command(),
-            log_file=self.log_file,
-            environment=_ENVIRONMENT,
-            folder=self._folder,
-            inherit=[self._lock.descriptor],
-        )
-        await self._process.start()
-        if self._process.pid is not None:
-            self._lock.record_server(self._process.pid)
-        await self._process.wait_ready(self._accepts_an_object, READY_DEADLINE_S)
-        await self._sync_each_object()
+        return self._command()
 
     def _command(self) -> Sequence[str]:
         """Return the command line; paths are relative, as socket paths must be short."""
@@ -213,7 +130,7 @@ class EmbeddedObjectStore:
             *(f"-{part}.port.grpc={port + GRPC_OFFSET}" for part, port in ports.items()),
         ]
 
-    async def _accepts_an_object(self) -> bool:
+    async def _answers(self) -> bool:
         return await asyncio.to_thread(self._try_an_object)
 
     def _try_an_object(self) -> bool:
@@ -228,6 +145,10 @@ class EmbeddedObjectStore:
         finally:
             store.close()
         return True
+
+    async def _run(self, command: Sequence[str]) -> None:
+        await super()._run(command)
+        await self._sync_each_object()
 
     async def _sync_each_object(self) -> None:
         """Have the server sync what it stores, once per installation."""
@@ -259,10 +180,9 @@ class EmbeddedObjectStore:
             raise UnavailableError(f"{NAME} did not accept its settings", why=said.decode()[-500:])
         done.touch()
 
-    def _remove_sockets(self) -> None:
-        """Remove what the server leaves outside its folder when it is killed."""
+    def _left_outside(self) -> Iterable[Path]:
         for part, port in self._ports_in_use().items():
-            Path(SOCKET_FILE.format(part=part, port=port + GRPC_OFFSET)).unlink(missing_ok=True)
+            yield Path(SOCKET_FILE.format(part=part, port=port + GRPC_OFFSET))
 
     def _ports_in_use(self) -> dict[str, int]:
         if self._ports is None:

@@ -1,4 +1,4 @@
-"""Small settings in JSON files that only their owner can read, replaced in one step."""
+"""Small files that only their owner can read, replaced in one step; settings in JSON."""
 
 import os
 import secrets
@@ -29,11 +29,16 @@ def read_private(file: Path, kind: type[T]) -> T | None:
 
 
 def write_private(file: Path, value: msgspec.Struct) -> None:
+    """Write a value; as `write_private_bytes`."""
+    write_private_bytes(file, msgspec.json.format(msgspec.json.encode(value)))
+
+
+def write_private_bytes(file: Path, content: bytes) -> None:
     """Write the file so that it is there whole or not at all, readable by its owner alone."""
     unnamed = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as opened:
-        opened.write(msgspec.json.format(msgspec.json.encode(value)))
+        opened.write(content)
         opened.flush()
         os.fsync(opened.fileno())
     unnamed.replace(file)
