@@ -15,6 +15,7 @@ import structlog
 
 from appshield.errors import AppShieldError
 from appshield.service.logs import set_up_logs
+from appshield.service.memory import give_memory_back
 from appshield.service.settings import ServiceSettings, read_settings
 from appshield.service.together import first_of
 
@@ -27,6 +28,7 @@ def start_service(
     name: str, group: type[S], environment: Mapping[str, str], wire: Callable[[S], Serve]
 ) -> int:
     """Read the settings of service `name`, set up logs, and run it; return the exit code."""
+    give_memory_back()
     try:
         settings = read_settings(group, environment, f"APPSHIELD_{name.upper()}_")
     except AppShieldError as error:
