@@ -18,11 +18,12 @@ from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess
-from appshield.local.programs import Surroundings, command_of, environment_of
+from appshield.local.programs import Surroundings, environment_of
 from appshield.service import announce
 from appshield.service.steps import StepContext, StepWork
 from embedded_bus import running_bus
 from planner_world import APP, CUT_AT, Workers
+from service_process import command_of
 from waiting import wait_until
 
 _STOP_DEADLINE_S = 20.0

@@ -3,12 +3,11 @@
 import asyncio
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-
-from appshield.local.programs import command_of
 
 _KEPT = ("PATH", "HOME", "LANG", "PYTHONPATH")
 END_DEADLINE_S = 60.0
@@ -27,6 +26,11 @@ class Ended:
         assert "Traceback" not in self.written, self.written
         (only,) = [line for line in self.written.splitlines() if line.startswith("error: ")]
         return only.removeprefix("error: ")
+
+
+def command_of(service: str) -> list[str]:
+    """Write the command line of a service that is started alone; it ends with the test."""
+    return ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", f"appshield.{service}"]
 
 
 async def started(service: str, **settings: str | Path) -> asyncio.subprocess.Process:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Protocol
 
 from appshield.errors import AppShieldError
-from appshield.local.embedded.process import OwnedProcess
 from appshield.local.programs import pid_file
 from appshield.service import pause
 
@@ -39,8 +38,34 @@ class Server(Protocol):
         ...
 
 
+class Program(Protocol):
+    """A program that keeps nothing, and can be started again at once."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in reports, and its file with the process id."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        ...
+
+    async def start(self) -> None:
+        """Start it; it may not be ready yet when this returns."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for its end; returns its exit code."""
+        ...
+
+    async def stop(self, deadline_s: float) -> None:
+        """Ask it to end and wait; kill it after `deadline_s`."""
+        ...
+
+
 async def keep_running(
-    process: OwnedProcess, *, pids: Path, stopping: asyncio.Event, report: Report
+    process: Program, *, pids: Path, stopping: asyncio.Event, report: Report
 ) -> None:
     """Run one program until told to stop."""
     wait_s = _FIRST_PAUSE_S
@@ -85,7 +110,7 @@ async def keep_serving(
             report(f"{name} did not start again: {error}")
 
 
-async def _until_end(process: Server | OwnedProcess, stopping: asyncio.Event) -> int | None:
+async def _until_end(process: Server | Program, stopping: asyncio.Event) -> int | None:
     """Wait for the program's end or for the word to stop; return its exit code, None for that."""
     ended = asyncio.create_task(process.wait(), name="a program ends")
     told = asyncio.create_task(stopping.wait(), name="stop")

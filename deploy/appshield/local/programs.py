@@ -1,6 +1,6 @@
 """The services as programs: what each is told in its environment. Pure.
 
-Each runs as `python -m appshield.<service>` and knows nothing but its settings.
+Each knows nothing but its settings, and runs alone as `python -m appshield.<service>` too.
 """
 
 import sys
@@ -28,22 +28,32 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str = "info"
 
 
+NICENESS = 5
+"""The applications that AppShield protects go first on a machine that they share with it."""
+
 SERVICES: Sequence[str] = ("watcher", "planner", "snapshotter", "uploader", "restorer", "gateway")
 _WITH_CLUSTER = frozenset({"watcher", "snapshotter", "uploader", "restorer"})
 _WITH_NODE = frozenset({"uploader", "restorer"})
 _WITH_HOLDERS = frozenset({"snapshotter", "restorer"})
-_NICENESS = "5"
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONPATH")
 
 
-def command_of(service: str) -> list[str]:
-    """Write the command line of a service.
+def command_of_parent(control: int) -> list[str]:
+    """Write the command line of what forks services; the kernel ends it with its keeper."""
+    return [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        sys.executable,
+        "-m",
+        "appshield.local.forking",
+        str(control),
+    ]
 
-    The kernel asks it to stop when its keeper dies, and lets the applications that it protects go
-    first when they want the processors of this machine at the same time.
-    """
-    keeping = ("setpriv", "--pdeathsig", "TERM", "nice", "-n", _NICENESS)
-    return [*keeping, sys.executable, "-m", f"appshield.{service}"]
+
+def environment_of_parent(ours: Mapping[str, str]) -> dict[str, str]:
+    """Write the environment of the process that forks services."""
+    return {name: ours[name] for name in _KEPT if name in ours}
 
 
 def environment_of(
@@ -65,7 +75,7 @@ def environment_of(
         settings["REGISTRY_HOSTS"] = surroundings.registry_hosts
     if service in _WITH_HOLDERS and surroundings.holder_image:
         settings["HOLDER_IMAGE"] = surroundings.holder_image
-    environment = {name: ours[name] for name in _KEPT if name in ours}
+    environment = environment_of_parent(ours)
     for name, value in settings.items():
         if value:
             environment[f"APPSHIELD_{service.upper()}_{name}"] = value

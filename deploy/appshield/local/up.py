@@ -16,10 +16,16 @@ from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.connection import Connection, write_connection
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.object_store import EmbeddedObjectStore
-from appshield.local.embedded.process import OwnedProcess
+from appshield.local.forking.parent import fork_parent
+from appshield.local.forking.services import ForkedService, ServiceParent
 from appshield.local.home import Home
 from appshield.local.keeping import keep_running, keep_serving
-from appshield.local.programs import SERVICES, Surroundings, command_of, environment_of
+from appshield.local.programs import (
+    SERVICES,
+    Surroundings,
+    environment_of,
+    environment_of_parent,
+)
 from appshield.local.vaults import add_vault
 from appshield.watcher.kinds import install_kinds
 
@@ -48,10 +54,15 @@ async def run_up(
     stopping: asyncio.Event,
     report: Report,
     ready: asyncio.Event | None = None,
+    parent: ServiceParent | None = None,
 ) -> None:
-    """Run AppShield until told to stop; `ready` is set when every service is being started."""
+    """Run AppShield until told to stop; `ready` is set when every service is being started.
+
+    `parent` forks the services, one of our own if none is given.
+    """
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with (
+        _started(parent or service_parent(home, environment)) as services,
         _bus(home, environment, report) as (users, bus_server),
         _store(home, environment, report) as store,
     ):
@@ -86,9 +97,9 @@ async def run_up(
                     kept = keep_serving(label, server, stopping=stopping, report=report)
                     tasks.create_task(kept, name=label)
             for service in SERVICES:
-                process = OwnedProcess(
+                process = ForkedService(
                     service,
-                    command_of(service),
+                    services,
                     log_file=home.logs / f"{service}.log",
                     environment=environment_of(
                         service, bus=users(service), surroundings=surroundings, ours=environment
@@ -99,6 +110,32 @@ async def run_up(
             report(f"AppShield runs: {', '.join(SERVICES)}; logs in {home.logs}")
             if ready is not None:
                 ready.set()
+
+
+def service_parent(
+    home: Home, environment: Mapping[str, str], *, fork: bool = False
+) -> ServiceParent:
+    """Describe what forks the services.
+
+    With `fork` it is forked at once, from this process, so that they share memory with it, too. It
+    must not have a thread or an event loop then.
+    """
+    log_file, theirs = home.logs / "services.log", environment_of_parent(environment)
+    if not fork:
+        return ServiceParent(environment=theirs, log_file=log_file)
+    log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    forked = fork_parent(log_file, theirs)
+    return ServiceParent(environment=theirs, log_file=log_file, forked=forked)
+
+
+@asynccontextmanager
+async def _started(parent: ServiceParent) -> AsyncIterator[ServiceParent]:
+    """Start what forks the services; it imports them while the servers start."""
+    await parent.start()
+    try:
+        yield parent
+    finally:
+        await parent.stop()
 
 
 def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings) -> None:

@@ -12,11 +12,12 @@ from appshield.cli.output import quiet_logs, say
 from appshield.errors import NotFoundError
 from appshield.kubernetes import ClusterAccess
 from appshield.local.cluster import ClusterFacts
+from appshield.local.forking.services import ServiceParent
 from appshield.local.home import Home
-from appshield.local.up import Target, run_up
+from appshield.local.up import Target, run_up, service_parent
 
 
-async def up(
+def up(
     *,
     context: Annotated[str, Parameter(help="The context of the kubeconfig to use.")] = "",
     kubeconfig: Annotated[str, Parameter(help="The kubeconfig file to use.")] = "",
@@ -28,12 +29,18 @@ async def up(
     """
     quiet_logs()
     home = Home.from_environment(os.environ)
+    # before there is a loop: the services share the memory of what is imported by now
+    parent = service_parent(home, os.environ, fork=True)
+    asyncio.run(_run(home, parent, kubeconfig=kubeconfig, context=context))
+
+
+async def _run(home: Home, parent: ServiceParent, *, kubeconfig: str, context: str) -> None:
     target = await find_target(home, kubeconfig=kubeconfig, context=context)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await run_up(home, target, environment=os.environ, stopping=stopping, report=say)
+    await run_up(home, target, environment=os.environ, stopping=stopping, report=say, parent=parent)
     say("stopped; what was stored stays")
 
 

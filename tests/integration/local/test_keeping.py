@@ -1,34 +1,17 @@
-"""What `appshield up` keeps running: all of it comes back, and no service outlives its keeper."""
+"""What `appshield up` keeps running: all of it comes back."""
 
 import asyncio
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from appshield.bus import connect_bus
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess
 from appshield.local.keeping import keep_running, keep_serving
-from appshield.local.programs import command_of, pid_file
-from waiting import wait_for_now, wait_until
-
-KEEPER = """
-import asyncio, sys
-from appshield.local.embedded.process import OwnedProcess
-from appshield.local.programs import command_of
-
-async def keep():
-    command = [*command_of("planner")[:3], "sleep", "600"]
-    process = OwnedProcess("kept", command, log_file=__import__("pathlib").Path(sys.argv[1]))
-    await process.start()
-    print(process.pid, flush=True)
-    await process.wait()
-
-asyncio.run(keep())
-"""
+from appshield.local.programs import pid_file
+from waiting import wait_until
 
 
 async def test_a_bus_that_is_killed_serves_again_at_its_address(tmp_path: Path) -> None:
@@ -75,25 +58,3 @@ async def test_a_program_that_ends_is_started_again_until_told_to_stop(tmp_path:
     await keeping
     assert not file.exists()
     assert not process.running
-
-
-def test_a_service_does_not_outlive_a_keeper_that_is_killed(tmp_path: Path) -> None:
-    """A second `up` must not find the services of the first beside its own."""
-    assert command_of("planner")[:3] == ["setpriv", "--pdeathsig", "TERM"]
-    command = [sys.executable, "-c", KEEPER, str(tmp_path / "log")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as keeper:
-        assert keeper.stdout is not None
-        kept = int(keeper.stdout.readline())
-        command_line = Path(f"/proc/{kept}/cmdline")
-        wait_for_now(
-            lambda: command_line.read_bytes().startswith(b"sleep"), deadline_s=10, what="it runs"
-        )
-        keeper.kill()
-
-    def ended() -> bool:
-        try:
-            return not command_line.read_bytes()  # empty for one that waits to be buried
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-
-    wait_for_now(ended, deadline_s=10, what="the service ends")
