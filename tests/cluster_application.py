@@ -24,7 +24,7 @@ from appshield.kubernetes.kinds import (
     VOLUME_SNAPSHOT_CONTENT,
 )
 from appshield.local.cluster import STORAGE_CLASS, ClusterFacts
-from appshield.podvolumes import open_pod_volume
+from appshield.podvolumes import open_pod_volume, until_mounted
 from appshield.podvolumes.holder import RUN_LABEL
 from installation import Installation
 
@@ -181,7 +181,7 @@ async def folder_on_node(
     pod: str = POD_NAME,
     claim: str = CLAIM,
 ) -> Path:
-    """Find the directory of a pod's volume as this machine sees it."""
+    """Find the directory of a pod's volume as this machine sees it, once it is mounted."""
     found = await installation.cluster.get(POD, pod, namespace)
     assert found is not None
     volume = await open_pod_volume(
@@ -193,6 +193,7 @@ async def folder_on_node(
         pod_uid=found["metadata"]["uid"],
         claim=claim,
     )
+    await until_mounted(volume, timeout_s=60)
     return facts.kubelet_root / volume.folder
 
 

@@ -54,7 +54,7 @@ class RestorePlanned(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.res
 
 
 class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.prepare_volumes"):
-    """Create the namespace and the claims, each mounted by a loader pod on some node.
+    """Create the namespace and the claims, each with a loader pod that mounts it on some node.
 
     In a dry run only claims that are there are mounted, to be read.
     """
@@ -66,7 +66,7 @@ class PrepareVolumes(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v
 
 
 class VolumesPrepared(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.volumes_prepared"):
-    """Every claim is bound and mounted; each target names its node and pod."""
+    """Every claim is bound; each target names the pod that mounts it, and its node."""
 
     noun: ClassVar[str] = "restore"
     verb: ClassVar[str] = "prepared"
@@ -75,7 +75,7 @@ class VolumesPrepared(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.vo
 
 
 class LoadVolume(RestoreCommand, frozen=True, kw_only=True, tag="appshield.v1.load_volume"):
-    """Write the data of one volume, on the node where it is mounted."""
+    """Write the data of one volume, on the node that mounts it, as soon as it is mounted."""
 
     noun: ClassVar[str] = "volume"
     verb: ClassVar[str] = "load"

@@ -66,18 +66,7 @@ async def run_up(
         _bus(home, environment, report) as (users, bus_server),
         _store(home, environment, report) as store,
     ):
-        async with Cluster.connect(target.access) as cluster:
-            name = target.name or await cluster.uid()
-            report("installing AppShield's kinds and the Vault in the cluster")
-            await install_kinds(cluster)
-            if store is not None:
-                await add_vault(
-                    cluster,
-                    home,
-                    name=PRIMARY,
-                    location=store.location(),
-                    credentials=store.credentials,
-                )
+        name = await _installed(home, target, store, report)
         async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
         surroundings = Surroundings(
@@ -91,25 +80,46 @@ async def run_up(
         )
         _tell_others(home, users("person"), surroundings)
         servers = {"message bus": bus_server, "object store": store}
+        programs = [
+            ForkedService(
+                service,
+                services,
+                log_file=home.logs / f"{service}.log",
+                environment=environment_of(
+                    service, bus=users(service), surroundings=surroundings, ours=environment
+                ),
+            )
+            for service in SERVICES
+        ]
         async with asyncio.TaskGroup() as tasks:
             for label, server in servers.items():
                 if server is not None:
                     kept = keep_serving(label, server, stopping=stopping, report=report)
                     tasks.create_task(kept, name=label)
-            for service in SERVICES:
-                process = ForkedService(
-                    service,
-                    services,
-                    log_file=home.logs / f"{service}.log",
-                    environment=environment_of(
-                        service, bus=users(service), surroundings=surroundings, ours=environment
-                    ),
-                )
-                keeping = keep_running(process, pids=home.pids, stopping=stopping, report=report)
-                tasks.create_task(keeping, name=service)
+            for program in programs:
+                keeping = keep_running(program, pids=home.pids, stopping=stopping, report=report)
+                tasks.create_task(keeping, name=program.name)
             report(f"AppShield runs: {', '.join(SERVICES)}; logs in {home.logs}")
             if ready is not None:
                 ready.set()
+
+
+async def _installed(
+    home: Home, target: Target, store: EmbeddedObjectStore | None, report: Report
+) -> str:
+    """Put into the cluster what AppShield needs there; return the cluster's name."""
+    async with Cluster.connect(target.access) as cluster:
+        report("installing AppShield's kinds and the Vault in the cluster")
+        await install_kinds(cluster)
+        if store is not None:
+            await add_vault(
+                cluster,
+                home,
+                name=PRIMARY,
+                location=store.location(),
+                credentials=store.credentials,
+            )
+        return target.name or await cluster.uid()
 
 
 def service_parent(

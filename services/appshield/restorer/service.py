@@ -54,6 +54,7 @@ def build(
         cluster=cluster,
         node=settings.node,
         kubelet_root=settings.kubelet_root,
+        mount_timeout_s=settings.mount_timeout_s,
         workers=settings.workers,
     )
     preparing = Preparing(

@@ -17,8 +17,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """What the restorer needs to run.
 
     With a `node` it also writes volumes there, below `kubelet_root`; volumes are mounted by pods
-    of `holder_image`, which does nothing. A workload must be ready within `ready_timeout_s`. Each
-    volume is written by `workers` processes: as many as there are processors, if nothing is said.
+    of `holder_image`, which does nothing, within `mount_timeout_s`. A workload must be ready within
+    `ready_timeout_s`. Each volume is written by `workers` processes: as many as there are
+    processors, if nothing is said.
     `registry_hosts` is the folder in which the node's containerd looks up where registries are.
     """
 

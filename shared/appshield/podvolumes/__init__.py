@@ -8,22 +8,24 @@ from appshield.podvolumes.holder import (
     MANAGED,
     RUN_LABEL,
     holder_pod,
-    is_running,
+    is_placed,
     labels_of,
     selector_of,
 )
-from appshield.podvolumes.opening import MountedVolume, claims_of, open_pod_volume
+from appshield.podvolumes.mounting import until_mounted
+from appshield.podvolumes.opening import PodVolume, claims_of, open_pod_volume
 from appshield.podvolumes.removing import remove
 
 __all__ = [
     "MANAGED",
     "RUN_LABEL",
-    "MountedVolume",
+    "PodVolume",
     "claims_of",
     "holder_pod",
-    "is_running",
+    "is_placed",
     "labels_of",
     "open_pod_volume",
     "remove",
     "selector_of",
+    "until_mounted",
 ]

@@ -1,5 +1,6 @@
 """A pod that only holds a claim mounted on some node, so that the agent there sees it."""
 
+from appshield.errors import UnavailableError
 from appshield.kubernetes import Object
 
 RUN_LABEL = "appshield.io/run"
@@ -57,6 +58,19 @@ def holder_pod(
     }
 
 
-def is_running(pod: Object | None) -> bool:
-    """Say whether a holder pod runs, with its volume mounted."""
-    return pod is not None and pod.get("status", {}).get("phase") == "Running"
+def is_placed(pod: Object | None) -> bool:
+    """Say whether a holder pod has its node: its claim is bound then, and is being mounted there.
+
+    Raises:
+        UnavailableError: it has ended, so nothing will be mounted.
+    """
+    if pod is None or not pod["spec"].get("nodeName"):
+        return False
+    status = pod.get("status", {})
+    if status.get("phase") in {"Succeeded", "Failed"}:
+        raise UnavailableError(
+            f"pod {pod['metadata']['namespace']}/{pod['metadata']['name']} has ended",
+            why=str(status.get("message") or status.get("reason") or "nobody says why"),
+            next_step="Look at its node; the step is tried again.",
+        )
+    return True

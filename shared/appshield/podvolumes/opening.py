@@ -2,7 +2,8 @@
 
 Names come from a message, facts from the API server: the pod of that uid runs on this node and
 mounts that claim, the claim is bound to that volume. Only then is a path made of uid and volume
-name, below the kubelet's root, and opened without following a link in any component.
+name, below the kubelet's root, and opened without following a link in any component; and only a
+mount point is opened.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from appshield.errors import NotFoundError, RefusedError
+from appshield.errors import NotFoundError, RefusedError, UnavailableError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import POD, PV, PVC
 from appshield.repository.files import open_directory_inside
@@ -36,9 +37,10 @@ class ClusterReader(Protocol):
         ...
 
 
-class MountedVolume(msgspec.Struct, frozen=True):
-    """A volume that is mounted on this node: its place below the kubelet's root, and its facts."""
+class PodVolume(msgspec.Struct, frozen=True):
+    """A volume of a pod on this node: its place below the kubelet's root, and its facts."""
 
+    pod: str
     folder: str
     driver: str
     handle: str
@@ -50,12 +52,34 @@ class MountedVolume(msgspec.Struct, frozen=True):
 
         Raises:
             RefusedError: the mount belongs to another volume, or a link is in the way.
+            UnavailableError: nothing is mounted there.
         """
         if self.driver:
             self._compare_driver()
         descriptor = open_directory_inside(self.kubelet_root, self.folder)
         try:
+            if not is_mount_point(descriptor):
+                raise UnavailableError(
+                    f"the volume of {self.pod} is not mounted",
+                    why=f"the kubelet has no mount at {self.folder} (any more)",
+                    next_step="Look at the pod and its claim; the step is tried again.",
+                )
             yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def is_there(self) -> bool:
+        """Whether something is mounted at its place by now; what it is, `opened` tells.
+
+        Raises:
+            RefusedError: a link is in the way.
+        """
+        try:
+            descriptor = open_directory_inside(self.kubelet_root, self.folder)
+        except NotFoundError:
+            return False
+        try:
+            return is_mount_point(descriptor)
         finally:
             os.close(descriptor)
 
@@ -74,6 +98,23 @@ class MountedVolume(msgspec.Struct, frozen=True):
             )
 
 
+def is_mount_point(directory: int) -> bool:
+    """Whether a directory is the root of a mount, and not of the file system around it.
+
+    The kubelet makes the directory first: what is read there too early is an empty volume.
+    """
+    above = os.open("..", os.O_PATH | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return _mount_of(above) != _mount_of(directory)
+    finally:
+        os.close(above)
+
+
+def _mount_of(descriptor: int) -> bytes:
+    facts = Path(f"/proc/self/fdinfo/{descriptor}").read_bytes().splitlines()
+    return next(line for line in facts if line.startswith(b"mnt_id:"))
+
+
 async def open_pod_volume(
     cluster: ClusterReader,
     *,
@@ -83,7 +124,7 @@ async def open_pod_volume(
     pod: str,
     pod_uid: str,
     claim: str,
-) -> MountedVolume:
+) -> PodVolume:
     """Derive where `claim` of a pod is mounted on `node`.
 
     Raises:
@@ -101,7 +142,8 @@ async def open_pod_volume(
     volume = bound["spec"].get("volumeName", "")
     if not volume:
         raise NotFoundError(f"claim {pod_namespace}/{claim} is not bound to a volume")
-    return _mounted(await _get(cluster, PV, volume, ""), pod_uid, kubelet_root)
+    where = f"pod {pod_namespace}/{pod}"
+    return _mounted(await _get(cluster, PV, volume, ""), where, pod_uid, kubelet_root)
 
 
 def _stale(what: str) -> RefusedError:
@@ -112,7 +154,7 @@ def _stale(what: str) -> RefusedError:
     )
 
 
-def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
+def _mounted(volume: Object, pod: str, pod_uid: str, kubelet_root: Path) -> PodVolume:
     spec: dict[str, Any] = volume["spec"]
     name: str = volume["metadata"]["name"]
     plugin = next((plugin for plugin in _FOLDERS if plugin in spec), None)
@@ -124,7 +166,8 @@ def _mounted(volume: Object, pod_uid: str, kubelet_root: Path) -> MountedVolume:
             next_step="Use a storage class with a CSI driver, or exclude the volume.",
         )
     csi = spec.get("csi", {})
-    return MountedVolume(
+    return PodVolume(
+        pod=pod,
         folder=f"pods/{pod_uid}/volumes/" + _FOLDERS[plugin].format(volume=name),
         driver=csi.get("driver", ""),
         handle=csi.get("volumeHandle", ""),

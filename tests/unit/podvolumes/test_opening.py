@@ -1,5 +1,6 @@
 """A message cannot choose a path: what it names is compared with what cluster and kubelet say."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from appshield.errors import NotFoundError, RefusedError
+from appshield.errors import NotFoundError, RefusedError, UnavailableError
 from appshield.kubernetes import Kind, Object
-from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.podvolumes import PodVolume, open_pod_volume, opening, until_mounted
 
 UID = "12345678-1234-1234-1234-123456789abc"
 DRIVER, HANDLE = "btrfs.csi", "handle-1"
@@ -41,21 +42,28 @@ class Facts:
         return self._found.get((kind.kind, name))
 
 
-async def opened(root: Path, *found: Object, **order: Any) -> MountedVolume:
+async def opened(root: Path, *found: Object, **order: Any) -> PodVolume:
     named = {"node": "n-1", "pod": "db-0", "pod_uid": UID, "claim": "data-db-0", **order}
     facts = Facts(*(found or objects()))
     return await open_pod_volume(facts, kubelet_root=root, pod_namespace="shop", **named)
 
 
 @pytest.fixture
-def mount(tmp_path: Path) -> Path:
-    """Make what the kubelet makes for a CSI volume; return the directory of the data."""
+def unmounted(tmp_path: Path) -> Path:
+    """Make what the kubelet makes before it mounts a CSI volume; return the empty directory."""
     folder = tmp_path / "pods" / UID / "volumes" / "kubernetes.io~csi" / "pv-1" / "mount"
     folder.mkdir(parents=True)
-    (folder / "here").write_text("the data")
     facts = {"driverName": DRIVER, "volumeHandle": HANDLE}
     (folder.parent / "vol_data.json").write_text(json.dumps(facts))
     return folder
+
+
+@pytest.fixture
+def mount(unmounted: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the volume be mounted there, as far as those can tell who may not mount."""
+    (unmounted / "here").write_text("the data")
+    monkeypatch.setattr(opening, "is_mount_point", lambda _: (unmounted / "here").exists())
+    return unmounted
 
 
 async def test_the_directory_of_the_volume_is_opened(tmp_path: Path, mount: Path) -> None:
@@ -157,3 +165,43 @@ async def test_a_link_in_the_way_is_never_followed(tmp_path: Path, mount: Path, 
     volume = await opened(tmp_path)
     with pytest.raises(RefusedError):
         volume.opened().__enter__()
+
+
+async def test_a_directory_on_which_nothing_is_mounted_is_no_empty_volume(
+    tmp_path: Path, unmounted: Path
+) -> None:
+    """The kubelet makes it before it mounts, and leaves it when a mount has failed."""
+    volume = await opened(tmp_path)
+    with pytest.raises(UnavailableError, match=r"the volume of pod shop/db-0 is not mounted"):
+        volume.opened().__enter__()
+
+
+def test_a_mount_is_told_apart_from_a_directory(tmp_path: Path) -> None:
+    """Although the file system may be the same one."""
+    for folder, expected in ((Path("/proc"), True), (Path("/proc/self"), False), (tmp_path, False)):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            assert opening.is_mount_point(descriptor) is expected, folder
+        finally:
+            os.close(descriptor)
+
+
+async def test_a_volume_is_waited_for_until_it_is_mounted(tmp_path: Path, mount: Path) -> None:
+    """Whatever part of its place is missing at first."""
+    (mount / "here").unlink()
+    volumes = mount.parents[2]
+    later = volumes.rename(tmp_path / "later")
+    volume = await opened(tmp_path)
+    waiting = asyncio.create_task(until_mounted(volume, timeout_s=30))
+    await asyncio.sleep(0)
+    later.rename(volumes)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    (mount / "here").write_text("the data")
+    await waiting
+
+
+async def test_a_volume_that_is_never_mounted_is_named(tmp_path: Path, unmounted: Path) -> None:
+    """With its pod, whose events tell why."""
+    with pytest.raises(UnavailableError, match=r"pod shop/db-0 was not mounted within 0.01 s"):
+        await until_mounted(await opened(tmp_path), timeout_s=0.01)
