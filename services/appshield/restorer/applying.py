@@ -45,7 +45,7 @@ class Applying:
             RunFailedError: a workload will not become ready.
         """
         order = order_of(command, ApplyObjects)
-        async with self._custody.held(order.vault, order.app_id) as held:
+        async with self._custody.held(order.vault, order.app_id, more_follows=True) as held:
             content = await read_version(held, order)
         await context.ensure_wanted()
         await ensure_namespace(self._cluster, content.objects, order.target_namespace)

@@ -39,7 +39,7 @@ class Feeding:
             DamagedError: not every byte arrived.
         """
         order = order_of(command, LoadDump)
-        async with self._custody.held(order.vault, order.app_id) as held:
+        async with self._custody.held(order.vault, order.app_id, more_follows=True) as held:
             content = await read_version(held, order)
             component = _component(content, order.dump.component)
             if component.load is None:

@@ -14,7 +14,7 @@ from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, RefusedError, RunFailedError, UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
-from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.podvolumes import PodVolume, open_pod_volume, until_mounted
 from appshield.repository import Reader
 from appshield.repository.files import (
     ProblemKind,
@@ -46,12 +46,20 @@ class Loading:
     """Writes volumes; killed and called again, it writes what is still missing."""
 
     def __init__(
-        self, *, custody: Custody, cluster: Cluster, node: str, kubelet_root: Path, workers: int
+        self,
+        *,
+        custody: Custody,
+        cluster: Cluster,
+        node: str,
+        kubelet_root: Path,
+        mount_timeout_s: float,
+        workers: int,
     ) -> None:
         self._custody = custody
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
+        self._mount_timeout_s = mount_timeout_s
         self._workers = workers
 
     async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
@@ -76,7 +84,10 @@ class Loading:
             pod_uid=target.pod_uid,
             claim=target.claim,
         )
-        async with self._custody.held(order.vault, order.app_id) as held:
+        async with context.waiting():
+            await until_mounted(volume, timeout_s=self._mount_timeout_s)
+        more = not order.dry_run
+        async with self._custody.held(order.vault, order.app_id, more_follows=more) as held:
             await context.ensure_wanted()
             if order.dry_run:
                 looking = partial(_compare, held, order, volume, context)
@@ -115,7 +126,7 @@ class Loading:
 def _load(
     held: HeldRepository,
     order: LoadVolume,
-    volume: MountedVolume,
+    volume: PodVolume,
     context: StepContext,
     cancelled: Cancelled,
     *,
@@ -162,7 +173,7 @@ def _stored(reader: Reader, held: HeldRepository, order: LoadVolume) -> tuple[No
 def _compare(
     held: HeldRepository,
     order: LoadVolume,
-    volume: MountedVolume,
+    volume: PodVolume,
     context: StepContext,
     cancelled: Cancelled,
 ) -> VolumeChanges:

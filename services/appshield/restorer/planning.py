@@ -47,7 +47,8 @@ class Planning:
             InvalidInputError: the paths contradict each other.
         """
         order = order_of(command, PlanRestore)
-        async with self._custody.held(order.vault, order.app_id) as held:
+        more = not order.dry_run
+        async with self._custody.held(order.vault, order.app_id, more_follows=more) as held:
             context.moved()
             content = await read_version(held, order)
         context.moved()

@@ -13,7 +13,7 @@ from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, POD, PVC
 from appshield.manifests.relocating import link_owners
-from appshield.podvolumes import holder_pod, is_running
+from appshield.podvolumes import holder_pod, is_placed, is_running
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.reading import read_version
 from appshield.restorer.stopping import stop_ours, users_of
@@ -22,7 +22,7 @@ from appshield.service.steps import StepContext, order_of, outcome
 
 
 class Preparing:
-    """Makes claims and has them mounted."""
+    """Makes claims and pods that mount them."""
 
     def __init__(
         self, *, custody: Custody, cluster: Cluster, holder_image: str, timeout_s: float
@@ -33,7 +33,7 @@ class Preparing:
         self._timeout_s = timeout_s
 
     async def prepare(self, command: StepCommand, context: StepContext) -> VolumesPrepared:
-        """Make every claim of the order and tell where each is mounted.
+        """Make every claim of the order and tell where each is being mounted.
 
         Raises:
             RefusedError: a claim is somebody else's, or a pod uses it.
@@ -41,7 +41,7 @@ class Preparing:
         order = order_of(command, PrepareVolumes)
         if order.dry_run:
             return await self._prepare_to_look(order, context)
-        async with self._custody.held(order.vault, order.app_id) as held:
+        async with self._custody.held(order.vault, order.app_id, more_follows=True) as held:
             content = await read_version(held, order)
         context.moved()
         await context.ensure_wanted()
@@ -113,16 +113,16 @@ class Preparing:
         )
         with contextlib.suppress(AlreadyExistsError):  # made by an earlier attempt of this run
             await self._cluster.create(POD, pod)
-        mounted = await self._cluster.wait_for(
+        placed = await self._cluster.wait_for(
             POD,
             name,
             volume.namespace,
-            is_running,
+            is_placed,
             timeout_s=self._timeout_s,
-            what=f"volume {volume.claim} mounted",
+            what=f"volume {volume.claim} given a node",
         )
         context.moved()
-        return _mounted_in(volume, mounted)
+        return _mounted_in(volume, placed)
 
     async def _make_claim(self, claim: Object, mark: str) -> None:
         metadata = claim["metadata"]

@@ -1,5 +1,6 @@
 """Read what a version holds besides data: the captured application and its objects, relocated."""
 
+import contextlib
 from collections.abc import Iterable
 from functools import partial
 
@@ -21,7 +22,8 @@ from appshield.kubernetes import Object
 from appshield.manifests.images import image_references
 from appshield.manifests.ordering import restore_order
 from appshield.manifests.relocating import relocate
-from appshield.repository import Reader
+from appshield.objectstore import ObjectMissingError
+from appshield.repository import Reader, SnapshotDocument
 from appshield.repository.nodes import Node
 from appshield.restorer.choosing import Choice
 from appshield.service import Cancelled, run_blocking
@@ -72,8 +74,11 @@ def root_of(held: HeldRepository, snapshot_id: str) -> bytes:
     Raises:
         NotFoundError: there is no such snapshot (any more).
     """
-    for identity, document in held.repository.snapshots():
-        if snapshot_id in {identity, document.original}:
+    with contextlib.suppress(ObjectMissingError):
+        found = held.repository.sealed_files.load("snapshots", snapshot_id, SnapshotDocument)
+        return found.tree_id
+    for _, document in held.repository.snapshots():
+        if snapshot_id == document.original:  # a stock client has written it anew
             return document.tree_id
     raise NotFoundError(
         f"snapshot {snapshot_id[:12]} is not in the repository",

@@ -26,7 +26,7 @@ class Forgetting:
     async def forget(self, command: StepCommand, context: StepContext) -> VersionsForgotten:
         """Let versions stop to exist; say of those that stay why they do."""
         order = order_of(command, ForgetVersions)
-        async with self._custody.held(order.vault, order.app_id, exclusive=True) as held:
+        async with self._custody.held_alone(order.vault, order.app_id) as held:
             await context.ensure_wanted()
             kept = await run_blocking(partial(_forget, held, order))
         gone = tuple(one for one in order.versions if one.number not in kept)

@@ -25,7 +25,9 @@ class Opening:
         shelf = await self._custody.shelf(order.vault, order.app_id)
         await asyncio.to_thread(self._identify, shelf, order)
         context.moved()
-        async with self._custody.held(order.vault, order.app_id, create=True) as held:
+        async with self._custody.held(
+            order.vault, order.app_id, create=True, more_follows=True
+        ) as held:
             context.moved()
             highest = await asyncio.to_thread(_highest, held.shelf, held.repository)
         return outcome(RepositoryOpened, order, highest_version=highest)

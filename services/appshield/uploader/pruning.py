@@ -32,7 +32,7 @@ class Pruning:
         """Remove what no version needs; what was needed lately goes after the grace only."""
         order = order_of(command, PruneRepository)
         async with (
-            self._custody.held(order.vault, order.app_id, exclusive=True) as held,
+            self._custody.held_alone(order.vault, order.app_id) as held,
             self._asked_to_give_way(order.run) as asked,
         ):
             await context.ensure_wanted()

@@ -23,7 +23,7 @@ class Repairing:
     async def repair(self, command: StepCommand, context: StepContext) -> RepositoryRepaired:
         """Name what is there, drop what is not, and remove index files that are damaged."""
         order = order_of(command, RepairRepository)
-        async with self._custody.held(order.vault, order.app_id, exclusive=True) as held:
+        async with self._custody.held_alone(order.vault, order.app_id) as held:
             await context.ensure_wanted()
             done = await run_blocking(partial(_repair, held))
         unreadable = (f"pack {pack}: {why}" for pack, why in done.unreadable)

@@ -26,7 +26,7 @@ from appshield.contracts.sources import (
 from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, RunFailedError
 from appshield.kubernetes import Cluster
-from appshield.podvolumes import MountedVolume, open_pod_volume
+from appshield.podvolumes import PodVolume, open_pod_volume, until_mounted
 from appshield.registry import RegistryHosts
 from appshield.repository import Reader, Writer
 from appshield.repository.files import (
@@ -59,6 +59,7 @@ class Storing:
         cluster: Cluster,
         node: str,
         kubelet_root: Path,
+        mount_timeout_s: float,
         workers: int,
         registries: RegistryHosts,
     ) -> None:
@@ -66,6 +67,7 @@ class Storing:
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
+        self._mount_timeout_s = mount_timeout_s
         self._workers = workers
         self._registries = registries
         # one volume uses all processors; several at once would only need more memory
@@ -74,7 +76,7 @@ class Storing:
     async def store(self, command: StepCommand, context: StepContext) -> SourceStored:
         """Store the source that the order names, every byte of it."""
         order = order_of(command, StoreSource)
-        async with self._custody.held(order.vault, order.app_id) as held:
+        async with self._custody.held(order.vault, order.app_id, more_follows=True) as held:
             context.moved()
             match order.source:
                 case ManifestsSource() as source:
@@ -127,6 +129,7 @@ class Storing:
         )
         async with AsyncExitStack() as held_turn:
             async with context.waiting():
+                await until_mounted(volume, timeout_s=self._mount_timeout_s)
                 await held_turn.enter_async_context(self._turn)
             work = partial(_store_volume, held, source, volume, context, workers=self._workers)
             return await run_blocking(work)
@@ -154,7 +157,7 @@ def _store_files(
 def _store_volume(
     held: HeldRepository,
     source: VolumeSource,
-    volume: MountedVolume,
+    volume: PodVolume,
     context: StepContext,
     cancelled: Cancelled,
     *,

@@ -1,23 +1,31 @@
-"""Hold a repository: its shelf in the Vault, opened, under a lock that is on record."""
+"""Hold a repository: its shelf in the Vault, opened, under a lock that is on record.
+
+To open one derives a key from a password and waits for the locks of others to show: half a second,
+and 32 MiB. The steps of a run follow each other; what one of them held is kept for a moment, for
+the next one of this worker to go on with.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
 
 from appshield.bus import Bus
-from appshield.contracts.agents import Agent, LockRecord
-from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
-from appshield.errors import AppShieldError, NotFoundError, UnavailableError
-from appshield.repository import Repository, RepositoryLock, remove_lock
+from appshield.custody.locking import RecordedLock, RecordedLocks
+from appshield.custody.opening import Place, Repositories
+from appshield.errors import AppShieldError
+from appshield.repository import Repository, RepositoryLock
 from appshield.service import Clock, SystemClock, pause
 from appshield.vault import ApplicationShelf, Vault
 
-_RECORD_TIMEOUT_S = 10.0
-_DEAD_AFTER_S = AGENTS.live_s * 1.5
+KEPT_S = 5.0
+"""For how long a repository that nobody uses is kept for the next step of the same run."""
+
 _SWEEP_EVERY_S = 10.0
 
 
@@ -37,19 +45,46 @@ class HeldRepository(msgspec.Struct, frozen=True):
     lock: RepositoryLock
 
 
+class _Kept:
+    """An open repository under a shared lock, those who use it, and its end when nobody does."""
+
+    def __init__(self, repository: Repository, locked: RecordedLock) -> None:
+        self._repository = repository
+        self.locked = locked
+        self.users = 0
+        self.ended = False
+        self.ending: asyncio.TimerHandle | None = None
+
+    def anew(self) -> Repository:
+        """Return the repository as if just opened: its index may have grown meanwhile."""
+        return Repository(self._repository.store, self._repository.key, self._repository.config)
+
+    def is_good(self) -> bool:
+        """Whether the lock still counts, as far as is known by now; asks no store."""
+        lock = self.locked.lock
+        return not lock.is_settled or lock.fresh_for_s() > 0
+
+
 class Custody:
     """Opens and locks repositories for one worker."""
 
     def __init__(
-        self, *, bus: Bus, vaults: Vaults, worker: str, clock: Clock | None = None
+        self,
+        *,
+        bus: Bus,
+        vaults: Vaults,
+        worker: str,
+        clock: Clock | None = None,
+        kept_s: float = KEPT_S,
     ) -> None:
-        self._records = bus.bucket(REPOSITORY_LOCKS, LockRecord)
-        self._agents = bus.bucket(AGENTS, Agent)
+        self._kept_s = kept_s
+        self._locks = RecordedLocks(bus=bus, worker=worker, clock=clock or SystemClock())
         self._vaults = vaults
-        self._worker = worker
-        self._clock = clock or SystemClock()
-        self._let_go: set[str] = set()
-        """Keys of own locks that nobody holds any more and that may still be there."""
+        self._kept: dict[Place, _Kept] = {}
+        self._repositories = Repositories()
+        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def vault(self, name: str) -> Vault:
         """Open a Vault."""
@@ -67,133 +102,136 @@ class Custody:
         *,
         create: bool = False,
         like: Repository | None = None,
-        exclusive: bool = False,
+        more_follows: bool = False,
     ) -> AsyncIterator[HeldRepository]:
-        """Hold an application's repository while the block runs; `create` makes a missing one.
+        """Hold an application's repository while the block runs.
 
-        With `like` that one cuts files as another one does.
+        Others may hold it too, but nobody who removes from it. When `more_follows`, and the block
+        did well, it is kept for the next step of the run, which is then spared half a second.
 
-        With `exclusive` nobody else holds it, stock clients included; who removes from a repository
-        holds it so. RepositoryLockedError when somebody holds it who does not go together with us.
+        `create` makes a missing one; with `like` that one cuts files as another one does. A step
+        that creates and of which `more_follows` does not wait until the lock has settled: those
+        that write do.
 
         A lock that cannot be removed afterwards is no failure of the block: sweeping removes it.
+
+        Raises:
+            RepositoryLockedError: somebody holds it alone.
         """
+        place = (vault, app_id)
         shelf = await self.shelf(vault, app_id)
-        repository = await asyncio.to_thread(_open, shelf, create=create, like=like)
-        loop = asyncio.get_running_loop()
-        written: list[LockRecord] = []
-
-        def record(lock_id: str) -> None:
-            entry = LockRecord(
-                app_id=app_id,
-                vault=vault,
-                lock_id=lock_id,
-                worker=self._worker,
-                written_at=self._clock.now(),
-            )
-            written.append(entry)  # first: an answer that is lost may have been a success
-            put = asyncio.run_coroutine_threadsafe(self._records.put(_key(entry), entry), loop)
-            try:
-                put.result(_RECORD_TIMEOUT_S)
-            except TimeoutError as error:
-                raise UnavailableError(
-                    "a repository lock could not be put on record",
-                    why=f"the bus did not answer within {_RECORD_TIMEOUT_S:g} s",
-                    next_step="Check that NATS runs; the step is tried again.",
-                ) from error
-
-        acquiring = asyncio.ensure_future(
-            asyncio.to_thread(
-                RepositoryLock.acquire,
-                repository,
-                exclusive=exclusive,
-                owner=self._worker,
-                record=record,
-            )
-        )
+        async with self._turn(place):
+            opening = partial(self._repositories.open, place, shelf, create=create, like=like)
+            kept = await self._use(place, opening, settle_later=create and more_follows)
+        well = False
         try:
-            lock = await asyncio.shield(acquiring)
-        except BaseException:
-            await asyncio.shield(self._give_up(acquiring, written))
-            raise
-        try:
-            yield HeldRepository(shelf=shelf, repository=repository, lock=lock)
+            yield HeldRepository(shelf=shelf, repository=kept.anew(), lock=kept.locked.lock)
+            well = True
         finally:
-            await asyncio.shield(self._release(lock, written))
+            kept.users -= 1
+            if not kept.users:
+                keep = well and more_follows and not self._stopping
+                await asyncio.shield(
+                    self._let_go(place, kept, after_s=self._kept_s if keep else 0.0)
+                )
+
+    @asynccontextmanager
+    async def held_alone(self, vault: str, app_id: str) -> AsyncIterator[HeldRepository]:
+        """Hold a repository with nobody else in it, stock clients included; as `held` otherwise.
+
+        Whoever removes from a repository holds it so.
+
+        Raises:
+            RepositoryLockedError: somebody else holds it.
+        """
+        place = (vault, app_id)
+        shelf = await self.shelf(vault, app_id)
+        async with self._turn(place):
+            kept = self._kept.get(place)
+            if kept is not None and not kept.users:
+                await self._end(place, kept)
+            repository = await asyncio.to_thread(self._repositories.open, place, shelf)
+            locked = await self._locks.acquire(
+                repository, vault=vault, app_id=app_id, exclusive=True
+            )
+        try:
+            yield HeldRepository(shelf=shelf, repository=repository, lock=locked.lock)
+        finally:
+            await asyncio.shield(self._locks.release(locked))
 
     async def keep_swept(self, stopping: asyncio.Event) -> None:
-        """Remove locks of dead workers again and again, until told to stop."""
+        """Remove locks of dead workers again and again; told to stop, keep nothing any more."""
         while not stopping.is_set():
             try:
                 await self.sweep()
             except AppShieldError as error:
                 structlog.get_logger().warning("locks not swept", problem=str(error))
             await pause(stopping, _SWEEP_EVERY_S)
+        self._stopping = True
+        for place, kept in list(self._kept.items()):
+            if not kept.users:
+                await self._let_go(place, kept, after_s=0.0)
+        await asyncio.gather(*self._ending)
 
     async def sweep(self) -> int:
         """Remove every lock on record that nobody holds any more; return how many.
 
-        Its worker is not alive, or is this one and has let go of it while the store was away. What
-        cannot be removed now does not keep the others from it.
+        What cannot be removed now does not keep the others from it.
         """
-        alive = {entry.value.worker async for entry in self._agents.items()}
         removed = 0
-        for record in [entry.value async for entry in self._records.items()]:
-            if not self._abandoned(record, alive):
-                continue
+        for record in await self._locks.abandoned():
             try:
-                await self._remove(record)
+                shelf = await self.shelf(record.vault, record.app_id)
+                await self._locks.remove(record, shelf.repository_store)
                 removed += 1
             except AppShieldError as error:
                 structlog.get_logger().warning("lock not removed yet", problem=str(error))
         return removed
 
-    def _abandoned(self, record: LockRecord, alive: set[str]) -> bool:
-        if record.worker == self._worker:
-            return _key(record) in self._let_go
-        age_s = (self._clock.now() - record.written_at).total_seconds()
-        return record.worker not in alive and age_s >= _DEAD_AFTER_S
+    def _turn(self, place: Place) -> asyncio.Lock:
+        """Opening and ending of one repository are done one at a time."""
+        return self._turns.setdefault(place, asyncio.Lock())
 
-    async def _remove(self, record: LockRecord) -> None:
-        shelf = await self.shelf(record.vault, record.app_id)
-        await asyncio.to_thread(remove_lock, shelf.repository_store, record.lock_id)
-        await self._records.delete(_key(record))
-        self._let_go.discard(_key(record))
-        structlog.get_logger().info(
-            "removed a lock that nobody holds", app_id=record.app_id, worker=record.worker
-        )
+    async def _use(
+        self, place: Place, opening: Callable[[], Repository], *, settle_later: bool
+    ) -> _Kept:
+        kept = self._kept.get(place)
+        if kept is None or not kept.is_good():
+            if kept is not None and not kept.users:
+                await self._end(place, kept)
+            repository = await asyncio.to_thread(opening)
+            locked = await self._locks.acquire(
+                repository, vault=place[0], app_id=place[1], settle_later=settle_later
+            )
+            kept = self._kept[place] = _Kept(repository, locked)
+        if not settle_later:
+            await asyncio.to_thread(kept.locked.lock.ensure_settled)
+        if kept.ending is not None:
+            kept.ending.cancel()
+            kept.ending = None
+        kept.users += 1
+        return kept
 
-    async def _give_up(
-        self, acquiring: "asyncio.Future[RepositoryLock]", written: list[LockRecord]
-    ) -> None:
-        """Leave no lock behind of an acquisition that failed or was cancelled."""
-        await asyncio.wait({acquiring})
-        if acquiring.exception() is None:
-            await self._release(acquiring.result(), written)
-        else:
-            self._let_go.update(map(_key, written))
+    async def _let_go(self, place: Place, kept: _Kept, *, after_s: float) -> None:
+        """End a repository that nobody uses, now or in a while."""
+        if after_s:
+            loop = asyncio.get_running_loop()
+            kept.ending = loop.call_later(after_s, self._end_later, place, kept)
+            return
+        async with self._turn(place):
+            if not kept.users and not kept.ended:
+                await self._end(place, kept)
 
-    async def _release(self, lock: RepositoryLock, written: list[LockRecord]) -> None:
-        """Let go of a lock; what fails now is done by the next sweep, and fails no step."""
-        self._let_go.update(map(_key, written))
-        try:
-            await asyncio.to_thread(lock.release)
-            for record in written:
-                await self._records.delete(_key(record))
-                self._let_go.discard(_key(record))
-        except AppShieldError as error:
-            structlog.get_logger().warning("lock not released yet", problem=str(error))
+    def _end_later(self, place: Place, kept: _Kept) -> None:
+        task = asyncio.create_task(self._let_go(place, kept, after_s=0.0), name="let go")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
 
-
-def _open(shelf: ApplicationShelf, *, create: bool, like: Repository | None) -> Repository:
-    password = shelf.repository_password()
-    try:
-        return Repository.open(shelf.repository_store, password)
-    except NotFoundError:
-        if not create:
-            raise
-    return Repository.create(shelf.repository_store, password, like=like)
-
-
-def _key(record: LockRecord) -> str:
-    return f"{record.app_id}.{record.lock_id}"
+    async def _end(self, place: Place, kept: _Kept) -> None:
+        """Release the lock, once; whoever comes next opens anew."""
+        kept.ended = True
+        if kept.ending is not None:
+            kept.ending.cancel()
+        if self._kept.get(place) is kept:
+            del self._kept[place]
+        await self._locks.release(kept.locked)

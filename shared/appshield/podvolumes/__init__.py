@@ -9,6 +9,7 @@ from appshield.podvolumes.holder import (
     RUN_LABEL,
     holder_pod,
     is_placed,
+    is_running,
     labels_of,
     selector_of,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "claims_of",
     "holder_pod",
     "is_placed",
+    "is_running",
     "labels_of",
     "open_pod_volume",
     "remove",

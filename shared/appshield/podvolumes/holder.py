@@ -74,3 +74,8 @@ def is_placed(pod: Object | None) -> bool:
             next_step="Look at its node; the step is tried again.",
         )
     return True
+
+
+def is_running(pod: Object) -> bool:
+    """Say whether a pod runs: its volumes are mounted on its node."""
+    return bool(pod.get("status", {}).get("phase") == "Running")

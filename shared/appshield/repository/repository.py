@@ -60,12 +60,7 @@ class Repository:
             InvalidInputError: its format has another version.
             DamagedError: its key files or its config cannot be read.
         """
-        try:
-            stored_config = store.get(CONFIG)
-        except ObjectMissingError as error:
-            raise NotFoundError(
-                f"there is no repository in {store!r}", why="it has no config"
-            ) from error
+        stored_config = _read_config(store)
         damaged: list[str] = []
         for identity, _ in list_files(store, "keys"):
             try:
@@ -81,6 +76,17 @@ class Repository:
             f"the password does not open the repository in {store!r}",
             next_step="Use the password that it was created with, or one that was added later",
         )
+
+    @classmethod
+    def open_with_key(cls, store: ObjectStore, key: SealingKey) -> "Repository":
+        """Open a repository of which the key is known already.
+
+        Raises:
+            NotFoundError: there is none.
+            BrokenSealError: it has another key.
+            InvalidInputError: its format has another version.
+        """
+        return cls(store, key, open_config(_read_config(store), key))
 
     @property
     def index(self) -> Index:
@@ -163,6 +169,15 @@ class Repository:
     def snapshots_with_tag(self, tag: str) -> list[tuple[str, SnapshotDocument]]:
         """Return the readable snapshots that carry this tag, oldest first."""
         return [found for found in self.snapshots() if tag in found[1].tags]
+
+
+def _read_config(store: ObjectStore) -> bytes:
+    try:
+        return store.get(CONFIG)
+    except ObjectMissingError as error:
+        raise NotFoundError(
+            f"there is no repository in {store!r}", why="it has no config"
+        ) from error
 
 
 def _read_key_file(store: ObjectStore, identity: str) -> bytes:

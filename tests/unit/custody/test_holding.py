@@ -11,6 +11,7 @@ from appshield.custody import Custody
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.objectstore import MemoryObjectStore, ObjectStore
 from appshield.repository import Repository, RepositoryLock
+from appshield.repository.locks import RepositoryLockedError
 from appshield.service.clock import FixedClock
 from appshield.vault import Vault
 from failing_store import StoreAround, names_in
@@ -51,8 +52,8 @@ class Place:
             raise NotFoundError(f"Vault {name} does not exist")
         return self.vault
 
-    def worker(self, name: str) -> Custody:
-        return Custody(bus=self.bus, vaults=self, worker=name, clock=self.clock)
+    def worker(self, name: str, *, kept_s: float = 600) -> Custody:
+        return Custody(bus=self.bus, vaults=self, worker=name, clock=self.clock, kept_s=kept_s)
 
     async def announce(self, name: str) -> None:
         agent = Agent(service="uploader", cluster="test", worker=name, seen_at=NOW)
@@ -213,3 +214,111 @@ async def test_a_worker_that_is_stopped_while_it_locks_leaves_no_lock(place: Pla
     with pytest.raises(asyncio.CancelledError):
         await holding
     assert place.locks() == await place.records() == []
+
+
+async def test_the_next_step_of_a_run_goes_on_with_what_the_one_before_held(place: Place) -> None:
+    """It neither derives the key again nor locks again; the last one leaves nothing."""
+    worker = place.worker("w")
+    async with worker.held("main", "a-1", more_follows=True) as first:
+        pass
+    assert place.locks() == await place.records() == [first.lock.lock_id]
+    async with worker.held("main", "a-1") as second:
+        assert second.lock is first.lock
+        assert second.repository.key is first.repository.key
+        assert second.repository is not first.repository, "its index is read anew"
+    assert place.locks() == await place.records() == []
+
+
+async def test_what_is_kept_for_a_step_that_does_not_come_is_let_go_after_a_while(
+    place: Place,
+) -> None:
+    """A run that is cancelled, or goes on elsewhere, has no next step here."""
+    async with place.worker("w", kept_s=0.01).held("main", "a-1", more_follows=True):
+        pass
+    await wait_until(lambda: not place.locks(), deadline_s=30, what="it is let go")
+
+
+async def test_a_step_that_fails_keeps_nothing(place: Place) -> None:
+    """Whoever tries again begins with a lock of its own."""
+    worker = place.worker("w")
+    with pytest.raises(UnavailableError):
+        async with worker.held("main", "a-1", more_follows=True):
+            raise UnavailableError("the store is away")
+    assert place.locks() == await place.records() == []
+
+
+async def test_a_lock_that_is_lost_is_not_gone_on_with(place: Place) -> None:
+    """Nor does the step fail for it: it takes a new one."""
+    worker = place.worker("w")
+    async with worker.held("main", "a-1", more_follows=True) as first:
+        pass
+    first.lock._lose("somebody has removed it")
+    async with worker.held("main", "a-1") as second:
+        assert second.lock is not first.lock
+        assert second.lock.lock_id in place.locks()
+    assert place.locks() == []
+
+
+async def test_steps_at_once_share_a_lock_until_the_last_of_them_is_done(place: Place) -> None:
+    """Sources of one version are stored beside each other."""
+    worker = place.worker("w")
+    async with worker.held("main", "a-1") as first:
+        async with worker.held("main", "a-1") as second:
+            assert second.lock is first.lock
+        assert place.locks() == [first.lock.lock_id]
+    assert place.locks() == []
+
+
+async def test_who_wants_to_be_alone_does_not_wait_for_what_is_only_kept(place: Place) -> None:
+    """But is refused by what is in use, also by this very worker."""
+    worker = place.worker("w")
+    async with worker.held("main", "a-1", more_follows=True):
+        with pytest.raises(RepositoryLockedError):
+            async with worker.held_alone("main", "a-1"):
+                raise AssertionError("it was held")
+    async with worker.held_alone("main", "a-1") as alone:
+        assert place.locks() == [alone.lock.lock_id]
+        with pytest.raises(RepositoryLockedError):
+            async with worker.held("main", "a-1"):
+                raise AssertionError("it was held")
+    assert place.locks() == await place.records() == []
+
+
+async def test_a_worker_that_is_told_to_stop_lets_go_of_what_it_keeps(place: Place) -> None:
+    """And keeps nothing any more."""
+    worker, stopping = place.worker("w"), asyncio.Event()
+    sweeping = asyncio.create_task(worker.keep_swept(stopping))
+    async with worker.held("main", "a-1", more_follows=True):
+        pass
+    stopping.set()
+    await sweeping
+    assert place.locks() == []
+    async with worker.held("main", "a-1", more_follows=True):
+        pass
+    assert place.locks() == await place.records() == []
+
+
+async def test_the_key_of_a_repository_is_derived_once(place: Place) -> None:
+    """For as long as it is the one that opens it: one that was made anew has another."""
+    worker = place.worker("w")
+    async with worker.held("main", "a-1") as held:
+        key = held.repository.key
+    async with worker.held("main", "a-1") as held:
+        assert held.repository.key is key
+    for found in list(place.store.list("applications/a-1/repository")):
+        place.store.delete(found.name)
+    with pytest.raises(NotFoundError):
+        async with worker.held("main", "a-1"):
+            raise AssertionError("it was held")
+    async with worker.held("main", "a-1", create=True) as held:
+        assert held.repository.key is not key
+    async with worker.held_alone("main", "a-1") as held:
+        assert held.repository.snapshots() == []
+
+
+async def test_a_repository_is_opened_without_waiting_for_its_lock_to_settle(place: Place) -> None:
+    """Whoever writes waits: a lock of the same moment shows then."""
+    async with place.worker("w").held("main", "a-1", create=True, more_follows=True) as held:
+        assert not held.lock.is_settled
+        await asyncio.to_thread(held.lock.ensure_held)
+        assert held.lock.is_settled

@@ -1,0 +1,147 @@
+"""Locks on record: each is written on the bus before it is written into its repository.
+
+So the lock of a worker that has died is found and removed by whoever looks at the records.
+"""
+
+import asyncio
+
+import msgspec
+import structlog
+
+from appshield.bus import Bus
+from appshield.contracts.agents import Agent, LockRecord
+from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
+from appshield.errors import AppShieldError, UnavailableError
+from appshield.objectstore import ObjectStore
+from appshield.repository import Repository, RepositoryLock, remove_lock
+from appshield.service import Clock
+
+_RECORD_TIMEOUT_S = 10.0
+_DEAD_AFTER_S = AGENTS.live_s * 1.5
+
+
+class RecordedLock(msgspec.Struct, frozen=True):
+    """A lock that is held, with all that was put on record for it: one entry for each renewal."""
+
+    lock: RepositoryLock
+    written: list[LockRecord]
+
+
+class RecordedLocks:
+    """The locks of one worker."""
+
+    def __init__(self, *, bus: Bus, worker: str, clock: Clock) -> None:
+        self._records = bus.bucket(REPOSITORY_LOCKS, LockRecord)
+        self._agents = bus.bucket(AGENTS, Agent)
+        self._worker = worker
+        self._clock = clock
+        self._let_go: set[str] = set()
+        """Keys of own locks that nobody holds any more and that may still be there."""
+
+    async def acquire(
+        self,
+        repository: Repository,
+        *,
+        vault: str,
+        app_id: str,
+        exclusive: bool = False,
+        settle_later: bool = False,
+    ) -> RecordedLock:
+        """Lock a repository; an acquisition that fails or is cancelled leaves no lock behind.
+
+        With `settle_later` the lock is given before it has settled: whatever is written asks for
+        that, and waits.
+
+        Raises:
+            RepositoryLockedError: somebody holds it who does not go together with us.
+            UnavailableError: the lock could not be put on record.
+        """
+        loop = asyncio.get_running_loop()
+        written: list[LockRecord] = []
+
+        def record(lock_id: str) -> None:
+            entry = LockRecord(
+                app_id=app_id,
+                vault=vault,
+                lock_id=lock_id,
+                worker=self._worker,
+                written_at=self._clock.now(),
+            )
+            written.append(entry)  # first: an answer that is lost may have been a success
+            put = asyncio.run_coroutine_threadsafe(self._records.put(key_of(entry), entry), loop)
+            try:
+                put.result(_RECORD_TIMEOUT_S)
+            except TimeoutError as error:
+                raise UnavailableError(
+                    "a repository lock could not be put on record",
+                    why=f"the bus did not answer within {_RECORD_TIMEOUT_S:g} s",
+                    next_step="Check that NATS runs; the step is tried again.",
+                ) from error
+
+        acquiring = asyncio.ensure_future(
+            asyncio.to_thread(
+                RepositoryLock.acquire,
+                repository,
+                exclusive=exclusive,
+                owner=self._worker,
+                record=record,
+                settle_later=settle_later,
+            )
+        )
+        try:
+            return RecordedLock(await asyncio.shield(acquiring), written)
+        except BaseException:
+            await asyncio.shield(self._give_up(acquiring, written))
+            raise
+
+    async def release(self, held: RecordedLock) -> None:
+        """Let go of a lock; what fails now is done by the next sweep, and fails nothing here."""
+        self._let_go.update(map(key_of, held.written))
+        try:
+            await asyncio.to_thread(held.lock.release)
+            for record in held.written:
+                await self.forget(record)
+        except AppShieldError as error:
+            structlog.get_logger().warning("lock not released yet", problem=str(error))
+
+    async def abandoned(self) -> list[LockRecord]:
+        """Return every lock on record that nobody holds any more.
+
+        Its worker is not alive, or is this one and has let go of it while the store was away.
+        """
+        alive = {entry.value.worker async for entry in self._agents.items()}
+        records = [entry.value async for entry in self._records.items()]
+        return [record for record in records if self._is_abandoned(record, alive)]
+
+    async def remove(self, record: LockRecord, store: ObjectStore) -> None:
+        """Remove a lock that nobody holds, and then its record."""
+        await asyncio.to_thread(remove_lock, store, record.lock_id)
+        await self.forget(record)
+        structlog.get_logger().info(
+            "removed a lock that nobody holds", app_id=record.app_id, worker=record.worker
+        )
+
+    async def forget(self, record: LockRecord) -> None:
+        """Remove the record of a lock that is gone."""
+        await self._records.delete(key_of(record))
+        self._let_go.discard(key_of(record))
+
+    def _is_abandoned(self, record: LockRecord, alive: set[str]) -> bool:
+        if record.worker == self._worker:
+            return key_of(record) in self._let_go
+        age_s = (self._clock.now() - record.written_at).total_seconds()
+        return record.worker not in alive and age_s >= _DEAD_AFTER_S
+
+    async def _give_up(
+        self, acquiring: "asyncio.Future[RepositoryLock]", written: list[LockRecord]
+    ) -> None:
+        await asyncio.wait({acquiring})
+        if acquiring.exception() is None:
+            await self.release(RecordedLock(acquiring.result(), written))
+        else:
+            self._let_go.update(map(key_of, written))
+
+
+def key_of(record: LockRecord) -> str:
+    """Name the record of a lock."""
+    return f"{record.app_id}.{record.lock_id}"
