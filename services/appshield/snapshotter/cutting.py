@@ -17,10 +17,11 @@ from appshield.snapshotter import bodies
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """The snapshot of one claim: its object's name and the moment it holds."""
+    """The snapshot of one claim: names of its object and of its content, the moment it holds."""
 
     claim: str
     snapshot: str
+    content: str
     at: datetime
 
 
@@ -69,13 +70,18 @@ async def _cut_one(
         timeout_s=timeout_s,
         what=f"snapshot of volume {wanted.claim} cut",
     )
-    at = datetime.fromisoformat(done["status"]["creationTime"])
-    return Cut(claim=wanted.claim, snapshot=name, at=at)
+    status = done["status"]
+    return Cut(
+        claim=wanted.claim,
+        snapshot=name,
+        content=status["boundVolumeSnapshotContentName"],
+        at=datetime.fromisoformat(status["creationTime"]),
+    )
 
 
 def _is_cut(obj: Object | None) -> bool:
     status = (obj or {}).get("status", {})
-    if status.get("creationTime"):
+    if status.get("creationTime") and status.get("boundVolumeSnapshotContentName"):
         return True
     raise_if_failed(obj)
     return False

@@ -1,5 +1,7 @@
 """Expose a snapshot in our own namespace, mounted by a pod, for the agent on that pod's node.
 
+The agent sees for itself when the mount is there: it is earlier than the API server knows.
+
 The snapshot is handed over without a moment at which nothing keeps it: its first content is set to
 Retain, a static content names the same snapshot, and only then the first pair is removed.
 """
@@ -8,13 +10,14 @@ import msgspec
 
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import POD, PVC, VOLUME_SNAPSHOT, VOLUME_SNAPSHOT_CONTENT
-from appshield.podvolumes import holder_pod, is_running, labels_of
+from appshield.podvolumes import holder_pod, is_placed, labels_of
+from appshield.service import both
 from appshield.snapshotter import bodies
 from appshield.snapshotter.cutting import Cut, raise_if_failed
 
 
 class Exposed(msgspec.Struct, frozen=True):
-    """A copy of a claim that is mounted on a node."""
+    """A copy of a claim, and the pod that mounts it on a node."""
 
     claim: str
     exposed_claim: str
@@ -39,10 +42,19 @@ class Exposing:
 
         Raises:
             RunFailedError: the snapshot failed after it was cut.
-            DeadlineError: it was not mounted in time.
+            DeadlineError: there was no copy on a node in time.
         """
-        restore_size = await self._hand_over(run, cut, original["metadata"]["namespace"])
+        namespace = original["metadata"]["namespace"]
+        ready = await self._until_ready(cut, namespace)
+        if namespace != self.namespace:
+            ready = await self._hand_over(run, cut)
+        restore_size = str(ready["status"].get("restoreSize", ""))
         claim = bodies.exposed_claim(run, self.namespace, original, restore_size)
+        exposed, _ = await both(self._mount(run, cut, claim), self._remove_first(cut, namespace))
+        return exposed
+
+    async def _mount(self, run: str, cut: Cut, claim: Object) -> Exposed:
+        """Make a volume of the snapshot, and a pod that mounts it."""
         name = claim["metadata"]["name"]
         await self._make(PVC, claim)
         pod = holder_pod(
@@ -54,71 +66,47 @@ class Exposing:
             read_only=True,
         )
         await self._make(POD, pod)
-        mounted = await self._cluster.wait_for(
+        placed = await self._cluster.wait_for(
             POD,
             name,
             self.namespace,
-            is_running,
+            is_placed,
             timeout_s=self._timeout_s,
-            what=f"copy of volume {cut.claim} mounted",
+            what=f"copy of volume {cut.claim} given a node",
         )
         return Exposed(
             claim=cut.claim,
             exposed_claim=name,
             pod=name,
-            pod_uid=mounted["metadata"]["uid"],
-            node=mounted["spec"]["nodeName"],
+            pod_uid=placed["metadata"]["uid"],
+            node=placed["spec"]["nodeName"],
         )
 
-    async def _hand_over(self, run: str, cut: Cut, namespace: str) -> str:
-        """Move the snapshot into our own namespace; return its size as a quantity."""
-        name = cut.snapshot
-        static = await self._cluster.get(VOLUME_SNAPSHOT, name, self.namespace)
-        if static is None:
-            content = await self._retain(run, name, namespace)
-            await self._make(
-                VOLUME_SNAPSHOT_CONTENT,
-                bodies.exposed_content(run, cut.claim, self.namespace, content),
-            )
-            await self._make(
-                VOLUME_SNAPSHOT, bodies.exposed_snapshot(run, cut.claim, self.namespace)
-            )
-        ready = await self._cluster.wait_for(
+    async def _hand_over(self, run: str, cut: Cut) -> Object:
+        """Move the snapshot into our own namespace; return its object there."""
+        patch = {"metadata": {"labels": labels_of(run)}, "spec": {"deletionPolicy": "Retain"}}
+        first = await self._cluster.merge_patch(VOLUME_SNAPSHOT_CONTENT, cut.content, patch)
+        content = bodies.exposed_content(run, cut.claim, self.namespace, first)
+        await self._make(VOLUME_SNAPSHOT_CONTENT, content)
+        snapshot = bodies.exposed_snapshot(run, cut.claim, self.namespace)
+        await self._make(VOLUME_SNAPSHOT, snapshot)
+        return await self._until_ready(cut, self.namespace)
+
+    async def _until_ready(self, cut: Cut, namespace: str) -> Object:
+        return await self._cluster.wait_for(
             VOLUME_SNAPSHOT,
-            name,
-            self.namespace,
+            cut.snapshot,
+            namespace,
             _is_ready,
             timeout_s=self._timeout_s,
             what=f"snapshot of volume {cut.claim} ready to use",
         )
-        await self._remove_first(name, namespace)
-        return str(ready["status"].get("restoreSize", ""))
 
-    async def _retain(self, run: str, name: str, namespace: str) -> Object:
-        """Keep the first content's snapshot whatever becomes of its objects."""
-        first = await self._cluster.wait_for(
-            VOLUME_SNAPSHOT,
-            name,
-            namespace,
-            _is_ready,
-            timeout_s=self._timeout_s,
-            what=f"snapshot {namespace}/{name} ready to use",
-        )
-        content_name = first["status"]["boundVolumeSnapshotContentName"]
-        patch = {"metadata": {"labels": labels_of(run)}, "spec": {"deletionPolicy": "Retain"}}
-        return await self._cluster.merge_patch(VOLUME_SNAPSHOT_CONTENT, content_name, patch)
-
-    async def _remove_first(self, name: str, namespace: str) -> None:
+    async def _remove_first(self, cut: Cut, namespace: str) -> None:
         """Remove the first pair, now that the static content names the snapshot too."""
-        if namespace == self.namespace:
-            return
-        first = await self._cluster.get(VOLUME_SNAPSHOT, name, namespace)
-        if first is None:
-            return
-        content = first.get("status", {}).get("boundVolumeSnapshotContentName", "")
-        await self._cluster.delete(VOLUME_SNAPSHOT, name, namespace=namespace)
-        if content:
-            await self._cluster.delete(VOLUME_SNAPSHOT_CONTENT, content)
+        if namespace != self.namespace:
+            await self._cluster.delete(VOLUME_SNAPSHOT, cut.snapshot, namespace=namespace)
+            await self._cluster.delete(VOLUME_SNAPSHOT_CONTENT, cut.content)
 
     async def _make(self, kind: Kind, body: Object) -> None:
         try:

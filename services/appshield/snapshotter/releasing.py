@@ -58,10 +58,12 @@ class Releasing:
         Raises:
             UnavailableError: something is still being deleted after a minute.
         """
+        places = tuple(dict.fromkeys((self._namespace, namespace)))
+        if not await self._has_made_any(run, places):
+            return
         for kind in (POD, PVC):
             await self._remove(kind, run, self._namespace)
             context.moved()
-        places = tuple(dict.fromkeys((self._namespace, namespace)))
         await self._adopt_contents(run, places)
         for content in await self._find(VOLUME_SNAPSHOT_CONTENT, run, ""):
             patch = {"spec": {"deletionPolicy": "Delete"}}
@@ -71,6 +73,13 @@ class Releasing:
             await self._remove(VOLUME_SNAPSHOT, run, place)
             context.moved()
         await self._remove(VOLUME_SNAPSHOT_CONTENT, run, "")
+
+    async def _has_made_any(self, run: str, places: Collection[str]) -> bool:
+        """Whether anything of the run is there: mostly nothing, before its first attempt."""
+        kinds = [(kind, self._namespace) for kind in (POD, PVC)]
+        kinds += [(VOLUME_SNAPSHOT, place) for place in places]
+        kinds += [(VOLUME_SNAPSHOT_CONTENT, "")]
+        return any(await together(self._find(kind, run, place) for kind, place in kinds))
 
     async def _adopt_contents(self, run: str, places: Collection[str]) -> None:
         """Label contents that the snapshot controller made for us: a class may retain them."""

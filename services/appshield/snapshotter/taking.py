@@ -2,7 +2,8 @@
 
     read the application ─► refuse what cannot be saved ─► stage what a resume would need
     promise to resume ─► quiesce ─► cut every volume ─► resume, whatever happened
-    read again, and again if it changed ─► stage ─► expose each snapshot ─► tell the sources
+    read again, and again if it changed ─► stage ─┬─► tell the sources
+    expose each snapshot ─────────────────────────┘
 
 The application waits from the first quiesce hook until every snapshot is cut, and not longer.
 """
@@ -23,7 +24,7 @@ from appshield.manifests.consistency import consistency
 from appshield.manifests.volumes import VolumePlan, VolumePlanning
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.podvolumes.hooks import chosen_pods
-from appshield.service import SystemClock, run_blocking, together
+from appshield.service import SystemClock, both, run_blocking, together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.archiving import image_sources
 from appshield.snapshotter.capturing import capture
@@ -86,9 +87,11 @@ class Taking:
         context.moved()
         point = await self._cut(order, captured, planning.volumes, context)
         context.moved()
-        captured, sha256 = await self._settled(order, captured, planning)
+        (captured, sha256), volumes = await both(
+            self._settled(order, captured, planning),
+            self._volumes(order, before, planning.volumes, point.cuts, context),
+        )
         context.moved()
-        volumes = await self._volumes(order, before, planning.volumes, point.cuts, context)
         dumps = await self._dumps(order, captured, sha256)
         images = await image_sources(self._cluster, before, captured, sha256)
         return outcome(

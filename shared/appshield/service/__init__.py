@@ -14,7 +14,7 @@ from appshield.service.pausing import pause
 from appshield.service.run_logs import run_logs_forwarded
 from appshield.service.running import run_service, start_service
 from appshield.service.settings import ServiceSettings, read_settings
-from appshield.service.together import together
+from appshield.service.together import both, together
 
 __all__ = [
     "Cancelled",
@@ -24,6 +24,7 @@ __all__ = [
     "ServiceSettings",
     "SystemClock",
     "announce",
+    "both",
     "joined",
     "pause",
     "read_settings",

@@ -1,12 +1,14 @@
 """Several pieces of work at once; the first error ends them all and is raised as itself."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from appshield.errors import AppShieldError
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 async def together(work: Iterable[Coroutine[Any, Any, T]], *, at_once: int = 16) -> list[T]:
@@ -21,15 +23,27 @@ async def together(work: Iterable[Coroutine[Any, Any, T]], *, at_once: int = 16)
         async with places:
             return await one
 
+    async with _one_error(), asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(in_place(one)) for one in work]
+    return [task.result() for task in running]
+
+
+async def both(one: Coroutine[Any, Any, T], other: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Run two pieces of work of different kinds at once; errors as in `together`."""
+    async with _one_error(), asyncio.TaskGroup() as tasks:
+        first, second = tasks.create_task(one), tasks.create_task(other)
+    return first.result(), second.result()
+
+
+@asynccontextmanager
+async def _one_error() -> AsyncIterator[None]:
     try:
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(in_place(one)) for one in work]
+        yield
     except BaseExceptionGroup as group:
         known, unknown = group.split(AppShieldError)
         if known is None or unknown is not None:
             raise
         raise first_of(known) from group
-    return [task.result() for task in running]
 
 
 def first_of(group: BaseExceptionGroup[AppShieldError]) -> AppShieldError:

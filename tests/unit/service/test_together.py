@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from appshield.errors import NotFoundError, RefusedError
-from appshield.service import Cancelled, run_blocking, together
+from appshield.service import Cancelled, both, run_blocking, together
 
 
 async def give(value: int) -> int:
@@ -53,6 +53,26 @@ async def test_the_first_error_of_ours_comes_out_as_itself_and_ends_the_others()
     with pytest.raises(NotFoundError, match="this one"):
         await together([hang(), fail(NotFoundError("this one"))])
     assert cancelled == [True]
+
+
+async def test_two_of_different_kinds_give_both_results_or_the_error_of_one() -> None:
+    """The other one does not go on alone."""
+
+    async def say() -> str:
+        return "said"
+
+    assert await both(give(7), say()) == (7, "said")
+    over: list[bool] = []
+
+    async def hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.append(True)
+
+    with pytest.raises(NotFoundError, match="this one"):
+        await both(hang(), fail(NotFoundError("this one")))
+    assert over == [True]
 
 
 async def test_a_defect_among_errors_is_not_hidden() -> None:
