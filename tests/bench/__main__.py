@@ -12,8 +12,8 @@ from typing import Final
 
 import structlog
 
+from bench import cluster_rows
 from bench.cluster import ClusterBench
-from bench.cluster import markdown as cluster_markdown
 from bench.machine import facts
 from bench.measuring import become_reaper
 from bench.memory import MemoryBench, memory_rows
@@ -27,6 +27,7 @@ from go_programs import cache_folder
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "RESULTS.md"
+CLUSTER_RESULTS: Final = HERE / "RESULTS-CLUSTER.md"
 ROUNDS_NEEDED: Final = 3
 RAM_DISK: Final = Path("/dev/shm")
 ROOM_NEEDED_BYTES: Final = 12 * 1024**3
@@ -52,7 +53,7 @@ def main() -> None:
     cache = cache_folder() / "bench"
     samples = Samples(cache / "samples.jsonl", asked.run_id, asked.scale)
     work = _work_folder(asked.work, cache)
-    programs = all_programs(work / "homes")
+    programs = [] if asked.cluster else all_programs(work / "homes")
     known = facts(programs, work)
     try:
         if asked.cluster:
@@ -69,16 +70,25 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     summaries = summarize(samples.read())
+    if asked.cluster:
+        whole = asked.scale == 1.0 and cluster_rows.is_whole(summaries, ROUNDS_NEEDED)
+        parts = (describe(known), cluster_rows.NOTES, cluster_rows.markdown(summaries))
+        _write(asked, CLUSTER_RESULTS if whole else None, "\n".join(parts), cache)
+        return
     everything = selected([])
     tables = (
         markdown(everything, summaries),
         memory_markdown(memory_rows(large=True), summaries),
-        cluster_markdown(summaries),
     )
     text = "\n".join([describe(known), NOTES, *filter(None, tables)])
-    _say(text)
     whole = asked.scale == 1.0 and is_whole(everything, summaries)
-    target = RESULTS if whole else asked.output or cache / f"{asked.run_id}.md"
+    _write(asked, RESULTS if whole else None, text, cache)
+
+
+def _write(asked: argparse.Namespace, whole: Path | None, text: str, cache: Path) -> None:
+    """Show a table and keep it: the one of a whole run beside this file, others where asked."""
+    _say(text)
+    target = whole or asked.output or cache / f"{asked.run_id}.md"
     target.write_text(f"# Measured: run {asked.run_id}, scale {asked.scale:g}\n\n{text}")
     _say(f"written to {target}")
 

@@ -1,29 +1,36 @@
 """End to end on the real local cluster: from a request on the bus to a version or a running pod.
 
-An application with one volume is backed up (first, then with 1 % changed) and restored into another
-namespace. The clock runs from the publication of the request to the end of the run or, for a
-restore, to a pod that is ready; afterwards the data of both volumes are compared. The memory of
-AppShield (all services, their keeper and the message bus; the S3 server apart) is watched
-throughout. The cluster is a new one and is deleted at the end.
+What is measured, and what is allowed for it, is in `cluster_rows`. AppShield runs as a person runs
+it, by `appshield up`. The cluster is a new one and is deleted at the end.
 """
 
 import asyncio
+import math
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
+from uuid import uuid4
 
+from appshield.contracts import decode, subjects
+from appshield.contracts.backups import BackupStored
+from appshield.contracts.identities import AppRef
+from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
-from appshield.kubernetes.kinds import APPLICATION, STATEFUL_SET
+from appshield.contracts.streams import OUTCOMES
+from appshield.kubernetes import Object
+from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, DEPLOYMENT, STATEFUL_SET
 from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_down, cluster_up
-from appshield.local.programs import SERVICES
+from bench.appshield_process import RunningAppShield, running
+from bench.cluster_rows import OURS
 from bench.data_sets import DATA_SETS, MIB, DataSet, changed, digest, ensure_made
-from bench.measuring import Measured, PeakMemory, cpu_of
-from bench.samples import Samples, Summary
+from bench.measuring import Measured
+from bench.samples import Samples
 from cluster_application import (
     component,
     document,
@@ -32,42 +39,13 @@ from cluster_application import (
     stateful_set,
     until_running,
 )
-from installation import Installation, installed
+from installation import Installation
 
-OURS: Final = "appshield"
-SERVER: Final = "s3 server"
 VOLUME_SIZE: Final = "8Gi"
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterRow:
-    """One operation on one data set, and what Velero needed for it on a machine like this one."""
-
-    data_set: str
-    step: str
-    velero_s: float
-    share: float
-    """The part of Velero's time that is allowed."""
-
-    @property
-    def name(self) -> str:
-        """What the row is called in the table."""
-        return f"cluster-{self.data_set}-{self.step}"
-
-
-VELERO: Final = "Velero 1.18.3 with its kopia uploader"
-VELERO_PSS_BYTES: Final = 570 * MIB
-PSS_BYTES: Final = VELERO_PSS_BYTES // 2
-ROWS: Final = (
-    ClusterRow("mixed", "first", 26.0, 0.5),
-    ClusterRow("mixed", "changed", 5.4, 0.5),
-    ClusterRow("mixed", "restore", 17.0, 0.5),
-    ClusterRow("small", "first", 10.9, 0.5),
-    ClusterRow("small", "changed", 5.4, 0.5),
-    ClusterRow("small", "restore", 56.0, 0.2),
-)
+REQUESTS_PER_ROUND: Final = 40
+COMMANDS_PER_ROUND: Final = 5
 SCALES: Final = {"mixed": 1.0, "small": 0.5}
-"""2 GiB in 200 files, and 50,000 of the 100,000 small files: what Velero was measured with."""
+"""2 GiB in 200 files, and 50,000 of the 100,000 small files: what the peer was measured with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,55 +64,84 @@ class ClusterBench:
         settings = ClusterSettings.from_environment(os.environ, name=name)
         try:
             facts = await cluster_up(settings, self.report)
-            async with installed(facts, self.work / "appshield") as installation:
+            async with running(facts, settings, self.work / "appshield") as appshield:
                 for number in range(rounds):
+                    await self._measure_requests(appshield, number)
                     for data_set, scale in SCALES.items():
                         made = DATA_SETS[data_set].scaled(scale * self.scale)
                         source = await asyncio.to_thread(ensure_made, self.data, made)
-                        async with application(installation, facts, source) as app:
-                            await self._measure(app, made, number)
+                        async with application(appshield.installation, facts, source) as app:
+                            await self._measure_data(appshield, app, made, number)
         finally:
             await cluster_down(settings, self.report, purge=True)
 
-    async def _measure(self, app: "_Application", made: DataSet, number: int) -> None:
-        await self._step(made, "first", number, app, app.back_up)
+    async def _measure_data(
+        self, appshield: RunningAppShield, app: "_Application", made: DataSet, number: int
+    ) -> None:
+        """Back up, change, back up again, restore, compare."""
+        await self._step(f"{made.name}-first", number, appshield, app.back_up)
         with changed(app.folder, made):
-            await self._step(made, "changed", number, app, app.back_up)
+            await self._step(f"{made.name}-changed", number, appshield, app.back_up)
             expected = await asyncio.to_thread(digest, app.folder)
             async with namespace_of_its_own(app.installation, "restored") as target:
-                await self._step(made, "restore", number, app, lambda: app.restore(target))
+                await self._step(
+                    f"{made.name}-restore",
+                    number,
+                    appshield,
+                    lambda done: app.restore(target, done),
+                )
                 restored = await folder_on_node(app.installation, app.facts, target)
                 found = await asyncio.to_thread(digest, restored / app.folder.name)
                 assert found == expected, f"{made.name} came back wrong"
 
     async def _step(
         self,
-        made: DataSet,
-        step: str,
+        row: str,
         number: int,
-        app: "_Application",
-        action: Callable[[], Awaitable[Run]],
+        appshield: RunningAppShield,
+        action: Callable[[Callable[[], None]], Awaitable[Run]],
     ) -> None:
-        ours, server = processes(app.installation)
-        us = os.getpid()  # the keeper of all services
-        before = sum(map(cpu_of, [us, *ours])), cpu_of(server)
-        with PeakMemory(*ours, alone=[us]) as memory, PeakMemory(server) as memory_of_server:
-            start = time.perf_counter()
-            run = await action()
-            wall_s = time.perf_counter() - start
-        after = sum(map(cpu_of, [us, *ours])), cpu_of(server)
-        row = f"cluster-{made.name}-{step}"
-        for program, peak, cpu_s in (
-            (OURS, memory.peak_bytes, after[0] - before[0]),
-            (SERVER, memory_of_server.peak_bytes, after[1] - before[1]),
-        ):
-            measured = Measured(wall_s=wall_s, cpu_s=cpu_s, pss_peak_bytes=peak)
-            self.samples.add(number, row, program, measured)
+        measured: dict[str, Measured] = {}
+        async with appshield.measured(measured) as done:
+            run = await action(done)
+        for program, one in measured.items():
+            self.samples.add(number, row, program, one)
+        ours = measured[OURS]
         self.report(
-            f"round {number + 1}  {row:26} {wall_s:8.2f} s wall "
-            f"{after[0] - before[0]:8.2f} s CPU {memory.peak_bytes / MIB:6.0f} MiB"
+            f"round {number + 1}  {row:16} {ours.wall_s:8.2f} s wall "
+            f"{ours.cpu_s:8.2f} s CPU {ours.pss_peak_bytes / MIB:6.0f} MiB"
         )
         self.report(f"         {timeline(run)}")
+
+    async def _measure_requests(self, appshield: RunningAppShield, number: int) -> None:
+        """Measure what there is to wait for when an application has no data to speak of."""
+        async with plain_application(appshield.installation) as app:
+            waited = [await stored_after_s(appshield.installation, app) for _ in range(4)]  # warm
+            waited = [
+                await stored_after_s(appshield.installation, app) for _ in range(REQUESTS_PER_ROUND)
+            ]
+            self._add(number, "stored-p50", median(waited))
+            self._add(number, "stored-p99", percentile(waited, 99))
+            name = f"{app.namespace}/{app.name}"
+            await self._command(appshield, number, "command-list", "versions", name)
+            await self._command(appshield, number, "command-backup", "backup", name, "--wait")
+            walls = []
+            for _ in range(COMMANDS_PER_ROUND):
+                async with namespace_of_its_own(appshield.installation, "restored") as target:
+                    words = ("restore", name, "1", "--to", target, "--wait")
+                    walls.append(await appshield.command(*words))
+            self._add(number, "command-restore", median(walls))
+
+    async def _command(
+        self, appshield: RunningAppShield, number: int, row: str, *words: str
+    ) -> None:
+        walls = [await appshield.command(*words) for _ in range(COMMANDS_PER_ROUND)]
+        self._add(number, row, median(walls))
+
+    def _add(self, number: int, row: str, wall_s: float) -> None:
+        measured = Measured(wall_s=wall_s, cpu_s=0.0, pss_peak_bytes=0)
+        self.samples.add(number, row, OURS, measured)
+        self.report(f"round {number + 1}  {row:16} {wall_s:8.3f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +153,32 @@ class _Application:
     namespace: str
     folder: Path
 
-    async def back_up(self) -> Run:
-        """Ask for a version and wait until it is stored."""
-        run = await self.installation.back_up(self.installation.app(self.namespace))
-        assert run.state == "succeeded", run.failure
-        return run
+    async def back_up(self, done: Callable[[], None]) -> Run:
+        """Ask for a version; it is done when that exists. Returns when the run has ended."""
+        request = RequestBackup(app=self._app, request_id=uuid4().hex)
+        run = await self.installation.ask(request)
+        await self.installation.reached(run, lambda found: bool(found.snapshot_id), "its version")
+        done()
+        return await self._succeeded(run)
 
-    async def restore(self, target: str) -> Run:
-        """Ask for the last version in another namespace, and wait until its pod is ready."""
-        app = self.installation.app(self.namespace)
-        run = await self.installation.restore(app, 2, to=target)
-        assert run.state == "succeeded", run.failure
+    async def restore(self, target: str, done: Callable[[], None]) -> Run:
+        """Ask for the last version in another namespace; it is done when its pod is ready."""
+        request = RequestRestore(
+            app=self._app, request_id=uuid4().hex, version=2, target_namespace=target
+        )
+        run = await self.installation.ask(request)
         await until_running(self.installation, target)
-        return run
+        done()
+        return await self._succeeded(run)
+
+    @property
+    def _app(self) -> AppRef:
+        return self.installation.app(self.namespace)
+
+    async def _succeeded(self, run: str) -> Run:
+        ended = await self.installation.ended(run)
+        assert ended.state == "succeeded", ended.failure
+        return ended
 
 
 @asynccontextmanager
@@ -190,6 +210,50 @@ def idle(image: str) -> dict[str, Any]:
     return dict(body)
 
 
+@asynccontextmanager
+async def plain_application(installation: Installation) -> AsyncIterator[AppRef]:
+    """Make an application without volumes, and whose workload has no pods to wait for."""
+    async with namespace_of_its_own(installation, "plain") as namespace:
+        settings: Object = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"COLOR": "blue"}}
+        settings["metadata"] = {"name": "settings"}
+        labels = {"app": "web"}
+        deployment: Object = {"apiVersion": "apps/v1", "kind": "Deployment"}
+        deployment["metadata"] = {"name": "web"}
+        deployment["spec"] = {
+            "replicas": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "web", "image": "web"}]},
+            },
+        }
+        await installation.cluster.create(CONFIG_MAP, settings, namespace=namespace)
+        await installation.cluster.create(DEPLOYMENT, deployment, namespace=namespace)
+        await installation.cluster.create(APPLICATION, document(namespace, components=[]))
+        app = installation.app(namespace)
+        await installation.known(app)
+        yield app
+
+
+async def stored_after_s(installation: Installation, app: AppRef) -> float:
+    """Ask for a version; return the seconds until the stream has `backup.stored` of it."""
+    asked_at = time.time()
+    run = await installation.ask(RequestBackup(app=app, request_id=uuid4().hex))
+    ended = await installation.ended(run)
+    assert ended.state == "succeeded", ended.failure
+    stored = subjects.event(BackupStored.noun, BackupStored.verb, app)
+    async for message in installation.bus.read(OUTCOMES, filters=(stored,)):
+        outcome = decode(message.body)
+        if isinstance(outcome, BackupStored) and outcome.run == run:
+            return message.time.timestamp() - asked_at
+    raise AssertionError(f"run {run} has stored nothing")
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return the least of the values that so many in a hundred do not exceed."""
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
 def timeline(run: Run) -> str:
     """Say when the steps of a run began and how long they took, from its request on."""
     parts = []
@@ -198,34 +262,3 @@ def timeline(run: Run) -> str:
         took_s = (step.finished_at - step.started_at).total_seconds() if step.finished_at else 0.0
         parts.append(f"{step.name} at {begun_s:.2f} took {took_s:.2f}")
     return "; ".join(parts)
-
-
-def processes(installation: Installation) -> tuple[list[int], int]:
-    """Return the processes of the services and the bus, and that of the S3 server."""
-    ours = [installation.pid(name) for name in (*SERVICES, "bus")]
-    return ours, installation.pid("store")
-
-
-def markdown(summaries: Mapping[str, Mapping[str, Summary]]) -> str:
-    """Write the rows that were measured, beside what Velero needed."""
-    heads = ("row", "wall s, least / median", "Velero s", "ratio", "allowed")
-    more = ("peak PSS MiB (≤ 285)", "CPU s", "S3 server: PSS MiB, CPU s", "holds")
-    lines = [f"| {' | '.join((*heads, *more))} |", "| --- |" + " ---: |" * 7 + " --- |"]
-    for row in ROWS:
-        programs = summaries.get(row.name, {})
-        if OURS not in programs or SERVER not in programs:
-            continue
-        ours, server = programs[OURS], programs[SERVER]
-        ratio = ours.wall_s[1] / row.velero_s
-        failed = [
-            *(["wall"] if round(ratio, 2) > row.share else []),
-            *(["memory"] if ours.pss_peak_bytes > PSS_BYTES else []),
-        ]
-        lines.append(
-            f"| {row.name} | {ours.wall_s[0]:.2f} / {ours.wall_s[1]:.2f} | {row.velero_s:g} "
-            f"| {ratio:.2f} | ≤ {row.share:.2f} | {ours.pss_peak_bytes / MIB:.0f} "
-            f"| {ours.cpu_s[1]:.2f} "
-            f"| {server.pss_peak_bytes / MIB:.0f}, {server.cpu_s[1]:.2f} "
-            f"| {'**no**: ' + ', '.join(failed) if failed else 'yes'} |"
-        )
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""

@@ -14,7 +14,7 @@ import select
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -78,13 +78,13 @@ def measure(
 class PeakMemory:
     """Watches the memory of processes in a thread, while the block runs.
 
-    Those of `roots` count with all their descendants, those of `alone` without.
+    Those of `roots` count with all their descendants, but for those of `without`.
     """
 
-    def __init__(self, *roots: int, alone: Sequence[int] = ()) -> None:
+    def __init__(self, *roots: int, without: Collection[int] = ()) -> None:
         self.peak_bytes = 0
         self._roots = roots
-        self._alone = alone
+        self._without = without
         self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._watch, name="memory", daemon=True)
 
@@ -100,18 +100,19 @@ class PeakMemory:
     def _watch(self) -> None:
         waiting_s = 0.0
         while not select.select([self._ended], [], [], waiting_s)[0]:
-            seen = sum(map(pss_bytes, {*self._alone, *tree(*self._roots)}))
+            seen = sum(map(pss_bytes, tree(*self._roots, without=self._without)))
             self.peak_bytes = max(self.peak_bytes, seen)
             waiting_s = SAMPLE_EVERY_S
 
 
-def tree(*roots: int) -> Iterator[int]:
-    """Yield processes and all their descendants, as far as they live."""
+def tree(*roots: int, without: Collection[int] = ()) -> Iterator[int]:
+    """Yield processes and all their descendants, as far as they live, but for some of them."""
     pending = list(roots)
     while pending:
         pid = pending.pop()
-        yield pid
-        pending += _children(pid)
+        if pid not in without:
+            yield pid
+            pending += _children(pid)
 
 
 def pss_bytes(pid: int) -> int:
