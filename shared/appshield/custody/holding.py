@@ -49,15 +49,11 @@ class _Kept:
     """An open repository under a shared lock, those who use it, and its end when nobody does."""
 
     def __init__(self, repository: Repository, locked: RecordedLock) -> None:
-        self._repository = repository
+        self.repository = repository
         self.locked = locked
         self.users = 0
         self.ended = False
         self.ending: asyncio.TimerHandle | None = None
-
-    def anew(self) -> Repository:
-        """Return the repository as if just opened: its index may have grown meanwhile."""
-        return Repository(self._repository.store, self._repository.key, self._repository.config)
 
     def is_good(self) -> bool:
         """Whether the lock still counts, as far as is known by now; asks no store."""
@@ -125,7 +121,9 @@ class Custody:
             kept = await self._use(place, opening, settle_later=create and more_follows)
         well = False
         try:
-            yield HeldRepository(shelf=shelf, repository=kept.anew(), lock=kept.locked.lock)
+            yield HeldRepository(
+                shelf=shelf, repository=kept.repository.anew(), lock=kept.locked.lock
+            )
             well = True
         finally:
             kept.users -= 1

@@ -1,6 +1,7 @@
-"""Open repositories, with the key itself where it was derived from the password lately.
+"""Open repositories, again with the key that was derived from the password lately.
 
-The derivation is made to cost: a tenth of a second, and 32 MiB.
+The derivation is made to cost: a tenth of a second, and 32 MiB. Documents of snapshots stay known
+with the key.
 """
 
 import contextlib
@@ -8,20 +9,20 @@ import time
 
 from appshield.errors import NotFoundError
 from appshield.repository import Repository
-from appshield.repository.crypto import BrokenSealError, SealingKey
+from appshield.repository.crypto import BrokenSealError
 from appshield.vault import ApplicationShelf
 
-KEYS_KEPT_S = 600.0
+KNOWN_S = 600.0
 
 Place = tuple[str, str]
 """A Vault by its name, and an application in it by its id."""
 
 
 class Repositories:
-    """Opens repositories; knows the keys of those that were opened lately. Thread-safe."""
+    """Opens repositories; knows those that were opened lately. Thread-safe."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, tuple[float, SealingKey]] = {}
+        self._known: dict[Place, tuple[float, Repository]] = {}
 
     def open(
         self,
@@ -40,17 +41,17 @@ class Repositories:
         for other, (until_s, _) in list(self._known.items()):
             if until_s < now_s:
                 self._known.pop(other, None)
-        _, key = self._known.get(place, (0.0, None))
-        repository = _with_key(shelf, key) or _with_password(shelf, create=create, like=like)
-        self._known[place] = (now_s + KEYS_KEPT_S, repository.key)
-        return repository
+        _, known = self._known.get(place, (0.0, None))
+        repository = _again(shelf, known) or _with_password(shelf, create=create, like=like)
+        self._known[place] = (now_s + KNOWN_S, repository)
+        return repository.anew()
 
 
-def _with_key(shelf: ApplicationShelf, key: SealingKey | None) -> Repository | None:
-    """Open with a known key; None when there is none, or another repository stands there by now."""
-    if key is not None:
+def _again(shelf: ApplicationShelf, known: Repository | None) -> Repository | None:
+    """Open a known one; None when there is none, or another repository stands there by now."""
+    if known is not None:
         with contextlib.suppress(NotFoundError, BrokenSealError):
-            return Repository.open_with_key(shelf.repository_store, key)
+            return known.again(shelf.repository_store)
     return None
 
 

@@ -24,12 +24,20 @@ from appshield.repository.unpacked import SealedFile, SealedFiles
 class Repository:
     """An opened repository in restic's format, version 2; thread-safe, all calls block."""
 
-    def __init__(self, store: ObjectStore, key: SealingKey, config: RepositoryConfig) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: SealingKey,
+        config: RepositoryConfig,
+        *,
+        documents: dict[str, SnapshotDocument] | None = None,
+    ) -> None:
         self.store = store
         self.key = key
         self.config = config
         self.sealed_files = SealedFiles(store, key)
         self._index: Index | None = None
+        self._documents = {} if documents is None else documents
         self._loading = threading.Lock()
 
     def __repr__(self) -> str:
@@ -77,16 +85,20 @@ class Repository:
             next_step="Use the password that it was created with, or one that was added later",
         )
 
-    @classmethod
-    def open_with_key(cls, store: ObjectStore, key: SealingKey) -> "Repository":
-        """Open a repository of which the key is known already.
+    def again(self, store: ObjectStore) -> "Repository":
+        """Open the repository once more, through `store`, with the key that is known; as `anew`.
 
         Raises:
-            NotFoundError: there is none.
-            BrokenSealError: it has another key.
+            NotFoundError: there is none any more.
+            BrokenSealError: another one with another key is there.
             InvalidInputError: its format has another version.
         """
-        return cls(store, key, open_config(_read_config(store), key))
+        config = open_config(_read_config(store), self.key)
+        return Repository(store, self.key, config, documents=self._documents)
+
+    def anew(self) -> "Repository":
+        """Return the same repository with nothing of its index in memory: it may have grown."""
+        return Repository(self.store, self.key, self.config, documents=self._documents)
 
     @property
     def index(self) -> Index:
@@ -148,23 +160,33 @@ class Repository:
         self.sealed_files.put("snapshots", SealedFile(snapshot.snapshot_id, snapshot.sealed))
 
     def list_snapshots(self) -> SnapshotListing:
-        """Return all snapshots, oldest first; unreadable ones apart, by name."""
-        readable: list[tuple[str, SnapshotDocument]] = []
+        """Read all snapshots and return them, oldest first; unreadable ones apart, by name."""
+        return self._list_snapshots({})
+
+    def snapshots(self) -> list[tuple[str, SnapshotDocument]]:
+        """Return id and document of each readable snapshot, oldest first.
+
+        What was read before is not read again: the name of a document says what is in it.
+        """
+        return list(self._list_snapshots(self._documents).readable)
+
+    def _list_snapshots(self, known: dict[str, SnapshotDocument]) -> SnapshotListing:
+        """List the snapshots; documents that are not known yet are read, and are known then."""
         unreadable: list[UnreadableSnapshot] = []
+        there: dict[str, SnapshotDocument] = {}
         for identity, _ in list_files(self.store, "snapshots"):
             try:
-                document = self.sealed_files.load("snapshots", identity, SnapshotDocument)
-                readable.append((identity, document))
+                there[identity] = known.get(identity) or self.sealed_files.load(
+                    "snapshots", identity, SnapshotDocument
+                )
             except ObjectMissingError:
                 continue  # forgotten by another client since it was listed
             except DamagedError as error:
                 unreadable.append(UnreadableSnapshot(identity, str(error)))
-        readable.sort(key=lambda found: (found[1].time, found[0]))
+        known.clear()
+        known.update(there)
+        readable = sorted(there.items(), key=lambda found: (found[1].time, found[0]))
         return SnapshotListing(tuple(readable), tuple(unreadable))
-
-    def snapshots(self) -> list[tuple[str, SnapshotDocument]]:
-        """Return id and document of each readable snapshot, oldest first."""
-        return list(self.list_snapshots().readable)
 
     def snapshots_with_tag(self, tag: str) -> list[tuple[str, SnapshotDocument]]:
         """Return the readable snapshots that carry this tag, oldest first."""

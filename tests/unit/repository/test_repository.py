@@ -187,6 +187,26 @@ def test_snapshots_are_listed_oldest_first(store: MemoryObjectStore) -> None:
     assert [found.tags for _, found in repository.snapshots()] == [(str(n),) for n in range(5)]
 
 
+def test_documents_of_snapshots_are_read_once_but_by_who_lists_what_is_there(
+    store: MemoryObjectStore,
+) -> None:
+    """Their names say what is in them; a check wants to see it all the same."""
+    for number in (b"1", b"2"):
+        back_up(store, {b"a": number})
+    repository = Repository.open(store, PASSWORD)
+    first, second = [identity for identity, _ in repository.snapshots()]
+    name = f"snapshots/{first}"
+    stored = store.get(name)
+    store.put(name, stored[:-1] + bytes([stored[-1] ^ 1]))
+    for known in (repository, repository.anew(), repository.again(store)):
+        assert [identity for identity, _ in known.snapshots()] == [first, second]
+        assert [found.snapshot_id for found in known.list_snapshots().unreadable] == [first]
+    store.delete(name)
+    assert [identity for identity, _ in repository.snapshots()] == [second]
+    store.put(name, stored)
+    assert [identity for identity, _ in repository.anew().snapshots()] == [first, second]
+
+
 def test_errors_of_the_store_are_not_taken_for_a_wrong_password(store: MemoryObjectStore) -> None:
     """Who may not read the bucket learns just that."""
     Repository.create(store, PASSWORD)
