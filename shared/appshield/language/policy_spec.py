@@ -44,7 +44,15 @@ class Alerts(Part, frozen=True, kw_only=True):
 class PolicySpec(Part, frozen=True, kw_only=True):
     """Which applications get which protection."""
 
-    match: Annotated[Expression, Meta(description="CEL over `app`: who gets this policy.")]
+    match: Annotated[
+        Expression,
+        Meta(
+            description="CEL over `app`: who gets this policy. It has name, namespace, "
+            "namespaceLabels, type, criticality, labels, annotations, components (each with name, "
+            "profile, strategy, workloadKind, workloadName) and volumes (each with claim, "
+            "storageClass, sizeBytes)."
+        ),
+    ]
     protect: Annotated[
         tuple[Protection, ...], Meta(description="Rules for each of them.", max_length=64)
     ] = ()

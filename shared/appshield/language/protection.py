@@ -220,7 +220,11 @@ class Reaction(Part, frozen=True, kw_only=True):
     """A fact that is watched, and what is done about it."""
 
     when: Annotated[
-        Expression, Meta(description="CEL over `health`, `rpo`, `lastBackup` and `app`.")
+        Expression,
+        Meta(
+            description="CEL over `health`, `rpo` (with age and promise), `lastBackup` (with "
+            "version, at and age) and `app`, which has what `match` of a policy sees."
+        ),
     ]
     do: Annotated[Action, Meta(description="What to do.")]
     lasts: Annotated[
