@@ -137,7 +137,8 @@ class BlobSource(Protocol):
     def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
         """Yield each of these blobs once, in the order that suits best, or what is wrong with it.
 
-        What comes next is fetched meanwhile; memory is bounded however many there are.
+        Fetching begins with the call, and what comes next is fetched meanwhile; memory is bounded
+        however many there are.
         """
         ...
 

@@ -60,7 +60,7 @@ class BlobOpener:
         body = view[begin + IV_BYTES : end - MAC_BYTES]
         scratch = self._scratch
         if length + MAC_BYTES > len(scratch):
-            scratch = memoryview(bytearray(length + MAC_BYTES))
+            scratch = self._scratch = memoryview(bytearray(length + MAC_BYTES))
         try:
             mac_key = self._mac_r + self._block.update(iv)
             Poly1305.verify_tag(mac_key, body, fetched[end - MAC_BYTES : end])

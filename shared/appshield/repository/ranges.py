@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from itertools import islice
 from typing import Final, NamedTuple
 
 from appshield.errors import DamagedError
@@ -20,12 +20,13 @@ READ_AHEAD_BYTES: Final = 4 << 20
 KEPT_BYTES: Final = 32 << 20
 """What is kept of packs; a single blob that is larger is not."""
 
-FIRST_RANGE_BYTES: Final = 1 << 20
-"""The first range is short: nothing can be done before it has come."""
-RANGE_BYTES: Final = 6 << 20
+RANGE_BYTES: Final = 12 << 20
+"""A request costs the store as much as some megabytes do; what is under way costs us memory."""
 GAP_BYTES: Final = 1 << 20
 """Bytes between two wanted blobs that are rather fetched than made a reason for two requests."""
-RANGES_AHEAD: Final = 2
+RANGES_AHEAD: Final = 1
+"""Of each plan, beside the range that is read: the plan after it is begun meanwhile."""
+FETCH_THREADS: Final = 2
 
 
 class PackRange(NamedTuple):
@@ -37,21 +38,23 @@ class PackRange(NamedTuple):
     blobs: list[Sealed]
 
 
+PlannedRanges = Iterator[tuple[PackRange, bytes | DamagedError]]
+_Ahead = tuple[PackRange, "Future[bytes | DamagedError]"]
+
+
 def plan(wanted: Mapping[str, list[Sealed]]) -> Iterator[PackRange]:
     """Yield the ranges that bring these blobs of packs, in the order of each pack."""
-    limit = FIRST_RANGE_BYTES
     for pack_id, blobs in wanted.items():
         blobs.sort()
         first = 0
         start, end = blobs[0].offset, 0
         for number, blob in enumerate(blobs):
             blob_end = blob.offset + blob.sealed_bytes
-            if number > first and (blob.offset - end > GAP_BYTES or blob_end - start > limit):
+            if number > first and (blob.offset - end > GAP_BYTES or blob_end - start > RANGE_BYTES):
                 yield PackRange(pack_id, start, end, blobs[first:number])
-                first, start, limit = number, blob.offset, RANGE_BYTES
+                first, start = number, blob.offset
             end = blob_end
         yield PackRange(pack_id, start, end, blobs[first:])
-        limit = RANGE_BYTES
 
 
 class PackRanges:
@@ -62,6 +65,7 @@ class PackRanges:
         self._changing = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._kept_bytes = 0
+        self._threads = ThreadPoolExecutor(FETCH_THREADS, "appshield-fetch")  # starts when used
 
     def read(self, pack_id: str, *, offset: int, length: int, pack_size: int) -> memoryview:
         """Return `length` bytes of a pack.
@@ -80,36 +84,31 @@ class PackRanges:
         self._keep((pack_id, offset), part)
         return memoryview(part)[:length]
 
-    def read_planned(
-        self, wanted: Mapping[str, list[Sealed]]
-    ) -> Iterator[tuple[PackRange, bytes | DamagedError]]:
-        """Yield the ranges of a plan with their bytes, fetched ahead of the reader.
+    def read_planned(self, wanted: Mapping[str, list[Sealed]]) -> "PlannedRanges":
+        """Begin to fetch the ranges of a plan, and return them with their bytes, in order.
 
         A range that is missing comes as the error that says so; one that ends early comes short.
         Nothing of it is kept for later.
 
         Raises:
-            AppShieldError: the store cannot be reached, or refuses.
+            AppShieldError: from the iterator: the store cannot be reached, or refuses.
         """
         ranges = plan(wanted)
-        first = next(ranges, None)
-        if first is None:
-            return
-        second = next(ranges, None)
-        if second is None:
-            yield first, self._fetch(first)
-            return
-        with ThreadPoolExecutor(RANGES_AHEAD, "appshield-fetch") as threads:
-            ahead: deque[tuple[PackRange, Future[bytes | DamagedError]]] = deque()
-            try:
-                for each in chain((first, second), ranges):
-                    ahead.append((each, threads.submit(self._fetch, each)))
-                    if len(ahead) > RANGES_AHEAD:
-                        yield _taken(ahead)
-                while ahead:
-                    yield _taken(ahead)
-            finally:
-                threads.shutdown(wait=False, cancel_futures=True)
+        ahead = deque(map(self._begin, islice(ranges, RANGES_AHEAD)))
+        return self._taken(ranges, ahead)
+
+    def _begin(self, part: PackRange) -> "_Ahead":
+        return part, self._threads.submit(self._fetch, part)
+
+    def _taken(self, ranges: Iterator[PackRange], ahead: "deque[_Ahead]") -> "PlannedRanges":
+        try:
+            while ahead:
+                part, fetched = ahead.popleft()
+                ahead.extend(map(self._begin, islice(ranges, 1)))
+                yield part, fetched.result()
+        finally:
+            for _, fetched in ahead:
+                fetched.cancel()
 
     def _fetch(self, part: PackRange) -> bytes | DamagedError:
         try:
@@ -140,10 +139,3 @@ class PackRanges:
                     self._kept.move_to_end((kept_pack, start))
                     return memoryview(part)[offset - start :][:length]
         return None
-
-
-def _taken(
-    ahead: "deque[tuple[PackRange, Future[bytes | DamagedError]]]",
-) -> tuple[PackRange, bytes | DamagedError]:
-    part, fetched = ahead.popleft()
-    return part, fetched.result()

@@ -11,7 +11,7 @@ from appshield.repository.crypto import SealingKey
 from appshield.repository.index import BlobPlace, Index
 from appshield.repository.nodes import Node, StoredEntry
 from appshield.repository.opening import BlobOpener, Sealed
-from appshield.repository.ranges import PackRanges
+from appshield.repository.ranges import PackRanges, PlannedRanges
 from appshield.repository.repository import Repository
 from appshield.repository.trees import decode_node, decode_tree
 from appshield.repository.treestream import encoded_entries, entries_of, inflated
@@ -40,14 +40,22 @@ class BlobReader:
     def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
         """See BlobSource.read_blobs."""
         wanted: dict[str, list[Sealed]] = {}
+        unknown: list[bytes] = []
         for blob_id in set(blob_ids):
             pack_id, sealed = self._locate(blob_id)
             if sealed is None:
-                yield blob_id, _missing("data", blob_id)
+                unknown.append(blob_id)
             else:
                 wanted.setdefault(pack_id, []).append(sealed)
+        return self._opened(unknown, self._ranges.read_planned(wanted))
+
+    def _opened(
+        self, unknown: Iterable[bytes], ranges: PlannedRanges
+    ) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+        for blob_id in unknown:
+            yield blob_id, _missing("data", blob_id)
         opener = BlobOpener(self._key)
-        for part, fetched in self._ranges.read_planned(wanted):
+        for part, fetched in ranges:
             found = b"" if isinstance(fetched, DamagedError) else fetched
             for blob, plain in opener.open_all(found, part.start, part.blobs):
                 yield blob.blob_id, self._elsewhere(blob.blob_id) if plain is None else plain

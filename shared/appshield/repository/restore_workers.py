@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
 from appshield.objectstore import access_of
 from appshield.repository.files.doing import OrderDoer
-from appshield.repository.files.orders import ChunksDone, EntriesPlaced
+from appshield.repository.files.orders import EntriesPlaced
 from appshield.repository.files.tally import Tally
 from appshield.repository.index import Index
 from appshield.repository.reader import BlobReader
 from appshield.repository.repository import Repository
 from appshield.repository.workers.context import WorkerContext
 from appshield.repository.workers.pool import WorkerPool
+from appshield.repository.workers.ports import Work
 from appshield.repository.workers.setup import KeyParts, WorkerSetup
 
 INDEX = "index"
+
+ORDERS_PER_WORKER: Final = 3
+"""One at work, one of which the blobs are on their way, and one to begin when the first is done."""
 
 
 @contextmanager
@@ -40,7 +44,9 @@ def restore_pool(
     setup = WorkerSetup(store=access, key=KeyParts.of(repository.key))
     memory = {INDEX: (index or repository.index).share()}
     go_on = Tally(None, cancelled).go_on
-    with WorkerPool(setup, workers=workers, memory=memory, go_on=go_on) as pool:
+    with WorkerPool(
+        setup, workers=workers, jobs_per_worker=ORDERS_PER_WORKER, memory=memory, go_on=go_on
+    ) as pool:
         yield pool
 
 
@@ -61,14 +67,14 @@ class RestorePart:
     def close(self) -> None:
         """See Part."""
 
-    def do(self, order: msgspec.Struct, descriptors: tuple[int, ...]) -> msgspec.Struct:
-        """Do an order, with what was done in the answer."""
-        self._files = self._bytes = 0
-        answer = self._doer.do(order, descriptors)
-        if isinstance(answer, EntriesPlaced):
-            return msgspec.structs.replace(answer, files=self._files, bytes_done=self._bytes)
-        assert isinstance(answer, ChunksDone)
-        return msgspec.structs.replace(answer, bytes_done=self._bytes)
+    def do(self, order: msgspec.Struct, descriptors: tuple[int, ...]) -> Work[msgspec.Struct]:
+        """Do an order; in its answer is what was done since the last one, of whichever order."""
+        answer = yield from self._doer.do(order, descriptors)
+        length, self._bytes = self._bytes, 0
+        if not isinstance(answer, EntriesPlaced):
+            return msgspec.structs.replace(answer, bytes_done=length)
+        files, self._files = self._files, 0
+        return msgspec.structs.replace(answer, files=files, bytes_done=length)
 
     def _advance(self, files: int, length: int) -> None:
         self._files += files
@@ -77,6 +83,6 @@ class RestorePart:
 
 def do_order(
     context: WorkerContext, order: msgspec.Struct, descriptors: tuple[int, ...]
-) -> msgspec.Struct:
+) -> Work[msgspec.Struct]:
     """Do an order of a restore, in a worker."""
     return context.part(RestorePart).do(order, descriptors)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ from appshield.repository.settings import PackSettings
 from appshield.repository.workers import jobs
 from appshield.repository.workers.context import WorkerContext
 from appshield.repository.workers.failures import Failure, WorkerDiedError
+from appshield.repository.workers.framing import Frame, FrameReader, send_whole
 from appshield.repository.workers.jobs import Echo, Echoed
 from appshield.repository.workers.local import LocalPool
 from appshield.repository.workers.pool import WorkerPool
-from appshield.repository.workers.ports import JobPool
+from appshield.repository.workers.ports import JobPool, Work
+from appshield.repository.workers.serving import serve
 from appshield.repository.workers.setup import KeyParts, WorkerSetup
 from file_trees import open_descriptors
 from waiting import wait_until
@@ -204,6 +207,38 @@ def is_alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def answered_by(folder: Path, contents: list[bytes]) -> list[bytes]:
+    """Let a worker find these jobs, all at once and no more; return its answers."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for number, content in enumerate(contents):
+            send_whole(ours, Frame(number, 0, jobs.encode(Echo(content))))
+        ours.shutdown(socket.SHUT_WR)
+        serve(theirs, setup_in(folder), {}, number=0, workers=1)
+        theirs.shutdown(socket.SHUT_WR)
+        reader = FrameReader()
+        while reader.receive(ours):
+            continue
+        return [jobs.decode_answer(frame.body).content for frame in reader.frames()]
+
+
+def test_the_next_job_is_begun_while_one_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most one, of a kind that can be; the answers keep the order of the jobs."""
+    steps: list[bytes] = []
+
+    def in_two_steps(context: WorkerContext, job: Echo, _: tuple[int, ...]) -> Work[Echoed]:
+        steps.append(b"begin " + job.content)
+        yield
+        steps.append(b"end " + job.content)
+        return Echoed(context.number, job.content)
+
+    monkeypatch.setattr(jobs, "HANDLERS", {Echo: in_two_steps})
+    assert answered_by(tmp_path, [b"1", b"2", b"3"]) == [b"1", b"2", b"3"]
+    assert steps == [b"begin 1", b"begin 2", b"end 1", b"begin 3", b"end 2", b"end 3"]
 
 
 def test_an_error_keeps_its_kind_and_its_words() -> None:

@@ -8,6 +8,7 @@ from appshield.errors import DamagedError
 from appshield.repository.files.orders import (
     ChunksDone,
     CompareChunks,
+    EntriesPlaced,
     PlaceEntries,
     Trouble,
     WriteChunks,
@@ -16,7 +17,7 @@ from appshield.repository.files.orders import (
 from appshield.repository.files.placing import Advance, EntryPlacer
 from appshield.repository.files.writing import ChunkWriter
 from appshield.repository.nodes import BlobSource
-from appshield.repository.workers.ports import Done
+from appshield.repository.workers.ports import Done, Work, finished
 
 
 class OrderDoer:
@@ -26,35 +27,42 @@ class OrderDoer:
         self._placer = EntryPlacer(source, advance)
         self._writer = ChunkWriter(source, lambda length: advance(0, length))
 
-    def do(self, order: msgspec.Struct, descriptors: Sequence[int]) -> msgspec.Struct:
-        """Do an order; what goes wrong with an entry is in the answer."""
+    def do(
+        self, order: msgspec.Struct, descriptors: Sequence[int]
+    ) -> Work[EntriesPlaced | ChunksDone]:
+        """Do an order; what goes wrong with an entry is in the answer.
+
+        It yields once, when its blobs are on their way: another order may be begun then.
+        """
         if isinstance(order, PlaceEntries):
             return self._placer.place(order, descriptors)
         assert isinstance(order, WriteChunks | CompareChunks)
-        written, unchanged = self._writer.bytes_written, self._writer.bytes_unchanged
+        return self._do_chunks(order, descriptors)
+
+    def _do_chunks(
+        self, order: WriteChunks | CompareChunks, descriptors: Sequence[int]
+    ) -> Work[ChunksDone]:
         is_right, trouble = True, None
         try:
-            is_right = self._do_chunks(order, descriptors)
+            chunks = self._writer.chunks(split_ids(order.blobs), order.start)
+            if isinstance(order, CompareChunks):
+                is_right = all(self._writer.matching(descriptors[0], chunks))
+            else:
+                older = descriptors[1] if len(descriptors) > 1 else None
+                yield from self._writer.write_all(descriptors[0], chunks, older)
         except DamagedError as error:
             trouble = Trouble(0, b"", "damaged", str(error))
         except OSError as error:
             detail = error.strerror or str(error)
             trouble = Trouble(0, b"", "failed", detail, error.errno or 0)
+        written, unchanged = self._writer.take_counts()
         return ChunksDone(
             bytes_done=0,
-            bytes_written=self._writer.bytes_written - written,
-            bytes_unchanged=self._writer.bytes_unchanged - unchanged,
+            bytes_written=written,
+            bytes_unchanged=unchanged,
             is_right=is_right,
             trouble=trouble,
         )
-
-    def _do_chunks(self, order: WriteChunks | CompareChunks, descriptors: Sequence[int]) -> bool:
-        chunks = self._writer.chunks(split_ids(order.blobs), order.start)
-        if isinstance(order, CompareChunks):
-            return all(self._writer.matching(descriptors[0], chunks))
-        older = descriptors[1] if len(descriptors) > 1 else None
-        self._writer.write_all(descriptors[0], chunks, older)
-        return True
 
 
 class DoneHere:
@@ -74,7 +82,7 @@ class DoneHere:
         to: int | None = None,  # noqa: ARG002 - there is one
     ) -> None:
         """See JobPool."""
-        done(self._doer.do(job, descriptors))
+        done(finished(self._doer.do(job, descriptors)))
 
     def drain(self) -> None:
         """Nothing is ever under way."""

@@ -82,7 +82,10 @@ class CompareChunks(msgspec.Struct, frozen=True, tag=True):
 
 
 class ChunksDone(msgspec.Struct, frozen=True, tag=True):
-    """What became of a part of a file; `is_right` also says whether a compared one was equal."""
+    """What became of a part of a file; `is_right` also says whether a compared one was equal.
+
+    The bytes are those since the last answer of this worker: it may be at another part, too.
+    """
 
     bytes_done: int
     bytes_written: int

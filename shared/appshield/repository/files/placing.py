@@ -8,7 +8,7 @@ only through descriptors.
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -30,6 +30,7 @@ from appshield.repository.files.writing import Chunk, ChunkWriter, open_private,
 from appshield.repository.gotext import parse_name
 from appshield.repository.nodes import BlobSource, Node
 from appshield.repository.trees import decode_node
+from appshield.repository.workers.ports import Work
 
 _TYPES = {
     "dev": stat.S_IFBLK,
@@ -61,8 +62,11 @@ class EntryPlacer:
         self._source = source
         self._advance = advance
 
-    def place(self, order: PlaceEntries, directories: Sequence[int]) -> EntriesPlaced:
-        """Restore the entries of an order; what goes wrong with one is in the answer."""
+    def place(self, order: PlaceEntries, directories: Sequence[int]) -> Work[EntriesPlaced]:
+        """Restore the entries of an order; what goes wrong with one is in the answer.
+
+        It yields once, when blobs are on their way.
+        """
         return _Placing(self._source, self._advance, order, directories).run()
 
 
@@ -102,7 +106,7 @@ class _Placing:
         self._open: set[_File] = set()
         self._found = _Found()
 
-    def run(self) -> EntriesPlaced:
+    def run(self) -> Work[EntriesPlaced]:
         with suppress(_EnoughError):
             try:
                 for number, part in enumerate(self._order.parts):
@@ -112,7 +116,9 @@ class _Placing:
                             self._wanted.setdefault(plain.blob_id, []).append(plain)
                         else:
                             self._begin(number, part, stored)
-                self._write_wanted()
+                blobs = self._source.read_blobs(self._wanted)
+                yield
+                self._write_wanted(blobs)
             finally:
                 for file in tuple(self._open):
                     self._drop(file)
@@ -163,8 +169,8 @@ class _Placing:
         if not file.chunks_left:
             self._complete(file)
 
-    def _write_wanted(self) -> None:
-        for blob_id, data in self._source.read_blobs(self._wanted):
+    def _write_wanted(self, blobs: Iterable[tuple[bytes, bytes | DamagedError]]) -> None:
+        for blob_id, data in blobs:
             for target in self._wanted[blob_id]:
                 if isinstance(target, PlainFile):
                     self._write_plain(target, data)

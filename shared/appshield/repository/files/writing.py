@@ -8,7 +8,7 @@ Chunks are written in the order in which the source gives them, each at its plac
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
@@ -63,6 +63,12 @@ class ChunkWriter:
             )
         return chunks
 
+    def take_counts(self) -> tuple[int, int]:
+        """Return the bytes written and unchanged since the last call."""
+        counts = self.bytes_written, self.bytes_unchanged
+        self.bytes_written = self.bytes_unchanged = 0
+        return counts
+
     def matching(self, descriptor: int, chunks: Iterable[Chunk]) -> Iterator[bool]:
         """Yield of each chunk whether an open file holds it."""
         for chunk in chunks:
@@ -75,8 +81,12 @@ class ChunkWriter:
             self.bytes_unchanged += chunk.end - chunk.start
             self._advance(chunk.end - chunk.start)
 
-    def write_all(self, descriptor: int, chunks: Sequence[Chunk], older: int | None) -> None:
+    def write_all(
+        self, descriptor: int, chunks: Sequence[Chunk], older: int | None
+    ) -> Generator[None, None, None]:
         """Give a part of a private file its chunks; what is there already is kept if it is right.
+
+        It yields once, when blobs are on their way.
 
         Raises:
             DamagedError: a chunk does not verify.
@@ -86,7 +96,9 @@ class ChunkWriter:
         for chunk in self._unfinished(descriptor, chunks):
             if not self.write_known(descriptor, chunk, older):
                 wanted.setdefault(chunk.blob_id, []).append(chunk)
-        for blob_id, data in self._source.read_blobs(wanted):
+        blobs = self._source.read_blobs(wanted)
+        yield
+        for blob_id, data in blobs:
             if isinstance(data, DamagedError):
                 raise data
             for chunk in wanted[blob_id]:

@@ -2,10 +2,10 @@
 
 A job is a msgspec struct that travels; so are its reply, and events that a worker sends meanwhile.
 Its descriptors are open while the handler runs and closed after it. A handler that raises an
-AppShieldError fails the pool with it.
+AppShieldError fails the pool with it. One that is a generator may yield: see `Work`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Final, Union
 
 import msgspec
@@ -30,8 +30,10 @@ from appshield.repository.packing import BytesRead
 from appshield.repository.packs import StoredPack
 from appshield.repository.restore_workers import do_order
 from appshield.repository.workers.context import WorkerContext
+from appshield.repository.workers.ports import Work, finished
 
-Handler = Callable[[WorkerContext, Any, tuple[int, ...]], "msgspec.Struct | None"]
+Reply = msgspec.Struct | None
+Handler = Callable[[WorkerContext, Any, tuple[int, ...]], "Reply | Work[Reply]"]
 """Does a job with its descriptors and returns the reply."""
 
 
@@ -81,8 +83,16 @@ decode_job: Final = msgspec.msgpack.Decoder[Any](Union[tuple(HANDLERS)]).decode 
 decode_answer: Final = msgspec.msgpack.Decoder[Any](Union[None, *ANSWERS]).decode
 
 
-def run(
+def run(context: WorkerContext, job: msgspec.Struct, descriptors: tuple[int, ...]) -> Reply:
+    """Do a job to its end."""
+    return finished(work_on(context, job, descriptors))
+
+
+def work_on(
     context: WorkerContext, job: msgspec.Struct, descriptors: tuple[int, ...]
-) -> msgspec.Struct | None:
-    """Do a job."""
-    return HANDLERS[type(job)](context, job, descriptors)
+) -> Work[Reply]:
+    """Do a job, with a pause where another may be begun."""
+    reply = HANDLERS[type(job)](context, job, descriptors)
+    if isinstance(reply, Generator):
+        return (yield from reply)
+    return reply

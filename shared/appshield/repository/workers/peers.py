@@ -34,8 +34,9 @@ class Given:
 class Peer:
     """The stream to one worker, and its jobs under way by number."""
 
-    def __init__(self, number: int, one: socket.socket) -> None:
+    def __init__(self, number: int, one: socket.socket, *, most_jobs: int) -> None:
         self.number = number
+        self._most_jobs = most_jobs
         self.socket = one
         self.reader = FrameReader()
         self.waiting: deque[Given] = deque()
@@ -48,7 +49,7 @@ class Peer:
     @property
     def has_room(self) -> bool:
         """Whether another job may be sent now."""
-        return len(self.under_way) < JOBS_PER_WORKER
+        return len(self.under_way) < self._most_jobs
 
     def queue(self, given: Given) -> None:
         """Put a job among those that are sent next."""

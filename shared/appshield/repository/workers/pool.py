@@ -21,7 +21,14 @@ import msgspec
 from appshield.errors import AppShieldError
 from appshield.repository.workers.failures import Failure, WorkerDiedError
 from appshield.repository.workers.framing import EVENT, FAILED, Frame
-from appshield.repository.workers.peers import END_S, Given, Parent, Peer, start_workers
+from appshield.repository.workers.peers import (
+    END_S,
+    JOBS_PER_WORKER,
+    Given,
+    Parent,
+    Peer,
+    start_workers,
+)
 from appshield.repository.workers.ports import Done
 from appshield.repository.workers.setup import WorkerSetup
 
@@ -43,6 +50,7 @@ class WorkerPool:
         setup: WorkerSetup,
         *,
         workers: int,
+        jobs_per_worker: int = JOBS_PER_WORKER,
         memory: Mapping[str, int] | None = None,
         on_event: Callable[[Any], None] = lambda _: None,
         go_on: Callable[[], None] = lambda: None,
@@ -55,6 +63,7 @@ class WorkerPool:
         self._decode = jobs.decode_answer
         self._setup = setup
         self._workers = workers
+        self._jobs_per_worker = jobs_per_worker
         self._memory = dict(memory or {})
         self._on_event = on_event
         self._go_on = go_on
@@ -97,7 +106,7 @@ class WorkerPool:
         self._parent, sockets = start_workers(self._setup, self._workers, self._memory)
         self._selector.register(self._parent.control, selectors.EVENT_READ)
         for number, one in enumerate(sockets):
-            self._peers.append(Peer(number, one))
+            self._peers.append(Peer(number, one, most_jobs=self._jobs_per_worker))
             self._selector.register(one, selectors.EVENT_READ, self._peers[-1])
         self._on_start()
 

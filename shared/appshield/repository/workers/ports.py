@@ -1,12 +1,27 @@
 """The port of a pool of workers."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Generator, Sequence
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+R = TypeVar("R")
+
 Done = Callable[[Any], None]
 """Called with the reply of a job."""
+
+Work = Generator[None, None, R]
+"""A job at work, which returns its reply. Where it yields, a worker may begin the one after it."""
+
+
+def finished(work: Work[R]) -> R:
+    """Do a job to its end, and nothing else meanwhile."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as ended:
+            reply: R = ended.value
+            return reply
 
 
 class JobPool(Protocol):
