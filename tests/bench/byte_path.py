@@ -43,6 +43,7 @@ from appshield.repository import (
 )
 from appshield.repository.files import FileProblem, restore_directory, store_directory, told
 from appshield.repository.restore_workers import restore_pool
+from appshield.repository.settling import SettlingIndex
 
 SOURCE = b"source"
 """The entry of a version that holds the folder."""
@@ -83,13 +84,19 @@ def backup(repository: Repository, folder: Path, workers: int) -> None:
 
 def restore(repository: Repository, folder: Path, workers: int) -> None:
     """Bring the last version into a folder."""
-    with RepositoryLock.acquire(repository, owner="bench"):
+    with RepositoryLock.acquire(repository, owner="bench", settle_later=True) as lock:
+        settling = SettlingIndex(repository, lock)
         reader = Reader(repository)
         node = reader.find(repository.snapshots()[-1][1].tree_id, SOURCE)
         assert node.subtree is not None
         with (
             opened(folder) as root,
-            restore_pool(repository, workers=workers, cancelled=lambda: False) as pool,
+            restore_pool(
+                repository,
+                workers=workers,
+                cancelled=lambda: False,
+                on_start=settling.ensure_right,
+            ) as pool,
         ):
             done = restore_directory(
                 root, node.subtree, reader, root_node=node, cancelled=lambda: False, pool=pool

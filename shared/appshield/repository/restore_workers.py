@@ -31,21 +31,29 @@ def restore_pool(
     workers: int,
     cancelled: Callable[[], bool],
     index: Index | None = None,
+    on_start: Callable[[], None] = lambda: None,
 ) -> Iterator[WorkerPool | None]:
     """Hold worker processes for `restore_directory`; None where there are none.
 
     There are none with `workers=0`, and for a store that lives in this process alone. `cancelled`
-    is asked while anybody waits for them. No process is left afterwards.
+    is asked while anybody waits for them; `on_start` is called before the first order, while the
+    processes start. No process is left afterwards.
     """
     access = access_of(repository.store)
     if not workers or access is None:
+        on_start()
         yield None
         return
     setup = WorkerSetup(store=access, key=KeyParts.of(repository.key))
     memory = {INDEX: (index or repository.index).share()}
     go_on = Tally(None, cancelled).go_on
     with WorkerPool(
-        setup, workers=workers, jobs_per_worker=ORDERS_PER_WORKER, memory=memory, go_on=go_on
+        setup,
+        workers=workers,
+        jobs_per_worker=ORDERS_PER_WORKER,
+        memory=memory,
+        go_on=go_on,
+        on_start=on_start,
     ) as pool:
         yield pool
 

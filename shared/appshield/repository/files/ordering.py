@@ -14,7 +14,7 @@ from appshield.repository.nodes import StoredEntry
 from appshield.repository.workers.ports import JobPool
 
 MOST_ENTRIES: Final = 2000
-MOST_BYTES: Final = 16 << 20
+MOST_BYTES: Final = 32 << 20
 MOST_PARTS: Final = 32
 
 

@@ -16,7 +16,6 @@ HOLE_FLOOR_BYTES = 1 << 20
 
 BLOCK_BYTES = 4096
 _ZERO_BLOCK = bytes(BLOCK_BYTES)
-_SOME_ZEROS = bytes(64)  # looked for first: a long needle costs more to prepare than to find
 
 _ZEROS_AT_ONCE = 1 << 20
 _KEEP_SIZE = 1
@@ -82,19 +81,24 @@ def make_hole(descriptor: int, start: int, end: int) -> None:
 
 def write_sparsely(descriptor: int, data: bytes, offset: int) -> None:
     """Write, but leave out whole blocks of zeros; the file must have nothing at that place yet."""
-    if data.find(_SOME_ZEROS) < 0 or data.find(_ZERO_BLOCK) < 0:
-        _write(descriptor, memoryview(data), offset)
-        return
     view = memoryview(data)
-    unwritten = position = 0
-    following = -offset % BLOCK_BYTES or BLOCK_BYTES
-    while position < len(data):
-        following = min(following, len(data))
-        if following - position == BLOCK_BYTES and data.startswith(_ZERO_BLOCK, position):
-            _write(descriptor, view[unwritten:position], offset + unwritten)
-            unwritten = following
-        position, following = following, following + BLOCK_BYTES
+    unwritten = 0
+    for block in zero_blocks(data, offset):
+        _write(descriptor, view[unwritten:block], offset + unwritten)
+        unwritten = block + BLOCK_BYTES
     _write(descriptor, view[unwritten:], offset + unwritten)
+
+
+def zero_blocks(data: bytes, offset: int) -> Iterator[int]:
+    """Yield where in `data` whole blocks of a file are zeros; `data` is at `offset` of the file."""
+    first = -offset % BLOCK_BYTES
+    heads = data[first::BLOCK_BYTES]  # a block of zeros begins with one: few bytes are looked at
+    head = heads.find(0)
+    while head >= 0:
+        block = first + head * BLOCK_BYTES
+        if data.startswith(_ZERO_BLOCK, block):
+            yield block
+        head = heads.find(0, head + 1)
 
 
 def _write(descriptor: int, data: memoryview, offset: int) -> None:

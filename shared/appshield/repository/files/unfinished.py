@@ -11,7 +11,7 @@ from typing import Final
 from appshield.repository.files.descriptors import DirectoryChain
 from appshield.repository.nodes import Node, StoredEntry
 
-MOST_HELD: Final = 192
+MOST_HELD: Final = 384
 """Descriptors of directories that are waited for, at a time; beyond it the walk waits, too."""
 
 
