@@ -17,6 +17,7 @@ import msgspec
 
 from appshield.repository.blobs import BlobKind
 from appshield.repository.collecting import IndexBuilder
+from appshield.repository.crypto import SEAL_BYTES
 from appshield.repository.index_documents import (
     IndexDocument,
     IndexedBlob,
@@ -126,6 +127,13 @@ class Index:
             compressed_from=table.compressed_from[row],
         )
         return BlobPlace(self.tables.packs.identity(table.packs[row]).hex(), entry)
+
+    def plain_bytes(self, kind: BlobKind, row: int) -> int:
+        """Return the size of the content of the blob in a row."""
+        table = self.table(kind)
+        if row >= len(table):
+            return self._added[kind].places[row - len(table)].entry.plain_bytes
+        return table.compressed_from[row] or table.sealed_sizes[row] - SEAL_BYTES
 
     def lookup(self, kind: BlobKind, identity: bytes) -> BlobPlace | None:
         """Return where a blob is, None if no index names it."""

@@ -62,7 +62,10 @@ class BlobReader:
 
     def blob_size(self, blob_id: bytes) -> int:
         """See BlobSource.blob_size; DamagedError when no index names the blob."""
-        return self._place("data", blob_id).entry.plain_bytes
+        row = self._index.find("data", blob_id)
+        if row < 0:
+            raise _missing("data", blob_id)
+        return self._index.plain_bytes("data", row)
 
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:
         """See BlobSource.read_tree."""
