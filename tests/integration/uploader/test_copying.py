@@ -155,21 +155,34 @@ class Bench:
             store = self.vault(name).application(self.app_id).repository_store
             assert [one.name for one in store.list("locks")] == []
 
-    def checked(self, restic: Restic, name: str) -> None:
-        """Let a stock restic read all data of a Vault's repository, without `unlock`."""
-        access = self.access[name]
-        shelf = self.vault(name).application(self.app_id)
-        place = access.location
+    def url(self, name: str) -> str:
+        """Say where a stock restic finds the repository of a Vault."""
+        place = self.access[name].location
         path = f"{place.bucket}/{place.prefix}/applications/{self.app_id}/repository"
-        output = restic.run(
-            f"s3:{place.endpoint}/{path.replace('//', '/')}",
-            shelf.repository_password(),
-            *("check", "--read-data"),
+        return f"s3:{place.endpoint}/{path.replace('//', '/')}"
+
+    def password(self, name: str) -> str:
+        return self.vault(name).application(self.app_id).repository_password()
+
+    def stock(self, restic: Restic, name: str, *arguments: str) -> bytes:
+        """Run a stock restic on a Vault; the other Vault is what it copies from."""
+        credentials = self.access[name].credentials
+        other = "first" if name == "second" else "second"
+        return restic.run(
+            self.url(name),
+            self.password(name),
+            *arguments,
             environment={
-                "AWS_ACCESS_KEY_ID": access.credentials.access_key,
-                "AWS_SECRET_ACCESS_KEY": access.credentials.secret_key,
+                "AWS_ACCESS_KEY_ID": credentials.access_key,
+                "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+                "RESTIC_FROM_REPOSITORY": self.url(other),
+                "RESTIC_FROM_PASSWORD": self.password(other),
             },
         )
+
+    def checked(self, restic: Restic, name: str) -> None:
+        """Let a stock restic read all data of a Vault's repository, without `unlock`."""
+        output = self.stock(restic, name, "check", "--read-data")
         assert b"no errors were found" in output, output
 
 
@@ -204,6 +217,24 @@ async def test_a_stock_restic_is_content_with_both_vaults(bench: Bench, restic: 
     assert set(await bench.copies()) == {first.snapshot_id, second.snapshot_id}
     for name in ("first", "second"):
         await asyncio.to_thread(bench.checked, restic, name)
+
+
+@pytest.mark.timeout(BUILD_TIMEOUT_S)
+async def test_what_restic_has_copied_is_not_copied_again_and_the_other_way_round(
+    bench: Bench, restic: Restic
+) -> None:
+    """Both find the version that the other one has brought."""
+    one = await bench.back_up(1)
+    async with bench.custody("creating").held("second", bench.app_id, create=True):
+        pass
+    await asyncio.to_thread(bench.stock, restic, "second", "copy")
+    [theirs] = await bench.copies()
+    found = await bench.copy(one)
+    assert (found.snapshot_id, found.bytes_copied) == (theirs, 0)
+
+    ours = await bench.copy(await bench.back_up(2))
+    await asyncio.to_thread(bench.stock, restic, "second", "copy")
+    assert set(await bench.copies()) == {theirs, ours.snapshot_id}
 
 
 async def test_two_uploaders_that_copy_at_once_make_one_copy(bench: Bench) -> None:
