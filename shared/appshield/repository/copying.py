@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from appshield.errors import DamagedError
 from appshield.repository.blobs import BlobKind
@@ -39,7 +40,7 @@ class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
 
     blobs: int
     bytes_copied: int
-    bytes_stored: int
+    bytes_stored: int = 0
 
 
 def copy_tree(
@@ -63,19 +64,30 @@ def copy_tree(
     index = source.load_index()
     adopt_unnamed_packs(target, lock, index=target.load_index())
     with Writer(target, lock, settings=settings) as writer:
-        lacks = _lacking(target, target.index)  # which the writer has loaded
-        marks = _missing(source, index, lacks, tree_id, lambda: go_on(0, 0))
-        transfer = Transfer(source, index, marks, writer, go_on)
-        try:
-            transfer.run()
-        except UnreadableBlobError as error:
-            raise _with_path(source, index, tree_id, error) from error
-    done = transfer.bytes_done
+        sent = _send(source, index, writer, tree_id, go_on)
+    report = replace(sent, bytes_stored=writer.bytes_stored)
+    del writer  # and with it the packs in memory, before everything is looked at once more
     lacks = _lacking(target, target.read_index())
+    done = report.bytes_copied
     missing = _lost(source, index, lacks, tree_id, lambda: go_on(done, done))
     if missing:
         raise _problem("the copy is not whole", missing)
-    return CopyReport(blobs=transfer.blobs, bytes_copied=done, bytes_stored=writer.bytes_stored)
+    return report
+
+
+def _send(
+    source: Repository, index: Index, writer: Writer, tree_id: bytes, go_on: GoOn
+) -> CopyReport:
+    """Give the writer what its repository lacks."""
+    lacks = _lacking(writer.repository, writer.repository.index)  # which the writer has loaded
+    marks = _missing(source, index, lacks, tree_id, lambda: go_on(0, 0))
+    del lacks
+    transfer = Transfer(source, index, marks, writer, go_on)
+    try:
+        transfer.run()
+    except UnreadableBlobError as error:
+        raise _with_path(source, index, tree_id, error) from error
+    return CopyReport(blobs=transfer.blobs, bytes_copied=transfer.bytes_done)
 
 
 def _missing(

@@ -25,7 +25,7 @@ from appshield.repository.repository import Repository
 
 THREADS: Final = 2
 
-BLOBS_AT_ONCE: Final = 20_000
+BLOBS_AT_ONCE: Final = 10_000
 BYTES_AT_ONCE: Final = 256 << 20
 """Of so many blobs or bytes the places are known at a time, and fetched ahead."""
 
