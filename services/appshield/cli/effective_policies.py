@@ -7,9 +7,8 @@ from appshield.language.combining import combine
 from appshield.language.describing import decide, facts_of
 from appshield.language.effective import EffectiveProtection
 from appshield.language.expression_values import VolumeFacts
-from appshield.language.kinds import Application, Policy
-from appshield.language.object_reading import read_object
-from appshield.language.problems import DocumentError
+from appshield.language.in_force import policy_in_force
+from appshield.language.kinds import Application
 from appshield.language.resolving import resolve_policy
 from appshield.manifests.objects import labels_of, mapping, name_of
 from appshield.manifests.quantities import size_bytes
@@ -34,12 +33,11 @@ def effective_protection(
     decided = []
     problems = []
     for obj in sorted(policies, key=name_of):
-        try:
-            read = read_object(obj)
-        except DocumentError as error:
-            problems.append(f"a policy does not count: {error}")
-            continue
-        if isinstance(read, Policy):
+        read, refused = policy_in_force(obj)
+        if refused:
+            holds = "does not count" if read is None else "counts as it was accepted last"
+            problems.append(f"policy {name_of(obj)} {holds}: {refused}")
+        if read is not None:
             policy = resolve_policy(read)
             decided.append((policy, decide(policy.name, policy.match, facts)))
     return combine(application, decided), tuple(problems)
