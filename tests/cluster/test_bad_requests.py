@@ -13,13 +13,14 @@ from appshield.kubernetes import Object
 from appshield.kubernetes.kinds import APPLICATION, EVENT, NAMESPACE
 from appshield.kubernetes.requests import Call
 from appshield.local.cluster import ClusterFacts
-from cluster_application import NAME, component, deploy, document, namespace_of_its_own
+from cluster_application import NAME, deploy, document, namespace_of_its_own
 from failures import failed_whole, traces, versions
 from installation import Installation
 from waiting import wait_until
 
-TWICE = [component(), component(name="again")]
-SAID = "StatefulSet db already belongs to component db"
+NEVER = [{"name": "never", "on": {"schedule": "0 0 31 2 *"}}]
+SAID = "this schedule never comes: no calendar has the days '31 2 *'"
+"""The API server knows no calendar, so it lets such a document pass."""
 
 
 async def test_an_unknown_application_is_told_and_nothing_is_made(
@@ -87,11 +88,11 @@ async def test_a_refused_document_leaves_the_last_good_one_in_force(
         before = await installation.known(app)
         await _condition(installation, namespace, "True")
 
-        await _patch(installation, namespace, TWICE)
+        await _patch(installation, namespace, protect=NEVER)
         refused = await _condition(installation, namespace, "False")
         assert refused["reason"] == "Refused"
         assert SAID in refused["message"]
-        assert "give each workload to one component" in refused["message"]
+        assert "change day of month, month or day of week" in refused["message"]
         events = await installation.cluster.list(EVENT, namespace=namespace)
         told = [event for event in events if event["reason"] == "DocumentRefused"]
         assert [event["type"] for event in told] == ["Warning"]
@@ -106,7 +107,7 @@ async def test_a_refused_document_leaves_the_last_good_one_in_force(
         assert run.backup.taken.revision == before.revision
         assert run.backup.taken.consistency == "application"
 
-        await _patch(installation, namespace, [component()])
+        await _patch(installation, namespace, protect=[])
         await _condition(installation, namespace, "True")
     assert traces(installation) == []
 
@@ -116,11 +117,9 @@ async def test_a_document_that_was_never_good_makes_no_version_and_says_why(
 ) -> None:
     """There is nothing in force, so the backup fails with the field that is wrong."""
     async with namespace_of_its_own(installation, "never-good") as namespace:
-        await deploy(
-            installation, namespace, local_cluster.busybox_image, spec={"components": TWICE}
-        )
+        await deploy(installation, namespace, local_cluster.busybox_image, spec={"protect": NEVER})
         run = await installation.back_up(installation.app(namespace))
-        await failed_whole(installation, run, told=(SAID, "spec.components[1].workload"))
+        await failed_whole(installation, run, told=(SAID, "spec.protect[0].on.schedule"))
 
 
 async def test_a_namespace_that_is_being_deleted_is_neither_saved_nor_restored_into(
@@ -173,8 +172,8 @@ async def _let_go(installation: Installation, namespace: str) -> None:
     await installation.cluster.merge_patch(APPLICATION, NAME, free, namespace=namespace)
 
 
-async def _patch(installation: Installation, namespace: str, components: list[Object]) -> None:
-    patch = {"spec": {"components": components}}
+async def _patch(installation: Installation, namespace: str, *, protect: list[Object]) -> None:
+    patch = {"spec": {"protect": protect}}
     await installation.cluster.merge_patch(APPLICATION, NAME, patch, namespace=namespace)
 
 

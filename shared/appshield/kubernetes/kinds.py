@@ -93,6 +93,7 @@ EVENT = Kind("", "v1", "Event", "events")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
 DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets")
+CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions")
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 JOB = Kind("batch", "v1", "Job", "jobs")
 CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs")
@@ -104,6 +105,23 @@ CRD = Kind(
     "v1",
     "CustomResourceDefinition",
     "customresourcedefinitions",
+    namespaced=False,
+)
+CLUSTER_ROLE = Kind(
+    "rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False
+)
+ADMISSION_POLICY = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingAdmissionPolicy",
+    "validatingadmissionpolicies",
+    namespaced=False,
+)
+ADMISSION_POLICY_BINDING = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
     namespaced=False,
 )
 VOLUME_SNAPSHOT = Kind("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
@@ -125,3 +143,5 @@ APPLICATION = Kind("appshield.io", "v1alpha1", "Application", "applications")
 POLICY = Kind("appshield.io", "v1alpha1", "Policy", "policies", namespaced=False)
 PROFILE = Kind("appshield.io", "v1alpha1", "Profile", "profiles", namespaced=False)
 VAULT = Kind("appshield.io", "v1alpha1", "Vault", "vaults", namespaced=False)
+BACKUP = Kind("appshield.io", "v1alpha1", "Backup", "backups")
+RESTORE = Kind("appshield.io", "v1alpha1", "Restore", "restores")

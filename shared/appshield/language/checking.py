@@ -4,11 +4,12 @@ Works on plain data, not on the typed value, so that every rule still speaks whe
 wrong: what has the wrong type counts as absent here, `shape` reports it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from appshield.language.expressions import CHANGE, LENGTH_MAX, MATCH, REACTION, Environment
+from appshield.language.kinds import NAMESPACED_KINDS
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolved import DATABASE_PREFIX
@@ -19,27 +20,18 @@ Problems: TypeAlias = Iterator[Problem]
 
 TRIGGERS = ("schedule", "rpo", "change", "signal", "health", "gate", "manual")
 ACTIONS = ("backup", "restore", "notify", "pause")
-_SCHEDULE_ONLY = ("timezone", "jitter", "missed")
-_COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+SCHEDULE_ONLY = ("timezone", "jitter", "missed")
+COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
 
 def check_rules(kind: str, document: Fields) -> Problems:
     """Yield every broken rule of a document of this kind."""
     metadata = _fields(document.get("metadata"))
-    if kind != "Application" and metadata.get("namespace"):
+    if kind not in NAMESPACED_KINDS and metadata.get("namespace"):
         yield Problem(
             ("metadata", "namespace"), f"a {kind} stands in no namespace", "remove the field"
         )
-    spec = _fields(document.get("spec"))
-    if kind == "Application":
-        yield from _check_application(spec, ("spec",))
-    elif kind == "Policy":
-        yield from _check_policy(spec, ("spec",))
-    elif kind == "Profile":
-        yield from _check_pairs(spec, ("spec",))
-        yield from _check_dump(spec, "", ("spec",))
-    else:
-        yield from _check_vault(spec, ("spec",))
+    yield from _OF_KIND[kind](_fields(document.get("spec")), ("spec",))
 
 
 def _check_application(spec: Fields, path: Path) -> Problems:
@@ -78,6 +70,11 @@ def _check_policy(spec: Fields, path: Path) -> Problems:
             yield Problem((*at, "do", "notify"), "tells nobody", "add signal or webhook")
 
 
+def _check_profile(spec: Fields, path: Path) -> Problems:
+    yield from _check_pairs(spec, path)
+    yield from _check_dump(spec, "", path)
+
+
 def _check_vault(spec: Fields, path: Path) -> Problems:
     endpoint = spec.get("endpoint")
     if isinstance(endpoint, str) and endpoint:
@@ -93,6 +90,17 @@ def _check_vault(spec: Fields, path: Path) -> Problems:
         )
 
 
+def _check_backup(spec: Fields, path: Path) -> Problems:
+    if isinstance(spec.get("keep"), dict):
+        yield from _check_keep(spec["keep"], (*path, "keep"))
+    yield from _check_targets(spec, path)
+
+
+def _check_restore(_spec: Fields, _path: Path) -> Problems:
+    """Nothing of a Restore depends on another field of it."""
+    yield from ()
+
+
 def _endpoint_problem(endpoint: str) -> str:
     """Return what is wrong; the address itself is not repeated, it may hold a password."""
     try:
@@ -104,7 +112,8 @@ def _endpoint_problem(endpoint: str) -> str:
         return "is not an http or https address"
     if parts.username is not None or parts.password is not None:
         return "holds a user or password, which belong into credentialsSecret"
-    return "has a path, query or fragment" if parts.path.strip("/") or parts.query else ""
+    more = parts.path.strip("/") or parts.query or parts.fragment
+    return "has a path, query or fragment" if more else ""
 
 
 def _check_selector(owner: Fields, path: Path) -> Problems:
@@ -198,7 +207,7 @@ def _check_trigger(trigger: Fields, path: Path) -> Problems:
     yield from _check_expression(when, CHANGE, (*path, "change", "when"))
     if trigger.get("manual") is False:
         yield Problem((*path, "manual"), "false means nothing", "write true or remove the field")
-    for field in _SCHEDULE_ONLY:
+    for field in SCHEDULE_ONLY:
         if field in trigger and "schedule" not in trigger:
             yield Problem(
                 (*path, field), "belongs to a schedule", "add schedule or remove the field"
@@ -213,7 +222,7 @@ def _check_expression(text: object, environment: Environment, path: Path) -> Pro
 
 
 def _check_keep(keep: Fields, path: Path) -> Problems:
-    if not any(keep.get(field) for field in (*_COUNTS, "within")):
+    if not any(keep.get(field) for field in (*COUNTS, "within")):
         right = "add last, hourly, daily, weekly, monthly, yearly or within"
         yield Problem(path, "keeps nothing", right)
 
@@ -247,6 +256,16 @@ def _unique(items: object, field: str, path: Path) -> Problems:
             )
         elif isinstance(name, str):
             seen.add(name)
+
+
+_OF_KIND: dict[str, Callable[[Fields, Path], Problems]] = {
+    "Application": _check_application,
+    "Policy": _check_policy,
+    "Profile": _check_profile,
+    "Vault": _check_vault,
+    "Backup": _check_backup,
+    "Restore": _check_restore,
+}
 
 
 def _fields(value: object, missing: Fields | None = None) -> Fields:

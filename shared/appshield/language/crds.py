@@ -9,10 +9,15 @@ from typing import Any
 
 import msgspec
 
-from appshield.language.checking import ACTIONS, TRIGGERS
+from appshield.language.crd_rules import RULES
 from appshield.language.kinds import GROUP, KINDS, NAMESPACED_KINDS, VERSION
 from appshield.language.object_reading import ON_AS_YAML_1_1_READS_IT
-from appshield.language.status import ApplicationStatus, ObjectStatus, PolicyStatus
+from appshield.language.status import (
+    ApplicationStatus,
+    CommandStatus,
+    ObjectStatus,
+    PolicyStatus,
+)
 
 Schema = dict[str, Any]
 
@@ -21,12 +26,24 @@ _NAMES: dict[str, tuple[str, str]] = {
     "Policy": ("policies", "aspol"),
     "Profile": ("profiles", "asprof"),
     "Vault": ("vaults", "asvault"),
+    "Backup": ("backups", "asbackup"),
+    "Restore": ("restores", "asrestore"),
 }
 _STATUS: dict[str, type[ObjectStatus]] = {
     "Application": ApplicationStatus,
     "Policy": PolicyStatus,
+    "Backup": CommandStatus,
+    "Restore": CommandStatus,
 }
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+_APPLICATION = {"name": "Application", "type": "string", "jsonPath": ".spec.application"}
+_COMMAND_COLUMNS: list[dict[str, Any]] = [
+    {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
+    {"name": "Progress", "type": "string", "jsonPath": ".status.progress"},
+    {"name": "Message", "type": "string", "jsonPath": ".status.message", "priority": 1},
+    {"name": "Run", "type": "string", "jsonPath": ".status.run", "priority": 1},
+    _AGE,
+]
 _COLUMNS: dict[str, list[dict[str, Any]]] = {
     "Application": [
         {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
@@ -34,6 +51,7 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
         {"name": "Health", "type": "string", "jsonPath": ".status.health"},
         {"name": "Version", "type": "integer", "jsonPath": ".status.lastVersion"},
         {"name": "Backup", "type": "date", "jsonPath": ".status.lastBackupAt"},
+        {"name": "RPO", "type": "string", "jsonPath": ".status.rpo"},
         _AGE,
     ],
     "Policy": [
@@ -57,9 +75,22 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
         {"name": "Read-only", "type": "boolean", "jsonPath": ".spec.readOnly"},
         _AGE,
     ],
+    "Backup": [
+        _APPLICATION,
+        {"name": "Version", "type": "integer", "jsonPath": ".status.version"},
+        *_COMMAND_COLUMNS,
+    ],
+    "Restore": [
+        _APPLICATION,
+        {"name": "Version", "type": "string", "jsonPath": ".spec.version"},
+        {"name": "To", "type": "string", "jsonPath": ".spec.to"},
+        *_COMMAND_COLUMNS,
+    ],
 }
 _DROPPED = frozenset({"title", "default", "additionalProperties", "$defs"})
 _LIST_KEYS = {"Component": "name", "Protection": "name", "Condition": "type"}
+_SETS = frozenset({"targets"})
+"""Lists of texts in which nothing may stand twice."""
 
 
 def crds() -> tuple[dict[str, Any], ...]:
@@ -147,32 +178,25 @@ def _structural(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         made["items"] = _structural(made["items"], definitions)
     if "properties" in made:
         made["properties"] = {
-            field: _structural(inner, definitions) for field, inner in made["properties"].items()
+            field: _as_set(field, _structural(inner, definitions))
+            for field, inner in made["properties"].items()
         }
         if not made.get("required"):
             made.pop("required", None)
     return _with_rules(name, made)
 
 
+def _as_set(field: str, schema: Schema) -> Schema:
+    return schema | {"x-kubernetes-list-type": "set"} if field in _SETS else schema
+
+
 def _with_rules(name: str, schema: Schema) -> Schema:
     """Add what the API server can check between the fields of one type."""
-    match name:
-        case "Trigger":
-            return schema | _rules(_exactly_one(TRIGGERS, "trigger"))
-        case "Action":
-            return schema | _rules(_exactly_one(ACTIONS, "action"))
-        case "Component" | "ProfileSpec":
-            return schema | _rules(
-                ("!has(self.quiesce) || has(self.resume)", "a quiesce needs a resume"),
-                ("!has(self.dump) || has(self.load)", "a dump needs a load"),
-            )
-        case "Keep":
-            counts = " || ".join(f"has(self.{field})" for field in schema["properties"])
-            return schema | _rules((counts, "keep must keep something"))
-        case "Protection":
-            return _with_on_of_yaml_1_1(schema)
-        case _:
-            return schema
+    if name == "Protection":
+        schema = _with_on_of_yaml_1_1(schema)
+    if name not in RULES:
+        return schema
+    return schema | {"x-kubernetes-validations": [rule._asdict() for rule in RULES[name]]}
 
 
 def _with_on_of_yaml_1_1(schema: Schema) -> Schema:
@@ -181,19 +205,4 @@ def _with_on_of_yaml_1_1(schema: Schema) -> Schema:
     description = "What kubectl makes of `on` without quotes: the same field."
     properties = schema["properties"] | {ON_AS_YAML_1_1_READS_IT: on | {"description": description}}
     required = [field for field in schema["required"] if field != "on"]
-    rule = ("has(self.on) != has(self.__true__)", "on, which starts a backup, must be given once")
-    return schema | {"properties": properties, "required": required} | _rules(rule)
-
-
-def _exactly_one(names: tuple[str, ...], what: str) -> tuple[str, str]:
-    given = ", ".join(f"has(self.{name})" for name in names)
-    return (
-        f"[{given}].filter(given, given).size() == 1",
-        f"exactly one {what} must be given: {', '.join(names)}",
-    )
-
-
-def _rules(*rules: tuple[str, str]) -> Schema:
-    return {
-        "x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]
-    }
+    return schema | {"properties": properties, "required": required}

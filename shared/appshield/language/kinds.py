@@ -1,4 +1,4 @@
-"""The kinds of documents: Application, Policy, Profile and Vault, as they are written.
+"""The kinds of documents: Application, Policy, Profile, Vault, Backup, Restore, as written.
 
 Field for field the documents of `appshield.io/v1alpha1`, from which the custom resource definitions
 and the reference page are made. A field that was left out is None, False-like or empty here; what
@@ -11,12 +11,13 @@ import msgspec
 from msgspec import Meta
 
 from appshield.language import defaults
+from appshield.language.commands import BackupSpec, RestoreSpec
 from appshield.language.policy_spec import PolicySpec
 from appshield.language.protection import Part, Protection
+from appshield.language.resources import KindName, Resources, Selector
 from appshield.language.values import (
     Command,
     Duration,
-    KindPattern,
     Label,
     ObjectName,
     Text,
@@ -32,109 +33,24 @@ VolumeMethod = Literal["auto", "snapshot", "files"]
 Images = Literal["pin", "archive"]
 OnError = Literal["fail", "continue"]
 HookPods = Literal["any", "all", "leader"]
-KindName = Annotated[
-    str,
-    Meta(
-        description="Its kind, such as StatefulSet or Deployment.",
-        pattern="^[A-Z][A-Za-z0-9]*$",
-        max_length=63,
-        extra={"means": "a kind such as StatefulSet"},
-    ),
-]
 
 
 class ObjectMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """The metadata of a document; what the API server adds beyond these is passed over."""
 
-    name: ObjectName
-    namespace: str = ""
+    name: Annotated[ObjectName, Meta(description="The object's name.")]
+    namespace: Annotated[
+        str, Meta(description="Its namespace; Policies and Vaults stand in none.")
+    ] = ""
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
     deletion_timestamp: str | None = None
-    labels: dict[str, str] | None = None
-    annotations: dict[str, str] | None = None
-
-
-class Requirement(Part, frozen=True, kw_only=True):
-    """One condition on a label."""
-
-    key: Annotated[Text, Meta(description="The label's key.")]
-    operator: Annotated[
-        Literal["In", "NotIn", "Exists", "DoesNotExist"], Meta(description="How it is compared.")
-    ]
-    values: Annotated[
-        tuple[str, ...], Meta(description="For In and NotIn: the values.", max_length=256)
-    ] = ()
-
-
-class Selector(Part, frozen=True, kw_only=True):
-    """A label selector: every condition must hold."""
-
-    match_labels: Annotated[dict[str, str], Meta(description="Labels and their values.")] = (
-        msgspec.field(default_factory=dict)
-    )
-    match_expressions: Annotated[
-        tuple[Requirement, ...], Meta(description="Conditions on labels.", max_length=64)
-    ] = ()
-
-
-class NamedObject(Part, frozen=True, kw_only=True):
-    """One object of the application's namespace, by its name."""
-
-    group: Annotated[
-        str,
-        Meta(
-            description="Its API group, such as apps. Default: the core group.",
-            pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$",
-            max_length=253,
-            extra={"means": "an API group such as apps"},
-        ),
-    ] = ""
-    kind: KindName
-    name: Annotated[
-        str,
-        Meta(
-            description="Its name.",
-            pattern="^[A-Za-z0-9]([-A-Za-z0-9.:_]*[A-Za-z0-9])?$",
-            max_length=253,
-            extra={"means": "the name of an object"},
-        ),
-    ]
-
-
-class Resources(Part, frozen=True, kw_only=True):
-    """Which objects belong to the application."""
-
-    selector: Annotated[
-        Selector | None,
-        Meta(
-            description="Labels of the objects. Default: every object of the namespace, or only "
-            "the named ones where objects are named."
-        ),
+    labels: Annotated[
+        dict[str, str] | None, Meta(description="Labels; policies match on them.")
     ] = None
-    objects: Annotated[
-        tuple[NamedObject, ...],
-        Meta(description="These very objects, whatever their labels.", max_length=4096),
-    ] = ()
-    include: Annotated[
-        tuple[KindPattern, ...],
-        Meta(
-            description="Only these kinds are selected, such as deployments.apps or *.acme.io. "
-            "Default: all kinds.",
-            max_length=256,
-        ),
-    ] = ()
-    exclude: Annotated[
-        tuple[KindPattern, ...],
-        Meta(description="These kinds never belong to it.", max_length=256),
-    ] = ()
-    follow: Annotated[
-        bool | None,
-        Meta(
-            description="Take in what members refer to (Secrets, ConfigMaps, volumes, service "
-            f"accounts and their rights) and their owners. Default {str(defaults.FOLLOW).lower()}."
-        ),
+    annotations: Annotated[
+        dict[str, str] | None, Meta(description="Annotations; policies match on them.")
     ] = None
 
 
@@ -371,14 +287,34 @@ class Profile(Part, frozen=True, kw_only=True):
     spec: Annotated[ProfileSpec, Meta(description="How the type is saved.")]
 
 
-Resource = Application | Policy | Profile | Vault
-KINDS: dict[str, type[Application] | type[Policy] | type[Profile] | type[Vault]] = {
+class Backup(Part, frozen=True, kw_only=True):
+    """Save an application now; done once for each object."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Backup"]
+    metadata: ObjectMeta
+    spec: Annotated[BackupSpec, Meta(description="What is saved; it never changes.")]
+
+
+class Restore(Part, frozen=True, kw_only=True):
+    """Bring a version of an application back; done once for each object."""
+
+    api_version: Literal["appshield.io/v1alpha1"]
+    kind: Literal["Restore"]
+    metadata: ObjectMeta
+    spec: Annotated[RestoreSpec, Meta(description="What comes back; it never changes.")]
+
+
+Resource = Application | Policy | Profile | Vault | Backup | Restore
+KINDS: dict[str, type[Resource]] = {
     "Application": Application,
     "Policy": Policy,
     "Profile": Profile,
     "Vault": Vault,
+    "Backup": Backup,
+    "Restore": Restore,
 }
-NAMESPACED_KINDS = frozenset({"Application"})
+NAMESPACED_KINDS = frozenset({"Application", "Backup", "Restore"})
 
 
 def document(resource: Resource) -> dict[str, Any]:

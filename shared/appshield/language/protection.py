@@ -24,7 +24,18 @@ from appshield.language.values import (
 Health = Literal["Healthy", "Progressing", "Degraded", "Missing"]
 Missed = Literal["run-once", "skip"]
 Gated = Literal["rollout", "delete"]
+Approval = Literal["auto", "manual"]
 Count = Annotated[int, Meta(ge=0, le=100_000, extra={"means": "a number from 0 to 100000"})]
+
+
+VersionChoice = Annotated[
+    str,
+    Meta(
+        pattern="^(last-good|last-verified|[1-9][0-9]{0,9})$",
+        max_length=13,
+        extra={"means": 'last-good, last-verified, or a version number in quotes such as "17"'},
+    ),
+]
 
 
 class Part(
@@ -170,16 +181,12 @@ class RestoreAction(Part, frozen=True, kw_only=True):
     """Bring a version back."""
 
     version: Annotated[
-        str,
-        Meta(
-            description="last-good, last-verified, or a version number in quotes.",
-            pattern="^(last-good|last-verified|[1-9][0-9]{0,9})$",
-            extra={"means": 'last-good, last-verified, or a version number in quotes such as "17"'},
-        ),
+        VersionChoice,
+        Meta(description="last-good, last-verified, or a version number in quotes."),
     ]
     approve: Annotated[
-        Literal["auto", "manual"] | None,
-        Meta(description="manual waits for a person. Default manual."),
+        Approval | None,
+        Meta(description=f"manual waits for a person. Default {defaults.REACTION_APPROVAL}."),
     ] = None
     to: Annotated[
         Label | None, Meta(description="Another namespace. Default: where the application is.")

@@ -12,14 +12,13 @@ from appshield.language import defaults
 from appshield.language.kinds import (
     HookPods,
     Images,
-    NamedObject,
     OnError,
-    Requirement,
     Strategy,
     VolumeMethod,
     Workload,
 )
 from appshield.language.protection import Action, Gated, Health, Missed
+from appshield.language.resources import NamedObject, Requirement
 from appshield.language.values import RateLimit
 from appshield.language.vault_spec import Addressing, LockMode, SecretReference
 

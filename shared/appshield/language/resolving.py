@@ -17,8 +17,6 @@ from appshield.language.kinds import (
     HookPods,
     Policy,
     Profile,
-    Resources,
-    Selector,
     Vault,
     Volumes,
 )
@@ -51,6 +49,7 @@ from appshield.language.resolved import (
     Schedule,
     SignalTrigger,
 )
+from appshield.language.resources import Resources, Selector
 from appshield.language.values import rate, seconds
 from appshield.language.vault_spec import ObjectLock
 

@@ -53,6 +53,10 @@ class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
         Literal["Healthy", "Progressing", "Degraded", "Missing", "Unknown"] | None,
         Meta(description="Health of the application's objects."),
     ] = None
+    rpo: Annotated[
+        str | None,
+        Meta(description="How old the newest version may become, by the strictest rule in force."),
+    ] = None
     last_version: Annotated[int | None, Meta(description="Number of the newest version.")] = None
     last_backup_at: Annotated[
         datetime | None, Meta(description="When the newest version was made.")
@@ -75,3 +79,29 @@ class PolicyStatus(ObjectStatus, frozen=True, kw_only=True):
     applications: Annotated[
         int | None, Meta(description="How many applications the policy matches.")
     ] = None
+
+
+class CommandStatus(ObjectStatus, frozen=True, kw_only=True):
+    """What became of a wish; the conditions are Admitted and Succeeded."""
+
+    phase: Annotated[
+        Literal["Pending", "Waiting", "Running", "Succeeded", "Failed", "Cancelled"] | None,
+        Meta(
+            description="Pending: not yet admitted; Waiting: for its turn or for approval; "
+            "Running; Succeeded, Failed or Cancelled: the end."
+        ),
+    ] = None
+    run: Annotated[str | None, Meta(description="The run that does it; see `appshield run`.")] = (
+        None
+    )
+    progress: Annotated[
+        str | None, Meta(description="How far it is, for people, such as 40% of 12.3 GB.")
+    ] = None
+    version: Annotated[
+        int | None, Meta(description="Number of the version that was made or comes back.")
+    ] = None
+    message: Annotated[
+        str | None, Meta(description="What it waits for, or why it failed and what to do.")
+    ] = None
+    started_at: Annotated[datetime | None, Meta(description="When the run began.")] = None
+    completed_at: Annotated[datetime | None, Meta(description="When the run ended.")] = None

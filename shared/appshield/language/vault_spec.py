@@ -39,6 +39,7 @@ class ObjectLock(Part, frozen=True, kw_only=True):
             "deleted. Choose it no longer than retention keeps versions: what has expired stays.",
             ge=1,
             le=36_500,
+            extra={"means": "a number of days from 1 to 36500"},
         ),
     ]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from appshield.language.kinds import Requirement
 from appshield.language.resolved import ResolvedSelector
+from appshield.language.resources import Requirement
 
 
 def label_selector(written: dict[str, Any]) -> ResolvedSelector | None:
