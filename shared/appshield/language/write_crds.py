@@ -1,6 +1,7 @@
-"""Write the custom resource definitions as YAML: `python -m appshield.language.write_crds DIR`.
+"""Write what is installed in a cluster as YAML: `python -m appshield.language.write_crds deploy`.
 
-One file a kind, the same bytes every time; a test compares them with the types.
+In `crds/` one file a kind; in `admission/` the policies about who may write them. The same bytes
+every time; a test compares them with the types.
 """
 
 import sys
@@ -10,20 +11,25 @@ from typing import Any
 import msgspec
 import yaml
 
+from appshield.language.admission import admission_objects
 from appshield.language.crds import crds
 
-HEADER = "# Generated from appshield.language.kinds by `poe crds`; do not edit.\n"
+HEADER = "# Generated from appshield.language by `poe crds`; do not edit.\n"
 
 
 def rendered() -> dict[str, str]:
-    """Return the text of each file by its name."""
-    return {f"{crd['spec']['names']['plural']}.yaml": HEADER + _text(crd) for crd in crds()}
+    """Return the text of each file by its path."""
+    files = {f"crds/{crd['spec']['names']['plural']}.yaml": HEADER + _text(crd) for crd in crds()}
+    texts = map(_text, admission_objects())
+    return files | {"admission/policies.yaml": HEADER + "---\n".join(texts)}
 
 
 def main(folder: Path) -> None:
-    """Write every file into an existing folder."""
+    """Write every file below a folder."""
     for name, text in rendered().items():
-        (folder / name).write_text(text)
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
 
 def _text(document: dict[str, Any]) -> str:

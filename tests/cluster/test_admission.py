@@ -1,0 +1,238 @@
+"""Documents do not lend AppShield's rights: real accounts of the real cluster are refused.
+
+Each writer is a service account with a token of its own and with just the rights that the test
+gives it; the API server applies the policies that were installed with the kinds.
+"""
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from appshield.errors import DeniedError
+from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, kinds
+from appshield.kubernetes.requests import Call
+from appshield.language.admission import READER, RESTORED_KINDS
+from appshield.local.cluster import ClusterFacts
+from appshield.watcher.kinds import install_kinds
+from kubernetes_api import namespace_in
+from waiting import wait_until
+
+RBAC = "rbac.authorization.k8s.io"
+ROLE_BINDING = Kind(RBAC, "v1", "RoleBinding", "rolebindings")
+CLUSTER_ROLE_BINDING = Kind(
+    RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
+VERBS = ("get", "create", "update", "patch")
+WRITES = (("appshield.io", ("applications", "restores", "policies", "profiles"), VERBS),)
+HOOK = {"command": ["true"]}
+COMPONENT = {"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}
+WITH_HOOK = {"components": [{**COMPONENT, "quiesce": HOOK, "resume": HOOK}]}
+ALONE = {"resources": {"follow": False}}
+
+Rights = Sequence[tuple[str, Sequence[str], Sequence[str]]]
+
+
+class Place:
+    """A namespace, and accounts in it."""
+
+    def __init__(self, admin: Cluster, facts: ClusterFacts, namespace: str, folder: Path) -> None:
+        self.admin = admin
+        self.namespace = namespace
+        self._kubeconfig = facts.kubeconfig
+        self._folder = folder
+
+    @asynccontextmanager
+    async def account(
+        self, *rights: tuple[str, Sequence[str], Sequence[str]], everywhere: Rights = ()
+    ) -> AsyncIterator[Cluster]:
+        """Connect as a new account that may write documents, and has these rights besides."""
+        name = f"writer-{secrets.token_hex(3)}"
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+        await self.admin.create(kinds.SERVICE_ACCOUNT, account, namespace=self.namespace)
+        await self._give(name, (*WRITES, *rights), everywhere=False)
+        if everywhere:
+            await self._give(name, (*WRITES, *everywhere), everywhere=True)
+        token = await self._token(name)
+        access = ClusterAccess(kubeconfig=str(self._kubeconfig_of(name, token)))
+        async with Cluster.connect(access) as cluster:
+            yield cluster
+
+    async def _give(self, account: str, rights: Rights, *, everywhere: bool) -> None:
+        name = f"{self.namespace}-{account}-{'all' if everywhere else 'here'}"
+        role: Object = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": name},
+            "rules": [
+                {"apiGroups": [group], "resources": list(plurals), "verbs": list(verbs)}
+                for group, plurals, verbs in rights
+            ],
+        }
+        await self.admin.create(kinds.CLUSTER_ROLE, role)
+        await self.bind(name, account, everywhere=everywhere)
+
+    async def bind(self, role: str, account: str, *, everywhere: bool) -> None:
+        """Give an account a role, here or everywhere."""
+        binding: Object = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "ClusterRoleBinding" if everywhere else "RoleBinding",
+            "metadata": {"name": f"{self.namespace}-{account}-{role}"[:63].rstrip("-")},
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
+        }
+        if everywhere:
+            await self.admin.create(CLUSTER_ROLE_BINDING, binding)
+        else:
+            await self.admin.create(ROLE_BINDING, binding, namespace=self.namespace)
+
+    async def _token(self, account: str) -> str:
+        call = Call(
+            method="POST",
+            path=kinds.SERVICE_ACCOUNT.path(self.namespace, account, "token"),
+            body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}},
+            doing="ask for a token",
+            confidential=True,
+        )
+        answer = await self.admin.requests.send(call)
+        return str(answer["status"]["token"])
+
+    def _kubeconfig_of(self, name: str, token: str) -> Path:
+        config = yaml.safe_load(self._kubeconfig.read_text())
+        for user in config["users"]:
+            user["user"] = {"token": token}
+        path = self._folder / name
+        path.write_text(json.dumps(config))
+        return path
+
+
+@pytest.fixture
+async def place(local_cluster: ClusterFacts, tmp_path: Path) -> AsyncIterator[Place]:
+    access = ClusterAccess(kubeconfig=str(local_cluster.kubeconfig))
+    async with Cluster.connect(access) as admin:
+        await install_kinds(admin)
+        async with namespace_in(admin) as namespace:
+            made = Place(admin, local_cluster, namespace, tmp_path)
+            await _until_in_force(made)
+            yield made
+
+
+async def _until_in_force(place: Place) -> None:
+    """Policies take effect a moment after they were stored; rights too."""
+    async with place.account() as writer:
+
+        async def refused() -> bool:
+            try:
+                await _try(writer, place.namespace, WITH_HOOK | ALONE)
+            except DeniedError as error:
+                return "pods/exec" in str(error)
+            return False
+
+        await wait_until(refused, deadline_s=60, what="the policies are in force")
+
+
+async def _try(
+    cluster: Cluster, namespace: str, spec: dict[str, Any], kind: Kind = kinds.APPLICATION
+) -> Object:
+    body: Object = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {"name": "shop"},
+        "spec": spec,
+    }
+    target = namespace if kind.namespaced else ""
+    return await cluster.create(kind, body, namespace=target, dry_run=True)
+
+
+async def test_who_writes_a_hook_may_run_commands_in_those_pods(place: Place) -> None:
+    """Else a document would be a way into pods; the refusal says which right is missing."""
+    async with place.account() as writer:
+        with pytest.raises(DeniedError, match="may not create pods/exec in namespace test-"):
+            await _try(writer, place.namespace, WITH_HOOK | ALONE)
+        assert await _try(writer, place.namespace, {"components": [COMPONENT], **ALONE})
+    async with place.account(("", ["pods/exec"], ["create"])) as writer:
+        assert await _try(writer, place.namespace, WITH_HOOK | ALONE)
+
+
+async def test_who_changes_anything_but_the_hooks_needs_no_right_to_run_commands(
+    place: Place,
+) -> None:
+    """The hooks were written by somebody who had it."""
+    body: Object = {
+        "apiVersion": kinds.APPLICATION.api_version,
+        "kind": "Application",
+        "metadata": {"name": "kept"},
+        "spec": WITH_HOOK,
+    }
+    await place.admin.create(kinds.APPLICATION, body, namespace=place.namespace)
+    async with place.account() as writer:
+        patch: Object = {"spec": {"criticality": "gold"}}
+        await writer.merge_patch(kinds.APPLICATION, "kept", patch, namespace=place.namespace)
+        resume = {"command": ["rm", "-rf", "/data"]}
+        changed = {"components": [{**COMPONENT, "quiesce": HOOK, "resume": resume}]}
+        with pytest.raises(DeniedError, match="pods/exec"):
+            await writer.merge_patch(
+                kinds.APPLICATION, "kept", {"spec": changed}, namespace=place.namespace
+            )
+
+
+async def test_who_captures_shared_objects_may_read_them(place: Place) -> None:
+    """Unless the document leaves them out; the refusal names the role and both ways out."""
+    async with place.account() as writer:
+        with pytest.raises(DeniedError, match=f"ask for the role {READER}, or write"):
+            await _try(writer, place.namespace, {"type": "web"})
+        assert await _try(writer, place.namespace, ALONE)
+    everything = ["customresourcedefinitions.apiextensions.k8s.io", "clusterroles"]
+    everything += ["clusterrolebindings", "*.storage.k8s.io", "volumesnapshotclasses"]
+    everything += ["priorityclasses", "runtimeclasses", "ingressclasses", "gatewayclasses"]
+    async with place.account() as writer:
+        left_out = {"resources": {"exclude": everything}}
+        assert await _try(writer, place.namespace, left_out)
+        some = [one for one in everything if one != "clusterroles"]
+        with pytest.raises(DeniedError, match=r"may not list clusterroles\.rbac"):
+            await _try(writer, place.namespace, {"resources": {"exclude": some}})
+    (role,) = [one for one in await place.admin.list(kinds.CLUSTER_ROLE) if _is_reader(one)]
+    rights = [(r["apiGroups"][0], r["resources"], r["verbs"]) for r in role["rules"]]
+    async with place.account(everywhere=rights) as writer:
+        assert await _try(writer, place.namespace, {"type": "web"})
+
+
+async def test_who_restores_may_create_what_a_version_holds(place: Place) -> None:
+    """In the namespace that it comes back into."""
+    rights = [(group, [plural], ["create"]) for group, plural in RESTORED_KINDS]
+    wish = {"application": "shop", "version": "last-good"}
+    async with place.account(*rights) as restorer:
+        assert await _try(restorer, place.namespace, wish, kinds.RESTORE)
+        with pytest.raises(DeniedError, match=r"may not create restores\.appshield\.io in .* defa"):
+            await _try(restorer, place.namespace, {**wish, "to": "default"}, kinds.RESTORE)
+    some = [right for right in rights if right[1] != ["secrets"]]
+    async with place.account(*some) as restorer:
+        with pytest.raises(DeniedError, match="may not create secrets in namespace"):
+            await _try(restorer, place.namespace, wish, kinds.RESTORE)
+
+
+async def test_who_lets_a_policy_act_everywhere_may_do_so_everywhere(place: Place) -> None:
+    """Its probes run commands, and its reactions restore, wherever it matches."""
+    probes = {"schedule": "@weekly", "probes": [{"component": "db", "command": ["true"]}]}
+    profile = {"type": "database/acme", "quiesce": HOOK, "resume": HOOK}
+    restore = {"when": "true", "do": {"restore": {"version": "last-good"}}}
+    alerts = {"match": "true", "alerts": {"rpo": "1h"}}
+    async with place.account(everywhere=[("", ["pods"], ["get"])]) as writer:
+        assert await _try(writer, "", alerts, kinds.POLICY)
+        with pytest.raises(DeniedError, match="may not create pods/exec in every namespace"):
+            await _try(writer, "", {**alerts, "verify": probes}, kinds.POLICY)
+        with pytest.raises(DeniedError, match="may not create pods/exec in every namespace"):
+            await _try(writer, "", profile, kinds.PROFILE)
+        assert await _try(writer, "", {**alerts, "react": [restore]}, kinds.POLICY)
+    async with place.account(everywhere=[("", ["pods/exec"], ["create"])]) as writer:
+        assert await _try(writer, "", {**alerts, "verify": probes}, kinds.POLICY)
+        assert await _try(writer, "", profile, kinds.PROFILE)
+
+
+def _is_reader(role: Object) -> bool:
+    return bool(role["metadata"]["name"] == READER)
