@@ -9,17 +9,17 @@ from appshield.bus import Bucket
 from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
+from appshield.cli.surroundings import OUR_KINDS
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE, VAULT
+from appshield.kubernetes.kinds import APPLICATION
 from appshield.language.object_reading import read_object
 from appshield.language.reading import Document
 from appshield.language.resolving import revision
 
-_KINDS = {kind.kind: kind for kind in (APPLICATION, POLICY, PROFILE, VAULT)}
 _KNOWN_WITHIN_S = 15.0
 RecordT = TypeVar("RecordT", ApplicationRecord, PolicyRecord)
 
@@ -42,7 +42,7 @@ async def apply(
 
 async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:
     body = document.object
-    kind = _KINDS[body["kind"]]
+    kind = OUR_KINDS[body["kind"]]
     if kind.namespaced:
         body["metadata"].setdefault("namespace", namespace or "default")
     applied = await cluster.apply(kind, body)

@@ -28,6 +28,30 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{field_name(self.path)}: {self.wrong}; {self.right}"
 
 
+class Finding(msgspec.Struct, frozen=True):
+    """A problem at its place in a file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+    field: str
+    wrong: str
+    right: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.said}"
+
+    @property
+    def place(self) -> str:
+        """Where it is, as editors understand it."""
+        return f"{self.file}:{self.line}:{self.column}"
+
+    @property
+    def said(self) -> str:
+        """The field, what is wrong with it, and what would be right."""
+        return f"{self.field}: {self.wrong}; {self.right}"
+
+
 class DocumentError(InvalidInputError):
     """Documents cannot be accepted; `problems` holds a line for each thing that is wrong."""
 

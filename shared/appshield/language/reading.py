@@ -4,14 +4,15 @@ Never raises anything but `DocumentError`, whatever the text; each of its proble
 `file:line:column: field: what is wrong; what would be right`, in the order of the text.
 """
 
-from collections.abc import Iterator
+import difflib
 from typing import Any
 
 import msgspec
 
-from appshield.language.kinds import Resource, document
+from appshield.language.kinds import API_VERSION, GROUP, Resource, document
 from appshield.language.object_reading import find_problems, typed
-from appshield.language.problems import DocumentError, field_name
+from appshield.language.problems import DocumentError, Finding, Problem, field_name
+from appshield.language.shape import shown
 from appshield.language.yaml_source import (
     SIZE_MAX_BYTES,
     Position,
@@ -22,70 +23,131 @@ from appshield.language.yaml_source import (
 
 
 class Document(msgspec.Struct, frozen=True):
-    """One document, and where it was written."""
+    """One document, and where it and each part of it was written."""
 
     resource: Resource
     origin: str
-    line: int
+    source: SourceDocument
 
     @property
     def object(self) -> dict[str, Any]:
         """The document as the API server takes it."""
         return document(self.resource)
 
+    @property
+    def line(self) -> int:
+        """The line in which it begins."""
+        return self.source.position(()).line
+
+    def finding(self, problem: Problem) -> Finding:
+        """Say where in the file a problem is."""
+        return _finding(problem, self.source, self.origin)
+
+
+class ForeignDocument(msgspec.Struct, frozen=True):
+    """A document of another API group, which is not ours to judge."""
+
+    object: dict[str, Any]
+    origin: str
+    source: SourceDocument
+
+    @property
+    def line(self) -> int:
+        """The line in which it begins."""
+        return self.source.position(()).line
+
+    @property
+    def finding(self) -> Finding:
+        """Say that it cannot be taken where only our documents can."""
+        wrong = f"{shown(self.object.get('apiVersion'))} is not AppShield's"
+        problem = Problem(("apiVersion",), wrong, f"write {API_VERSION}")
+        return _finding(problem, self.source, self.origin)
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """All that a text holds: what is right, what is somebody else's, and what is wrong."""
+
+    documents: tuple[Document, ...] = ()
+    foreign: tuple[ForeignDocument, ...] = ()
+    errors: tuple[Finding, ...] = ()
+
 
 def read_documents(text: str | bytes, origin: str) -> list[Document]:
     """Read every document of a text; `origin` names it in messages, as a rule its file.
 
     Raises:
-        DocumentError: something is wrong; nothing of the text is accepted then.
+        DocumentError: something is wrong, or not of this language; nothing is accepted then.
     """
-    sources, problems = read_source(_decoded(text, origin))
-    written = [source for source in sources if source.data is not None]
-    unreadable = {(problem.position, problem.field) for problem in problems}
-    for source in written:
-        # A value that could not even be read is reported once, not as absent too.
-        problems.extend(
-            one for one in _problems(source) if (one.position, one.field) not in unreadable
-        )
-    if not written and not problems:
-        start = Position(1, 1)
-        problems.append(SourceProblem(start, "document", "is empty", "write a document"))
+    reading = read_text(text, origin)
+    problems = [*reading.errors, *(one.finding for one in reading.foreign)]
     if problems:
-        lines = dict.fromkeys(
-            _line(problem, origin) for problem in sorted(problems, key=lambda one: one.position)
-        )
-        raise DocumentError(lines)
-    return [
-        Document(resource=typed(source.data), origin=origin, line=source.position(()).line)
-        for source in written
-    ]
+        raise DocumentError(map(str, sorted(problems, key=_in_the_text)))
+    return list(reading.documents)
 
 
-def _problems(source: SourceDocument) -> Iterator[SourceProblem]:
-    for problem in find_problems(source.data):
-        position = source.position(problem.path, at_key=problem.at_key)
-        yield SourceProblem(position, field_name(problem.path), problem.wrong, problem.right)
+def read_text(text: str | bytes, origin: str) -> Reading:
+    """Read a text in which documents of other API groups may stand too; raises nothing."""
+    decoded = _decoded(text, origin)
+    if isinstance(decoded, Finding):
+        return Reading(errors=(decoded,))
+    sources, problems = read_source(decoded)
+    unreadable = {(problem.position, problem.field) for problem in problems}
+    errors = [_located(problem, origin) for problem in problems]
+    documents, foreign = [], []
+    for source in sources:
+        if source.data is None:
+            continue
+        if _is_foreign(source.data):
+            foreign.append(ForeignDocument(source.data, origin, source))
+            continue
+        # A value that could not even be read is reported once, not as absent too.
+        found = [
+            finding
+            for finding in (_finding(one, source, origin) for one in find_problems(source.data))
+            if (Position(finding.line, finding.column), finding.field) not in unreadable
+        ]
+        errors += found
+        if not problems and not found:
+            documents.append(Document(typed(source.data), origin, source))
+    if not (documents or foreign or errors):
+        errors.append(Finding(origin, 1, 1, "document", "is empty", "write a document"))
+    ordered = sorted(dict.fromkeys(errors), key=_in_the_text)
+    return Reading(tuple(documents), tuple(foreign), tuple(ordered))
 
 
-def _line(problem: SourceProblem, origin: str) -> str:
+def _in_the_text(finding: Finding) -> tuple[int, int]:
+    return finding.line, finding.column
+
+
+def _is_foreign(data: object) -> bool:
+    """Say whether a document names a kind of an API group that is clearly not ours."""
+    if not isinstance(data, dict) or not isinstance(data.get("kind"), str):
+        return False
+    version = data.get("apiVersion")
+    group = version.rpartition("/")[0] if isinstance(version, str) else GROUP
+    return not difflib.get_close_matches(group[:80], [GROUP], n=1, cutoff=0.8)
+
+
+def _finding(problem: Problem, source: SourceDocument, origin: str) -> Finding:
+    at = source.position(problem.path, at_key=problem.at_key)
+    name = field_name(problem.path)
+    return Finding(origin, at.line, at.column, name, problem.wrong, problem.right)
+
+
+def _located(problem: SourceProblem, origin: str) -> Finding:
     at = problem.position
-    return f"{origin}:{at.line}:{at.column}: {problem.field}: {problem.wrong}; {problem.right}"
+    return Finding(origin, at.line, at.column, problem.field, problem.wrong, problem.right)
 
 
-def _decoded(text: str | bytes, origin: str) -> str:
+def _decoded(text: str | bytes, origin: str) -> str | Finding:
     """Return the text, refusing what is too large or not UTF-8 before anything parses it."""
     try:
         data = text.encode() if isinstance(text, str) else text
         if len(data) > SIZE_MAX_BYTES:
-            wrong = f"has {len(data)} bytes"
-            raise DocumentError(
-                [f"{origin}:1:1: document: {wrong}; split it, {SIZE_MAX_BYTES} is the most"]
-            )
+            wrong = f"has more than {SIZE_MAX_BYTES} bytes"
+            return Finding(origin, 1, 1, "document", wrong, "split it: that is the most for a file")
         decoded = data.decode("utf-8-sig")
-    except UnicodeError as error:
-        raise DocumentError(
-            [f"{origin}:1:1: document: is not UTF-8; save it in the encoding UTF-8"]
-        ) from error
+    except UnicodeError:
+        return Finding(origin, 1, 1, "document", "is not UTF-8", "save it in the encoding UTF-8")
     # Without this an editor's line breaks of another system would count as no line at all.
     return decoded.replace("\r\n", "\n").replace("\r", "\n")

@@ -195,10 +195,10 @@ class _Builder:
     def _key(self, event: Event, path: Path) -> str:
         if not isinstance(event, ScalarEvent):
             self._stop(event, path, "has a key that is not a text", "write a name before the colon")
-        return str(event.value)
+        return _joined(str(event.value))
 
     def _scalar(self, event: ScalarEvent, path: Path) -> object:
-        text = str(event.value)
+        text = _joined(str(event.value))
         if event.tag is not None:
             self._check_tag(event, path, "str")
             return text
@@ -220,6 +220,13 @@ class _Builder:
 
     def _stop(self, event: Event, path: Path, wrong: str, right: str) -> NoReturn:
         raise _StopReadingError(SourceProblem(_position(event), field_name(path), wrong, right))
+
+
+def _joined(text: str) -> str:
+    """Put one character in place of each pair of escapes that JSON writes for it."""
+    if text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _position(event: Event) -> Position:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from appshield.language.kinds import Application, Policy, Vault, document
 from appshield.language.object_reading import read_object
 from appshield.language.problems import DocumentError
-from appshield.language.reading import read_documents
+from appshield.language.reading import read_documents, read_text
 from appshield.language.resolving import as_data, resolve, resolve_vault
 from appshield.language.yaml_source import DEPTH_MAX, SIZE_MAX_BYTES
 
 DOCUMENTS = Path(__file__).parent / "documents"
+EXAMPLES = Path(__file__).parents[3] / "contracts" / "language" / "examples"
 HEAD = "apiVersion: appshield.io/v1alpha1\nkind: Application\nmetadata: {name: shop}\n"
 
 
@@ -46,10 +47,12 @@ def test_several_documents_of_one_file_know_where_they_begin() -> None:
     assert all(lines[one.line - 1].startswith("apiVersion") for one in read)
 
 
-@pytest.mark.parametrize("name", ["shop", "small"])
+@pytest.mark.parametrize("name", ["shop", "small", "application", "triggers"])
 def test_an_application_resolves_to_the_committed_model(name: str) -> None:
     """The resolved model of a document changes only together with its golden copy."""
-    resolved = as_data(resolve(_application(_text(name))))
+    example = EXAMPLES / f"{name}.yaml"
+    text = example.read_text() if example.exists() else _text(name)
+    resolved = as_data(resolve(_application(text)))
     golden = json.loads((DOCUMENTS / f"{name}.resolved.json").read_text())
     assert golden == resolved
 
@@ -95,6 +98,25 @@ def test_texts_that_yaml_1_1_would_change_stay_as_they_are() -> None:
     command = _application(HEAD + spec + hook).spec.components[0].resume
     assert command is not None
     assert command.command == ("on", "no", "y", "1:30", "010", "2026-01-01", "a=b", "=", "<<")
+
+
+def test_a_pair_of_escapes_is_the_character_that_json_means_by_it() -> None:
+    """Many programs write JSON with nothing but ASCII in it; half of a pair stays an error."""
+    text = HEAD + 'spec: {type: "\\ud83d\\ude00"}\n'
+    assert _application(text).spec.type == "\U0001f600"
+    assert "half of a character" in _refused(HEAD + 'spec: {type: "\\ud83d"}\n')
+
+
+def test_documents_of_other_groups_are_told_apart_from_ours() -> None:
+    """What is nearly our group is a mistake; everything else is somebody else's."""
+    other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"
+    near = "apiVersion: appsheild.io/v1alpha1\nkind: Application\n"
+    reading = read_text(f"{other}---\n{_text('small')}---\n{near}", "a.yaml")
+    assert [one.object["kind"] for one in reading.foreign] == ["Deployment"]
+    assert len(reading.documents) == 1
+    (error,) = reading.errors
+    assert (error.line, error.field) == (10, "apiVersion")
+    assert "is not AppShield's" in _refused(other)
 
 
 def test_an_alias_stands_for_the_value_it_names() -> None:

@@ -1,0 +1,140 @@
+"""What is legal in a document and probably not meant: one warning for each, none a refusal.
+
+Pure: the time, and how long a backup takes, are passed in. What needs other documents to be seen
+is `advising_together`'s.
+"""
+
+import difflib
+from collections.abc import Iterator
+from datetime import datetime
+
+from appshield.language.advising_rules import advise_rule, period_s
+from appshield.language.kinds import Application, Component, Policy, Resource, Strategy, Vault
+from appshield.language.policy_spec import PolicySpec
+from appshield.language.problems import Path, Problem
+from appshield.language.profiles import shipped_profiles
+from appshield.language.protection import Protection, Reaction
+from appshield.language.resolving import resolve, resolve_trigger
+from appshield.language.values import duration, seconds
+
+CRITICALITIES = ("bronze", "silver", "gold", "platinum")
+TYPE_GROUPS = ("database", "cache", "search", "queue")
+"""What types begin with by convention; any other beginning is as good."""
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def advise(resource: Resource, now: datetime, *, backup_takes_s: float = 0) -> Iterator[Problem]:
+    """Yield what is probably not meant in a document; `backup_takes_s` is 0 when nobody knows."""
+    spec: Path = ("spec",)
+    match resource:
+        case Application():
+            yield from _application(resource, spec)
+            yield from _rules(resource.spec.protect, spec, now, backup_takes_s)
+        case Policy():
+            yield from _rules(resource.spec.protect, spec, now, backup_takes_s)
+            yield from _promise(resource.spec, spec, now, backup_takes_s)
+            for index, reaction in enumerate(resource.spec.react):
+                yield from _reaction(resource.spec, reaction, (*spec, "react", index))
+        case Vault():
+            yield from _vault(resource, spec)
+        case _:
+            return
+
+
+def _rules(
+    rules: tuple[Protection, ...], path: Path, now: datetime, backup_takes_s: float
+) -> Iterator[Problem]:
+    for index, rule in enumerate(rules):
+        at = (*path, "protect", index)
+        yield from advise_rule(rule, at, now, backup_takes_s=backup_takes_s)
+
+
+def _application(application: Application, path: Path) -> Iterator[Problem]:
+    spec = application.spec
+    if spec.criticality:
+        yield from _misspelt(spec.criticality, CRITICALITIES, (*path, "criticality"))
+    if spec.type:
+        yield from _misspelt(spec.type.partition("/")[0], TYPE_GROUPS, (*path, "type"))
+    resources = spec.resources
+    for index, pattern in enumerate(resources.include if resources else ()):
+        if resources and pattern in resources.exclude:
+            at = (*path, "resources", "include", index)
+            yield Problem(at, "is excluded as well", "remove it here or under exclude")
+    for index, (component, resolved) in enumerate(
+        zip(spec.components, resolve(application).components, strict=True)
+    ):
+        yield from _component(component, resolved.strategy, (*path, "components", index))
+
+
+def _misspelt(given: str, known: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    near = difflib.get_close_matches(given[:80].lower(), known, n=1, cutoff=0.75)
+    if near and given not in known:
+        wrong = f"{given[:40]!r} is nearly {near[0]!r}, and policies tell them apart"
+        yield Problem(path, wrong, f"did you mean {near[0]}?")
+
+
+def _component(component: Component, strategy: Strategy, path: Path) -> Iterator[Problem]:
+    method = component.volumes.method if component.volumes else None
+    # A profile that is not shipped may say another strategy than the default.
+    known = component.strategy or not component.profile or shipped_profiles().of(component.profile)
+    if component.dump and known and strategy != "dump":
+        volumes = "is never loaded unless asked for: a restore takes the volumes"
+        wrong = "is never taken: no data is saved" if strategy == "none" else volumes
+        yield Problem((*path, "dump"), wrong, "say strategy: dump, or remove dump and load")
+    if component.quiesce and strategy == "none":
+        yield Problem((*path, "quiesce"), "never runs: no data is saved", "choose a strategy")
+    if component.quiesce and strategy == "dump":
+        wrong = "holds the application although no snapshot is taken"
+        yield Problem((*path, "quiesce"), wrong, "remove quiesce and resume: a dump needs none")
+    if component.quiesce and method == "files" and strategy not in ("dump", "none"):
+        wrong = "is over before the files are read"
+        yield Problem((*path, "quiesce"), wrong, "let volumes.method be snapshot or auto")
+    if component.resume and not component.quiesce:
+        yield Problem((*path, "resume"), "never runs: there is no quiesce", "add quiesce")
+    if component.volumes and strategy in ("dump", "none"):
+        wrong = f"has no effect: strategy {strategy} reads no volumes"
+        yield Problem((*path, "volumes"), wrong, "remove it, or choose another strategy")
+
+
+def _promise(
+    spec: PolicySpec, path: Path, now: datetime, backup_takes_s: float
+) -> Iterator[Problem]:
+    """An alert that is due although every rule does as it says."""
+    if spec.alerts is None or spec.alerts.rpo is None:
+        return
+    promised_s = seconds(spec.alerts.rpo)
+    at = (*path, "alerts", "rpo")
+    if promised_s < backup_takes_s:
+        takes = duration(round(backup_takes_s))
+        yield Problem(at, f"is shorter than a backup, which takes {takes}", "allow more time")
+    periods = [period_s(resolve_trigger(rule.on), now) for rule in spec.protect]
+    if periods and all(periods) and min(periods) > promised_s:
+        every = duration(min(periods))
+        wrong = f"is broken all the time: the rules make a version every {every} at best"
+        yield Problem(at, wrong, f"let a rule have rpo: {spec.alerts.rpo}")
+
+
+def _reaction(spec: PolicySpec, reaction: Reaction, path: Path) -> Iterator[Problem]:
+    do = (*path, "do")
+    restore, notify = reaction.do.restore, reaction.do.notify
+    if restore is not None:
+        if restore.version == "last-verified" and spec.verify is None:
+            wrong = "does nothing: no version is ever verified"
+            yield Problem((*do, "restore", "version"), wrong, "add verify, or say last-good")
+        if restore.approve == "auto" and reaction.lasts is None:
+            wrong = "restores at the first sign, without anybody's approval"
+            yield Problem((*do, "restore"), wrong, "add for, such as for: 5m")
+        if restore.approve == "auto" and reaction.at_most is None:
+            wrong = "restores again and again while the reason lasts"
+            yield Problem((*do, "restore"), wrong, "add atMost, such as atMost: 1/1d")
+    if notify is not None and notify.webhook and notify.webhook.startswith("http://"):
+        yield Problem((*do, "notify", "webhook"), "sends in the clear", "use an https address")
+
+
+def _vault(vault: Vault, path: Path) -> Iterator[Problem]:
+    endpoint = vault.spec.endpoint
+    host = endpoint.removeprefix("http://")
+    if host != endpoint and not host.startswith(_LOOPBACK):
+        wrong = "names every object to whoever listens: the connection is not encrypted"
+        yield Problem((*path, "endpoint"), wrong, "use an https address")
