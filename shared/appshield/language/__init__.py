@@ -7,7 +7,11 @@
 - `resolving`: the document with every default filled in, and its revision
 - `scheduling`: when a schedule is due; `retention`: which versions stay
 - `expressions`: conditions in CEL; `matching`: which policies apply; `combining`: what that means
-- `crds`: the custom resource definitions made from the types
+- `advising`: what is legal and probably not meant
+- `crds`, `admission`: what is installed in a cluster, made from the types; `crd_upgrades`: what an
+  upgrade would lose
+- `json_schema`, `reference`: what editors and people read, made from the types
+- `revisions`: how each content of a document is kept
 
 No clock, no network, no file but the profiles in this package: callers pass the time and the text.
 """
