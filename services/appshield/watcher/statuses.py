@@ -1,4 +1,4 @@
-"""Write back what became of an application: its status, and an event when a document is refused."""
+"""Write back what became of an application: its status, its revisions, an event for a refusal."""
 
 import asyncio
 from datetime import datetime
@@ -13,8 +13,12 @@ from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
 from appshield.kubernetes.retrying import pause_s
-from appshield.language.in_force import IN_FORCE, spec_in_force
+from appshield.language.in_force import IN_FORCE, document_in_force, spec_in_force
+from appshield.language.problems import DocumentError
+from appshield.language.promises import rpo_s
+from appshield.language.values import duration
 from appshield.service import pause
+from appshield.watcher.revisions import keep_revision
 
 
 class Statuses:
@@ -62,11 +66,26 @@ class Statuses:
         obj = await self._cluster.get(APPLICATION, record.app.name, record.app.namespace)
         if obj is None or obj["metadata"]["uid"] != record.uid:
             return
+        if (obj.get("status") or {}).get("revision") != record.revision:
+            await self._keep_revision(record, obj)
         status = status_of(record, obj)
         if status != obj.get("status"):
             await self._cluster.patch_status(
                 APPLICATION, record.app.name, status, namespace=record.app.namespace
             )
+
+    async def _keep_revision(self, record: ApplicationRecord, obj: Object) -> None:
+        """Keep what is in force; a cluster that does not allow that gets its status all the same.
+
+        Raises:
+            UnavailableError: the cluster cannot be reached; try again.
+        """
+        try:
+            await keep_revision(self._cluster, obj, record.revision)
+        except UnavailableError:
+            raise
+        except AppShieldError as error:
+            structlog.get_logger().warning("revision not kept", problem=str(error))
 
 
 def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
@@ -78,11 +97,23 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     }
     if spec := spec_in_force(obj):
         status[IN_FORCE] = spec
+    status |= _promise(obj)
     if record.last_version:
         status["lastVersion"] = record.last_version
     if record.last_backup_at is not None:
         status["lastBackupAt"] = _written(record.last_backup_at)
     return status
+
+
+def _promise(obj: Object) -> dict[str, Any]:
+    """Say how old the newest version may become; null takes an earlier promise away."""
+    try:
+        _, application = document_in_force(obj)
+    except DocumentError:
+        return {}
+    if promised_s := rpo_s(application.spec.protect):
+        return {"rpo": duration(promised_s)}
+    return {"rpo": None} if "rpo" in (obj.get("status") or {}) else {}
 
 
 def _accepted(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
