@@ -91,8 +91,8 @@ _BY_TYPE: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
     inspect.StrType: _texts,
     inspect.LiteralType: lambda wanted: st.sampled_from([str(one) for one in wanted.values]),
     inspect.IntType: lambda wanted: st.integers(wanted.ge, wanted.le),
-    inspect.DictType: lambda _: st.dictionaries(
-        st.text(_LETTERS, min_size=1, max_size=8), st.text(_LETTERS, max_size=8), max_size=2
+    inspect.DictType: lambda wanted: st.dictionaries(
+        st.text(_LETTERS, min_size=1, max_size=8), _values(wanted.value_type, {}), max_size=2
     ),
     inspect.BoolType: lambda _: st.booleans(),
 }
@@ -161,6 +161,12 @@ def _each_once(fields: Fields) -> Fields:
     return fields
 
 
+def _rule(fields: Fields) -> Fields:
+    keeps = list(fields.pop("keepIn", {}).values())
+    made = _each_once(fields)
+    return made | {"targets": ["offsite"], "keepIn": {"offsite": keeps[0]}} if keeps else made
+
+
 def _requirement(fields: Fields) -> Fields:
     if fields["operator"] in ("In", "NotIn"):
         return fields | {"values": fields.get("values") or ["web"]}
@@ -186,7 +192,7 @@ _PUT_RIGHT: dict[str, Callable[[Fields], Fields]] = {
     "ProfileSpec": _paired,
     "Requirement": _requirement,
     "ApplicationSpec": _application,
-    "Protection": _each_once,
+    "Protection": _rule,
     "PolicySpec": _policy,
     "BackupSpec": _each_once,
     "VaultSpec": _vault,

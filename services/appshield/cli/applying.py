@@ -15,12 +15,14 @@ from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION
+from appshield.kubernetes.kinds import APPLICATION, POLICY
 from appshield.language.object_reading import read_object
 from appshield.language.reading import Document
 from appshield.language.resolving import revision
 
 _KNOWN_WITHIN_S = 15.0
+_TAKEN_UP = frozenset({APPLICATION.kind, POLICY.kind})
+"""Kinds whose documents the planner works by; the others are read where they are used."""
 RecordT = TypeVar("RecordT", ApplicationRecord, PolicyRecord)
 
 
@@ -37,7 +39,7 @@ async def apply(
     reach = Reach.here()
     async with reach.cluster() as cluster:
         applied = [await _apply(cluster, document, namespace) for document in documents]
-    await _until_known(reach, [obj for obj in applied if obj["kind"] != VAULT.kind])
+    await _until_known(reach, [obj for obj in applied if obj["kind"] in _TAKEN_UP])
 
 
 async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:

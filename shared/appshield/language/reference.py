@@ -25,7 +25,6 @@ _PLAIN = {
     inspect.StrType: "text",
     inspect.IntType: "number",
     inspect.BoolType: "true or false",
-    inspect.DictType: "names with texts",
 }
 _INTRODUCTION = """# The language
 
@@ -94,6 +93,9 @@ def _collect(value: Any, wanted: inspect.Type, found: Examples) -> None:  # noqa
     elif isinstance(wanted, inspect.VarTupleType):
         for item in value:
             _collect(item, wanted.item_type, found)
+    elif isinstance(wanted, inspect.DictType):
+        for item in value.values():
+            _collect(item, wanted.value_type, found)
 
 
 def _structs(whole: inspect.StructType) -> list[inspect.StructType]:
@@ -101,8 +103,9 @@ def _structs(whole: inspect.StructType) -> list[inspect.StructType]:
     found = {whole.cls: whole}
     for field in whole.fields:
         inner, _ = _inner(field.type)
-        while isinstance(inner, inspect.VarTupleType):
-            inner, _ = _inner(inner.item_type)
+        while isinstance(inner, inspect.VarTupleType | inspect.DictType):
+            of = inner.value_type if isinstance(inner, inspect.DictType) else inner.item_type
+            inner, _ = _inner(of)
         if isinstance(inner, inspect.StructType):
             for one in _structs(inner):
                 found.setdefault(one.cls, one)
@@ -136,6 +139,8 @@ def _type(inner: inspect.Type, described: Mapping[str, Any]) -> str:
         return f"[{inner.cls.__name__}](#{inner.cls.__name__.lower()})"
     if isinstance(inner, inspect.VarTupleType):
         return f"list of {_type(*_inner(inner.item_type))}"
+    if isinstance(inner, inspect.DictType):
+        return f"names, each with {_type(*_inner(inner.value_type))}"
     if isinstance(inner, inspect.LiteralType):
         return ", ".join(f"`{value}`" for value in inner.values)
     means = described.get("means", "")
