@@ -118,6 +118,7 @@ async def _installed(
                 name=PRIMARY,
                 location=store.location(),
                 credentials=store.credentials,
+                make_bucket=False,
             )
         return target.name or await cluster.uid()
 

@@ -22,6 +22,7 @@ import msgspec
 
 from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked
 from appshield.local.programs import NICENESS, SERVICES
+from appshield.service import give_memory_back
 
 NAME: Final = "services"
 PR_SET_PDEATHSIG: Final = 1
@@ -29,6 +30,7 @@ PR_SET_PDEATHSIG: Final = 1
 
 def import_services() -> None:
     """Import all that services need, and keep it as it is, to be shared."""
+    give_memory_back()
     for service in SERVICES:
         _entry(service)
     assert threading.active_count() == 1, "a thread would not come along into a fork"
