@@ -62,7 +62,7 @@ class Installation:
             active = [one for one in found if one.app == app and one.state == "active"]
             return active[0] if active else None
 
-        return await wait_until(look, deadline_s=30, what=f"application {app} known")
+        return await wait_until(look, deadline_s=90, what=f"application {app} known")
 
     async def ask(self, request: Request) -> str:
         """Publish a request and return the id of its run."""

@@ -32,7 +32,7 @@ from appshield.restorer.choosing import Choice
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
 from appshield.restorer.stopping import ensure_unused
-from appshield.service import Cancelled, run_blocking
+from appshield.service import Cancelled, run_blocking, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 
 _LOST: frozenset[ProblemKind] = frozenset({"damaged", "failed"})
@@ -94,7 +94,7 @@ class Loading:
                 changes = await run_blocking(looking)
                 return outcome(VolumeLoaded, order, source=target.source, changes=changes)
             loading = partial(_load, held, order, volume, context, workers=self._workers)
-            done = await run_blocking(loading)
+            done = await run_bulk(loading)
         lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
         others = tuple(problem for problem in done.problems if problem.kind not in _LOST)
         return outcome(

@@ -9,7 +9,7 @@ from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
 from appshield.errors import RunFailedError
 from appshield.repository import CheckReport, Sample, check
-from appshield.service import Cancelled, Clock, SystemClock, run_blocking
+from appshield.service import Cancelled, Clock, SystemClock, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.findings import (
     beside_versions,
@@ -41,7 +41,7 @@ class Checking:
         order = order_of(command, CheckRepository)
         checked_at = self._clock.now()
         async with self._custody.held(order.vault, order.app_id) as held:
-            done = await run_blocking(partial(self._check, held, order, context))
+            done = await run_bulk(partial(self._check, held, order, context))
         problems = beside_versions(done.report.errors)
         damaged = {one.number for one in done.damage}
         whole = order.parts == 1

@@ -33,7 +33,7 @@ from appshield.repository import (
 )
 from appshield.repository.retaining import retain_version
 from appshield.repository.snapshots import check_sealed
-from appshield.service import Cancelled, Clock, SystemClock, run_blocking
+from appshield.service import Cancelled, Clock, SystemClock, run_blocking, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.publishing import Publishing, sealed_in
 
@@ -90,7 +90,7 @@ class Copying:
         before = await asyncio.to_thread(_existing, target, found)
         if before:
             return self._copied(order, found, before, None)
-        report = await run_blocking(partial(_send, source, target, found, context))
+        report = await run_bulk(partial(_send, source, target, found, context))
         key = f"{found.facts.run}.{order.vault}"
         written = await self._publishing.written(key)
         sealed = _of_this_repository(target, written)

@@ -14,7 +14,7 @@ from appshield.kubernetes import Cluster, PodRef
 from appshield.podvolumes.commands import run_command
 from appshield.repository import Writer
 from appshield.repository.files import store_stream
-from appshield.service import Cancelled, run_blocking
+from appshield.service import Cancelled, run_bulk
 from appshield.service.steps import StepContext
 
 _PIECES_MAX = 32
@@ -35,7 +35,7 @@ async def store_dump(
     """
     component = _component(captured, source.component)
     pipe = _Pipe(asyncio.get_running_loop())
-    storing = asyncio.ensure_future(run_blocking(partial(_store, held, source, pipe.read, context)))
+    storing = asyncio.ensure_future(run_bulk(partial(_store, held, source, pipe.read, context)))
     try:
         async with context.waiting():
             written = await _until_either(_run(cluster, source, captured, component, pipe), storing)

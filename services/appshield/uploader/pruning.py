@@ -16,7 +16,7 @@ from appshield.contracts.runs import Run
 from appshield.contracts.streams import RUNS
 from appshield.custody import Custody, HeldRepository
 from appshield.repository import PruneReport, prune
-from appshield.service import Cancelled, Clock, SystemClock, run_blocking
+from appshield.service import Cancelled, Clock, SystemClock, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 
 
@@ -36,7 +36,7 @@ class Pruning:
             self._asked_to_give_way(order.run) as asked,
         ):
             await context.ensure_wanted()
-            done = await run_blocking(partial(_prune, held, order, asked))
+            done = await run_bulk(partial(_prune, held, order, asked))
         return outcome(
             RepositoryPruned,
             order,

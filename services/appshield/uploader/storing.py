@@ -36,7 +36,7 @@ from appshield.repository.files import (
     store_documents,
     told,
 )
-from appshield.service import Cancelled, run_blocking
+from appshield.service import Cancelled, run_blocking, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.archiving import store_image
 from appshield.uploader.dumping import store_dump
@@ -113,7 +113,7 @@ class Storing:
 
             return store_image(held, source, captured, self._registries, advance)
 
-        return await run_blocking(work)
+        return await run_bulk(work)
 
     async def _volume(
         self, source: VolumeSource, held: HeldRepository, context: StepContext
@@ -132,7 +132,7 @@ class Storing:
                 await until_mounted(volume, timeout_s=self._mount_timeout_s)
                 await held_turn.enter_async_context(self._turn)
             work = partial(_store_volume, held, source, volume, context, workers=self._workers)
-            return await run_blocking(work)
+            return await run_bulk(work)
 
 
 def _store_files(

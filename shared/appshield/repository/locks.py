@@ -12,10 +12,8 @@ removed by its successor, who knows its id: `record` is told each id before the 
 import contextlib
 import datetime as dt
 import os
-import struct
 import threading
 import time
-import weakref
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -32,8 +30,6 @@ MOST_LOOKS: Final = 20
 
 MOST_CLOCK_SKEW_S: Final = 60.0
 """A lock from further in the future is the work of a wrong clock, which is then said."""
-
-_CLOCK: Final = struct.Struct("=d")
 
 
 class Lockable(Protocol):
@@ -96,15 +92,6 @@ class LockLostError(UnavailableError):
         )
 
 
-def fresh_until_s(descriptor: int) -> float:
-    """Return until when, by this machine's `time.monotonic`, the holder may store packs.
-
-    0 when the lock is lost or released. It is of one shared memory, so every process asks at will.
-    """
-    (until_s,) = _CLOCK.unpack(os.pread(descriptor, _CLOCK.size, 0))
-    return float(until_s)
-
-
 def remove_lock(store: ObjectStore, lock_id: str) -> None:
     """Remove the lock of a worker that is known to be dead; fine when it is gone."""
     store.delete(file_name("locks", lock_id))
@@ -136,9 +123,6 @@ class RepositoryLock:
         self._superseded: list[str] = []
         self._renewed = dt.datetime.min.replace(tzinfo=dt.UTC)
         self._renewed_at_s = 0.0
-        self._freshness = os.memfd_create("appshield-lock")
-        weakref.finalize(self, os.close, self._freshness)
-        self._be_fresh_until(0.0)
         self._renewing = threading.Thread(
             target=self._keep_renewing, name=f"lock of {owner}", daemon=True
         )
@@ -201,13 +185,6 @@ class RepositoryLock:
     def lock_id(self) -> str:
         """The id of the lock file that counts now; it changes with every renewal."""
         return self._lock_id
-
-    def freshness_descriptor(self) -> int:
-        """Return a memory file that tells other processes until when the lock is good.
-
-        See `fresh_until_s`. Valid while this lock object is; other processes get it by inheritance.
-        """
-        return self._freshness
 
     @property
     def is_settled(self) -> bool:
@@ -291,7 +268,6 @@ class RepositoryLock:
 
     def _lose(self, why: str) -> LockLostError:
         self._lost = LockLostError(why)
-        self._be_fresh_until(0.0)
         return self._lost
 
     def _own_age_s(self) -> float:
@@ -300,11 +276,6 @@ class RepositoryLock:
 
     def _count_from(self, renewed: dt.datetime, renewed_at_s: float) -> None:
         self._renewed, self._renewed_at_s = renewed, renewed_at_s
-        if self.is_settled:
-            self._be_fresh_until(renewed_at_s + self._timing.lost_after_s)
-
-    def _be_fresh_until(self, until_s: float) -> None:
-        os.pwrite(self._freshness, _CLOCK.pack(until_s), 0)
 
     def _write_new(self) -> tuple[dt.datetime, float]:
         """Return the moment from which the new lock counts, by two clocks."""
@@ -345,7 +316,6 @@ class RepositoryLock:
                 self._repository, exclusive=self.exclusive, own=self._lock_id, timing=self._timing
             )
             self._conflict = None
-            self._be_fresh_until(self._renewed_at_s + self._timing.lost_after_s)
         except AppShieldError as error:
             self._conflict = error
             self._lose("it does not go together with another")

@@ -5,7 +5,7 @@ is told to stop; `steps` turns orders into outcomes, once in effect.
 """
 
 from appshield.service.announcing import announce
-from appshield.service.blocking import Cancelled, run_blocking
+from appshield.service.blocking import Cancelled, run_blocking, run_bulk
 from appshield.service.clock import Clock, SystemClock
 from appshield.service.health import Health, serve_health
 from appshield.service.joining import Joined, joined
@@ -31,6 +31,7 @@ __all__ = [
     "pause",
     "read_settings",
     "run_blocking",
+    "run_bulk",
     "run_logs_forwarded",
     "run_service",
     "serve_health",

@@ -1,6 +1,7 @@
 """Blocking work in a thread that can be told to stop and is always waited for."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,6 +10,17 @@ T = TypeVar("T")
 
 Cancelled = Callable[[], bool]
 """Asked by the work now and then: whether it should stop."""
+
+
+async def run_bulk(work: Callable[[Cancelled], T]) -> T:
+    """Run work that moves much data as `run_blocking` does, and give its memory back.
+
+    Buffers of many MiB hang in circles, which the collector would find much later.
+    """
+    try:
+        return await run_blocking(work)
+    finally:
+        gc.collect()
 
 
 async def run_blocking(work: Callable[[Cancelled], T]) -> T:

@@ -11,7 +11,6 @@ Anything unexpected goes back to the consume loop, which delivers the order agai
 
 import asyncio
 import contextlib
-import gc
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -238,8 +237,6 @@ class StepWork:
             for task in (work, watch):
                 task.cancel()
             await asyncio.gather(work, watch, return_exceptions=True)
-            # buffers of many MiB hang in circles, which the collector would find much later
-            gc.collect()
 
     async def _until_unwanted(self, command: StepCommand) -> str:
         async for change in self._runs.watch(command.run, stopping=asyncio.Event()):

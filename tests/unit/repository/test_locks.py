@@ -1,9 +1,7 @@
 """Locks keep apart what does not go together, and tell their holder when they are lost."""
 
 import datetime as dt
-import os
 import threading
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -21,10 +19,9 @@ from appshield.repository import (
     remove_lock,
     seal_snapshot,
 )
-from appshield.repository.index import IndexDocument
-from appshield.repository.locks import LockDocument, fresh_until_s
+from appshield.repository.locks import LockDocument
 from failing_store import FailingStore, PausingStore, names_in
-from repository_content import PASSWORD, SWIFT, back_up, document
+from repository_content import PASSWORD, SWIFT, document
 from waiting import wait_until
 
 
@@ -285,97 +282,3 @@ def test_documents_of_restic_are_read() -> None:
     text = b'{"time":"2026-11-24T13:57:26.864087123+01:00","exclusive":false,"hostname":"vm",'
     document = msgspec.json.decode(text + b'"username":"root","pid":1,"uid":3}', type=LockDocument)
     assert document.time.astimezone(dt.UTC).isoformat() == "2026-11-24T12:57:26.864087+00:00"
-
-
-def test_workers_see_in_shared_memory_until_when_the_lock_is_good(repository: Repository) -> None:
-    """Later with each renewal, and no longer once it is lost or released."""
-    with acquire(repository) as lock:
-        descriptor = os.dup(lock.freshness_descriptor())
-        first = fresh_until_s(descriptor)
-        assert 1100 < first - time.monotonic() <= 1200
-        lock.renew()
-        assert fresh_until_s(descriptor) > first
-    assert fresh_until_s(descriptor) == 0
-    os.close(descriptor)
-    lost = acquire(repository)
-    remove_lock(repository.store, lost.lock_id)
-    with pytest.raises(LockLostError):
-        lost.ensure_held()
-    assert fresh_until_s(lost.freshness_descriptor()) == 0
-    lost.release()
-
-
-def test_a_clock_that_is_set_back_does_not_make_a_lock_young(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its age is that of the clock which has gone on further."""
-    with acquire(repository) as lock:
-        later = time.monotonic() + 1300
-        monkeypatch.setattr(time, "monotonic", lambda: later)
-        with pytest.raises(LockLostError, match="1300 s"):
-            lock.ensure_fresh()
-
-
-def test_a_lock_from_the_future_is_told_as_a_wrong_clock(repository: Repository) -> None:
-    """It still forbids: nobody knows which of the two clocks is right."""
-    put_lock(repository, exclusive=True, age_s=-3600)
-    with pytest.raises(RepositoryLockedError, match=r"3600 s in the future.*clock"):
-        acquire(repository)
-
-
-UNSETTLED = LockTiming(settle_s=60.0)
-"""The second look is taken when the test says so, or never."""
-
-
-def test_a_lock_that_settles_later_is_there_at_once(repository: Repository) -> None:
-    """Others see it; its holder may read, and is told when it may write."""
-    with RepositoryLock.acquire(
-        repository, owner="me", timing=UNSETTLED, settle_later=True
-    ) as lock:
-        assert names_in(repository.store, "locks") == [f"locks/{lock.lock_id}"]
-        assert (lock.is_settled, lock.fresh_for_s()) == (False, 0.0)
-        with pytest.raises(RepositoryLockedError):
-            acquire(repository, exclusive=True)
-    with pytest.raises(LockLostError):
-        lock.ensure_settled()
-    assert names_in(repository.store, "locks") == []
-
-
-def test_a_writer_stores_nothing_when_its_lock_does_not_settle(repository: Repository) -> None:
-    """Another lock of the same moment shows in the second look, when much has been read already."""
-    lock = RepositoryLock.acquire(
-        repository, owner="me", timing=LockTiming(settle_s=0.2), settle_later=True
-    )
-    put_lock(repository, exclusive=True)
-    writer = Writer(repository, lock)
-    writer.add_data(b"data")
-    for write in (writer.flush, lock.ensure_fresh, lock.ensure_held):
-        with pytest.raises(RepositoryLockedError, match="ann@host"):
-            write()
-    writer.close()
-    lock.release()
-    assert names_in(repository.store, "data") == names_in(repository.store, "index") == []
-    assert len(names_in(repository.store, "locks")) == 1
-
-
-@pytest.mark.parametrize("rewritten", [True, False])
-def test_an_index_that_is_rewritten_while_a_lock_settles_is_not_believed(
-    repository: Repository, *, rewritten: bool
-) -> None:
-    """What it named may be gone; one more index file does no harm."""
-    back_up(repository.store, {b"file": b"content"})
-    lock = RepositoryLock.acquire(
-        repository, owner="me", timing=LockTiming(settle_s=0.2), settle_later=True
-    )
-    writer = Writer(repository, lock)
-    (old,) = names_in(repository.store, "index")
-    repository.sealed_files.put("index", repository.sealed_files.seal(IndexDocument([])))
-    if rewritten:
-        repository.store.delete(old)
-        writer.add_data(b"data")
-        with pytest.raises(UnavailableError, match="rewritten while the lock"):
-            writer.flush()
-    else:
-        writer.flush()
-    writer.close()
-    lock.release()
