@@ -24,9 +24,16 @@ from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_up
 CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
 SECOND_LANE = frozenset(
     {
+        "test_admission",
         "test_bad_vaults",
+        "test_existing_data",
+        "test_foreign_documents",
+        "test_image_archive",
         "test_kills",
         "test_local_cluster_lifecycle",
+        "test_policies",
+        "test_second_vault",
+        "test_whole_vault",
     }
 )
 """Modules of the second lane: together they take about as long as all others."""
