@@ -8,8 +8,8 @@ import asyncio
 import ctypes
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,7 +29,7 @@ from cluster_application import (
 from file_trees import Entry, describe
 from installation import Installation
 from restic_binary import Restic
-from waiting import wait_until
+from waiting import wait_for_now
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -53,8 +53,8 @@ def canary(tmp_path: Path) -> Path:
     return canary
 
 
-@asynccontextmanager
-async def swapped_all_the_time(volume: Path, canary: Path) -> AsyncIterator[None]:
+@contextmanager
+def swapped_all_the_time(volume: Path, canary: Path) -> Iterator[None]:
     """Exchange the directories `prey*` of a volume for links to the canary, again and again."""
     adversary = os.fork()
     if not adversary:
@@ -64,7 +64,7 @@ async def swapped_all_the_time(volume: Path, canary: Path) -> AsyncIterator[None
                     _swap(volume / f"prey{number}", volume / f".link{number}", canary)
         os._exit(0)
     try:
-        await wait_until(
+        wait_for_now(
             lambda: os.path.lexists(volume / f".link{PREY - 1}"),
             deadline_s=30,
             what="the adversary has been everywhere",
@@ -96,7 +96,7 @@ async def test_a_backup_reads_nothing_outside_of_a_live_volume(
         await deploy(installation, namespace, image, storage_class=PLAIN_STORAGE_CLASS)
         await run_in(installation, namespace, _make_prey())
         volume = await folder_on_node(installation, local_cluster, namespace)
-        async with swapped_all_the_time(volume, canary):
+        with swapped_all_the_time(volume, canary):
             run = await installation.back_up(installation.app(namespace))
         assert run.state in FINAL_STATES
         assert run.state == "succeeded", run.failure
@@ -134,7 +134,7 @@ async def test_a_restore_writes_nothing_outside_of_the_volume(
         pod = await installation.cluster.get(POD, volume.pod, target)
         assert pod is not None
         folder = await folder_on_node(installation, local_cluster, target, volume.pod, CLAIM)
-        async with swapped_all_the_time(folder, canary):
+        with swapped_all_the_time(folder, canary):
             ended = await installation.ended(run)
         assert ended.state in {"succeeded", "failed"}
     assert await asyncio.to_thread(_described, canary) == before
