@@ -28,6 +28,21 @@ def open_directory(name: bytes, directory: int) -> int:
     return _open_unnoticed(name, _DIRECTORY, directory)
 
 
+@contextmanager
+def entries_of(directory: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """List a directory as it is now.
+
+    By a descriptor of its own: btrfs shows through each what was there when it was opened, so
+    through an older one a name is missed that something was renamed to since.
+    """
+    descriptor = open_directory(b".", directory)
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)
+
+
 def open_file(name: bytes, directory: int) -> int:
     """Open a file below `directory` for reading, without ever waiting for a peer of a FIFO.
 

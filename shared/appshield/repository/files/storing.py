@@ -18,7 +18,12 @@ import msgspec
 from appshield.errors import RunFailedError
 from appshield.repository.files.assembling import Assembly, OpenDirectory, Piece, Slot
 from appshield.repository.files.batching import Batch, BatchPart
-from appshield.repository.files.descriptors import DirectoryChain, open_directory, stale
+from appshield.repository.files.descriptors import (
+    DirectoryChain,
+    entries_of,
+    open_directory,
+    stale,
+)
 from appshield.repository.files.dispatching import Dispatcher
 from appshield.repository.files.earlier import (
     EarlierDirectory,
@@ -274,7 +279,7 @@ class _Walk:
 
     def _list(self, directory: OpenDirectory) -> Iterator[bytes]:
         """List the directory at work, in order; OSError if that is refused."""
-        with os.scandir(self._chain.descriptor) as entries:
+        with entries_of(self._chain.descriptor) as entries:
             names = [entry.name.encode(_NAMES, _ANY_BYTES) + _kind_of(entry) for entry in entries]
         if self._exclude is not None:
             path = directory.path()
