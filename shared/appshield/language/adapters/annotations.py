@@ -1,7 +1,7 @@
 """The annotations `appshield.io/*` of foreign documents: protection where nothing else fits.
 
 `protect: "true"` alone asks for the defaults and the policies that match. The short ones cover what
-most need; `spec` takes any part of `Application.spec` but the membership, as YAML.
+most need; `spec` takes any part of `Application.spec` but the membership and hooks, as YAML.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +15,11 @@ PREFIX = "appshield.io/"
 PROTECT = f"{PREFIX}protect"
 _SPEC = f"{PREFIX}spec"
 _RULE = "annotations"
+_HOOKS = frozenset({"quiesce", "resume", "dump", "load"})
+_NO_HOOKS = (
+    "who may write this need not have the right to run commands in pods; declare hooks in an "
+    "Application, by a profile, or as annotations of the pods"
+)
 
 
 def is_protected(annotations: Mapping[str, str]) -> bool:
@@ -66,7 +71,14 @@ def _written(annotations: Mapping[str, str], problems: list[str]) -> Object:
         return {}
     if "resources" in data:
         problems.append(f"{_SPEC}: resources: is decided by the foreign document; remove it")
+    if _has_hooks(data.get("components")):
+        problems.append(f"{_SPEC}: components: {_NO_HOOKS}")
     return data
+
+
+def _has_hooks(components: object) -> bool:
+    parts = components if isinstance(components, list) else []
+    return any(isinstance(part, dict) and _HOOKS & part.keys() for part in parts)
 
 
 def _rule(annotations: Mapping[str, str], problems: list[str]) -> Object:

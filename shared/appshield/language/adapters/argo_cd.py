@@ -17,13 +17,8 @@ from appshield.language.adapters.adapter import (
     unique,
 )
 from appshield.language.adapters.annotations import is_protected, spec_of
-from appshield.language.problems import DocumentError
 
 _NAME = "argocd"
-_HOOKS_ELSEWHERE = (
-    "appshield.io/spec: components: hooks would run in another namespace, where the writer of this "
-    "document need not have rights; declare them in an Application there"
-)
 _HERE = ("https://kubernetes.default.svc", "in-cluster", "")
 
 
@@ -50,8 +45,6 @@ def _adapt(document: Object, _: Sequence[Object]) -> Adapted:
         if one.get("namespace") == place.namespace
     ]
     spec = spec_of(metadata.get("annotations") or {})
-    if place.namespace != metadata["namespace"] and spec.get("components"):
-        raise DocumentError([_HOOKS_ELSEWHERE])
     spec["resources"] = {"objects": unique(named)} if named else {}
     notes = list(_notes(named, elsewhere))
     document_ = application(_NAME, document, place, spec, version=_version(status))

@@ -187,13 +187,16 @@ def test_a_target_may_be_one_of_a_workloads_pods() -> None:
     }
 
 
-def test_hooks_cannot_be_declared_for_another_namespace() -> None:
-    """Who may write for Argo CD need not have the right to run commands there."""
+def test_hooks_cannot_be_declared_by_annotations() -> None:
+    """Who may write them need not have the right to run commands in the application's pods."""
     document = documents("argocd")[0]
-    hooks = "components: [{name: a, workload: {kind: Deployment, name: a}}]"
-    document["metadata"]["annotations"]["appshield.io/spec"] = hooks
-    with pytest.raises(DocumentError, match="hooks would run in another namespace"):
+    hooked = "components: [{name: a, workload: {kind: Deployment, name: a}, load: {command: [x]}}]"
+    document["metadata"]["annotations"]["appshield.io/spec"] = hooked
+    with pytest.raises(DocumentError, match="the right to run commands in pods"):
         adapter("argocd").adapt(document, [])
+    hookless = hooked.replace("load: {command: [x]}", "allowLive: true")
+    document["metadata"]["annotations"]["appshield.io/spec"] = hookless
+    assert adapter("argocd").adapt(document, []).document["spec"]["components"]
 
 
 @pytest.mark.parametrize(
