@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,6 +22,7 @@ from msgspec.structs import replace
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.identities import application_id
 from appshield.kubernetes import Object
+from appshield.language.describing import visible_annotations
 from appshield.planner.leading import Leadership
 from appshield.planner.observing import remembered
 from appshield.planner.policies import Policies
@@ -119,7 +121,7 @@ class Installation:
 
 async def measure(count: int, policies: int) -> list[Row]:
     """Measure every row."""
-    describe = Surroundings().describe
+    describe = partial(Surroundings().describe, asked=visible_annotations)
     documents = [application(number) for number in range(count)]
     started = time.process_time()
     facts = [observe(document, CLUSTER, describe) for document in documents]

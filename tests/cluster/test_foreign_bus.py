@@ -120,4 +120,5 @@ async def test_up_with_a_key_that_the_bus_does_not_know_says_which_user(
         ):
             raise AssertionError("it came up")
     assert str(file) in str(told.value)
-    assert not (tmp_path / "home" / "logs").exists()
+    logs = {file.name for file in (tmp_path / "home" / "logs").iterdir()}
+    assert logs <= {"services.log"}, "only what forks the services was started"

@@ -1,12 +1,16 @@
 """Wiring of the watcher: what is built from what, and what runs beside what."""
 
 import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any
 
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PVC
 from appshield.language.adapters import chosen
-from appshield.service import SystemClock, joined
+from appshield.service import SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
+from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.kinds import install_kinds
 from appshield.watcher.policy_statuses import PolicyStatuses
 from appshield.watcher.settings import Settings
@@ -26,7 +30,10 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             await install_kinds(cluster)
         statuses = Statuses(bus=service.bus, cluster=cluster, cluster_name=settings.cluster)
         surroundings = Surroundings()
-        applications = Applications(settings.cluster, surroundings.describe)
+        told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
+        asked = AskedAnnotations(told, surroundings.look_again)
+        describe = partial(surroundings.describe, asked=asked.of)
+        applications = Applications(settings.cluster, describe)
         telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
         surroundings.changed = telling.look_again
         reflector = Reflector(cluster, APPLICATION, sink=telling)
@@ -34,14 +41,14 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             Reflector(cluster, NAMESPACE, sink=surroundings.namespaces),
             Reflector(cluster, PVC, sink=surroundings.claims),
         ]
-        told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
-        policies = Reflector(cluster, POLICY, sink=told)
+        policies = Reflector(cluster, POLICY, sink=asked)
         policy_statuses = PolicyStatuses(service.bus, cluster, settings.cluster, SystemClock())
         service.health.add("watch", lambda: _watching(telling, [*around, policies, reflector]))
         service.run(around[0].run(stopping), "watch namespaces")
         service.run(around[1].run(stopping), "watch volumes")
         service.run(policies.run(stopping), "watch policies")
-        service.run(_when_known(surroundings, reflector, stopping), "watch applications")
+        known = together((surroundings.known(), asked.listed.wait()))
+        service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         for adapter in chosen(settings.adapters):
             kind, labels = kind_of(adapter.kind), adapter.label_selector
@@ -52,10 +59,10 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
 
 async def _when_known(
-    surroundings: Surroundings, reflector: Reflector, stopping: asyncio.Event
+    all_around: Coroutine[Any, Any, object], reflector: Reflector, stopping: asyncio.Event
 ) -> None:
     """Watch applications once all around them is known, so that nothing is told half."""
-    known = asyncio.create_task(surroundings.known())
+    known = asyncio.create_task(all_around)
     stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({known, stop}, return_when=asyncio.FIRST_COMPLETED)
     known.cancel()
@@ -67,4 +74,4 @@ async def _watching(telling: Telling, reflectors: list[Reflector]) -> str:
     problems = [reflector.problem for reflector in reflectors if reflector.problem]
     if telling.synced and not problems:
         return ""
-    return problems[0] if problems else "the applications have not been listed yet"
+    return "; ".join(problems) or "the applications have not been listed yet"

@@ -12,14 +12,15 @@ import msgspec
 
 from appshield.contracts.applications import Described, DescribedComponent, DescribedVolume
 from appshield.kubernetes import Object
-from appshield.language.describing import visible_annotations
 from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.objects import EXCLUDE_LABEL
 from appshield.manifests.quantities import size_bytes
 from appshield.manifests.selecting import matches_labels
 
 Changed = Callable[[str], Awaitable[None]]
-"""Told the name of a namespace in which something has changed."""
+"""Told the name of a namespace in which something has changed; empty: in all of them."""
+Asked = Callable[[Mapping[str, str]], dict[str, str]]
+"""Chooses of an Application's annotations those that may be told."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -110,19 +111,19 @@ class Surroundings:
 
     def __init__(self) -> None:
         self.changed: Changed | None = None
-        self.namespaces = Namespaces(self._changed)
-        self.claims = Claims(self._changed)
+        self.namespaces = Namespaces(self.look_again)
+        self.claims = Claims(self.look_again)
 
     async def known(self) -> None:
         """Wait until all of it has been listed once."""
         await self.namespaces.listed.wait()
         await self.claims.listed.wait()
 
-    def describe(self, application: ResolvedApplication) -> Described:
+    def describe(self, application: ResolvedApplication, asked: Asked) -> Described:
         """Say what policies may ask about an application."""
         return Described(
             labels=application.labels,
-            annotations=visible_annotations(application.annotations),
+            annotations=asked(application.annotations),
             namespace_labels=self.namespaces.labels_of(application.namespace),
             components=tuple(
                 DescribedComponent(
@@ -137,7 +138,8 @@ class Surroundings:
             volumes=self.claims.volumes_of(application),
         )
 
-    async def _changed(self, namespace: str) -> None:
+    async def look_again(self, namespace: str) -> None:
+        """Have the applications of a namespace looked at again, or all of them."""
         if self.changed is not None:
             await self.changed(namespace)
 

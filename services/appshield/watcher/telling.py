@@ -145,10 +145,10 @@ class Telling:
             await self._tell(obj)
 
     async def look_again(self, namespace: str) -> None:
-        """Tell what the objects of a namespace say now: something around them has changed."""
+        """Tell what the objects of a namespace say now, or all: what is around them has changed."""
         async with self._turn:
             for obj in list(self._objects.values()):
-                if obj["metadata"].get("namespace") == namespace:
+                if namespace in ("", obj["metadata"].get("namespace")):
                     await self._tell(obj)
 
     async def deleted(self, obj: Object) -> None:

@@ -43,7 +43,7 @@ def python_of_debian(folder: Path) -> bytes:
 
     async def unpack() -> None:
         await ensure_packages({TOOL: TOOL}, print)
-        await unpack_packages(("python3-venv", "ca-certificates"), rootfs)
+        await unpack_packages(("python3-venv", "ca-certificates", "libstdc++6"), rootfs)
 
     asyncio.run(unpack())
     (rootfs / "usr/bin/python").symlink_to("python3")

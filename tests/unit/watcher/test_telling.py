@@ -1,5 +1,6 @@
 """Each change is told once; what was missed is told late; AppShield's own writes tell nothing."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from appshield.contracts.message import Message
 from appshield.contracts.policies import PolicyObserved
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Object
+from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.surroundings import Surroundings
 from appshield.watcher.telling import Applications, Policies, Telling
 from memory_bus import MemoryBus
@@ -62,15 +64,20 @@ class Place:
         self.bus = ListeningBus()
         self.reports = Reports()
         self.surroundings = Surroundings()
+        told = Telling(bus=self.bus, reading=Policies("test"), reporter=self.reports)
+        self.policies = AskedAnnotations(told, self.surroundings.look_again)
         self.telling = self.watcher()
         self.surroundings.changed = self.telling.look_again
 
     def watcher(self, cluster: str = "test") -> Telling:
-        reading = Applications(cluster, self.surroundings.describe)
+        describe = partial(self.surroundings.describe, asked=self.policies.of)
+        reading = Applications(cluster, describe)
         return Telling(bus=self.bus, reading=reading, reporter=self.reports)
 
-    def policies(self) -> Telling:
-        return Telling(bus=self.bus, reading=Policies("test"), reporter=self.reports)
+    def annotations(self) -> dict[str, str]:
+        """Return those that were told last of the application."""
+        told = [fact for fact in self.bus.facts if isinstance(fact, ApplicationObserved)]
+        return told[-1].described.annotations
 
     def told(self) -> list[tuple[str, bool]]:
         """List what was published since the last look, however often the subject was written."""
@@ -170,7 +177,7 @@ def policy(match: str, *, version: str = "1", **status: Any) -> Object:
 async def test_a_policy_is_told_with_its_rules_and_nothing_of_its_commands(place: Place) -> None:
     """Applications and policies have cursors of their own: neither list ends the other's."""
     await place.telling.replace([application()])
-    await place.policies().replace([policy("app.type == 'web'")])
+    await place.policies.replace([policy("app.type == 'web'")])
     fact = place.bus.facts[-1]
     assert isinstance(fact, PolicyObserved)
     assert (fact.app.name, fact.match, fact.targets) == ("all", "app.type == 'web'", ("offsite",))
@@ -178,16 +185,16 @@ async def test_a_policy_is_told_with_its_rules_and_nothing_of_its_commands(place
     assert (rule.name, rule.schedule, rule.targets) == ("nightly", "@daily", ("offsite",))
     place.told()
     await place.telling.replace([application()])
-    await place.policies().replace([policy("app.type == 'web'")])
+    await place.policies.replace([policy("app.type == 'web'")])
     assert place.told() == []
-    await place.policies().replace([])
+    await place.policies.replace([])
     assert place.told() == [("p-1", False)]
 
 
 async def test_a_refused_policy_is_told_with_the_document_that_stays_in_force(place: Place) -> None:
     """The last accepted one is in the status, so that a watcher that knows nothing finds it."""
     refused = policy("app.typ == 'web'", inForce='{"match": "true", "alerts": {"rpo": "1h"}}')
-    await place.policies().changed(refused)
+    await place.policies.changed(refused)
     fact = place.bus.facts[-1]
     assert isinstance(fact, PolicyObserved)
     assert fact.match == "true"
@@ -250,3 +257,35 @@ async def test_volumes_of_an_application_are_what_it_selects_and_its_replicas_ma
     fact = place.bus.facts[-1]
     assert isinstance(fact, ApplicationObserved)
     assert [volume.claim for volume in fact.described.volumes] == ["data-db-0", "mine"]
+
+
+def annotated(**annotations: str) -> Object:
+    made = application()
+    made["metadata"]["annotations"] = annotations
+    return made
+
+
+async def test_only_annotations_that_a_policy_names_are_told(place: Place) -> None:
+    """People keep secrets in annotations; a policy says which ones are none."""
+    await place.telling.changed(annotated(team="a", note="a secret"))
+    assert place.annotations() == {}
+    await place.policies.changed(policy("app.annotations['team'] == 'a'"))
+    assert place.annotations() == {"team": "a"}
+    first = [fact for fact in place.bus.facts if fact.uid in ("u-1", "p-1")]
+    assert isinstance(first[-1], PolicyObserved), "applications are told before who asks for it"
+    await place.policies.replace([])
+    assert place.annotations() == {}
+
+
+async def test_a_policy_that_goes_through_all_annotations_has_all_told(place: Place) -> None:
+    """It cannot be said beforehand which ones it looks at."""
+    await place.policies.changed(policy("app.annotations.exists(name, name == 'team')"))
+    await place.telling.changed(annotated(team="a", note="b"))
+    assert place.annotations() == {"team": "a", "note": "b"}
+
+
+async def test_a_refused_policy_asks_for_nothing(place: Place) -> None:
+    """Unless one was in force before."""
+    await place.policies.changed(policy("app.annotations['team'] =="))
+    await place.telling.changed(annotated(team="a"))
+    assert place.annotations() == {}
