@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import os
+import select
 import shlex
 import signal
 import sys
@@ -32,6 +33,7 @@ from appshield.vault.finding import ClusterVaults
 ACCESS_KEY, SECRET_KEY = "APPSHIELD_S3_ACCESS_KEY", "APPSHIELD_S3_SECRET_KEY"
 SESSION_TOKEN = "APPSHIELD_S3_SESSION_TOKEN"  # noqa: S105 - the name of a variable
 PRIMARY = "primary"
+_LOOK_EVERY_S = 0.2
 
 VaultName = Annotated[str, Parameter(name="VAULT", help="The Vault's name.")]
 
@@ -226,6 +228,7 @@ def _typed(prompt: str, *, echo: bool) -> str:
             if echo:
                 sys.stderr.write(prompt)
                 sys.stderr.flush()
+                _wait_for_a_line()
             typed = (input() if echo else getpass.getpass(prompt)).strip()
     except EOFError:
         typed = ""
@@ -235,6 +238,12 @@ def _typed(prompt: str, *, echo: bool) -> str:
             next_step=f"Run it again, or set {ACCESS_KEY} and {SECRET_KEY}.",
         )
     return typed
+
+
+def _wait_for_a_line() -> None:
+    """Wait for the person in looks: a Ctrl-C just before one long read would wait for its end."""
+    while not select.select([sys.stdin], [], [], _LOOK_EVERY_S)[0]:
+        pass
 
 
 @contextmanager
