@@ -350,7 +350,7 @@ def _refuse_conflicts(
             wait_s = next(waits, None)
             if wait_s is None:
                 raise
-            time.sleep(wait_s)
+            time.sleep(wait_s)  # the thread that acquires blocks, as restic does
     raise UnavailableError("the locks of the repository change too fast to be read")
 
 

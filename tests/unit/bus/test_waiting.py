@@ -51,7 +51,7 @@ async def test_the_first_of_several_ends_the_others() -> None:
         finally:
             ended.append("never")
 
-    await first_of(never(), asyncio.sleep(0))
+    await first_of(never(), asyncio.sleep(0))  # the one that ends, after a turn of the loop
     assert ended == ["never"]
     await first_of(never(), longest_s=0.01)
     assert ended == ["never", "never"]

@@ -224,7 +224,7 @@ async def test_a_slow_reader_slows_the_command_and_loses_nothing(cluster: Cluste
     got = Collected()
 
     async def slow(data: bytes) -> None:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0.001)  # slower than the command writes: that is the claim
         await got(data)
 
     outcome = await cluster.execute(

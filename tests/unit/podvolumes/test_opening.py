@@ -193,9 +193,9 @@ async def test_a_volume_is_waited_for_until_it_is_mounted(tmp_path: Path, mount:
     later = volumes.rename(tmp_path / "later")
     volume = await opened(tmp_path)
     waiting = asyncio.create_task(until_mounted(volume, timeout_s=30))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # a turn of the loop: the first look
     later.rename(volumes)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # another turn, in which it must not end
     assert not waiting.done()
     (mount / "here").write_text("the data")
     await waiting

@@ -17,7 +17,7 @@ from pathlib import Path
 from appshield.local.cluster.locking import try_lock
 assert try_lock(Path(sys.argv[1])) is not None
 print(1, flush=True)
-time.sleep(60)
+time.sleep(60)  # holds the lock until the test ends it
 """
 
 

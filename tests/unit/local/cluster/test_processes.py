@@ -19,7 +19,7 @@ from appshield.local.cluster.processes import (
 from appshield.local.cluster.state import ComponentState, is_alive
 from waiting import wait_until
 
-STUBBORN = (
+STUBBORN = (  # sleeps until it is killed, as nothing else ends it
     "import signal,time; signal.signal(15, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
 )
 
