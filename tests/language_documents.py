@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from appshield.language.checking import ACTIONS, COUNTS, SCHEDULE_ONLY, TRIGGERS
+from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, TRIGGERS
 from appshield.language.kinds import API_VERSION, KINDS, NAMESPACED_KINDS
 from appshield.language.values import duration
 
@@ -115,7 +115,8 @@ def _trigger(fields: Fields) -> Fields:
     made = _one_of(fields, TRIGGERS, {"manual": True})
     if "manual" in made:
         made["manual"] = True
-    return made if "schedule" in made else _without(made, SCHEDULE_ONLY)
+    alone = tuple(field for field, owner in BELONGS_TO.items() if owner not in made)
+    return _without(made, alone)
 
 
 def _keep(fields: Fields) -> Fields:

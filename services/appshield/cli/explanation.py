@@ -250,7 +250,8 @@ def _when(trigger: ResolvedTrigger) -> str:
             condition = f" and {trigger.when}" if trigger.when else ""
             text = f"when one of {', '.join(trigger.of)} changes{condition}"
         case SignalTrigger():
-            text = f"when signal {trigger.signal} comes"
+            condition = f" and {trigger.when}" if trigger.when else ""
+            text = f"when signal {trigger.signal} comes{condition}"
         case HealthTrigger():
             text = f"when the application becomes {trigger.becomes}"
         case GateTrigger():

@@ -1,23 +1,22 @@
-"""Which annotations policies ask for: no other leaves the cluster with a fact.
+"""Which annotations documents ask for: no other leaves the cluster with a fact.
 
 People keep all kinds of things in annotations, secrets too. So the fact about an Application
-carries just those that the expression of some policy names; an expression that goes through all of
-them has all of them told.
+carries just those that an expression of some policy, or of its own document, names; an expression
+that goes through all of them has all of them told.
 """
 
 import asyncio
-from collections.abc import Mapping
 from typing import Protocol
 
 from appshield.kubernetes import Object
-from appshield.language.describing import visible_annotations
+from appshield.language.describing import asked_annotations, chosen_annotations
 from appshield.language.expression_tree import Read
-from appshield.language.expressions import MATCH
 from appshield.language.in_force import policy_in_force
+from appshield.language.resolved import ResolvedApplication
+from appshield.language.resolving import resolve_policy
 from appshield.watcher.surroundings import Changed
 
 EVERYWHERE = ""
-_ANNOTATIONS = ("app", "annotations")
 
 
 class Sink(Protocol):
@@ -46,14 +45,10 @@ class AskedAnnotations:
         self._changed = changed
         self._reads: dict[str, frozenset[Read]] = {}
 
-    def of(self, annotations: Mapping[str, str]) -> dict[str, str]:
-        """Return those of an Application's annotations that some policy asks for."""
-        reads = frozenset().union(*self._reads.values())
-        visible = visible_annotations(annotations)
-        if any(read == _ANNOTATIONS[: len(read)] for read in reads):
-            return visible
-        names = {read[2] for read in reads if read[:2] == _ANNOTATIONS}
-        return {name: text for name, text in visible.items() if name in names}
+    def of(self, application: ResolvedApplication) -> dict[str, str]:
+        """Return those of an Application's annotations that some document asks for."""
+        reads = asked_annotations(application).union(*self._reads.values())
+        return chosen_annotations(application.annotations, reads)
 
     async def replace(self, objects: list[Object]) -> None:
         """See `Sink`."""
@@ -79,9 +74,6 @@ class AskedAnnotations:
 
 
 def _reads(obj: Object) -> frozenset[Read]:
-    """Return what the expression of the policy in force reads of an application's annotations."""
+    """Return what the policy in force asks for; its expressions were checked with the document."""
     policy, _ = policy_in_force(obj)
-    if policy is None:
-        return frozenset()
-    reads = MATCH.condition(policy.spec.match).reads  # it was checked with the document
-    return frozenset(read for read in reads if read[:2] == _ANNOTATIONS[: len(read)])
+    return frozenset() if policy is None else asked_annotations(resolve_policy(policy))

@@ -19,7 +19,7 @@ from appshield.manifests.selecting import matches_labels
 
 Changed = Callable[[str], Awaitable[None]]
 """Told the name of a namespace in which something has changed; empty: in all of them."""
-Asked = Callable[[Mapping[str, str]], dict[str, str]]
+Asked = Callable[[ResolvedApplication], dict[str, str]]
 """Chooses of an Application's annotations those that may be told."""
 
 
@@ -123,7 +123,7 @@ class Surroundings:
         """Say what policies may ask about an application."""
         return Described(
             labels=application.labels,
-            annotations=asked(application.annotations),
+            annotations=asked(application),
             namespace_labels=self.namespaces.labels_of(application.namespace),
             components=tuple(
                 DescribedComponent(

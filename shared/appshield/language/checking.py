@@ -8,7 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from appshield.language.expressions import CHANGE, LENGTH_MAX, MATCH, REACTION, Environment
+from appshield.language.expressions import (
+    CHANGE,
+    LENGTH_MAX,
+    MATCH,
+    REACTION,
+    SIGNAL,
+    Environment,
+)
 from appshield.language.kinds import NAMESPACED_KINDS
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles
@@ -20,7 +27,8 @@ Problems: TypeAlias = Iterator[Problem]
 
 TRIGGERS = ("schedule", "rpo", "change", "signal", "health", "gate", "manual")
 ACTIONS = ("backup", "restore", "notify", "pause")
-SCHEDULE_ONLY = ("timezone", "jitter", "missed")
+BELONGS_TO = {"timezone": "schedule", "jitter": "schedule", "missed": "schedule", "when": "signal"}
+"""Fields of a trigger, by the one that they say more about."""
 COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
 
@@ -205,13 +213,16 @@ def _check_trigger(trigger: Fields, path: Path) -> Problems:
     yield from _exactly_one(trigger, TRIGGERS, "trigger", path)
     when = _fields(trigger.get("change")).get("when")
     yield from _check_expression(when, CHANGE, (*path, "change", "when"))
+    if "signal" in trigger:
+        yield from _check_expression(trigger.get("when"), SIGNAL, (*path, "when"))
     if trigger.get("manual") is False:
         yield Problem((*path, "manual"), "false means nothing", "write true or remove the field")
-    for field in SCHEDULE_ONLY:
-        if field in trigger and "schedule" not in trigger:
-            yield Problem(
-                (*path, field), "belongs to a schedule", "add schedule or remove the field"
-            )
+    for field, owner in BELONGS_TO.items():
+        if field in trigger and owner not in trigger:
+            right = f"add {owner} or remove the field"
+            if field == "when" and "change" in trigger:
+                right = "write it in change"
+            yield Problem((*path, field), f"belongs to a {owner}", right)
 
 
 def _check_expression(text: object, environment: Environment, path: Path) -> Problems:

@@ -6,7 +6,7 @@ What CEL cannot say cheaply (a schedule that never comes, time zones) is `checki
 
 from typing import NamedTuple
 
-from appshield.language.checking import ACTIONS, COUNTS, SCHEDULE_ONLY, TRIGGERS
+from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, TRIGGERS
 from appshield.language.resolved import DATABASE_PREFIX
 
 
@@ -65,7 +65,7 @@ _NOT_LIVE = Rule(
 RULES: dict[str, tuple[Rule, ...]] = {
     "Trigger": (
         _exactly_one(TRIGGERS, "trigger"),
-        *(_only_with(field, "schedule") for field in SCHEDULE_ONLY),
+        *(_only_with(field, owner) for field, owner in BELONGS_TO.items()),
         Rule("!has(self.manual) || self.manual", "manual: false means nothing, write true"),
     ),
     "Action": (_exactly_one(ACTIONS, "action"),),

@@ -1,7 +1,7 @@
 """What policies may know of an application, and why one of them matches it or does not. Pure."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import fields
@@ -11,11 +11,17 @@ from appshield.language.effective import PolicyMatch
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.language.expression_tree import Read
 from appshield.language.expression_values import AppFacts, ComponentFacts, VolumeFacts
-from appshield.language.expressions import MATCH, Condition, Values
-from appshield.language.resolved import ResolvedApplication
+from appshield.language.expressions import MATCH, REACTION, SIGNAL, Condition, Values
+from appshield.language.resolved import (
+    ResolvedApplication,
+    ResolvedPolicy,
+    ResolvedProtection,
+    SignalTrigger,
+)
 
 ANNOTATION_MAX_CHARACTERS: Final = 1024
 """Longer annotations are content of tools; policies do not see them."""
+_ANNOTATIONS: Final = ("app", "annotations")
 _SHOWN_CHARACTERS: Final = 80
 _TOKEN = re.compile(
     r"""(?P<text>[rRbB]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))"""
@@ -63,6 +69,25 @@ def visible_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def asked_annotations(document: ResolvedApplication | ResolvedPolicy) -> frozenset[Read]:
+    """Return what the expressions of a document in force read of an application's annotations."""
+    conditions = [*_conditions(document.protect)]
+    if isinstance(document, ResolvedPolicy):
+        conditions.append(MATCH.condition(document.match))
+        conditions += [REACTION.condition(reaction.when) for reaction in document.react]
+    reads = frozenset[Read]().union(*(condition.reads for condition in conditions))
+    return frozenset(read for read in reads if read[:2] == _ANNOTATIONS[: len(read)])
+
+
+def chosen_annotations(annotations: Mapping[str, str], reads: Iterable[Read]) -> dict[str, str]:
+    """Return the annotations that some expressions read; all, if one goes through all of them."""
+    visible = visible_annotations(annotations)
+    if any(read == _ANNOTATIONS[: len(read)] for read in reads):
+        return visible
+    names = {read[2] for read in reads if read[:2] == _ANNOTATIONS}
+    return {name: text for name, text in visible.items() if name in names}
+
+
 def read_value(app: AppFacts, read: Read) -> object:
     """Return what one path of an expression leads to; None for a key that is not there."""
     if len(read) < 2:
@@ -88,6 +113,12 @@ def decide(policy: str, match: str, app: AppFacts) -> PolicyMatch:
 def undecided(policy: str, error: AppShieldError) -> PolicyMatch:
     """Say that a policy has no answer for an application."""
     return PolicyMatch(policy=policy, outcome="undecided", why=str(error))
+
+
+def _conditions(rules: Iterable[ResolvedProtection]) -> Iterator[Condition]:
+    for rule in rules:
+        if isinstance(rule.trigger, SignalTrigger) and rule.trigger.when:
+            yield SIGNAL.condition(rule.trigger.when)
 
 
 def _why_not(condition: Condition, app: AppFacts, values: Values) -> str:

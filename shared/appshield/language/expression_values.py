@@ -5,10 +5,16 @@ that what does not exist is found when a document is applied. Durations and time
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+
+from appshield.language.expression_errors import UndecidedError
+
+LEVELS_MAX: Final = 64
+"""Levels of a value that is not ours, as of a document."""
+_INTEGERS: Final = range(-(2**63), 2**63)
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -60,3 +66,63 @@ class LastBackupFacts(Facts, frozen=True, kw_only=True):
     version: Annotated[int, Meta(description="Its number.")]
     at: Annotated[datetime, Meta(description="When it was cut.")]
     age: Annotated[timedelta, Meta(description="How long ago that was.")]
+
+
+class EventFacts(Facts, frozen=True, kw_only=True):
+    """What a CloudEvent says of itself; all empty for another message."""
+
+    id: Annotated[str, Meta(description="Its id.")] = ""
+    source: Annotated[str, Meta(description="Where it comes from.")] = ""
+    type: Annotated[str, Meta(description="What has happened.")] = ""
+    subject: Annotated[str, Meta(description="What it has happened to; empty if not said.")] = ""
+
+
+def payload_of(content: bytes) -> object:
+    """Return what expressions see of the content of a message.
+
+    That is its value where it is JSON, otherwise its text; null where it is empty or no text.
+
+    Raises:
+        UndecidedError: it is nested too deep.
+    """
+    try:
+        value: object = msgspec.json.decode(content)
+    except RecursionError as error:
+        raise _too_deep() from error
+    except msgspec.DecodeError:
+        try:
+            return content.decode() or None
+        except UnicodeDecodeError:
+            return None
+    return plain(value)
+
+
+def plain(value: object, level: int = 1) -> object:
+    """Return a value of JSON as expressions take it: numbers beyond 64 bits become fractions.
+
+    Raises:
+        UndecidedError: it is nested too deep.
+    """
+    if isinstance(value, int) and value not in _INTEGERS:
+        return _fraction(value)
+    if not isinstance(value, dict | list):
+        return value
+    if level > LEVELS_MAX:
+        raise _too_deep()
+    if isinstance(value, list):
+        return [plain(one, level + 1) for one in value]
+    return {name: plain(one, level + 1) for name, one in value.items()}
+
+
+def _fraction(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _too_deep() -> UndecidedError:
+    return UndecidedError(
+        f"a value is nested more than {LEVELS_MAX} deep",
+        next_step="Make it flatter, or leave out the expression.",
+    )

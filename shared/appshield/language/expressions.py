@@ -12,7 +12,7 @@ of its values it would look at is compared with a budget before it is evaluated.
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from cel_expr_python import cel
@@ -21,7 +21,14 @@ from appshield.language import expression_errors as errors
 from appshield.language.expression_errors import ExpressionError, ExpressionProblem, UndecidedError
 from appshield.language.expression_tree import Read, Shape, pattern_weight, reads, shape, tree
 from appshield.language.expression_types import PACKAGE, MessageTypes
-from appshield.language.expression_values import AppFacts, Facts, LastBackupFacts, RpoFacts
+from appshield.language.expression_values import (
+    AppFacts,
+    EventFacts,
+    Facts,
+    LastBackupFacts,
+    RpoFacts,
+    plain,
+)
 from appshield.language.shape import is_clean
 
 LENGTH_MAX: Final = 4096
@@ -35,7 +42,8 @@ _SEARCH_BYTES: Final = 64
 """What is compared at once when one text is looked for in another."""
 _ENTRY_BYTES: Final = 16
 
-Variable: TypeAlias = type[Facts] | type[str] | type[dict[str, Any]]
+Variable: TypeAlias = type[object]
+"""`Facts` and texts are checked by their type; `object` is any value that JSON can say."""
 
 
 class Extent(msgspec.Struct, frozen=True):
@@ -75,12 +83,20 @@ class Environment:
         return cel.NewEnv(self._types.pool, variables=named)
 
     def values(self, **values: object) -> Values:
-        """Give every variable its value."""
-        data = {
-            name: self._types.message(value) if isinstance(value, Facts) else value
+        """Give every variable its value.
+
+        Raises:
+            UndecidedError: a value is nested too deep.
+        """
+        given = {
+            name: value if isinstance(value, Facts) else plain(value)
             for name, value in values.items()
         }
-        return Values(self._env.Activation(data), values)
+        data = {
+            name: self._types.message(value) if isinstance(value, Facts) else value
+            for name, value in given.items()
+        }
+        return Values(self._env.Activation(data), given)
 
     def condition(self, text: str) -> "Condition":
         """Compile an expression.
@@ -239,7 +255,11 @@ def _cel_type(variable: Variable) -> cel.Type:
 
 MATCH: Final = Environment(app=AppFacts)
 """`match` of a policy."""
-CHANGE: Final = Environment(old=dict[str, Any], new=dict[str, Any])
-"""`when` of a change: the object before and after it."""
+CHANGE: Final = Environment(old=object, new=object)
+"""`when` of a change: the object before and after it, null where there is none."""
+SIGNAL: Final = Environment(payload=object, event=EventFacts, app=AppFacts)
+"""`when` of a signal: its content as `payload_of` gives it, and what its CloudEvent says."""
+HEALTH: Final = Environment(object=object)
+"""What is said about the health of a kind of object: the object as the API server has it."""
 REACTION: Final = Environment(health=str, rpo=RpoFacts, lastBackup=LastBackupFacts, app=AppFacts)
 """`when` of a reaction."""

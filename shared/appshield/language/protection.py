@@ -58,7 +58,10 @@ class Change(Part, frozen=True, kw_only=True):
     ]
     when: Annotated[
         Expression | None,
-        Meta(description="CEL over `old` and `new`; without it every change counts."),
+        Meta(
+            description="CEL over `old` and `new`, the object before and after it, null where it "
+            "is new or gone; without it every change counts."
+        ),
     ] = None
 
 
@@ -117,6 +120,15 @@ class Trigger(Part, frozen=True, kw_only=True):
     )
     signal: Annotated[
         Label | None, Meta(description="The name of a signal that other tools publish.")
+    ] = None
+    when: Annotated[
+        Expression | None,
+        Meta(
+            description="Belongs to a signal: CEL over `payload` (its content: the value where it "
+            "is JSON, otherwise the text; of a CloudEvent the data), `event` (of a CloudEvent the "
+            "id, source, type and subject) and `app`, which has what `match` of a policy sees. "
+            "Without it every signal of that name counts."
+        ),
     ] = None
     health: Annotated[Health | None, Meta(description="The application's health became this.")] = (
         None

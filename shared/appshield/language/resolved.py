@@ -110,9 +110,10 @@ class ChangeTrigger(Resolved, frozen=True, kw_only=True, tag="change"):
 
 
 class SignalTrigger(Resolved, frozen=True, kw_only=True, tag="signal"):
-    """A signal that other tools publish."""
+    """A signal that other tools publish; an empty `when` counts every one."""
 
     signal: str
+    when: str
 
 
 class HealthTrigger(Resolved, frozen=True, kw_only=True, tag="health"):

@@ -158,7 +158,7 @@ def resolve_trigger(trigger: Trigger) -> ResolvedTrigger:
     elif trigger.change is not None:
         made = ChangeTrigger(of=trigger.change.of, when=trigger.change.when or "")
     elif trigger.signal is not None:
-        made = SignalTrigger(signal=trigger.signal)
+        made = SignalTrigger(signal=trigger.signal, when=trigger.when or "")
     elif trigger.health is not None:
         made = HealthTrigger(becomes=trigger.health)
     elif trigger.gate is not None:

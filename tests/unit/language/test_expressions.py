@@ -9,8 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.language.expression_errors import ExpressionError, UndecidedError
-from appshield.language.expression_values import LastBackupFacts, RpoFacts
-from appshield.language.expressions import CHANGE, MATCH, REACTION, Environment
+from appshield.language.expression_values import (
+    LEVELS_MAX,
+    EventFacts,
+    LastBackupFacts,
+    RpoFacts,
+    payload_of,
+)
+from appshield.language.expressions import (
+    CHANGE,
+    HEALTH,
+    MATCH,
+    REACTION,
+    SIGNAL,
+    Environment,
+    Values,
+)
 from unit.language.policy_samples import GIB, facts
 
 HUGE = "ab" * 131_072
@@ -49,6 +63,76 @@ def test_a_reaction_reads_health_age_and_promise() -> None:
     )
     text = "health == 'Degraded' && rpo.age > rpo.promise && rpo.age > duration('2h')"
     assert REACTION.condition(text + " && lastBackup.version == 3").holds(values)
+
+
+def signal(content: bytes, event: EventFacts | None = None) -> Values:
+    return SIGNAL.values(payload=payload_of(content), event=event or EventFacts(), app=facts())
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        ("payload.rows > 0 && payload.app == app.name", b'{"rows": 3, "app": "shop"}'),
+        ("payload.steps.exists(step, step.name == 'load')", b'{"steps": [{"name": "load"}]}'),
+        ("payload.rows == 1.5", b'{"rows": 1.5}'),
+        ("payload.rows > 9.0e18", b'{"rows": 18446744073709551616}'),
+        ("payload.rows < -9.0e18", b'{"rows": -' + b"9" * 400 + b"}"),
+        ("payload == [1, true, null, 'x']", b'[1, true, null, "x"]'),
+        ("payload == 'done'", b'"done"'),
+        ("payload.startsWith('done')", b"done: 3 rows"),
+        ("payload == null", b""),
+        ("payload == null", b"\xff\xfe"),
+        ("payload == null", b"null"),
+        ("has(payload.rows) && !has(payload.error)", b'{"rows": 0}'),
+    ],
+)
+def test_a_signal_is_judged_by_its_content(text: str, content: bytes) -> None:
+    assert SIGNAL.condition(text).holds(signal(content))
+
+
+def test_a_signal_is_judged_by_what_its_cloud_event_says() -> None:
+    text = "event.type == 'com.acme.imported' && event.subject == app.namespace + '/' + app.name"
+    event = EventFacts(id="1", source="/importer", type="com.acme.imported", subject="shop/shop")
+    assert SIGNAL.condition(text).holds(signal(b"{}", event))
+    assert not SIGNAL.condition(text).holds(signal(b"{}"))
+
+
+def test_a_payload_that_is_nested_too_deep_is_refused() -> None:
+    fits, too_deep = (b"[" * level + b"]" * level for level in (LEVELS_MAX, LEVELS_MAX + 1))
+    assert SIGNAL.condition("payload.size() == 1").holds(signal(fits))
+    for content in (too_deep, b"[" * 500_000 + b"]" * 500_000):
+        with pytest.raises(UndecidedError, match=f"nested more than {LEVELS_MAX} deep"):
+            signal(content)
+    nested: object = "x"
+    for _ in range(10_000):
+        nested = {"a": nested}
+    with pytest.raises(UndecidedError, match="nested"):
+        CHANGE.values(old=None, new=nested)
+
+
+@given(st.binary(max_size=200) | st.text().map(str.encode))
+def test_any_content_is_judged_or_has_no_answer(content: bytes) -> None:
+    with contextlib.suppress(UndecidedError):
+        assert SIGNAL.condition("payload.a == 1 || payload == 'x'").holds(signal(content)) in (
+            True,
+            False,
+        )
+
+
+def test_an_object_that_is_new_or_gone_was_or_is_null() -> None:
+    condition = CHANGE.condition("old == null || new == null || old.spec != new.spec")
+    spec = {"spec": {"replicas": 1}}
+    assert condition.holds(CHANGE.values(old=None, new=spec))
+    assert condition.holds(CHANGE.values(old=spec, new=None))
+    assert not condition.holds(CHANGE.values(old=spec, new=spec))
+
+
+def test_health_of_a_kind_is_judged_by_the_object() -> None:
+    ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    text = "object.status.conditions.exists(one, one.type == 'Ready' && one.status == 'True')"
+    assert HEALTH.condition(text).holds(HEALTH.values(object=ready))
+    with pytest.raises(UndecidedError, match="status"):
+        HEALTH.condition(text).holds(HEALTH.values(object={}))
 
 
 @pytest.mark.parametrize(
@@ -118,6 +202,18 @@ def test_a_reaction_reads_health_age_and_promise() -> None:
             "column 9: > does not take duration and int",
             "use values of types that fit, texts in quotes",
         ),
+        (
+            SIGNAL,
+            "event.typ == 'x'",
+            "column 6: event has no attribute 'typ'",
+            "did you mean type?",
+        ),
+        (
+            SIGNAL,
+            "paylod.a == 1",
+            "column 7: 'paylod' is not known here",
+            "did you mean payload?",
+        ),
         (CHANGE, "app.type == 'a'", "column 4: 'app' is not known here", "did you mean map?"),
         (CHANGE, "old.a", "gives dyn, not true or false", "compare it with something"),
     ],
@@ -179,6 +275,19 @@ def test_a_hostile_expression_is_refused_or_answers_in_bounds(text: str) -> None
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with contextlib.suppress(ExpressionError, UndecidedError):
         CHANGE.condition(text).holds(CHANGE.values(old=CHANGED, new=CHANGED))
+    after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after_kib - before_kib < 256 * 1024
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text", [one.replace("old", "payload").replace("new", "payload") for one in HOSTILE]
+)
+def test_a_hostile_expression_about_a_signal_is_in_bounds_too(text: str) -> None:
+    content = b'{"text": "%s", "list": [%s]}' % (HUGE.encode(), b",".join([b'"ab"'] * 100_000))
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(ExpressionError, UndecidedError):
+        SIGNAL.condition(text).holds(signal(content))
     after_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert after_kib - before_kib < 256 * 1024
 

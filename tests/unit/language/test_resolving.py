@@ -54,7 +54,11 @@ def test_an_empty_spec_resolves_to_the_defaults() -> None:
         ({"schedule": "@daily"}, Schedule(cron="@daily")),
         ({"rpo": "1h30m"}, RpoTrigger(age_s=5400)),
         ({"change": {"of": ["secrets"]}}, ChangeTrigger(of=("secrets",), when="")),
-        ({"signal": "deployed"}, SignalTrigger(signal="deployed")),
+        ({"signal": "deployed"}, SignalTrigger(signal="deployed", when="")),
+        (
+            {"signal": "deployed", "when": "payload.ok == true"},
+            SignalTrigger(signal="deployed", when="payload.ok == true"),
+        ),
         ({"health": "Degraded"}, HealthTrigger(becomes="Degraded")),
         ({"gate": {"before": ["rollout"]}}, GateTrigger(before=("rollout",))),
         ({"manual": True}, ManualTrigger()),

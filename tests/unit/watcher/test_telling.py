@@ -277,6 +277,23 @@ async def test_only_annotations_that_a_policy_names_are_told(place: Place) -> No
     assert place.annotations() == {}
 
 
+async def test_annotations_that_other_expressions_name_are_told_too(place: Place) -> None:
+    """Reactions and signals are judged by whoever hears the fact, an application's own as well."""
+    shown = {"react": "r", "rule": "p", "own": "o"}
+    when = "app.annotations.own == payload.own"
+    own = {"name": "own", "on": {"signal": "imported", "when": when}}
+    obj = annotated(**shown, note="a secret")
+    obj["spec"]["protect"] = [own]
+    await place.telling.changed(obj)
+    assert place.annotations() == {"own": "o"}
+    asking = policy("true")
+    on = {"signal": "imported", "when": "payload == app.annotations['rule']"}
+    asking["spec"]["protect"] = [{"name": "imported", "on": on}]
+    asking["spec"]["react"] = [{"when": "'react' in app.annotations", "do": {"backup": {}}}]
+    await place.policies.changed(asking)
+    assert place.annotations() == shown
+
+
 async def test_a_policy_that_goes_through_all_annotations_has_all_told(place: Place) -> None:
     """It cannot be said beforehand which ones it looks at."""
     await place.policies.changed(policy("app.annotations.exists(name, name == 'team')"))
