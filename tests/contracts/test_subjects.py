@@ -137,7 +137,7 @@ def test_names_have_the_form_that_others_rely_on() -> None:
         assert stream.bytes_max > 0
     for consumer in CONSUMERS:
         service, _, _ = consumer.name.partition("-")
-        assert service in {"planner", "snapshotter", "uploader", "restorer", "watcher"}
+        assert service in {"planner", "snapshotter", "uploader", "restorer", "gateway"}
         kept = by_name[consumer.stream].subjects
         for pattern in consumer.filters:
             probe = pattern.replace("*", "x").replace(">", "x.x.x.x")

@@ -11,12 +11,14 @@ import msgspec
 
 from appshield.contracts import backups, catalog, maintenance, requests, restores, runs
 from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
 from appshield.contracts.policies import PolicyObserved
 
 MESSAGES: tuple[type[Message], ...] = (
     ApplicationObserved,
     PolicyObserved,
+    HealthChanged,
     requests.RequestBackup,
     requests.RequestRestore,
     requests.RequestCancel,
@@ -73,6 +75,8 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.ScheduleDue,
     runs.UpkeepDue,
     runs.CopyDue,
+    ReactionsDue,
+    SendNotice,
     runs.Progress,
     runs.LogLine,
 )

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from appshield.contracts.health import Health, Reacted, Reaction
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
@@ -134,8 +135,13 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     was asked, and only grows.
 
     `protections` and `targets` are in force: made from the document's `own` ones and from the
-    `policies` that match. `undecided` names policies without an answer, each with the reason;
-    `findings` say what documents say twice or differently.
+    `policies` that match; so are `reactions`, and `reacted` says how far they are. `undecided`
+    names policies without an answer, each with the reason; `findings` say what documents say twice
+    or differently.
+
+    `healthy_until` is when the application stopped being healthy, None while it is or nobody knows;
+    `restored_at` when the last restore into it ended; `unproven_since` when a reaction began one
+    after which the application has not been healthy yet.
     """
 
     app_id: str
@@ -161,3 +167,9 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = ()
     undecided: dict[str, str] = {}
     findings: tuple[str, ...] = ()
+    health: Health | None = None
+    healthy_until: datetime | None = None
+    restored_at: datetime | None = None
+    unproven_since: datetime | None = None
+    reactions: tuple[Reaction, ...] = ()
+    reacted: tuple[Reacted, ...] = ()

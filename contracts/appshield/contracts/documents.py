@@ -13,6 +13,7 @@ import msgspec
 from msgspec import inspect as types
 
 from appshield.contracts import MESSAGES
+from appshield.contracts.health import ReactionsDue
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.permissions import USERS, UserSpec
@@ -45,6 +46,7 @@ ELSEWHERE: Mapping[type[Message], str] = {
     ScheduleDue: due("<timer>"),
     UpkeepDue: due("<timer>"),
     CopyDue: due("<timer>"),
+    ReactionsDue: due("<timer>"),
     LogLine: log("<run>", "<service>"),
 }
 """Messages that travel on another subject than their own."""

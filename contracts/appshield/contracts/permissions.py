@@ -42,13 +42,14 @@ WATCHER = UserSpec(
     publishes=(*streams.STATE.subjects, f"{ROOT}.audit.>", _LOG),
     reads=(streams.STATE,),
     keeps=(streams.CURSORS, streams.AGENTS),
-    looks_at=(streams.APPLICATIONS, streams.POLICIES),
+    looks_at=(streams.APPLICATIONS, streams.POLICIES, streams.MEMBERS),
 )
 PLANNER = UserSpec(
     name="planner",
     publishes=(
         f"{ROOT}.cmd.>",
         f"{ROOT}.evt.run.>",
+        f"{ROOT}.signal.>",
         f"{ROOT}.timer.>",
         f"{ROOT}.due.>",
         f"{ROOT}.audit.>",
@@ -79,7 +80,7 @@ SNAPSHOTTER = UserSpec(
     name="snapshotter",
     publishes=(f"{ROOT}.evt.snapshot.>", _FAILED, f"{ROOT}.dead.snapshotter", _LOG, _LIVE),
     consumes=(streams.SNAPSHOTTER_ORDERS,),
-    keeps=(*_WORKER_KEEPS, streams.QUIESCED),
+    keeps=(*_WORKER_KEEPS, streams.QUIESCED, streams.MEMBERS),
     looks_at=_WORKER_LOOKS,
 )
 UPLOADER = UserSpec(
@@ -121,7 +122,8 @@ RESTORER = UserSpec(
 )
 GATEWAY = UserSpec(
     name="gateway",
-    publishes=(_LOG,),
+    publishes=(f"{ROOT}.dead.gateway", _LOG),
+    consumes=(streams.GATEWAY_ORDERS,),
     keeps=(streams.AGENTS,),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )

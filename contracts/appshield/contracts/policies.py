@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from appshield.contracts.applications import Protection
+from appshield.contracts.health import Reaction
 from appshield.contracts.identities import AppRef, token
 from appshield.contracts.message import Event
 
@@ -31,6 +32,7 @@ class PolicyObserved(Event, frozen=True, kw_only=True, tag="appshield.v1.policy_
     protections: tuple[Protection, ...] = ()
     targets: tuple[str, ...] = ()
     refused: str = ""
+    reactions: tuple[Reaction, ...] = ()
 
     def message_id(self) -> str:
         """Name the fact after the object's uid and version."""
@@ -52,6 +54,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     protections: tuple[Protection, ...] = ()
     targets: tuple[str, ...] = ()
     refused: str = ""
+    reactions: tuple[Reaction, ...] = ()
     settled: bool = False
 
 

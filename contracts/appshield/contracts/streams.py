@@ -69,8 +69,12 @@ class BucketSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 STATE = StreamSpec(
     name="APPSHIELD_STATE",
-    purpose="latest fact about each application and each policy",
-    subjects=(f"{ROOT}.evt.application.observed.>", f"{ROOT}.evt.policy.observed.>"),
+    purpose="latest fact about each application, its health and each policy",
+    subjects=(
+        f"{ROOT}.evt.application.observed.>",
+        f"{ROOT}.evt.policy.observed.>",
+        f"{ROOT}.evt.health.changed.>",
+    ),
     messages_per_subject_max=1,
     bytes_max=256 * MIB,
 )
@@ -104,6 +108,7 @@ COMMANDS = StreamSpec(
         f"{ROOT}.cmd.object.apply.>",
         f"{ROOT}.cmd.dump.load.>",
         f"{ROOT}.cmd.restore.finish.>",
+        f"{ROOT}.cmd.notice.send.>",
     ),
     retention="work",
     bytes_max=256 * MIB,
@@ -217,6 +222,11 @@ LEASES = BucketSpec(
 CURSORS = BucketSpec(
     name="APPSHIELD_CURSORS", purpose="what the watcher has told already", bytes_max=128 * MIB
 )
+MEMBERS = BucketSpec(
+    name="APPSHIELD_MEMBERS",
+    purpose="which objects belonged to an application at its last snapshot, by application id",
+    bytes_max=256 * MIB,
+)
 BUCKETS = (
     RUNS,
     APPLICATIONS,
@@ -229,6 +239,7 @@ BUCKETS = (
     AGENTS,
     LEASES,
     CURSORS,
+    MEMBERS,
 )
 
 PLANNER_FACTS = ConsumerSpec(name="planner-facts", stream=STATE.name, filters=STATE.subjects)
@@ -286,6 +297,13 @@ RESTORER_ORDERS = ConsumerSpec(
     ack_wait_s=WORKER_ACK_WAIT_S,
     silence_max_s=WORKER_SILENCE_MAX_S,
 )
+GATEWAY_ORDERS = ConsumerSpec(
+    name="gateway-orders",
+    stream=COMMANDS.name,
+    filters=(orders("notice", "send"),),
+    silence_max_s=WORKER_SILENCE_MAX_S,
+    deliver_max=12,
+)
 CONSUMERS = (
     PLANNER_FACTS,
     PLANNER_REQUESTS,
@@ -295,6 +313,7 @@ CONSUMERS = (
     SNAPSHOTTER_ORDERS,
     UPLOADER_ORDERS,
     RESTORER_ORDERS,
+    GATEWAY_ORDERS,
 )
 
 

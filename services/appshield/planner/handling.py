@@ -16,6 +16,7 @@ from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
+from appshield.contracts.health import HealthChanged
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, Request, StepEvent
 from appshield.contracts.policies import PolicyObserved
@@ -40,6 +41,7 @@ from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.leading import Leadership
+from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
 from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
@@ -69,6 +71,7 @@ class Planner:
         copies: CopyPlanning,
         observation: Observation,
         policing: Policing,
+        monitoring: Monitoring,
         recording: Recording,
         leadership: Leadership,
         clock: Clock,
@@ -82,6 +85,7 @@ class Planner:
         self._copies = copies
         self._observation = observation
         self._policing = policing
+        self._monitoring = monitoring
         self._recording = recording
         self._leadership = leadership
         self._clock = clock
@@ -141,6 +145,8 @@ class Planner:
         match message:
             case PolicyObserved() as fact:
                 await self._policing.observed(fact, self._turn)
+            case HealthChanged() as fact:
+                await self._monitoring.changed(fact)
             case StepDue() as due:
                 await self._step_due(due)
             case ScheduleDue() as due:

@@ -14,6 +14,7 @@ from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
+from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
 from appshield.planner.policies import Policies
 from appshield.planner.policing import Policing
@@ -99,6 +100,7 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
         policing=Policing(
             policies=policies, registry=registry, observation=observation, copies=copies
         ),
+        monitoring=Monitoring(registry),
         recording=Recording(
             catalog=catalog, registry=registry, observation=observation, clock=clock
         ),
