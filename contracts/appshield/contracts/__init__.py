@@ -9,7 +9,7 @@ from typing import cast
 
 import msgspec
 
-from appshield.contracts import backups, catalog, maintenance, requests, restores, runs
+from appshield.contracts import backups, catalog, gates, maintenance, requests, restores, runs
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
@@ -20,6 +20,7 @@ MESSAGES: tuple[type[Message], ...] = (
     PolicyObserved,
     HealthChanged,
     requests.RequestBackup,
+    requests.RequestGate,
     requests.RequestRestore,
     requests.RequestCancel,
     requests.RequestCatalog,
@@ -66,6 +67,7 @@ MESSAGES: tuple[type[Message], ...] = (
     maintenance.VersionPinned,
     maintenance.CopyVersion,
     maintenance.VersionCopied,
+    gates.GateOverridden,
     catalog.RebuildCatalog,
     catalog.ApplicationFound,
     catalog.CatalogRebuilt,

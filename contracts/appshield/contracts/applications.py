@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from appshield.contracts.gates import Operation
 from appshield.contracts.health import Health, Reacted, Reaction
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
@@ -29,7 +30,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
 
     Versions come into being in the first of its `targets` and are copied to the others; without
     any, those of the application count. In each of them they stay as `keep` says, or as `keep_in`
-    says for that one; without either all.
+    says for that one; without either all. `before`: what waits at a gate.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     keep: Keep | None = None
     targets: tuple[str, ...] = ()
     keep_in: dict[str, Keep] = msgspec.field(default_factory=dict)
+    before: tuple[Operation, ...] = ()
 
 
 class DescribedComponent(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
     """The application runs on; its sources are ready to be read.
 
     `cut_at` is when the point in time was cut, `quiesced_ms` how long the application waited.
+    `states` are digests of what each workload and claim said, by `Kind/name`: gates compare them.
     """
 
     noun: ClassVar[str] = "snapshot"
@@ -54,6 +55,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
     quiesced_ms: int = 0
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    states: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class ReleaseSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.release_snapshot"):
@@ -89,7 +91,10 @@ class SourceStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.sourc
 
 
 class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version says about itself; kept inside the version and in the catalog."""
+    """What a version says about itself; kept inside the version and in the catalog.
+
+    `states` are digests of what each workload and claim said, by `Kind/name`.
+    """
 
     app: AppRef
     app_id: str
@@ -106,6 +111,7 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     sources: tuple[StoredSource, ...] = ()
+    states: dict[str, str] = {}
 
 
 class CommitBackup(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.commit_backup"):

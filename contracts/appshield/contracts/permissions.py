@@ -8,7 +8,7 @@ import msgspec
 
 from appshield.contracts import streams
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
-from appshield.contracts.subjects import ROOT
+from appshield.contracts.subjects import ROOT, audit
 
 
 class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +122,9 @@ RESTORER = UserSpec(
 )
 GATEWAY = UserSpec(
     name="gateway",
-    publishes=(f"{ROOT}.dead.gateway", _LOG),
+    publishes=(f"{ROOT}.cmd.gate.request.>", audit("gate"), f"{ROOT}.dead.gateway", _LOG),
     consumes=(streams.GATEWAY_ORDERS,),
-    keeps=(streams.AGENTS,),
+    keeps=(streams.AGENTS, streams.HOLDS),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(
@@ -145,6 +145,7 @@ PERSON = UserSpec(
         streams.POLICIES,
         streams.CATALOG,
         streams.AGENTS,
+        streams.HOLDS,
     ),
 )
 OPERATOR = UserSpec(

@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from appshield.contracts.gates import Operation
 from appshield.contracts.maintenance import PRUNE_GRACE_S
 from appshield.contracts.message import Request
 
@@ -12,6 +13,20 @@ class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     noun: ClassVar[str] = "backup"
 
     reason: str = ""
+
+
+class RequestGate(Request, frozen=True, kw_only=True, tag="appshield.v1.request_gate"):
+    """Make a version of this application before an operation goes on.
+
+    `rule` is the gate's; versions that it makes stay as that rule says. `about` names in words what
+    the operation changes. The run begins after the request, so its version is cut later.
+    """
+
+    noun: ClassVar[str] = "gate"
+
+    operation: Operation
+    rule: str = ""
+    about: str = ""
 
 
 class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.request_restore"):
@@ -129,6 +144,7 @@ class RequestCopy(Request, frozen=True, kw_only=True, tag="appshield.v1.request_
 
 AnyRequest = (
     RequestBackup
+    | RequestGate
     | RequestRestore
     | RequestCancel
     | RequestCatalog

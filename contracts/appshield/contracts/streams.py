@@ -227,6 +227,12 @@ MEMBERS = BucketSpec(
     purpose="which objects belonged to an application at its last snapshot, by application id",
     bytes_max=256 * MIB,
 )
+HOLDS = BucketSpec(
+    name="APPSHIELD_HOLDS",
+    purpose="operations that wait at a gate, by application id, operation and object",
+    bytes_max=16 * MIB,
+    live_s=DAY_S,
+)
 BUCKETS = (
     RUNS,
     APPLICATIONS,
@@ -240,6 +246,7 @@ BUCKETS = (
     LEASES,
     CURSORS,
     MEMBERS,
+    HOLDS,
 )
 
 PLANNER_FACTS = ConsumerSpec(name="planner-facts", stream=STATE.name, filters=STATE.subjects)

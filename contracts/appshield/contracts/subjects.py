@@ -60,6 +60,11 @@ def due(name: str) -> str:
     return f"{ROOT}.due.{name}"
 
 
+def audit(noun: str) -> str:
+    """Name the subject on which it is told what somebody did."""
+    return f"{ROOT}.audit.{noun}"
+
+
 def dead(service: str) -> str:
     """Name the subject on which a service parks what it cannot handle."""
     return f"{ROOT}.dead.{service}"

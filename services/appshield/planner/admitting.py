@@ -8,11 +8,13 @@ from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import VersionDamage, VersionsAt
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
     RequestCatalog,
+    RequestGate,
     RequestRestore,
 )
 from appshield.contracts.runs import (
@@ -58,16 +60,36 @@ class Admission:
     async def backup(self, request: RequestBackup) -> None:
         """Admit a wish for a version."""
         trigger = asked(request, self._clock.now(), reason=request.reason)
-        records = self._registry.histories_of(request.app)
-        active = next((record for record in records if record.state == "active"), None)
+        active = self._active(request.app)
         if active is not None:
             await self.trigger_backup(active, trigger)
+        else:
+            await self._refuse_backup(request.app, trigger)
+
+    async def gate(self, request: RequestGate) -> None:
+        """Admit a wish for a version before an operation, in the first Vault of the gate's rule."""
+        why = f"before the {request.operation} of {request.about or request.app}"
+        wish = asked(request, self._clock.now(), reason=why)
+        trigger = replace(wish, kind="gate", name=request.rule)
+        active = self._active(request.app)
+        if active is None:
+            await self._refuse_backup(request.app, trigger)
             return
+        rules = [rule for rule in active.protections if rule.name == request.rule]
+        vault = "".join(target for rule in rules for target in rule.targets[:1])
+        await self.trigger_backup(active, trigger, vault=vault)
+
+    def _active(self, app: AppRef) -> ApplicationRecord | None:
+        records = self._registry.histories_of(app)
+        return next((record for record in records if record.state == "active"), None)
+
+    async def _refuse_backup(self, app: AppRef, trigger: Trigger) -> None:
+        records = self._registry.histories_of(app)
         why = "its object is gone; its versions stay" if records else "no Application of that name"
         await self._queue.refuse(
-            new_run("backup", request.app, trigger, self._clock.now()),
+            new_run("backup", app, trigger, self._clock.now()),
             Failure(
-                what=f"application {request.app} cannot be backed up",
+                what=f"application {app} cannot be backed up",
                 why=why,
                 next_step="Apply its document first; `appshield apps` lists the known ones.",
             ),

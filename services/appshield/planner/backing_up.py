@@ -99,6 +99,7 @@ def facts(run: Run) -> VersionFacts:
         skipped=taken.skipped,
         warnings=taken.warnings,
         sources=tuple(sorted(progress.stored, key=lambda stored: stored.name)),
+        states=taken.states,
     )
 
 

@@ -24,6 +24,7 @@ from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
     RequestCatalog,
+    RequestGate,
     RequestRestore,
 )
 from appshield.contracts.runs import (
@@ -128,6 +129,8 @@ class Planner:
                 await self._observed(fact)
             case RequestBackup() as request:
                 await self._admission.backup(request)
+            case RequestGate() as request:
+                await self._admission.gate(request)
             case RequestRestore() as request:
                 await self._admission.restore(request)
             case RequestCancel() as request:

@@ -21,6 +21,7 @@ from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, 
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.manifests.consistency import consistency
+from appshield.manifests.states import states
 from appshield.manifests.volumes import VolumePlan, VolumePlanning
 from appshield.podvolumes.components import container_of, running_pods
 from appshield.podvolumes.hooks import chosen_pods
@@ -47,6 +48,14 @@ class PointInTime(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     quiesced_ms: int
     quiesced: tuple[str, ...]
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """The application as two readings agree on it: staged under `sha256`, with its states."""
+
+    captured: CapturedApplication
+    sha256: str
+    states: dict[str, str]
 
 
 class Taking:
@@ -87,11 +96,12 @@ class Taking:
         context.moved()
         point = await self._cut(order, captured, planning.volumes, context)
         context.moved()
-        (captured, sha256), volumes = await both(
+        settled, volumes = await both(
             self._settled(order, captured, planning),
             self._volumes(order, before, planning.volumes, point.cuts, context),
         )
         context.moved()
+        captured, sha256 = settled.captured, settled.sha256
         dumps = await self._dumps(order, captured, sha256)
         images = await image_sources(self._cluster, before, captured, sha256)
         return outcome(
@@ -109,6 +119,7 @@ class Taking:
             quiesced_ms=point.quiesced_ms,
             skipped=tuple(f"{left.name}: {left.reason}" for left in planning.left_out),
             warnings=bounded(captured.warnings),
+            states=settled.states,
         )
 
     async def _cut(
@@ -145,7 +156,7 @@ class Taking:
 
     async def _settled(
         self, order: TakeSnapshot, captured: CapturedApplication, planning: VolumePlanning
-    ) -> tuple[CapturedApplication, str]:
+    ) -> Settled:
         """Read the manifests until two readings agree, and stage them."""
         for _ in range(_READS_MAX):
             reading = await read_application(self._cluster, order.app)
@@ -160,7 +171,11 @@ class Taking:
             captured = msgspec.structs.replace(captured, warnings=(*captured.warnings, warning))
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         content = captured.encode()
-        return captured, await run_blocking(lambda _: shelf.stage(order.run, content))
+        return Settled(
+            captured=captured,
+            sha256=await run_blocking(lambda _: shelf.stage(order.run, content)),
+            states=states(reading.membership.objects),
+        )
 
     async def _volumes(
         self,

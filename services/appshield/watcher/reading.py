@@ -140,6 +140,7 @@ def _protection(rule: ResolvedProtection) -> Protection:
     return Protection(
         name=rule.name,
         trigger=_KINDS[type(rule.trigger)],
+        before=rule.trigger.before if isinstance(rule.trigger, GateTrigger) else (),
         keep=keep,
         keep_in=keep_in,
         targets=rule.targets,

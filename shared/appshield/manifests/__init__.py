@@ -5,6 +5,7 @@
 - `cleaning`: an object without what only the server may say; `comparing`: what differs
 - `images`: the digests of what really runs
 - `volumes`: which volumes hold its data, how each is read, how consistent that is
+- `states`: whether a version holds an object as it stands
 - `ordering`, `relocating`: bringing objects back, and into another namespace
 - `objects`, `kinds`, `workloads`, `selecting`: what those share
 

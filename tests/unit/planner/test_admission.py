@@ -6,7 +6,12 @@ from appshield.contracts.applications import ApplicationObserved, Protection
 from appshield.contracts.backups import CommitBackup, StoreSource, TakeSnapshot
 from appshield.contracts.identities import run_id
 from appshield.contracts.maintenance import CopyVersion
-from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRestore
+from appshield.contracts.requests import (
+    RequestBackup,
+    RequestCancel,
+    RequestGate,
+    RequestRestore,
+)
 from appshield.contracts.runs import Run
 from appshield.errors import DamagedError, RefusedError, UnavailableError
 from planner_world import APP, World
@@ -176,3 +181,28 @@ async def test_a_version_is_looked_for_in_the_vault_that_holds_it() -> None:
     restore = next(run for run in await world.runs() if run.kind == "restore")
     assert (await world.record()).vault == "elsewhere"
     assert restore.vault == "primary"
+
+
+async def test_a_gate_makes_a_version_by_its_own_rule() -> None:
+    """The version says which gate asked for it, so that the rule decides how long it stays."""
+    world = World()
+    rule = Protection(name="before-rollout", trigger="gate", before=("rollout",))
+    await _started(world, rule)
+    await world.ask(
+        RequestGate(
+            app=APP, request_id="one", operation="rollout", rule=rule.name, about="Deployment web"
+        )
+    )
+    await world.settle()
+    [version] = await world.versions()
+    assert (version.facts.trigger, version.facts.trigger_name) == ("gate", "before-rollout")
+    assert (await _run(world, "one")).trigger.reason == "before the rollout of Deployment web"
+
+
+async def test_a_gate_before_an_unknown_application_is_refused() -> None:
+    """As a backup of it is."""
+    world = World()
+    await world.new_planner()
+    await world.ask(RequestGate(app=APP, request_id="one", operation="delete"))
+    await world.settle()
+    assert "no Application of that name" in str((await _run(world, "one")).failure)

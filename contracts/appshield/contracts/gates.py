@@ -1,0 +1,54 @@
+"""The gate: operations that wait for a version, from the first refusal to the pass."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+
+from appshield.contracts import subjects
+from appshield.contracts.identities import AppRef
+from appshield.contracts.message import Event
+
+Operation = Literal["rollout", "delete"]
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation on one object that was refused until its application is saved.
+
+    `about` names the object in words, `state` is a digest of what it said when the operation was
+    refused first, at `asked_at`. `request_id` and `run` are the request that this made, and its
+    run: a version made by that run is later than the refusal by construction.
+    """
+
+    app: AppRef
+    app_id: str
+    operation: Operation
+    about: str
+    state: str
+    asked_at: datetime
+    request_id: str
+    run: str
+    rule: str = ""
+    actor: str = ""
+
+
+class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_overridden"):
+    """Somebody broke the glass: an operation passed the gate without a version, for a reason."""
+
+    noun: ClassVar[str] = "gate"
+    verb: ClassVar[str] = "overridden"
+
+    admission: str
+    operation: Operation
+    about: str
+    actor: str
+    reason: str
+    at: datetime
+
+    def subject(self) -> str:
+        """Name the subject on which this is told: of what anyone did."""
+        return subjects.audit(self.noun)
+
+    def message_id(self) -> str:
+        """Name the fact after the API server's identity of the admission."""
+        return f"{self.admission}.{self.verb}"
