@@ -64,6 +64,7 @@ PLANNER_CONSUMERS = (
     streams.PLANNER_OUTCOMES,
     streams.PLANNER_TIMERS,
 )
+WORKER_CONSUMERS = (streams.SNAPSHOTTER_ORDERS, streams.UPLOADER_ORDERS, streams.RESTORER_ORDERS)
 Moment = Literal["before", "after"]
 
 
@@ -359,7 +360,7 @@ class World:
         for consumer in PLANNER_CONSUMERS:
             moved += await self.deliver(consumer)
         node = streams.agent_consumer("uploader", "test", "node")
-        for consumer in (streams.SNAPSHOTTER_ORDERS, streams.UPLOADER_ORDERS, node):
+        for consumer in (*WORKER_CONSUMERS, node):
             moved += await self.bus.deliver(consumer, self.work.handle)
         return moved > 0
 

@@ -10,7 +10,7 @@ from typing import cast
 import msgspec
 
 from appshield.contracts import backups, catalog, gates, maintenance, requests, restores, runs
-from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.applications import ApplicationObserved, PauseChanged
 from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
 from appshield.contracts.policies import PolicyObserved
@@ -23,6 +23,8 @@ MESSAGES: tuple[type[Message], ...] = (
     requests.RequestGate,
     requests.RequestRestore,
     requests.RequestCancel,
+    requests.RequestApprove,
+    requests.RequestPause,
     requests.RequestCatalog,
     requests.RequestForget,
     requests.RequestPrune,
@@ -73,6 +75,7 @@ MESSAGES: tuple[type[Message], ...] = (
     catalog.CatalogRebuilt,
     runs.StepFailed,
     runs.RunChanged,
+    PauseChanged,
     runs.StepDue,
     runs.ScheduleDue,
     runs.UpkeepDue,

@@ -115,6 +115,30 @@ class OwnProtection(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
 
 
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when, by whom and why nothing begins by itself for an application."""
+
+    at: datetime
+    actor: str = ""
+    reason: str = ""
+
+
+class PauseChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.pause_changed"):
+    """An application was paused, or is not paused any more."""
+
+    noun: ClassVar[str] = "pause"
+    verb: ClassVar[str] = "changed"
+
+    request: str
+    paused: bool
+    actor: str = ""
+    reason: str = ""
+
+    def message_id(self) -> str:
+        """Name the fact after the request that asked for it."""
+        return f"pause.{self.request}"
+
+
 class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     """When the repository of an application in one Vault was last pruned and checked.
 
@@ -144,6 +168,9 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `healthy_until` is when the application stopped being healthy, None while it is or nobody knows;
     `restored_at` when the last restore into it ended; `unproven_since` when a reaction began one
     after which the application has not been healthy yet.
+
+    While it is `paused` nothing that changes the application or its versions begins by itself.
+    `awaiting_approval` names runs that somebody has to approve of.
     """
 
     app_id: str
@@ -175,3 +202,5 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     unproven_since: datetime | None = None
     reactions: tuple[Reaction, ...] = ()
     reacted: tuple[Reacted, ...] = ()
+    paused: Pause | None = None
+    awaiting_approval: tuple[str, ...] = ()

@@ -48,7 +48,7 @@ PLANNER = UserSpec(
     name="planner",
     publishes=(
         f"{ROOT}.cmd.>",
-        f"{ROOT}.evt.run.>",
+        *streams.PLANNER_TELLS,
         f"{ROOT}.signal.>",
         f"{ROOT}.timer.>",
         f"{ROOT}.due.>",

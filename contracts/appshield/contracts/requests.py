@@ -41,6 +41,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     `volumes/*/**/*.conf`; none choose all. With `existing` what is there already is no refusal:
     only what differs is written, and files that the version does not hold go with `delete_extra`.
     Archived images that their registry lacks are pushed back to it, or all of them to `registry`.
+    With `needs_approval` nothing happens before somebody approves of the run.
     """
 
     noun: ClassVar[str] = "restore"
@@ -56,6 +57,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     running_backup: Literal["wait", "cancel"] = "wait"
     keep_going: bool = False
     vault: str = ""
+    needs_approval: bool = False
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):
@@ -64,6 +66,23 @@ class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     noun: ClassVar[str] = "run"
 
     run: str
+
+
+class RequestApprove(Request, frozen=True, kw_only=True, tag="appshield.v1.request_approve"):
+    """Let a run begin that waits for approval."""
+
+    noun: ClassVar[str] = "approval"
+
+    run: str
+
+
+class RequestPause(Request, frozen=True, kw_only=True, tag="appshield.v1.request_pause"):
+    """Let nothing begin by itself for this application, or again with `paused` false."""
+
+    noun: ClassVar[str] = "pause"
+
+    paused: bool = True
+    reason: str = ""
 
 
 class RequestCatalog(Request, frozen=True, kw_only=True, tag="appshield.v1.request_catalog"):
@@ -147,6 +166,8 @@ AnyRequest = (
     | RequestGate
     | RequestRestore
     | RequestCancel
+    | RequestApprove
+    | RequestPause
     | RequestCatalog
     | RequestForget
     | RequestPrune

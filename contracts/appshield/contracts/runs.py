@@ -26,7 +26,16 @@ from appshield.contracts.message import Event, Message, StepEvent
 from appshield.contracts.restores import ImagesPushed, RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeChanges, VolumeTarget
 
-RunState = Literal["pending", "running", "ending", "succeeded", "failed", "cancelled", "folded"]
+RunState = Literal[
+    "pending",
+    "awaiting-approval",
+    "running",
+    "ending",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "folded",
+]
 EndState = Literal["succeeded", "failed", "cancelled"]
 StepState = Literal["running", "done", "failed"]
 FINAL_STATES: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "folded"})
@@ -96,6 +105,13 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime | None = None
 
 
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """Who let a run begin that waited for it."""
+
+    actor: str
+    at: datetime
+
+
 class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup has gathered so far."""
 
@@ -136,7 +152,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
     `ending` means that what the run made is being removed; it then `ends_as` something. A trigger
     that came while another of its kind was waiting is `folded_into` that one; so is a prune that
-    gave way to a backup, into the one that goes on with it.
+    gave way to a backup, into the one that goes on with it. A run that `needs_approval` is
+    `awaiting-approval` until somebody gives it, and holds nothing up meanwhile.
     """
 
     id: str
@@ -166,6 +183,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     repair: RepairProgress | None = None
     pin: PinProgress | None = None
     copy: CopyProgress | None = None
+    needs_approval: bool = False
+    approval: Approval | None = None
 
 
 class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):

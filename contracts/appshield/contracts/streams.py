@@ -113,6 +113,8 @@ COMMANDS = StreamSpec(
     retention="work",
     bytes_max=256 * MIB,
 )
+PLANNER_TELLS = (f"{ROOT}.evt.run.>", f"{ROOT}.evt.pause.>")
+"""What the planner tells others, and does not read itself."""
 OUTCOMES = StreamSpec(
     name="APPSHIELD_OUTCOMES",
     purpose="what came of orders and what became of runs; trimmed behind the planner",
@@ -130,7 +132,7 @@ OUTCOMES = StreamSpec(
         f"{ROOT}.evt.step.failed.>",
         f"{ROOT}.evt.catalog.>",
         f"{ROOT}.evt.application.found.>",
-        f"{ROOT}.evt.run.>",
+        *PLANNER_TELLS,
     ),
     bytes_max=512 * MIB,
 )
@@ -256,7 +258,7 @@ PLANNER_REQUESTS = ConsumerSpec(
 PLANNER_OUTCOMES = ConsumerSpec(
     name="planner-outcomes",
     stream=OUTCOMES.name,
-    filters=tuple(s for s in OUTCOMES.subjects if not s.startswith(f"{ROOT}.evt.run.")),
+    filters=tuple(s for s in OUTCOMES.subjects if s not in PLANNER_TELLS),
 )
 PLANNER_TIMERS = ConsumerSpec(name="planner-timers", stream=TIMERS.name, filters=(f"{ROOT}.due.>",))
 PLANNER_EXHAUSTED = ConsumerSpec(

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
-from appshield.cli.output import say, say_fields, say_json, say_table, time_text
+from appshield.cli.output import pause_text, say, say_fields, say_json, say_table, time_text
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, run_of, versions_of
@@ -115,13 +115,19 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         record.app.namespace,
         record.app.name,
         record.application_type,
-        "refused" if record.refused else record.state,
+        _state_of(record),
         str(record.last_version or ""),
         time_text(record.last_backup_at),
         record.vault,
         record.app_id,
         record.active_run,
     )
+
+
+def _state_of(record: ApplicationRecord) -> str:
+    if record.refused:
+        return "refused"
+    return "paused" if record.paused is not None else record.state
 
 
 def _say_status(shown: Status) -> None:
@@ -133,6 +139,7 @@ def _say_status(shown: Status) -> None:
             ("application", str(record.app)),
             ("history", record.app_id),
             ("state", gone if record.state == "orphaned" else "active"),
+            ("paused", pause_text(record.paused) if record.paused else ""),
             ("refused", record.refused),
             ("type", record.application_type),
             ("criticality", record.criticality),
@@ -148,6 +155,7 @@ def _say_status(shown: Status) -> None:
             ),
             ("now", headline(shown.active_run) if shown.active_run else ""),
             ("waiting", ", ".join(shown.pending_runs)),
+            ("to be approved", ", ".join(record.awaiting_approval)),
         )
     )
     for upkeep in record.upkeep:

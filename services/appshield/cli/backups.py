@@ -8,7 +8,7 @@ from appshield.bus import Bus
 from appshield.cli.naming import active, wanted
 from appshield.cli.options import AppName, Namespace, Output, Wait
 from appshield.cli.outcomes import failed, say_outcome
-from appshield.cli.output import note, say, say_json
+from appshield.cli.output import note, pause_text, say, say_json
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications
@@ -34,6 +34,8 @@ async def backup(
     want, reach = wanted(app, namespace), Reach.here()
     async with reach.bus() as bus:
         record = active(await applications(bus), want, await reach.cluster_name(bus))
+        if record.paused is not None:
+            note(f"{record.app} is paused {pause_text(record.paused)}; only this is done")
         request = RequestBackup(
             app=record.app, request_id=new_request_id(), actor=actor(), reason=reason
         )
@@ -47,7 +49,7 @@ async def follow(bus: Bus, run: str, *, wait: bool, output: str) -> None:
         return
     found = await admitted(bus, run, Silent(), within_s=ANSWER_WITHIN_S)
     if found is None:
-        note(f"warning: {nobody_plans(run)}")
+        note(f"warning: {nobody_plans(f'`appshield run {run} --wait`')}")
     elif found.state in FINAL_STATES and found.state not in {"succeeded", "folded"}:
         raise failed(found)
     run = found.folded_into if found is not None and found.folded_into else run

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from appshield.contracts.applications import Pause
+
 _COLOURS = {
     "succeeded": "green",
     "active": "green",
@@ -21,6 +23,8 @@ _COLOURS = {
     "running": "cyan",
     "cancelled": "yellow",
     "orphaned": "yellow",
+    "paused": "yellow",
+    "awaiting-approval": "yellow",
 }
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -92,6 +96,13 @@ def size_text(size_bytes: int) -> str:
 def time_text(at: datetime | None) -> str:
     """Write a moment in local time, empty for none."""
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def pause_text(pause: Pause) -> str:
+    """Write since when, by whom and why an application is paused."""
+    who = f" by {pause.actor}" if pause.actor else ""
+    why = f": {pause.reason}" if pause.reason else ""
+    return f"since {time_text(pause.at)}{who}{why}"
 
 
 def duration_text(since: datetime | None, until: datetime | None) -> str:

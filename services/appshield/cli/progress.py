@@ -165,6 +165,8 @@ def headline(run: Run) -> str:
     about = f" of {run.app}" if run.kind != "catalog" else f" of Vault {run.vault}"
     if run.state == "ending" and run.kind == "backup" and run.snapshot_id:
         return f"{run.id}: version {run.version} exists; removing what the backup needed"
+    if run.state == "awaiting-approval":
+        return f"{run.id}: {run.kind}{about}{version} waits for `appshield approve {run.id}`"
     return f"{run.id}: {run.kind}{about} {run.state}{version}"
 
 

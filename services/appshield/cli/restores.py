@@ -52,6 +52,9 @@ CancelBackup: TypeAlias = Annotated[
 KeepGoing: TypeAlias = Annotated[
     bool, Parameter(negative="", help="Leave out what is damaged; exit code 10 if anything is.")
 ]
+NeedsApproval: TypeAlias = Annotated[
+    bool, Parameter(negative="", help="Do nothing before somebody says `appshield approve RUN`.")
+]
 
 
 async def restore(
@@ -76,6 +79,7 @@ async def restore(
     dry_run: DryRun = False,
     cancel_backup: CancelBackup = False,
     keep_going: KeepGoing = False,
+    needs_approval: NeedsApproval = False,
     output: Output = "text",
 ) -> None:
     """Bring a version back, into its own namespace or into another one.
@@ -110,6 +114,7 @@ async def restore(
             keep_going=keep_going,
             running_backup="cancel" if cancel_backup else "wait",
             vault=vault,
+            needs_approval=needs_approval,
         )
         run = await ask(bus, request, "restore")
         await follow(bus, run, wait=wait or dry_run, output=output)

@@ -1,10 +1,11 @@
-"""`appshield runs`, `run` and `cancel`: what is being done, and what was."""
+"""`appshield runs`, `run`, `approve` and `cancel`: what is being done, and what was."""
 
 import re
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from appshield.cli.backups import follow
 from appshield.cli.naming import wanted
 from appshield.cli.options import Namespace, Output, RunId, Wait
 from appshield.cli.outcomes import lines_of, say_outcome
@@ -22,8 +23,8 @@ from appshield.cli.reaching import Reach
 from appshield.cli.records import run_of
 from appshield.cli.records import runs as all_runs
 from appshield.cli.requesting import actor, new_request_id
-from appshield.cli.waiting import ended
-from appshield.contracts.requests import RequestCancel
+from appshield.cli.waiting import approved, ended
+from appshield.contracts.requests import RequestApprove, RequestCancel
 from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.errors import RefusedError
 
@@ -69,6 +70,21 @@ async def run(run: RunId, /, *, wait: Wait = False, output: Output = "text") -> 
     _say_run(found)
 
 
+async def approve(run: RunId, /, *, wait: Wait = False, output: Output = "text") -> None:
+    """Let a run begin that waits for approval; it says who gave it."""
+    async with Reach.here().bus() as bus:
+        found = await run_of(bus, run)
+        if found.state != "awaiting-approval":
+            raise RefusedError(
+                f"run {found.id} does not wait for approval", why=f"it is {found.state}"
+            )
+        await bus.publish(
+            RequestApprove(app=found.app, request_id=new_request_id(), actor=actor(), run=found.id)
+        )
+        await approved(bus, found.id)
+        await follow(bus, found.id, wait=wait, output=output)
+
+
 async def cancel(run: RunId, /, *, wait: Wait = False) -> None:
     """Stop a run that has not ended; what it has made is removed."""
     async with Reach.here().bus() as bus:
@@ -99,6 +115,12 @@ def _row(run: Run) -> tuple[str, ...]:
     )
 
 
+def _approval_text(run: Run) -> str:
+    if run.approval is None:
+        return f"nobody yet: `appshield approve {run.id}`" if run.needs_approval else ""
+    return f"{run.approval.actor or 'someone'} at {time_text(run.approval.at)}"
+
+
 def _say_run(run: Run) -> None:
     target = run.restore.target_namespace if run.restore else ""
     say_fields(
@@ -115,6 +137,7 @@ def _say_run(run: Run) -> None:
             ("goes on as", run.folded_into),
             ("trigger", f"{run.trigger.kind} {run.trigger.name}".rstrip()),
             ("asked by", run.trigger.actor),
+            ("approved by", _approval_text(run)),
             ("reason", run.trigger.reason),
             ("requested at", time_text(run.requested_at)),
             ("took", duration_text(run.started_at, run.finished_at)),
@@ -124,14 +147,16 @@ def _say_run(run: Run) -> None:
     if run.steps:
         say()
         say_table(
-            ("STEP", "STATE", "ATTEMPT", "NODE", "TOOK", "FAILURE"),
+            ("STEP", "STATE", "ATTEMPT", "STARTED AT", "TOOK", "BY", "NODE", "FAILURE"),
             [
                 (
                     step.name,
                     step.state,
                     str(step.attempt),
-                    step.node,
+                    time_text(step.started_at),
                     duration_text(step.started_at, step.finished_at),
+                    step.worker,
+                    step.node,
                     str(step.failure or ""),
                 )
                 for step in run.steps

@@ -6,18 +6,23 @@ Ctrl-C ends the waiting and never the run.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
-from appshield.bus import Bus, Change
+from appshield.bus import Bucket, Bus, Change
 from appshield.cli.output import note
-from appshield.cli.progress import Display
+from appshield.cli.progress import Display, Silent
+from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.message import Message
 from appshield.contracts.runs import FINAL_STATES, Progress, Run
-from appshield.contracts.streams import RUNS
+from appshield.contracts.streams import APPLICATIONS, RUNS
 from appshield.contracts.subjects import ROOT
 from appshield.errors import UnavailableError
 
 ADMITTED_WITHIN_S = 12.0
 """A planner that takes over from a dead one needs up to 8 s (the life of the lease)."""
+
+_DECIDED = FINAL_STATES | {"pending", "awaiting-approval", "running", "ending"}
+T = TypeVar("T")
 
 _LIVE = f"{ROOT}.live.progress.>"
 
@@ -54,34 +59,70 @@ async def ended(
 
 async def admitted(bus: Bus, run: str, shown: Display, *, within_s: float) -> Run | None:
     """Return a run as soon as a planner has decided on it; None when none did in time."""
-    decided = FINAL_STATES | {"running", "ending", "pending"}
     try:
-        return await _until(bus, run, shown, decided, within_s)
+        return await _until(bus, run, shown, _DECIDED, within_s)
     except UnavailableError:
         return None
 
 
-async def _until(
-    bus: Bus, run: str, shown: Display, states: frozenset[str], admitted_within_s: float
-) -> Run:
+async def approved(bus: Bus, run: str) -> Run:
+    """Return a run as soon as it does not wait for approval any more.
+
+    Raises:
+        UnavailableError: no planner has taken the approval up in time. It stays stored.
+    """
+    beyond = _DECIDED - {"awaiting-approval"}
+    return await _until(bus, run, Silent(), beyond, ADMITTED_WITHIN_S, any_state=False)
+
+
+async def paused(bus: Bus, app_id: str, *, wanted: bool) -> None:
+    """Return as soon as an application is paused, or is not.
+
+    Raises:
+        UnavailableError: no planner has taken the request up in time. It stays stored.
+    """
     try:
-        async with asyncio.timeout(admitted_within_s) as limit, _watch(bus, run) as changes:
+        async with (
+            asyncio.timeout(ADMITTED_WITHIN_S),
+            _watch(bus.bucket(APPLICATIONS, ApplicationRecord), app_id) as changes,
+        ):
+            async for change in changes:
+                if change.value is not None and wanted == (change.value.paused is not None):
+                    return
+    except TimeoutError as error:
+        raise nobody_plans("`appshield status` shows when it is done") from error
+
+
+async def _until(
+    bus: Bus,
+    run: str,
+    shown: Display,
+    states: frozenset[str],
+    within_s: float,
+    *,
+    any_state: bool = True,
+) -> Run:
+    """Wait for one of `states`; that the run exists is enough to wait for ever, or it is not."""
+    runs = bus.bucket(RUNS, Run)
+    try:
+        async with asyncio.timeout(within_s) as limit, _watch(runs, run) as changes:
             async for change in changes:
                 if change.value is None:
                     continue
-                limit.reschedule(None)
+                if any_state:
+                    limit.reschedule(None)
                 shown.run_changed(change.value)
                 if change.value.state in states:
                     return change.value
     except TimeoutError as error:
-        raise nobody_plans(run) from error
+        raise nobody_plans(f"`appshield run {run} --wait`") from error
     raise UnavailableError(f"run {run} cannot be followed", why="the bus is gone")
 
 
 @contextlib.asynccontextmanager
-async def _watch(bus: Bus, run: str) -> AsyncIterator[AsyncIterator[Change[Run]]]:
+async def _watch(bucket: Bucket[T], key: str) -> AsyncIterator[AsyncIterator[Change[T]]]:
     stopping = asyncio.Event()
-    watch = bus.bucket(RUNS, Run).watch(run, stopping=stopping)
+    watch = bucket.watch(key, stopping=stopping)
     try:
         yield watch
     finally:
@@ -90,10 +131,10 @@ async def _watch(bus: Bus, run: str) -> AsyncIterator[AsyncIterator[Change[Run]]
             await close()
 
 
-def nobody_plans(run: str) -> UnavailableError:
-    """Say that a request waits for a planner."""
+def nobody_plans(then: str) -> UnavailableError:
+    """Say that a request waits for a planner, and what to do when one runs."""
     return UnavailableError(
         "the request is stored, but no planner has taken it up",
         why="none seems to run",
-        next_step=f"Start the services (`appshield up`); then `appshield run {run} --wait`.",
+        next_step=f"Start the services (`appshield up`); then {then}.",
     )

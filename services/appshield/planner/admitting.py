@@ -6,11 +6,13 @@ the run's identity is minted from the trigger's, and each write is compared with
 
 from msgspec.structs import replace
 
+from appshield.bus import Reject
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import VersionDamage, VersionsAt
 from appshield.contracts.requests import (
+    RequestApprove,
     RequestBackup,
     RequestCancel,
     RequestCatalog,
@@ -25,6 +27,7 @@ from appshield.contracts.runs import (
     Run,
     Trigger,
 )
+from appshield.planner import deciding
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import asked, new_run, run_of_history
 from appshield.planner.queueing import Queue
@@ -146,6 +149,7 @@ class Admission:
             vault=version.vault,
             version=request.version,
             restore=progress,
+            needs_approval=request.needs_approval,
         )
         await self._queue.admit(await self._runs.create(wanted))
 
@@ -156,6 +160,15 @@ class Admission:
             new_run("catalog", request.app, trigger, self._clock.now()), vault=request.vault
         )
         await self._queue.start_beside(await self._runs.create(run))
+
+    async def approve(self, request: RequestApprove) -> None:
+        """Let a run that waits for approval take its turn; one that does not stays as it is."""
+        entry = await self._runs.get(request.run)
+        if entry is None:
+            raise Reject(f"there is no run {request.run} to approve of")
+        approved = deciding.approve(entry.value, request.actor, now=self._clock.now())
+        if approved.approval is not None:
+            await self._queue.admit(await self._runs.write(entry, approved))
 
     async def cancel(self, request: RequestCancel) -> Run | None:
         """Stop a run that has not ended; return it as it is then, None where there is none."""

@@ -19,6 +19,7 @@ from appshield.contracts.identities import run_id
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import (
     FINAL_STATES,
+    Approval,
     EndState,
     Failure,
     Run,
@@ -90,9 +91,21 @@ def cancel(run: Run, why: Failure, *, epoch: int, now: datetime) -> Run:
     """Stop a run at the wish of a person or of another run; what it made is removed."""
     if run.state in FINAL_STATES or run.state == "ending":
         return run
-    if run.state == "pending":
+    if run.state in {"pending", "awaiting-approval"}:
         return _tell(replace(run, state="cancelled", failure=why, finished_at=now))
     return _end(run, "cancelled", why, epoch=epoch, now=now)
+
+
+def hold(run: Run) -> Run:
+    """Let a run wait until somebody approves of it."""
+    return _tell(replace(run, state="awaiting-approval"))
+
+
+def approve(run: Run, actor: str, *, now: datetime) -> Run:
+    """Let a run go on that waits for approval; any other stays as it is."""
+    if run.state != "awaiting-approval":
+        return run
+    return replace(run, state="pending", approval=Approval(actor=actor, at=now))
 
 
 def refuse(run: Run, why: Failure, *, now: datetime) -> Run:

@@ -21,10 +21,15 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, Request, StepEvent
 from appshield.contracts.policies import PolicyObserved
 from appshield.contracts.requests import (
+    RequestApprove,
     RequestBackup,
     RequestCancel,
     RequestCatalog,
+<<<<<<< HEAD
     RequestGate,
+=======
+    RequestPause,
+>>>>>>> 69f627d (A run may wait for approval, and an application may be paused: each says who said so)
     RequestRestore,
 )
 from appshield.contracts.runs import (
@@ -44,6 +49,7 @@ from appshield.planner.copies import CopyPlanning
 from appshield.planner.leading import Leadership
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
+from appshield.planner.pausing import Pausing
 from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
 from appshield.planner.recording import Recording
@@ -71,6 +77,7 @@ class Planner:
         upkeep: UpkeepPlanning,
         copies: CopyPlanning,
         observation: Observation,
+        pausing: Pausing,
         policing: Policing,
         monitoring: Monitoring,
         recording: Recording,
@@ -85,6 +92,7 @@ class Planner:
         self._upkeep = upkeep
         self._copies = copies
         self._observation = observation
+        self._pausing = pausing
         self._policing = policing
         self._monitoring = monitoring
         self._recording = recording
@@ -137,6 +145,10 @@ class Planner:
                 cancelled = await self._admission.cancel(request)
                 if cancelled is not None and cancelled.copy is not None:
                     await self._copies.after(cancelled)
+            case RequestApprove() as request:
+                await self._admission.approve(request)
+            case RequestPause() as request:
+                await self._pausing.admit(request)
             case RequestCatalog() as request:
                 await self._admission.catalog(request)
             case Request() as request:
@@ -213,7 +225,8 @@ class Planner:
             return
         now = self._clock.now()
         late = now - due.at > timedelta(seconds=_LATE_S)
-        if not (late and protection.missed == "skip"):
+        missed = late and protection.missed == "skip"
+        if not missed and record.paused is None:
             identity = f"schedule/{due.app_id}/{due.protection}/{due.at.isoformat()}"
             trigger = Trigger(kind="schedule", identity=identity, name=due.protection, at=due.at)
             first = protection.targets[:1] or record.targets[:1]

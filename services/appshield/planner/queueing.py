@@ -2,10 +2,13 @@
 
 Runs wait in the order in which they came; prunes, and what else is done for upkeep, let the others
 go first, and a prune that is under way is told to give way to a backup or a restore. Checks, pins,
-copies and catalog runs change no application and stand beside.
+copies and catalog runs change no application and stand beside. A run that waits for somebody's
+approval is in no line until it has it.
 
 Every function may be called again after a crash at any instruction and goes on where it stopped.
 """
+
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -49,13 +52,20 @@ class Queue:
         record = self._registry.get(run.app_id)
         if record is None:
             raise LookupError(f"run {run.id} names an unknown history {run.app_id}")
+        if run.needs_approval and run.approval is None:
+            await self._hold(entry, record)
+            return
         if run.id not in {record.active_run, *record.pending_runs}:
-            waiting = await self._waiting(record)
+            waiting = await self._all(record.pending_runs)
             if (same := _same_wish(run, waiting)) is not None:
                 await self._runs.write(entry, replace(run, state="folded", folded_into=same.id))
                 return
             record = await self._registry.write(
-                replace(record, pending_runs=_in_line(run, waiting))
+                replace(
+                    record,
+                    pending_runs=_in_line(run, waiting),
+                    awaiting_approval=_without(run.id, record.awaiting_approval),
+                )
             )
         if run.kind in _GO_FIRST and record.active_run != run.id:
             await self._ask_to_give_way(record.active_run)
@@ -89,12 +99,14 @@ class Queue:
         record = self._registry.get(run.app_id)
         if record is None:
             return
-        if run.id == record.active_run or run.id in record.pending_runs:
-            active = "" if run.id == record.active_run else record.active_run
-            waiting = tuple(other for other in record.pending_runs if other != run.id)
-            record = await self._registry.write(
-                replace(record, active_run=active, pending_runs=waiting)
+        record = await self._registry.write(
+            replace(
+                record,
+                active_run="" if run.id == record.active_run else record.active_run,
+                pending_runs=_without(run.id, record.pending_runs),
+                awaiting_approval=_without(run.id, record.awaiting_approval),
             )
+        )
         await self.start_next(record)
 
     async def start_next(self, record: ApplicationRecord) -> None:
@@ -118,8 +130,20 @@ class Queue:
         begun = deciding.start(wanted, epoch=self._leadership.epoch, now=self._clock.now())
         return await self._runs.write(entry, begun)
 
-    async def _waiting(self, record: ApplicationRecord) -> list[Run]:
-        entries = [await self._runs.get(run) for run in record.pending_runs]
+    async def _hold(self, entry: Entry[Run], record: ApplicationRecord) -> None:
+        """Let a run wait for approval, unless one that does the same waits for it already."""
+        run = entry.value
+        held = await self._all(record.awaiting_approval)
+        if (same := _same_restore(run, held)) is not None:
+            await self._runs.write(entry, replace(run, state="folded", folded_into=same.id))
+            return
+        if run.id not in record.awaiting_approval:
+            names = (*record.awaiting_approval, run.id)
+            await self._registry.write(replace(record, awaiting_approval=names))
+        await self._runs.write(entry, deciding.hold(run))
+
+    async def _all(self, runs: Iterable[str]) -> list[Run]:
+        entries = [await self._runs.get(run) for run in runs]
         return [entry.value for entry in entries if entry is not None]
 
     async def _ask_to_give_way(self, active: str) -> None:
@@ -140,6 +164,18 @@ def _same_wish(run: Run, waiting: list[Run]) -> Run | None:
         if run.kind == "prune" and (other.vault, other.prune) == (run.vault, run.prune):
             return other
     return None
+
+
+def _same_restore(run: Run, held: list[Run]) -> Run | None:
+    """Find a restore that waits for approval and would do what this one does."""
+    for other in held:
+        if other.id != run.id and other.restore == run.restore and other.vault == run.vault:
+            return other if other.state == "awaiting-approval" else None
+    return None
+
+
+def _without(run: str, runs: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(other for other in runs if other != run)
 
 
 def _in_line(run: Run, waiting: list[Run]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
+from appshield.planner.pausing import Pausing
 from appshield.planner.policies import Policies
 from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
@@ -97,6 +98,7 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
         upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
         copies=copies,
         observation=observation,
+        pausing=Pausing(bus=bus, registry=registry, clock=clock),
         policing=Policing(
             policies=policies, registry=registry, observation=observation, copies=copies
         ),

@@ -26,6 +26,7 @@ from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.service import Clock
 
+_WHILE_PAUSED = frozenset({"check"})
 _STAGES: tuple[RunKind, ...] = ("forget", "prune", "check")
 
 
@@ -97,6 +98,8 @@ class UpkeepPlanning:
         known = upkeeping.upkeep_in(record, vault)
         if targeting.is_copied_at(versions, vault):
             return  # planned again when that has ended
+        if record.paused is not None:
+            stages = tuple(stage for stage in stages if stage in _WHILE_PAUSED)
         gone = await self._retention.expired(record, vault)
         if "forget" in stages and gone:
             names = tuple(

@@ -93,7 +93,7 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     status: dict[str, Any] = {
         "applicationId": record.app_id,
         "revision": record.revision,
-        "conditions": [_accepted(record, obj)],
+        "conditions": [_accepted(record, obj), *_paused(record)],
     }
     if spec := spec_in_force(obj):
         status[IN_FORCE] = spec
@@ -132,6 +132,22 @@ def _accepted(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
         "lastTransitionTime": changed_at,
         "observedGeneration": obj["metadata"].get("generation", 0),
     }
+
+
+def _paused(record: ApplicationRecord) -> list[dict[str, Any]]:
+    """Say that nothing begins by itself, and who said so; nothing while that is not so."""
+    if record.paused is None:
+        return []
+    who = f" by {record.paused.actor}" if record.paused.actor else ""
+    return [
+        {
+            "type": "Paused",
+            "status": "True",
+            "reason": "Paused",
+            "message": f"paused{who}: {record.paused.reason or 'no reason was given'}",
+            "lastTransitionTime": _written(record.paused.at),
+        }
+    ]
 
 
 def _written(at: datetime) -> str:
