@@ -25,11 +25,8 @@ from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
     RequestCatalog,
-<<<<<<< HEAD
     RequestGate,
-=======
     RequestPause,
->>>>>>> 69f627d (A run may wait for approval, and an application may be paused: each says who said so)
     RequestRestore,
 )
 from appshield.contracts.runs import (
