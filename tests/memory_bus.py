@@ -26,6 +26,7 @@ from appshield.bus import (
     Since,
     Stored,
     parking,
+    signals,
 )
 from appshield.bus.publishing import MESSAGE_ID, TIMER_MESSAGE_ID, limits_in_words, message_id_of
 from appshield.contracts import decode, encode, subjects
@@ -354,12 +355,15 @@ def _reached(stream: _Stream, sequence: int) -> bool:
 
 
 def _delivery(consumer: ConsumerSpec, stored: Stored, deliveries: int) -> Delivery:
-    try:
-        message = decode(stored.body)
-    except ValueError as error:
-        raise Reject(f"no message of this system: {error}") from error
     return Delivery(
-        message=message,
+        message=signals.message_in(
+            consumer,
+            stored.subject,
+            stored.headers,
+            stored.body,
+            sequence=stored.sequence,
+            stored_at=stored.time,
+        ),
         subject=stored.subject,
         message_id=message_id_of(stored.headers, f"{consumer.stream}.{stored.sequence}"),
         sequence=stored.sequence,

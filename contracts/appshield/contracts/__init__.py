@@ -9,7 +9,16 @@ from typing import cast
 
 import msgspec
 
-from appshield.contracts import backups, catalog, gates, maintenance, requests, restores, runs
+from appshield.contracts import (
+    backups,
+    catalog,
+    changes,
+    gates,
+    maintenance,
+    requests,
+    restores,
+    runs,
+)
 from appshield.contracts.applications import ApplicationObserved, PauseChanged
 from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
@@ -73,11 +82,14 @@ MESSAGES: tuple[type[Message], ...] = (
     catalog.RebuildCatalog,
     catalog.ApplicationFound,
     catalog.CatalogRebuilt,
+    changes.ChangeMatched,
     runs.StepFailed,
     runs.RunChanged,
     PauseChanged,
     runs.StepDue,
     runs.ScheduleDue,
+    runs.RpoDue,
+    runs.WaitOver,
     runs.UpkeepDue,
     runs.CopyDue,
     ReactionsDue,

@@ -25,12 +25,32 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True):
     within_s: int = 0
 
 
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `count` times within any `window_s` seconds."""
+
+    count: int
+    window_s: int
+
+
+class Blackout(msgspec.Struct, frozen=True, kw_only=True):
+    """A window in which no backup starts: it opens on a schedule for `lasts_s` seconds."""
+
+    schedule: str
+    lasts_s: int
+    timezone: str = "UTC"
+
+
 class Protection(msgspec.Struct, frozen=True, kw_only=True):
     """One policy in force for an application: when it makes versions, where, how long they stay.
 
     Versions come into being in the first of its `targets` and are copied to the others; without
     any, those of the application count. In each of them they stay as `keep` says, or as `keep_in`
-    says for that one; without either all. `before`: what waits at a gate.
+    says for that one; without either all.
+
+    What belongs to a trigger: `schedule` with `timezone`, `jitter_s` and `missed`; `rpo_s`;
+    `change_of` with `when`, CEL over `old` and `new`; `signal` with `when`, CEL over `payload`,
+    `event` and `app`; `health`; `before`, what waits at a gate. `settle_s`, `at_most`, `blackout`
+    and `priority` belong to all.
     """
 
     name: str
@@ -43,6 +63,15 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     keep_in: dict[str, Keep] = msgspec.field(default_factory=dict)
     before: tuple[Operation, ...] = ()
+    rpo_s: int = 0
+    change_of: tuple[str, ...] = ()
+    signal: str = ""
+    health: str = ""
+    when: str = ""
+    settle_s: int = 0
+    at_most: Rate | None = None
+    blackout: tuple[Blackout, ...] = ()
+    priority: int = 0
 
 
 class DescribedComponent(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +200,9 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     While it is `paused` nothing that changes the application or its versions begins by itself.
     `awaiting_approval` names runs that somebody has to approve of.
+
+    `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
+    `expected_backup_s` is how long the next backup may take, from its cut to its end.
     """
 
     app_id: str
@@ -204,3 +236,5 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     reacted: tuple[Reacted, ...] = ()
     paused: Pause | None = None
     awaiting_approval: tuple[str, ...] = ()
+    begun: dict[str, tuple[datetime, ...]] = {}
+    expected_backup_s: float = 0

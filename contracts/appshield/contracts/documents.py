@@ -21,9 +21,11 @@ from appshield.contracts.runs import (
     CopyDue,
     LogLine,
     Progress,
+    RpoDue,
     ScheduleDue,
     StepDue,
     UpkeepDue,
+    WaitOver,
 )
 from appshield.contracts.streams import (
     BUCKETS,
@@ -44,6 +46,8 @@ ELSEWHERE: Mapping[type[Message], str] = {
     Progress: _LIVE,
     StepDue: due("<timer>"),
     ScheduleDue: due("<timer>"),
+    RpoDue: due("<timer>"),
+    WaitOver: due("<timer>"),
     UpkeepDue: due("<timer>"),
     CopyDue: due("<timer>"),
     ReactionsDue: due("<timer>"),

@@ -39,9 +39,9 @@ _WORKER_LOOKS = (streams.RUNS,)
 INSTALLER = UserSpec(name="installer", administers=True)
 WATCHER = UserSpec(
     name="watcher",
-    publishes=(*streams.STATE.subjects, f"{ROOT}.audit.>", _LOG),
+    publishes=(*streams.STATE.subjects, f"{ROOT}.evt.change.>", f"{ROOT}.audit.>", _LOG),
     reads=(streams.STATE,),
-    keeps=(streams.CURSORS, streams.AGENTS),
+    keeps=(streams.CURSORS, streams.PROJECTIONS, streams.AGENTS),
     looks_at=(streams.APPLICATIONS, streams.POLICIES, streams.MEMBERS),
 )
 PLANNER = UserSpec(
@@ -63,6 +63,7 @@ PLANNER = UserSpec(
         streams.PLANNER_REQUESTS,
         streams.PLANNER_OUTCOMES,
         streams.PLANNER_TIMERS,
+        streams.PLANNER_SIGNALS,
         streams.PLANNER_EXHAUSTED,
     ),
     reads=(streams.STATE, streams.OUTCOMES, streams.TIMERS, streams.COMMANDS),

@@ -8,11 +8,16 @@ from appshield.contracts.message import Request
 
 
 class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.request_backup"):
-    """Make a version of this application now."""
+    """Make a version of this application now.
+
+    With `rule` it is a version of that rule, which starts by hand: kept as the rule says, and
+    subject to its settle time, rate and windows.
+    """
 
     noun: ClassVar[str] = "backup"
 
     reason: str = ""
+    rule: str = ""
 
 
 class RequestGate(Request, frozen=True, kw_only=True, tag="appshield.v1.request_gate"):

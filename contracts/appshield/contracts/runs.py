@@ -112,6 +112,19 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class Wait(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a run that could begin does not yet: its rule's settle time, rate or window, or a limit.
+
+    `until` is when it may begin, None where that depends on other runs; `since` when it was asked
+    for first, however often it was meanwhile.
+    """
+
+    reason: Literal["settle", "at-most", "blackout", "limit"]
+    why: str
+    since: datetime
+    until: datetime | None = None
+
+
 class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
     """What a backup has gathered so far."""
 
@@ -154,6 +167,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     that came while another of its kind was waiting is `folded_into` that one; so is a prune that
     gave way to a backup, into the one that goes on with it. A run that `needs_approval` is
     `awaiting-approval` until somebody gives it, and holds nothing up meanwhile.
+    While it is pending, `wait` says what holds it back beside other runs of its application; of all
+    that could begin, the one of the highest `priority` does.
     """
 
     id: str
@@ -185,6 +200,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     copy: CopyProgress | None = None
     needs_approval: bool = False
     approval: Approval | None = None
+    wait: Wait | None = None
+    priority: int = 0
 
 
 class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):
@@ -235,6 +252,35 @@ class ScheduleDue(Event, frozen=True, kw_only=True, tag="appshield.v1.schedule_d
     def message_id(self) -> str:
         """Name the timer after application, protection and time."""
         return f"{self.app_id}.{self.protection}.{int(self.at.timestamp())}.{self.revision[:12]}"
+
+
+class RpoDue(Event, frozen=True, kw_only=True, tag="appshield.v1.rpo_due"):
+    """A backup has to begin now, so that the newest version does not become too old."""
+
+    noun: ClassVar[str] = "rpo"
+    verb: ClassVar[str] = "due"
+
+    app_id: str
+    protection: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after application, protection and time."""
+        return f"{self.app_id}.{self.protection}.rpo.{int(self.at.timestamp())}"
+
+
+class WaitOver(Event, frozen=True, kw_only=True, tag="appshield.v1.wait_over"):
+    """The time has come until which a run was held back."""
+
+    noun: ClassVar[str] = "wait"
+    verb: ClassVar[str] = "over"
+
+    run: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after run and time."""
+        return f"{self.run}.wait.{int(self.at.timestamp())}"
 
 
 class UpkeepDue(Event, frozen=True, kw_only=True, tag="appshield.v1.upkeep_due"):

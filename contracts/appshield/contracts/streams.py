@@ -21,10 +21,19 @@ WORKER_ACK_WAIT_S = 12.0
 WORKER_SILENCE_MAX_S = 30.0
 
 
+class SourceSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Another stream, and what of it goes into this one: `moves` has subjects old and new."""
+
+    stream: str
+    moves: tuple[tuple[str, str], ...]
+
+
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One stream and its limits.
 
     `retention`: `limits` keeps until a limit, `work` until the one consumer has acknowledged.
+    What `sources` hold comes in beside what is published on its own subjects; with None the
+    server's stream keeps those that it has.
     """
 
     name: str
@@ -39,6 +48,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes_max: int = MIB
     duplicate_window_s: float = DUPLICATE_WINDOW_S
     schedules: bool = False
+    sources: tuple[SourceSpec, ...] | None = None
 
 
 class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +56,8 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Its name begins with its service, and a dash. A message comes again `ack_wait_s` after the last
     sign of life of the process that has it. A handler may go `silence_max_s` without progress, 0
-    for as long as the process. `deliver_max` -1 means for ever.
+    for as long as the process. `deliver_max` -1 means for ever. `signals`: what comes is of other
+    tools and is handed on as `Signal`.
     """
 
     name: str
@@ -56,6 +67,7 @@ class ConsumerSpec(msgspec.Struct, frozen=True, kw_only=True):
     silence_max_s: float = 0
     deliver_max: int = 8
     in_flight_max: int = 64
+    signals: bool = False
 
 
 class BucketSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +144,7 @@ OUTCOMES = StreamSpec(
         f"{ROOT}.evt.step.failed.>",
         f"{ROOT}.evt.catalog.>",
         f"{ROOT}.evt.application.found.>",
+        f"{ROOT}.evt.change.>",
         *PLANNER_TELLS,
     ),
     bytes_max=512 * MIB,
@@ -235,6 +248,11 @@ HOLDS = BucketSpec(
     bytes_max=16 * MIB,
     live_s=DAY_S,
 )
+PROJECTIONS = BucketSpec(
+    name="APPSHIELD_PROJECTIONS",
+    purpose="what the watcher remembers of objects whose changes are waited for",
+    bytes_max=256 * MIB,
+)
 BUCKETS = (
     RUNS,
     APPLICATIONS,
@@ -249,6 +267,7 @@ BUCKETS = (
     CURSORS,
     MEMBERS,
     HOLDS,
+    PROJECTIONS,
 )
 
 PLANNER_FACTS = ConsumerSpec(name="planner-facts", stream=STATE.name, filters=STATE.subjects)
@@ -261,6 +280,9 @@ PLANNER_OUTCOMES = ConsumerSpec(
     filters=tuple(s for s in OUTCOMES.subjects if s not in PLANNER_TELLS),
 )
 PLANNER_TIMERS = ConsumerSpec(name="planner-timers", stream=TIMERS.name, filters=(f"{ROOT}.due.>",))
+PLANNER_SIGNALS = ConsumerSpec(
+    name="planner-signals", stream=SIGNALS.name, filters=SIGNALS.subjects, signals=True
+)
 PLANNER_EXHAUSTED = ConsumerSpec(
     name="planner-exhausted",
     stream=ADVISORIES.name,
@@ -318,6 +340,7 @@ CONSUMERS = (
     PLANNER_REQUESTS,
     PLANNER_OUTCOMES,
     PLANNER_TIMERS,
+    PLANNER_SIGNALS,
     PLANNER_EXHAUSTED,
     SNAPSHOTTER_ORDERS,
     UPLOADER_ORDERS,

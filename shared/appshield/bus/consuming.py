@@ -17,9 +17,9 @@ from appshield.bus.connection import Connection
 from appshield.bus.errors import Reject, Retry
 from appshield.bus.parking import Died, Parking
 from appshield.bus.pulling import GONE_PAUSE_S, WAIT_S, ConsumerGoneError, Pull, Taken, pulling
+from appshield.bus.signals import message_in
 from appshield.bus.values import Delivery
 from appshield.bus.waiting import first_of, pause, pause_s, redelivery_s
-from appshield.contracts import decode
 from appshield.contracts.message import Message
 from appshield.contracts.streams import DELIVER_FOREVER, ConsumerSpec
 from appshield.errors import AppShieldError, DeadlineError, UnavailableError
@@ -142,7 +142,7 @@ class ConsumeLoop:
 
     async def _handle(self, taken: Taken) -> None:
         try:
-            delivery = _decoded(taken)
+            delivery = _decoded(taken, self._consumer)
             with structlog.contextvars.bound_contextvars(**_names(delivery.message)):
                 await self._watched(taken, delivery)
         except Reject as reject:
@@ -212,13 +212,16 @@ async def _acquire(slots: asyncio.Semaphore, stopping: asyncio.Event) -> int:
     return taken
 
 
-def _decoded(taken: Taken) -> Delivery:
-    try:
-        message = decode(taken.body)
-    except ValueError as error:  # msgspec's errors are ValueErrors
-        raise Reject(f"no message of this system: {error}") from error
+def _decoded(taken: Taken, consumer: ConsumerSpec) -> Delivery:
     return Delivery(
-        message=message,
+        message=message_in(
+            consumer,
+            taken.subject,
+            taken.headers,
+            taken.body,
+            sequence=taken.sequence,
+            stored_at=taken.published_at,
+        ),
         subject=taken.subject,
         message_id=taken.message_id,
         sequence=taken.sequence,

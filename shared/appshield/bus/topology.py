@@ -28,6 +28,7 @@ from appshield.contracts.streams import (
     STREAMS,
     BucketSpec,
     ConsumerSpec,
+    SourceSpec,
     StreamSpec,
 )
 from appshield.errors import RefusedError
@@ -138,7 +139,12 @@ class Topology:
             )
             structlog.get_logger().info("stream made", stream=name)
             return
-        changes = {key: value for key, value in wanted.items() if present.config.get(key) != value}
+        # the server leaves out what is empty
+        changes = {
+            key: value
+            for key, value in wanted.items()
+            if (present.config.get(key) or None) != (value or None)
+        }
         if not changes:
             return
         _ensure_harmless(str(name), changes, present)
@@ -181,7 +187,13 @@ def _stream_config(spec: StreamSpec) -> dict[str, object]:
         "allow_rollup_hdrs": spec.schedules,
         **({"allow_msg_schedules": True, "allow_msg_ttl": True} if spec.schedules else {}),
         "republish": _hints(spec.name),
+        **({} if spec.sources is None else {"sources": [_source(one) for one in spec.sources]}),
     }
+
+
+def _source(spec: SourceSpec) -> dict[str, object]:
+    moves = [{"src": old, "dest": new} for old, new in spec.moves]
+    return {"name": spec.stream, "subject_transforms": moves}
 
 
 def _bucket_config(spec: BucketSpec) -> dict[str, object]:
