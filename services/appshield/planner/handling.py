@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 import structlog
 from msgspec.structs import replace
 
-from appshield.bus import Delivery, Reject, Retry, StaleRevisionError
+from appshield.bus import Delivery, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
@@ -43,6 +43,7 @@ from appshield.planner import deciding
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.copies import CopyPlanning
+from appshield.planner.dispatching import Handlers
 from appshield.planner.leading import Leadership
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
@@ -98,6 +99,7 @@ class Planner:
         # messages about one application take turns, so that they do not see each other half done
         self._turns: WeakValueDictionary[AppRef | str, asyncio.Lock] = WeakValueDictionary()
         self._moved: dict[tuple[str, str], datetime] = {}
+        self._handlers = self._table()
 
     async def reconcile(self) -> None:
         """After taking over: keep every promise that was written and start what waits."""
@@ -117,7 +119,7 @@ class Planner:
             async with AsyncExitStack() as turns:
                 for whose in _whose_turns(delivery.message):
                     await turns.enter_async_context(self._turn(whose))
-                await self._dispatch(delivery.message)
+                await self._handlers.handle(delivery.message)
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
 
@@ -128,50 +130,41 @@ class Planner:
     def _turn(self, whose: AppRef | str) -> asyncio.Lock:
         return self._turns.setdefault(whose, asyncio.Lock())
 
-    async def _dispatch(self, message: Message) -> None:
-        match message:
-            case ApplicationObserved() as fact:
-                await self._observed(fact)
-            case RequestBackup() as request:
-                await self._admission.backup(request)
-            case RequestGate() as request:
-                await self._admission.gate(request)
-            case RequestRestore() as request:
-                await self._admission.restore(request)
-            case RequestCancel() as request:
-                cancelled = await self._admission.cancel(request)
-                if cancelled is not None and cancelled.copy is not None:
-                    await self._copies.after(cancelled)
-            case RequestApprove() as request:
-                await self._admission.approve(request)
-            case RequestPause() as request:
-                await self._pausing.admit(request)
-            case RequestCatalog() as request:
-                await self._admission.catalog(request)
-            case Request() as request:
-                await self._maintenance.admit(request)
-            case _:
-                await self._dispatch_other(message)
+    def _table(self) -> Handlers:
+        """Say who handles what; each part gets its kinds of message here."""
+        table = Handlers()
+        table.add(ApplicationObserved, self._observed)
+        table.add(PolicyObserved, self._policy_observed)
+        table.add(HealthChanged, self._monitoring.changed)
+        table.add(RequestBackup, self._admission.backup)
+        table.add(RequestGate, self._admission.gate)
+        table.add(RequestRestore, self._admission.restore)
+        table.add(RequestApprove, self._admission.approve)
+        table.add(RequestCancel, self._cancel)
+        table.add(RequestPause, self._pausing.admit)
+        table.add(RequestCatalog, self._admission.catalog)
+        table.add(Request, self._maintenance.admit)
+        table.add(StepDue, self._step_due)
+        table.add(ScheduleDue, self._schedule_due)
+        table.add(UpkeepDue, self._upkeep_due)
+        table.add(CopyDue, self._copy_due)
+        table.add(StepEvent, self._outcome)
+        return table
 
-    async def _dispatch_other(self, message: Message) -> None:
-        match message:
-            case PolicyObserved() as fact:
-                await self._policing.observed(fact, self._turn)
-            case HealthChanged() as fact:
-                await self._monitoring.changed(fact)
-            case StepDue() as due:
-                await self._step_due(due)
-            case ScheduleDue() as due:
-                await self._schedule_due(due)
-            case UpkeepDue() as due:
-                await self._upkeep.due(due)
-                await self._copies.plan(due.app_id)
-            case CopyDue() as due:
-                await self._copies.plan(due.app_id)
-            case StepEvent() as event:
-                await self._outcome(event)
-            case other:
-                raise Reject(f"the planner does not handle {type(other).__name__}")
+    async def _policy_observed(self, fact: PolicyObserved) -> None:
+        await self._policing.observed(fact, self._turn)
+
+    async def _cancel(self, request: RequestCancel) -> None:
+        cancelled = await self._admission.cancel(request)
+        if cancelled is not None and cancelled.copy is not None:
+            await self._copies.after(cancelled)
+
+    async def _upkeep_due(self, due: UpkeepDue) -> None:
+        await self._upkeep.due(due)
+        await self._copies.plan(due.app_id)
+
+    async def _copy_due(self, due: CopyDue) -> None:
+        await self._copies.plan(due.app_id)
 
     async def _observed(self, fact: ApplicationObserved) -> None:
         before = {one.app_id: one for one in self._registry.histories_of(fact.app)}
