@@ -23,7 +23,14 @@ import msgspec
 from aiohttp import web
 
 from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, kinds
-from fake_kubernetes_documents import bookmark, discovery, kubeconfig_of, patched
+from fake_kubernetes_documents import (
+    Form,
+    asked_form,
+    bookmark,
+    discovery,
+    kubeconfig_of,
+    patched,
+)
 from fake_kubernetes_store import WITHOUT_STATUS, Chosen, RefusedByFakeError, Store, selector
 
 BOOKMARK_EVERY_S = 0.2
@@ -210,7 +217,8 @@ class FakeKubernetes:
         chosen = selector(query.get("labelSelector", ""), query.get("fieldSelector", ""), namespace)
         if query.get("watch") == "true":
             return await self._watch(request, kind, chosen)
-        return self._list(kind, chosen, int(query.get("limit", 0)), query.get("continue", ""))
+        limit, token = int(query.get("limit", 0)), query.get("continue", "")
+        return self._list(kind, chosen, limit, token, asked_form(request))
 
     def _create(self, kind: Kind, namespace: str, body: Object, dry_run: bool) -> web.Response:
         metadata = body["metadata"]
@@ -236,7 +244,7 @@ class FakeKubernetes:
             cause = {"reason": "NamespaceTerminating", "message": "it is", "field": "metadata"}
             raise RefusedByFakeError(403, "Forbidden", "being terminated", causes=[cause])
 
-    def _list(self, kind: Kind, chosen: Chosen, limit: int, token: str) -> web.Response:
+    def _list(self, kind: Kind, chosen: Chosen, limit: int, token: str, form: Form) -> web.Response:
         if token and token not in self._pages:
             raise RefusedByFakeError(410, "Expired", "the continue parameter is too old")
         objects, version = self._pages.pop(token, (self.store.select(kind, chosen), 0))
@@ -247,7 +255,8 @@ class FakeKubernetes:
             following = base64.b64encode(f"{version}/{len(objects)}".encode()).decode()
             self._pages[following] = (objects[limit:], version)
             metadata["continue"] = following
-        bare = [{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}} for obj in page]
+        shown = map(form, page)
+        bare = [{k: v for k, v in obj.items() if k not in {"apiVersion", "kind"}} for obj in shown]
         body = {
             "kind": f"{kind.kind}List",
             "apiVersion": kind.api_version,
@@ -318,27 +327,30 @@ class FakeKubernetes:
         if transport is None:
             return response
         self._watches.add(transport)
+        form = asked_form(request)
         try:
             async with asyncio.timeout(float(query.get("timeoutSeconds", 300))):
                 version = int(query.get("resourceVersion") or 0)
                 if initial:
-                    version = await self._send_initial(response, kind, chosen)
-                await self._send_changes(response, kind, chosen, version)
+                    version = await self._send_initial(response, kind, chosen, form)
+                await self._send_changes(response, kind, chosen, version, form)
         except (TimeoutError, ConnectionError):
             pass
         finally:
             self._watches.discard(transport)
         return response
 
-    async def _send_initial(self, response: web.StreamResponse, kind: Kind, chosen: Chosen) -> int:
+    async def _send_initial(
+        self, response: web.StreamResponse, kind: Kind, chosen: Chosen, form: Form
+    ) -> int:
         version = self.store.version
         for obj in self.store.select(kind, chosen):
-            await _send(response, {"type": "ADDED", "object": obj})
+            await _send(response, {"type": "ADDED", "object": form(obj)})
         await _send(response, bookmark(kind, version, {"k8s.io/initial-events-end": "true"}))
         return version
 
     async def _send_changes(
-        self, response: web.StreamResponse, kind: Kind, chosen: Chosen, version: int
+        self, response: web.StreamResponse, kind: Kind, chosen: Chosen, version: int, form: Form
     ) -> None:
         while True:
             if version < self.store.oldest:
@@ -349,7 +361,7 @@ class FakeKubernetes:
             for change in list(self.store.since(kind, version)):
                 version = change.version
                 if event := change.event(chosen):
-                    await _send(response, event)
+                    await _send(response, event | {"object": form(event["object"])})
             version = max(version, reached)
             try:
                 async with asyncio.timeout(BOOKMARK_EVERY_S):

@@ -1,6 +1,9 @@
 """The documents that the fake API server answers with. Pure."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from aiohttp import web
 
 from appshield.kubernetes import Kind, Object
 from fake_kubernetes_store import WITHOUT_STATUS, merged
@@ -28,6 +31,17 @@ def discovery(served: list[Kind], root: str) -> dict[str, Any]:
         "apiVersion": "apidiscovery.k8s.io/v2",
         "items": items,
     }
+
+
+Form: TypeAlias = Callable[[Object], Object]
+
+
+def asked_form(request: web.Request) -> Form:
+    """Return what an object is turned into for a reader who may have asked for metadata only."""
+    if "as=PartialObjectMetadata" not in request.headers.get("Accept", ""):
+        return lambda obj: obj
+    partial = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
+    return lambda obj: {**partial, "metadata": obj["metadata"]}
 
 
 def patched(kind: Kind, old: Object, patch: Object, subresource: str) -> Object:

@@ -25,8 +25,9 @@ from appshield.kubernetes.errors import (
 )
 from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import Kind, Object, ObjectRef
+from appshield.kubernetes.listing import Selection
 from appshield.kubernetes.readiness import Readiness, ready
-from appshield.kubernetes.watching import Reflector, WatchSink
+from appshield.kubernetes.watching import KeepingReflector, KeepingSink, Reflector, WatchSink
 
 __all__ = [
     "AlreadyExistsError",
@@ -36,6 +37,8 @@ __all__ = [
     "ConflictError",
     "ExecOutcome",
     "GoneError",
+    "KeepingReflector",
+    "KeepingSink",
     "Kind",
     "NamespaceTerminatingError",
     "NotServedError",
@@ -44,6 +47,7 @@ __all__ = [
     "PodRef",
     "Readiness",
     "Reflector",
+    "Selection",
     "WatchSink",
     "ready",
 ]

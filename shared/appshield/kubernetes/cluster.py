@@ -16,7 +16,7 @@ from appshield.kubernetes.discovery import Discovery
 from appshield.kubernetes.errors import ConflictError, NotServedError
 from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, Kind, Object, ObjectRef
-from appshield.kubernetes.listing import Selection, list_all
+from appshield.kubernetes.listing import Selection, list_all, whole
 from appshield.kubernetes.requests import APPLY_PATCH, JSON, MERGE_PATCH, Call, Requests
 
 CONNECT_ATTEMPTS = 2
@@ -81,7 +81,7 @@ class Cluster:
     ) -> list[Object]:
         """Return all objects from one moment, with `apiVersion` and `kind` filled in."""
         selection = Selection(namespace, label_selector, field_selector)
-        return (await list_all(self.requests, kind, selection)).objects
+        return (await list_all(self.requests, kind, selection, whole)).objects
 
     async def create(
         self, kind: Kind, body: Object, *, namespace: str = "", dry_run: bool = False

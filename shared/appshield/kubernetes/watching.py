@@ -12,14 +12,17 @@ The life of a `Reflector`:
 
 A kind that is not served (its CustomResourceDefinition is missing) is waited for and reports
 `synced = False`; it never makes objects look deleted.
+
+Where objects are many and little of each is needed, `keep` cuts them down as they come in, one by
+one, and `metadata_only` asks the server for no more.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import aiohttp
 import msgspec
@@ -34,7 +37,7 @@ from appshield.kubernetes.errors import (
     status_of_object,
 )
 from appshield.kubernetes.kinds import Kind, Object
-from appshield.kubernetes.listing import Selection, list_all
+from appshield.kubernetes.listing import Keep, Selection, complete, list_all, whole
 from appshield.kubernetes.requests import Call, Requests
 from appshield.kubernetes.retrying import backoff_s, longer_if_asked_s
 
@@ -50,21 +53,29 @@ BUSY_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 30.0
 
 
-class WatchSink(Protocol):
-    """Receives a collection and its changes, one call at a time.
+T = TypeVar("T")
+
+
+class KeepingSink(Protocol[T]):
+    """Receives what is kept of a collection and of its changes, one call at a time.
 
     A call that raises an AppShieldError is repeated later, so each must be harmless twice. Other
     errors are defects and end the reflector.
     """
 
-    async def replace(self, objects: list[Object]) -> None:
+    async def replace(self, objects: list[T], /) -> None:
         """Take the complete set: what is not in it does not exist."""
 
-    async def changed(self, obj: Object) -> None:
+    async def changed(self, obj: T, /) -> None:
         """Take an object that was added or modified."""
 
-    async def deleted(self, obj: Object) -> None:
+    async def deleted(self, obj: T, /) -> None:
         """Take the last state of an object that is gone."""
+
+
+Lost = Callable[[], Awaitable[None]]
+WatchSink = KeepingSink[Object]
+"""Receives whole objects."""
 
 
 class Reader(Protocol):
@@ -84,29 +95,34 @@ class _NoWatchListError(UnavailableError):
     """The server cannot stream the initial set."""
 
 
-class Reflector:
-    """Keeps a sink in step with the objects of one kind until it is told to stop."""
+class KeepingReflector(Generic[T]):
+    """Keeps a sink in step with what `keep` leaves of the objects of one kind.
+
+    `lost` is called when the kind is served no more, so that nothing is known of its objects.
+    """
 
     def __init__(
         self,
         cluster: Reader,
         kind: Kind,
+        selection: Selection,
         *,
-        sink: WatchSink,
-        namespace: str = "",
-        label_selector: str = "",
-        field_selector: str = "",
+        sink: KeepingSink[T],
+        keep: Keep[T],
+        lost: Lost | None = None,
     ) -> None:
         self._requests = cluster.requests
         self._kind = kind
-        self._selection = Selection(namespace, label_selector, field_selector)
+        self._selection = selection
         self._sink = sink
+        self._keep = keep
+        self._lost = lost
         self._resource_version: str | None = None
         self._streams_initial_set = True
         self._failures = 0
         self._synced = False
         self._problem = ""
-        self._log = structlog.get_logger().bind(kind=kind.resource, namespace=namespace)
+        self._log = structlog.get_logger().bind(kind=kind.resource, namespace=selection.namespace)
 
     @property
     def synced(self) -> bool:
@@ -136,7 +152,10 @@ class Reflector:
             try:
                 await self._read_once()
             except AppShieldError as error:
+                was_synced = self._synced
                 self._learn_from(error)
+                if was_synced and not self._synced and self._lost is not None:
+                    await self._lost()
                 pause_s = self._pause_s(error)
                 self._log.warning("watch.interrupted", why=str(error), again_in_s=pause_s)
                 await asyncio.sleep(pause_s)
@@ -144,7 +163,7 @@ class Reflector:
     async def _read_once(self) -> None:
         """Read the set if it is needed, then one stream of changes to its end."""
         if self._resource_version is None and not self._streams_initial_set:
-            listing = await list_all(self._requests, self._kind, self._selection)
+            listing = await list_all(self._requests, self._kind, self._selection, self._keep)
             await self._replace(listing.objects, listing.resource_version)
         started = time.monotonic()
         if self._resource_version is None:
@@ -157,7 +176,7 @@ class Reflector:
             raise UnavailableError("the API server ended the watch at once")
 
     async def _stream_from_nothing(self) -> None:
-        initial: dict[tuple[str, str], Object] | None = {}
+        initial: dict[tuple[str, str], T] | None = {}
         try:
             async with (
                 asyncio.timeout(INITIAL_SET_S) as limit,
@@ -172,7 +191,7 @@ class Reflector:
                         await self._replace(list(initial.values()), metadata["resourceVersion"])
                         initial = None
                     else:
-                        _collect(initial, event)
+                        self._collect(initial, event)
         except TimeoutError as error:
             raise _NoWatchListError("the initial set did not come in time") from error
         except InvalidInputError as error:
@@ -193,6 +212,7 @@ class Reflector:
                 *query,
             ),
             doing=f"watch {self._kind.described(namespace=namespace)}",
+            accept=self._selection.accept("PartialObjectMetadata"),
         )
         async with self._requests.stream(call, silence_s=SILENCE_S) as content:
             async for line in _lines(content):
@@ -207,13 +227,24 @@ class Reflector:
 
     async def _take(self, event: _Event) -> None:
         if event.type == "DELETED":
-            await self._sink.deleted(event.object)
+            await self._sink.deleted(self._kept(event))
         elif event.type != "BOOKMARK":
-            await self._sink.changed(event.object)
+            await self._sink.changed(self._kept(event))
         self._resource_version = event.object["metadata"]["resourceVersion"]
         self._recovered()
 
-    async def _replace(self, objects: list[Object], resource_version: str) -> None:
+    def _kept(self, event: _Event) -> T:
+        return self._keep(complete(self._kind, event.object))
+
+    def _collect(self, initial: dict[tuple[str, str], T], event: _Event) -> None:
+        metadata = event.object["metadata"]
+        key = (metadata.get("namespace", ""), metadata.get("name", ""))
+        if event.type == "DELETED":
+            initial.pop(key, None)
+        elif event.type != "BOOKMARK":
+            initial[key] = self._kept(event)
+
+    async def _replace(self, objects: list[T], resource_version: str) -> None:
         await self._sink.replace(objects)
         self._resource_version = resource_version
         self._synced = True
@@ -242,21 +273,29 @@ class Reflector:
         return longer_if_asked_s(own_s, asked_s)
 
 
+class Reflector(KeepingReflector[Object]):
+    """Keeps a sink in step with the objects of one kind until it is told to stop."""
+
+    def __init__(
+        self,
+        cluster: Reader,
+        kind: Kind,
+        *,
+        sink: WatchSink,
+        namespace: str = "",
+        label_selector: str = "",
+        field_selector: str = "",
+    ) -> None:
+        selection = Selection(namespace, label_selector, field_selector)
+        super().__init__(cluster, kind, selection, sink=sink, keep=whole)
+
+
 _INITIAL_QUERY = (("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan"))
 
 
 def _ends_initial_set(event: _Event) -> bool:
     annotations = event.object["metadata"].get("annotations") or {}
     return event.type == "BOOKMARK" and annotations.get("k8s.io/initial-events-end") == "true"
-
-
-def _collect(initial: dict[tuple[str, str], Object], event: _Event) -> None:
-    metadata = event.object["metadata"]
-    key = (metadata.get("namespace", ""), metadata.get("name", ""))
-    if event.type == "DELETED":
-        initial.pop(key, None)
-    elif event.type != "BOOKMARK":
-        initial[key] = event.object
 
 
 def _decode(line: bytes) -> _Event:
