@@ -15,14 +15,14 @@ from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, POLICY
+from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE
 from appshield.language.object_reading import read_object
 from appshield.language.reading import Document
 from appshield.language.resolving import revision
 
 _KNOWN_WITHIN_S = 15.0
-_TAKEN_UP = frozenset({APPLICATION.kind, POLICY.kind})
-"""Kinds whose documents the planner works by; the others are read where they are used."""
+_TAKEN_UP = frozenset({APPLICATION.kind, POLICY.kind, PROFILE.kind})
+"""Kinds of which another revision takes effect; the others are read where they are used."""
 RecordT = TypeVar("RecordT", ApplicationRecord, PolicyRecord)
 
 
@@ -34,12 +34,12 @@ async def apply(
         Parameter(name=("--namespace", "-n"), help="For documents that name none."),
     ] = "",
 ) -> None:
-    """Check documents, put them into the cluster, and wait until the planner knows them."""
+    """Check documents, put them into the cluster, and wait until they are in force."""
     documents = read_files(file)
     reach = Reach.here()
     async with reach.cluster() as cluster:
         applied = [await _apply(cluster, document, namespace) for document in documents]
-    await _until_known(reach, [obj for obj in applied if obj["kind"] in _TAKEN_UP])
+        await _until_known(reach, cluster, [obj for obj in applied if obj["kind"] in _TAKEN_UP])
 
 
 async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:
@@ -52,22 +52,46 @@ async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object
     return applied
 
 
-async def _until_known(reach: Reach, objects: list[Object]) -> None:
-    """Wait until the planner works by what was applied; without an installation say so."""
+async def _until_known(reach: Reach, cluster: Cluster, objects: list[Object]) -> None:
+    """Wait until AppShield works by what was applied; without an installation say so."""
     if not objects:
         return
     try:
         async with reach.bus() as bus:
-            cluster = await reach.cluster_name(bus)
+            name = await reach.cluster_name(bus)
             for obj in objects:
-                if obj["kind"] == POLICY.kind:
-                    await _known(bus.bucket(POLICIES, PolicyRecord), cluster, obj)
+                if obj["kind"] == PROFILE.kind:
+                    await _profile_known(cluster, obj)
+                elif obj["kind"] == POLICY.kind:
+                    await _known(bus.bucket(POLICIES, PolicyRecord), name, obj)
                 else:
-                    await _known(bus.bucket(APPLICATIONS, ApplicationRecord), cluster, obj)
+                    await _known(bus.bucket(APPLICATIONS, ApplicationRecord), name, obj)
     except AppShieldError as error:
         if isinstance(error, RefusedError):
             raise
         note(f"warning: AppShield does not know it yet: {error}")
+
+
+async def _profile_known(cluster: Cluster, obj: Object) -> None:
+    """Wait until the status of a profile is about what was applied.
+
+    Raises:
+        RefusedError: it does not count; says why.
+    """
+    name = obj["metadata"]["name"]
+
+    def told(found: Object | None) -> bool:
+        status = (found or {}).get("status") or {}
+        return int(status.get("observedGeneration", 0)) >= _generation(obj)
+
+    found = await cluster.wait_for(
+        PROFILE, name, "", told, timeout_s=_KNOWN_WITHIN_S, what="taken up"
+    )
+    ready = next(one for one in found["status"]["conditions"] if one["type"] == "Ready")
+    if ready["status"] != "True":
+        accepted = next(one for one in found["status"]["conditions"] if one["type"] == "Accepted")
+        why = ready["message"] if accepted["status"] == "True" else accepted["message"]
+        raise RefusedError(f"{name_of(obj)} does not count", why=why)
 
 
 async def _known(bucket: Bucket[RecordT], cluster: str, obj: Object) -> None:

@@ -17,6 +17,7 @@ from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POLICY
 from appshield.language.in_force import IN_FORCE, spec_in_force
 from appshield.service import Clock, pause
+from appshield.watcher.conditions import condition, timed
 
 _PAUSE_S = 0.5
 """Many applications may change at once: their number is written once for all of them."""
@@ -113,13 +114,13 @@ def status_of(
     record: PolicyRecord, protected: Protected, obj: Object, now: datetime
 ) -> dict[str, Any]:
     """Say in a status what the registry knows; a condition keeps its time while it stays so."""
-    accepted = _condition("Accepted", record.refused, "Refused", "the document is in force")
+    accepted = condition("Accepted", record.refused, "Refused", "the document is in force")
     conditions = [accepted, _ready(record, protected)]
     status: dict[str, Any] = {
         "observedGeneration": record.generation,
         "revision": record.revision,
         "applications": protected.matched,
-        "conditions": [_timed(condition, obj, now) for condition in conditions],
+        "conditions": [timed(one, obj, now) for one in conditions],
     }
     if spec := spec_in_force(obj):
         status[IN_FORCE] = spec
@@ -130,31 +131,10 @@ def _ready(record: PolicyRecord, protected: Protected) -> dict[str, Any]:
     well = f"it matches {protected.matched} applications"
     if record.refused:
         kept = "the last document that was accepted stays in force"
-        return _condition("Ready", kept if record.match else "it has no rule", "Refused", well)
+        return condition("Ready", kept if record.match else "it has no rule", "Refused", well)
     if not record.settled:
-        return _condition("Ready", "applications are brought in line with it", "Settling", well)
+        return condition("Ready", "applications are brought in line with it", "Settling", well)
     named = [f"{app}: {why}" for app, why in sorted(protected.undecided.items())[:_NAMED_MAX]]
     more = len(protected.undecided) - len(named)
     listed = "; ".join((*named, *([f"and {more} more"] if more > 0 else [])))
-    return _condition("Ready", listed and f"no answer for {listed}", "Undecided", well)
-
-
-def _condition(kind: str, why_not: str, reason: str, well: str) -> dict[str, Any]:
-    """Make a condition that holds unless there is a reason why not."""
-    return {
-        "type": kind,
-        "status": "False" if why_not else "True",
-        "reason": reason if why_not else kind,
-        "message": why_not or well,
-    }
-
-
-def _timed(condition: dict[str, Any], obj: Object, now: datetime) -> dict[str, Any]:
-    conditions = (obj.get("status") or {}).get("conditions", [])
-    before = next((one for one in conditions if one["type"] == condition["type"]), None)
-    same = before is not None and before["status"] == condition["status"]
-    written = now.replace(microsecond=0).isoformat().replace("+00:00", "Z")
-    return condition | {
-        "lastTransitionTime": before["lastTransitionTime"] if before and same else written,
-        "observedGeneration": obj["metadata"].get("generation", 0),
-    }
+    return condition("Ready", listed and f"no answer for {listed}", "Undecided", well)

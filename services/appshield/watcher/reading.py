@@ -22,6 +22,7 @@ from appshield.kubernetes import Object
 from appshield.language.in_force import policy_in_force
 from appshield.language.kinds import Application
 from appshield.language.object_reading import read_object
+from appshield.language.profiles import Profiles
 from appshield.language.resolved import (
     ChangeTrigger,
     GateTrigger,
@@ -52,8 +53,17 @@ _KINDS: dict[type, TriggerKind] = {
 }
 
 
-def observe(obj: Object, cluster: str, describe: Describe) -> ApplicationObserved:
-    """Say what an Application object says, or why it is refused."""
+def observe(
+    obj: Object, cluster: str, describe: Describe, profiles: Profiles | None = None
+) -> ApplicationObserved:
+    """Say what an Application object says, or why it is refused.
+
+    Args:
+        obj: the Application object.
+        cluster: the cluster's name.
+        describe: says what policies may ask about it.
+        profiles: those in force. Default: those that are shipped.
+    """
     meta = obj["metadata"]
     app = AppRef(cluster=cluster, namespace=meta["namespace"], name=meta["name"])
     adopts = (meta.get("annotations") or {}).get(CONTINUES, "")
@@ -70,7 +80,7 @@ def observe(obj: Object, cluster: str, describe: Describe) -> ApplicationObserve
         return _refused(base, str(error))
     if not isinstance(document, Application):
         return _refused(base, f"it is a {type(document).__name__}")
-    resolved = resolve(document)
+    resolved = resolve(document, profiles)
     return ApplicationObserved(
         app=app,
         uid=base.uid,

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PVC
+from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PROFILE, PVC
 from appshield.language.adapters import chosen
 from appshield.service import SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.kinds import install_kinds
+from appshield.watcher.own_profiles import OwnProfiles
 from appshield.watcher.policy_statuses import PolicyStatuses
 from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
@@ -33,7 +34,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
         asked = AskedAnnotations(told, surroundings.look_again)
         describe = partial(surroundings.describe, asked=asked.of)
-        applications = Applications(settings.cluster, describe)
+        own = OwnProfiles(cluster, statuses, SystemClock(), surroundings.look_again)
+        applications = Applications(settings.cluster, describe, lambda: own.in_force)
         telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
         surroundings.changed = telling.look_again
         reflector = Reflector(cluster, APPLICATION, sink=telling)
@@ -42,12 +44,16 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             Reflector(cluster, PVC, sink=surroundings.claims),
         ]
         policies = Reflector(cluster, POLICY, sink=asked)
+        profiles = Reflector(cluster, PROFILE, sink=own)
         policy_statuses = PolicyStatuses(service.bus, cluster, settings.cluster, SystemClock())
-        service.health.add("watch", lambda: _watching(telling, [*around, policies, reflector]))
+        service.health.add(
+            "watch", lambda: _watching(telling, [*around, profiles, policies, reflector])
+        )
         service.run(around[0].run(stopping), "watch namespaces")
         service.run(around[1].run(stopping), "watch volumes")
+        service.run(profiles.run(stopping), "watch profiles")
         service.run(policies.run(stopping), "watch policies")
-        known = together((surroundings.known(), asked.listed.wait()))
+        known = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
         service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         for adapter in chosen(settings.adapters):

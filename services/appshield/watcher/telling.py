@@ -6,6 +6,7 @@ AppShield itself writes changes nothing that is told.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -17,6 +18,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyObserved, policy_place
 from appshield.contracts.streams import CURSORS
 from appshield.kubernetes import Object
+from appshield.language.profiles import Profiles, shipped_profiles
 from appshield.watcher.reading import Describe, observe, observe_policy
 
 Fact: TypeAlias = ApplicationObserved | PolicyObserved
@@ -59,14 +61,20 @@ class Reading(Protocol):
 class Applications:
     """What is told about Application objects."""
 
-    def __init__(self, cluster: str, describe: Describe) -> None:
+    def __init__(
+        self,
+        cluster: str,
+        describe: Describe,
+        profiles: Callable[[], Profiles] = shipped_profiles,
+    ) -> None:
         self._cluster = cluster
         self._describe = describe
+        self._profiles = profiles
         self.cursors = f"{cluster.replace('.', '_')}."
 
     def seen(self, obj: Object) -> Fact:
         """See `Reading`."""
-        return observe(obj, self._cluster, self._describe)
+        return observe(obj, self._cluster, self._describe, self._profiles())
 
     def gone(self, told: Told) -> Fact:
         """See `Reading`."""

@@ -134,8 +134,8 @@ class Cluster:
 
     async def patch_status(
         self, kind: Kind, name: str, status: dict[str, Any], *, namespace: str = ""
-    ) -> None:
-        """Merge `status` into the object's status. Raises NotFoundError."""
+    ) -> Object:
+        """Merge `status` into the object's status, return the object. Raises NotFoundError."""
         call = self._call(
             "PATCH",
             "patch the status of",
@@ -146,7 +146,7 @@ class Cluster:
             body={"status": status},
             content_type=MERGE_PATCH,
         )
-        await self.requests.send(call)
+        return await self.requests.send(call)
 
     async def merge_patch(
         self, kind: Kind, name: str, patch: Object, *, namespace: str = ""

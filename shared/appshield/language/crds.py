@@ -15,6 +15,7 @@ from appshield.language.object_reading import ON_AS_YAML_1_1_READS_IT
 from appshield.language.status import (
     ApplicationStatus,
     CommandStatus,
+    DocumentStatus,
     ObjectStatus,
     PolicyStatus,
 )
@@ -32,10 +33,16 @@ _NAMES: dict[str, tuple[str, str]] = {
 _STATUS: dict[str, type[ObjectStatus]] = {
     "Application": ApplicationStatus,
     "Policy": PolicyStatus,
+    "Profile": DocumentStatus,
     "Backup": CommandStatus,
     "Restore": CommandStatus,
 }
 _AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
+_READY = {
+    "name": "Ready",
+    "type": "string",
+    "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
+}
 _APPLICATION = {"name": "Application", "type": "string", "jsonPath": ".spec.application"}
 _COMMAND_COLUMNS: list[dict[str, Any]] = [
     {"name": "Phase", "type": "string", "jsonPath": ".status.phase"},
@@ -56,17 +63,14 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
     ],
     "Policy": [
         {"name": "Applications", "type": "integer", "jsonPath": ".status.applications"},
-        {
-            "name": "Ready",
-            "type": "string",
-            "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
-        },
+        _READY,
         {"name": "Match", "type": "string", "jsonPath": ".spec.match", "priority": 1},
         _AGE,
     ],
     "Profile": [
         {"name": "Type", "type": "string", "jsonPath": ".spec.type"},
         {"name": "Proved", "type": "boolean", "jsonPath": ".spec.proved"},
+        _READY,
         _AGE,
     ],
     "Vault": [

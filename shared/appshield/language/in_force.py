@@ -5,13 +5,14 @@ administrators write and nothing is lost that the document's readers may not see
 """
 
 import json
-from typing import Any
+from typing import Any, TypeVar
 
-from appshield.language.kinds import Application, Policy
+from appshield.language.kinds import Application, Policy, Profile
 from appshield.language.object_reading import find_problems, read_object
 from appshield.language.problems import DocumentError
 
 IN_FORCE = "inForce"
+ResourceT = TypeVar("ResourceT", Application, Policy, Profile)
 
 
 def spec_in_force(obj: dict[str, Any]) -> str:
@@ -28,37 +29,39 @@ def document_in_force(obj: dict[str, Any]) -> tuple[dict[str, Any], Application]
         DocumentError: its document is refused and none was accepted before.
     """
     try:
-        return obj, _application(obj)
+        return obj, _read(obj, Application)
     except DocumentError:
         kept = spec_in_force(obj)
         if not kept:
             raise
     accepted = {**obj, "spec": json.loads(kept)}
-    return accepted, _application(accepted)
+    return accepted, _read(accepted, Application)
 
 
 def policy_in_force(obj: dict[str, Any]) -> tuple[Policy | None, str]:
     """Return the policy in force, None if there is none, and why the object's own is refused."""
+    return _in_force(obj, Policy)
+
+
+def profile_in_force(obj: dict[str, Any]) -> tuple[Profile | None, str]:
+    """Return the profile in force, None if there is none, and why the object's own is refused."""
+    return _in_force(obj, Profile)
+
+
+def _in_force(obj: dict[str, Any], kind: type[ResourceT]) -> tuple[ResourceT | None, str]:
     try:
-        return _policy(obj), ""
+        return _read(obj, kind), ""
     except DocumentError as error:
         kept = spec_in_force(obj)
         refused = str(error)
     try:
-        return (_policy({**obj, "spec": json.loads(kept)}) if kept else None), refused
+        return (_read({**obj, "spec": json.loads(kept)}, kind) if kept else None), refused
     except DocumentError:
         return None, refused  # it was accepted by another version of the language
 
 
-def _policy(obj: dict[str, Any]) -> Policy:
+def _read(obj: dict[str, Any], kind: type[ResourceT]) -> ResourceT:
     document = read_object(obj)
-    if not isinstance(document, Policy):
-        raise DocumentError([f"{obj.get('kind')} is no Policy"])
-    return document
-
-
-def _application(obj: dict[str, Any]) -> Application:
-    document = read_object(obj)
-    if not isinstance(document, Application):
-        raise DocumentError([f"{obj.get('kind')} is no Application"])
+    if not isinstance(document, kind):
+        raise DocumentError([f"{obj.get('kind')} is no {kind.__name__}"])
     return document

@@ -33,12 +33,9 @@ class ObjectStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     ] = ()
 
 
-class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
-    """How the application is, and what of it is saved."""
+class DocumentStatus(ObjectStatus, frozen=True, kw_only=True):
+    """What is in force of a document, also while a newer one is refused."""
 
-    application_id: Annotated[
-        str | None, Meta(description="Name of the application's history in its Vault.")
-    ] = None
     revision: Annotated[
         str | None, Meta(description="Digest of the document that is in force.")
     ] = None
@@ -48,6 +45,14 @@ class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
             description="The spec of the last document that was accepted, as JSON. It stays in "
             "force while a newer one is refused."
         ),
+    ] = None
+
+
+class ApplicationStatus(DocumentStatus, frozen=True, kw_only=True):
+    """How the application is, and what of it is saved."""
+
+    application_id: Annotated[
+        str | None, Meta(description="Name of the application's history in its Vault.")
     ] = None
     health: Annotated[
         Literal["Healthy", "Progressing", "Degraded", "Missing", "Unknown"] | None,
@@ -63,19 +68,9 @@ class ApplicationStatus(ObjectStatus, frozen=True, kw_only=True):
     ] = None
 
 
-class PolicyStatus(ObjectStatus, frozen=True, kw_only=True):
+class PolicyStatus(DocumentStatus, frozen=True, kw_only=True):
     """Which applications a policy protects."""
 
-    revision: Annotated[
-        str | None, Meta(description="Digest of the document that is in force.")
-    ] = None
-    in_force: Annotated[
-        str | None,
-        Meta(
-            description="The spec of the last document that was accepted, as JSON. It stays in "
-            "force while a newer one is refused."
-        ),
-    ] = None
     applications: Annotated[
         int | None, Meta(description="How many applications the policy matches.")
     ] = None

@@ -163,9 +163,21 @@ def test_a_profile_that_is_wrong_or_a_double_does_not_count_and_is_told_of() -> 
         assert profile is not None
         assert profile.metadata.name == "a"
         assert len(problems) == 2
-        assert "Profile wrong" in problems[0]
-        assert problems[1] == ("profile b does not count: a is of type database/postgresql too")
+        assert problems[0] == "profile b does not count: a is of type database/postgresql too"
+        assert problems[1].startswith("profile wrong does not count: Profile wrong: spec.quiesce")
         assert found.is_shipped("cache/redis")
+
+
+def test_a_refused_profile_stays_in_force_as_it_was_accepted_last() -> None:
+    """Also where the newer document names another type."""
+    kept = {"inForce": '{"type": "cache/redis", "strategy": "none"}'}
+    wrong = own("ours", "database/postgresql", quiesce=HOOK) | {"status": kept}
+    found, (problem,) = profiles_in_force([wrong])
+    profile = found.of("cache/redis")
+    assert profile is not None
+    assert (profile.metadata.name, profile.spec.strategy) == ("ours", "none")
+    assert found.is_shipped("database/postgresql")
+    assert problem.startswith("profile ours counts as it was accepted last: Profile ours: spec.qu")
 
 
 def test_a_dump_may_come_from_a_profile_that_is_not_shipped() -> None:

@@ -1,0 +1,290 @@
+"""Measure when a changed document takes effect: `python -m bench.taking_effect`.
+
+On a local cluster of its own (API server and etcd as everywhere) and NATS, with AppShield as
+`appshield up` runs it: from the moment at which the API server has answered a change with 2xx, to
+the planner's record that works by it (`in force`), and to the status on the object (`status`).
+Results go to `RESULTS-EFFECT.md` beside this file.
+"""
+
+import argparse
+import asyncio
+import datetime as dt
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.kubernetes import Cluster, Kind, Object, Reflector
+from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY
+from appshield.language.object_reading import read_object
+from appshield.language.resolving import revision
+from appshield.local.cluster import ClusterSettings, cluster_down, cluster_up
+from bench.appshield_process import running
+from installation import Installation
+from waiting import wait_until
+
+HERE: Final = Path(__file__).parent
+RESULTS: Final = HERE / "RESULTS-EFFECT.md"
+COUNTS: Final = (1, 500, 5000)
+ROUNDS: Final = 20
+POLICY_ROUNDS: Final = 5
+NAMESPACES: Final = 50
+SOME: Final = 20
+"""A policy for some concerns one application of so many."""
+LIMIT_S: Final = 1.0
+DEADLINE_S: Final = 120.0
+_AT_ONCE: Final = 16
+
+
+class Row(NamedTuple):
+    """Seconds of each round, for one kind of change."""
+
+    what: str
+    applications: int
+    in_force_s: tuple[float, ...]
+    status_s: tuple[float, ...]
+
+
+class Seen:
+    """Keeps when each thing was seen to be so."""
+
+    def __init__(self) -> None:
+        self._moments: dict[tuple[str, object], float] = {}
+        self._news = asyncio.Condition()
+
+    async def note(self, name: str, what: object) -> None:
+        """Note that something is so, now."""
+        async with self._news:
+            self._moments.setdefault((name, what), time.perf_counter())
+            self._news.notify_all()
+
+    async def at(self, name: str, what: object) -> float:
+        """Wait until something is so, and return since when."""
+        async with asyncio.timeout(DEADLINE_S), self._news:
+            await self._news.wait_for(lambda: (name, what) in self._moments)
+            return self._moments[name, what]
+
+
+class Statuses:
+    """The sink of a watch: notes which content the status of an object is about."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
+
+    async def replace(self, objects: list[Object]) -> None:
+        """See `WatchSink`."""
+        for obj in objects:
+            await self.changed(obj)
+
+    async def changed(self, obj: Object) -> None:
+        """See `WatchSink`."""
+        status, name = obj.get("status") or {}, obj["metadata"]["name"]
+        if obj["kind"] == APPLICATION.kind:
+            await self._seen.note(f"status of {name}", status.get("revision"))
+        elif any(
+            one["type"] == "Ready" and one["status"] == "True"
+            for one in status.get("conditions", [])
+        ):
+            await self._seen.note(f"status of {name}", status.get("observedGeneration"))
+
+    async def deleted(self, obj: Object) -> None:
+        """See `WatchSink`."""
+
+
+@asynccontextmanager
+async def watched(installation: Installation) -> AsyncIterator[Seen]:
+    """Watch what the planner writes and what stands in the cluster, for the time of the block."""
+    seen, stopping = Seen(), asyncio.Event()
+
+    async def applications() -> None:
+        bucket = installation.bus.bucket(APPLICATIONS, ApplicationRecord)
+        async for change in bucket.watch(stopping=stopping):
+            if change.value is not None:
+                await seen.note(change.value.app.name, change.value.revision)
+
+    async def policies() -> None:
+        bucket = installation.bus.bucket(POLICIES, PolicyRecord)
+        async for change in bucket.watch(stopping=stopping):
+            if change.value is not None and change.value.settled:
+                await seen.note(change.value.app.name, change.value.generation)
+
+    reflectors = [
+        Reflector(installation.cluster, kind, sink=Statuses(seen)) for kind in (APPLICATION, POLICY)
+    ]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(applications())
+        tasks.create_task(policies())
+        for reflector in reflectors:
+            tasks.create_task(reflector.run(stopping))
+        try:
+            yield seen
+        finally:
+            stopping.set()
+
+
+async def measure(installation: Installation, count: int) -> list[Row]:
+    """Measure every kind of change among so many applications."""
+    await _make_up_to(installation, count)
+    async with watched(installation) as seen:
+        changes = [
+            await _taken(installation.cluster, seen, APPLICATION, _application(0, number))
+            for number in range(1, ROUNDS + 1)
+        ]
+        rows = [_row("one Application", count, changes)]
+        for what, scope, match in (
+            ("a Policy for one in twenty", "some", f"app.criticality == 'c-{SOME - 1}'"),
+            ("a Policy for all", "all", "app.type == 'web'"),
+        ):
+            name = f"{scope}-{count}"
+            try:
+                changes = [
+                    await _taken(installation.cluster, seen, POLICY, _policy(name, match, number))
+                    for number in range(POLICY_ROUNDS)
+                ]
+            finally:
+                await installation.cluster.delete(POLICY, name)
+            rows.append(_row(what, count, changes))
+    return rows
+
+
+async def _taken(cluster: Cluster, seen: Seen, kind: Kind, body: Object) -> tuple[float, float]:
+    """Change a document; return the seconds until it is in force, and until its status says so."""
+    applied = await cluster.apply(kind, body)
+    answered = time.perf_counter()
+    name = applied["metadata"]["name"]
+    wanted: object = applied["metadata"]["generation"]
+    if kind == APPLICATION:
+        wanted = revision(read_object(applied).spec)
+    in_force = await seen.at(name, wanted)
+    status = await seen.at(f"status of {name}", wanted)
+    return in_force - answered, status - answered
+
+
+async def _make_up_to(installation: Installation, count: int) -> None:
+    """Make the applications that are missing, and wait until the planner knows all of them."""
+    cluster = installation.cluster
+    for number in range(NAMESPACES):
+        await cluster.apply(
+            NAMESPACE,
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _place(number)}},
+        )
+    known = len(await cluster.list(APPLICATION))
+    at_once = asyncio.Semaphore(_AT_ONCE)
+
+    async def make(number: int) -> None:
+        async with at_once:
+            await cluster.apply(APPLICATION, _application(number, 0))
+
+    await asyncio.gather(*map(make, range(known, count)))
+
+    async def all_known() -> bool:
+        objects = await cluster.list(APPLICATION)
+        return all((obj.get("status") or {}).get("revision") for obj in objects)
+
+    await wait_until(all_known, deadline_s=600, what=f"{count} applications known", every_s=1)
+
+
+def _application(number: int, changed: int) -> Object:
+    meta = {"name": f"app-{number}", "namespace": _place(number)}
+    rule = {"name": "mine", "on": {"schedule": "0 1 * * *"}}
+    spec = {"type": "web", "criticality": f"c-{number % SOME}", "protect": [rule]}
+    if changed:
+        spec["targets"] = [f"vault-{changed}"]
+    return _object("Application", meta, spec)
+
+
+def _policy(name: str, match: str, changed: int) -> Object:
+    rule = {"name": "nightly", "on": {"schedule": f"{changed} 2 * * *"}, "keep": {"last": 3}}
+    return _object("Policy", {"name": name}, {"match": match, "protect": [rule]})
+
+
+def _object(kind: str, metadata: dict[str, str], spec: dict[str, Any]) -> Object:
+    return {"apiVersion": "appshield.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _place(number: int) -> str:
+    return f"effect-{number % NAMESPACES}"
+
+
+def _row(what: str, count: int, changes: list[tuple[float, float]]) -> Row:
+    in_force_s, status_s = zip(*changes, strict=True)
+    return Row(what, count, in_force_s, status_s)
+
+
+def table(rows: list[Row], load: float) -> str:
+    """Write the results down."""
+    told = (
+        f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M UTC}, {os.cpu_count()} cores, load {load:.1f} "
+        "before. Median and longest of all rounds, from the API server's answer; written by "
+        "`python -m bench.taking_effect`. `in force`: the planner works by it, for every "
+        "application that it concerns; `status`: the object says so."
+    )
+    lines = [
+        "# Measured: when a changed document takes effect",
+        "",
+        told,
+        "",
+        "| changed | applications | in force | longest | status | longest | may take |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in rows:
+        spans = (
+            median(row.in_force_s),
+            max(row.in_force_s),
+            median(row.status_s),
+            max(row.status_s),
+        )
+        shown = " | ".join(f"{span * 1000:,.0f} ms" for span in spans)
+        lines.append(f"| {row.what} | {row.applications:,} | {shown} | {LIMIT_S:g} s |")
+    return "\n".join(lines) + "\n"
+
+
+async def run(counts: list[int], name: str) -> list[Row]:
+    """Measure with ever more applications, on a cluster that is deleted afterwards."""
+    settings = ClusterSettings.from_environment(os.environ, name=name)
+    rows = []
+    try:
+        cluster = await cluster_up(settings, _say)
+        with tempfile.TemporaryDirectory() as folder:
+            async with running(cluster, settings, Path(folder)) as appshield:
+                for count in counts:
+                    rows += await measure(appshield.installation, count)
+                    _say(table(rows[-3:], os.getloadavg()[0]))
+    finally:
+        await cluster_down(settings, _say, purge=True)
+    return rows
+
+
+def main() -> None:
+    """Measure, show, and say with the exit code whether everything was in time."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--applications", type=int, action="append", help="how many; repeat it")
+    asked = parser.parse_args()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    load = os.getloadavg()[0]
+    name = os.environ.get("APPSHIELD_TEST_CLUSTER", "bench")
+    rows = asyncio.run(run(asked.applications or list(COUNTS), name))
+    text = table(rows, load)
+    _say(text)
+    if not asked.applications:
+        RESULTS.write_text(text)
+    sys.exit(any(median(row.in_force_s) > LIMIT_S for row in rows))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
