@@ -7,6 +7,7 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 pytest_plugins = [
+    "sharing_out",
     "restic_binary",
     "nats_binary",
     "compose_binary",

@@ -1,48 +1,28 @@
 """The local cluster that tests share: one warm cluster, a namespace of its own for each test.
 
-Tests run in several processes. Those that want a cluster run in two lanes, each in one process with
-a cluster (and an AppShield, see `installation`) of its own; all others fill the time between. A
-cluster is brought up before its first test and not within a time limit, since a first build takes
-minutes: the process that shows the results does that, so that its progress is seen. It stays up
-afterwards: the next run finds it warm. It is not the cluster of the demo, so that an AppShield that
-somebody runs there is not disturbed. `APPSHIELD_TEST_CLUSTER` names another one, so that two
-sessions can run on one machine.
+Tests run in several processes (see `sharing_out`); each that has tests for a cluster has one of its
+own, and an AppShield there (see `installation`). A cluster is brought up before its first test and
+not within a time limit, since a first build takes minutes: the process that shows the results does
+that for the first one, so that its progress is seen. Clusters stay up afterwards: the next run
+finds them warm. None is the cluster of the demo, so that an AppShield that somebody runs there is
+not disturbed. `APPSHIELD_TEST_CLUSTER` names others, so that two sessions can run on one machine.
 """
 
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from appshield.errors import AppShieldError
 from appshield.local.cluster import ClusterFacts, ClusterSettings, cluster_up
-
-CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
-SECOND_LANE = frozenset(
-    {
-        "test_admission",
-        "test_bad_vaults",
-        "test_existing_data",
-        "test_foreign_documents",
-        "test_image_archive",
-        "test_kills",
-        "test_local_cluster_lifecycle",
-        "test_policies",
-        "test_second_vault",
-        "test_whole_vault",
-    }
-)
-"""Modules of the second lane: together they take about as long as all others."""
+from sharing_out import wants_cluster
 
 _OUTCOME = pytest.StashKey[AppShieldError]()
 
 
 def settings_of_this_process() -> ClusterSettings:
-    """Name the cluster of this process: the second lane has one beside the first's."""
+    """Name the cluster of this process: the first one has the name itself."""
     name = os.environ.get("APPSHIELD_TEST_CLUSTER", "tests")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
     return ClusterSettings.from_environment(
@@ -50,30 +30,10 @@ def settings_of_this_process() -> ClusterSettings:
     )
 
 
-def lane_of(name: str) -> str:
-    """Return what must run in one process with the test of this id: a lane, or its module."""
-    module = name.partition("::")[0]
-    if not module.startswith(CLUSTER_TESTS):
-        return module
-    return "second lane" if Path(module).stem in SECOND_LANE else "first lane"
-
-
-class Lanes(LoadScopeScheduling):
-    """Gives the processes whole lanes first, and whole modules then."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return lane_of(nodeid)
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Lanes:
-    """Say how tests are shared out."""
-    return Lanes(config, log)
-
-
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
     """Do not count the wait for the cluster into the time limit of a test."""
     for item in items:
-        if item.nodeid.startswith(CLUSTER_TESTS):
+        if wants_cluster(item.nodeid):
             limit = item.get_closest_marker("timeout")
             arguments = limit.args if limit is not None else ()
             item.add_marker(pytest.mark.timeout(*arguments, func_only=True), append=False)
@@ -85,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _bring_up(session.config, (item.nodeid for item in session.items))
 
 
-class _BeforeTheLanes:
+class _BeforeTheTests:
     """Hooks of the process that shows the results."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -103,11 +63,11 @@ class _BeforeTheLanes:
 def pytest_configure(config: pytest.Config) -> None:
     """Take part in what the process does that shows the results."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        config.pluginmanager.register(_BeforeTheLanes(config))
+        config.pluginmanager.register(_BeforeTheTests(config))
 
 
 def _bring_up(config: pytest.Config, ids: Iterable[str]) -> None:
-    if not any(name.startswith(CLUSTER_TESTS) for name in ids):
+    if not any(wants_cluster(name) for name in ids):
         return
     terminal = config.pluginmanager.get_plugin("terminalreporter")
 

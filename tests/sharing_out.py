@@ -1,0 +1,53 @@
+"""How tests are shared out to processes: whole modules, and clusters to a few processes only.
+
+A module of tests runs in one process. The first processes have a cluster of their own, and an
+AppShield there; they take the modules that want a cluster, one after the other as they come free,
+then help with the rest. All other processes fill the time in which those wait.
+"""
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+CLUSTERS = 3
+"""Processes with a cluster: each takes 1.5 GiB, and a tenth of a processor while it waits."""
+CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
+
+
+def wants_cluster(name: str) -> bool:
+    """Say whether the test or module of this name needs a running cluster."""
+    return name.startswith(CLUSTER_TESTS)
+
+
+class SharingOut(LoadScopeScheduling):
+    """Gives the next module that fits to the process that comes free."""
+
+    def schedule(self) -> None:
+        """Count the processes in their order, whichever was ready first."""
+        self.assigned_work = dict(
+            sorted(self.assigned_work.items(), key=lambda each: _number(each[0]))
+        )
+        super().schedule()
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0]
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        has_cluster = self.nodes.index(node) < CLUSTERS
+        fitting = [module for module in self.workqueue if has_cluster or not wants_cluster(module)]
+        if not fitting:
+            node.shutdown()
+            return
+        with_cluster = [module for module in fitting if wants_cluster(module)]
+        self.workqueue.move_to_end((with_cluster or fitting)[0], last=False)
+        super()._assign_work_unit(node)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharingOut:
+    """Say how tests are shared out."""
+    return SharingOut(config, log)
+
+
+def _number(node: WorkerController) -> int:
+    return int(node.gateway.id.removeprefix("gw"))
