@@ -161,7 +161,8 @@ async def installed(
     """Run AppShield with a home of its own against the local cluster, for the time of the block.
 
     With the store `none` it has no object store of its own: Vaults elsewhere are used. With a
-    `nats_url` it uses that message bus, with the keys of its users in the folder `nats_users`.
+    `nats_url` it uses that message bus, with the keys of its users in the folder `nats_users`. It
+    takes over the Vault of the session before.
     """
     home = Home.from_environment({**os.environ, "APPSHIELD_HOME": str(folder)})
     access = ClusterAccess(kubeconfig=str(facts.kubeconfig))
@@ -186,6 +187,7 @@ async def installed(
             stopping=stopping,
             report=lambda _: None,
             ready=ready,
+            take_over=True,
         )
     )
     try:

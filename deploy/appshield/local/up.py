@@ -26,7 +26,7 @@ from appshield.local.programs import (
     environment_of,
     environment_of_parent,
 )
-from appshield.local.vaults import add_vault
+from appshield.local.vaults import add_vault, ensure_free_or_ours
 from appshield.watcher.kinds import install_kinds
 
 PRIMARY = "primary"
@@ -55,10 +55,15 @@ async def run_up(
     report: Report,
     ready: asyncio.Event | None = None,
     parent: ServiceParent | None = None,
+    take_over: bool = False,
 ) -> None:
     """Run AppShield until told to stop; `ready` is set when every service is being started.
 
-    `parent` forks the services, one of our own if none is given.
+    `parent` forks the services, one of our own if none is given. With `take_over` the Vault
+    `primary` may be that of another installation and is replaced.
+
+    Raises:
+        RefusedError: the cluster's Vault `primary` is another one.
     """
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with (
@@ -66,7 +71,7 @@ async def run_up(
         _bus(home, environment, report) as (users, bus_server),
         _store(home, environment, report) as store,
     ):
-        name = await _installed(home, target, store, report)
+        name = await _installed(home, target, store, report, take_over=take_over)
         async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
         surroundings = Surroundings(
@@ -105,10 +110,17 @@ async def run_up(
 
 
 async def _installed(
-    home: Home, target: Target, store: EmbeddedObjectStore | None, report: Report
+    home: Home,
+    target: Target,
+    store: EmbeddedObjectStore | None,
+    report: Report,
+    *,
+    take_over: bool,
 ) -> str:
     """Put into the cluster what AppShield needs there; return the cluster's name."""
     async with Cluster.connect(target.access) as cluster:
+        if store is not None and not take_over:
+            await ensure_free_or_ours(cluster, PRIMARY, store.credentials)
         report("installing AppShield's kinds and the Vault in the cluster")
         await install_kinds(cluster)
         if store is not None:

@@ -7,9 +7,10 @@ file, for the day on which the cluster is gone.
 import asyncio
 import base64
 import contextlib
+import socket
 from pathlib import Path
 
-from appshield.errors import DeniedError, NotFoundError
+from appshield.errors import DeniedError, InvalidInputError, NotFoundError, RefusedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, VAULT
 from appshield.language.kinds import API_VERSION
@@ -25,9 +26,18 @@ from appshield.vault import (
     open_vault,
 )
 from appshield.vault.access import DAY_S
-from appshield.vault.finding import ACCESS_KEY, CA, ROOT_KEY, SECRET_KEY, SESSION_TOKEN
+from appshield.vault.finding import (
+    ACCESS_KEY,
+    CA,
+    ROOT_KEY,
+    SECRET_KEY,
+    SESSION_TOKEN,
+    ClusterVaults,
+)
 
 SYSTEM_NAMESPACE = "appshield-system"
+SET_UP_FROM = "appshield.io/set-up-from"
+"""The annotation of a Vault that says which installation set it up."""
 
 
 async def add_vault(
@@ -67,8 +77,32 @@ async def add_vault(
     else:
         await asyncio.to_thread(open_vault(access).vault_id)
     _keep_key(home, name, key)
-    await _install(cluster, access)
+    await _install(cluster, access, origin=f"{home.folder} on {socket.gethostname()}")
     return access
+
+
+async def ensure_free_or_ours(cluster: Cluster, name: str, credentials: S3Credentials) -> None:
+    """Make sure that a Vault of this name, if the cluster has one, is in the store of this key.
+
+    Raises:
+        RefusedError: it is elsewhere, and nobody would find its versions if it were replaced.
+    """
+    try:
+        known = await ClusterVaults(cluster).access(name)
+    except (NotFoundError, DeniedError, InvalidInputError):
+        return  # there is none, or none that anybody could use
+    if known.credentials.access_key == credentials.access_key:
+        return
+    found = await cluster.get(VAULT, name)
+    annotations = (found or {"metadata": {}})["metadata"].get("annotations") or {}
+    origin = annotations.get(SET_UP_FROM)
+    raise RefusedError(
+        f"Vault {name} of this cluster is not in the object store of this installation",
+        why=f"it is in {known.location}" + (f", set up from {origin}" if origin else ""),
+        next_step="Run that installation (APPSHIELD_HOME names its folder), or this one without a "
+        "store of its own (APPSHIELD_STORE=none). `appshield up --take-over` gives the name to "
+        "this one; versions in the other store are not found any more then.",
+    )
 
 
 async def _known_key(cluster: Cluster, home: Home, name: str) -> bytes | None:
@@ -117,7 +151,7 @@ def _keep_key(home: Home, name: str, key: bytes) -> None:
     file.write_text(export_root_key(key) + "\n")
 
 
-async def _install(cluster: Cluster, access: VaultAccess) -> None:
+async def _install(cluster: Cluster, access: VaultAccess, *, origin: str) -> None:
     space: Object = {"apiVersion": "v1", "kind": "Namespace"}
     space["metadata"] = {"name": SYSTEM_NAMESPACE, "labels": dict(MANAGED)}
     with contextlib.suppress(AlreadyExistsError):
@@ -134,7 +168,7 @@ async def _install(cluster: Cluster, access: VaultAccess) -> None:
     if access.location.ca_pem:
         authorities = {CA: access.location.ca_pem}
         await cluster.apply(SECRET, _secret(f"vault-{access.name}-ca", authorities))
-    await cluster.apply(VAULT, _document(access))
+    await cluster.apply(VAULT, _document(access, origin))
 
 
 def _secret(name: str, values: dict[str, str]) -> Object:
@@ -147,7 +181,7 @@ def _secret(name: str, values: dict[str, str]) -> Object:
     }
 
 
-def _document(access: VaultAccess) -> Object:
+def _document(access: VaultAccess, origin: str) -> Object:
     location = access.location
     spec: Object = {
         "endpoint": location.endpoint,
@@ -172,6 +206,6 @@ def _document(access: VaultAccess) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "Vault",
-        "metadata": {"name": access.name},
+        "metadata": {"name": access.name, "annotations": {SET_UP_FROM: origin}},
         "spec": spec,
     }

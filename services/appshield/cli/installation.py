@@ -21,6 +21,10 @@ def up(
     *,
     context: Annotated[str, Parameter(help="The context of the kubeconfig to use.")] = "",
     kubeconfig: Annotated[str, Parameter(help="The kubeconfig file to use.")] = "",
+    take_over: Annotated[
+        bool,
+        Parameter(negative="", help="Replace the Vault `primary` of another installation."),
+    ] = False,
 ) -> None:
     """Run AppShield on this machine until Ctrl-C: message bus, object store, services.
 
@@ -31,16 +35,26 @@ def up(
     home = Home.from_environment(os.environ)
     # before there is a loop: the services share the memory of what is imported by now
     parent = service_parent(home, os.environ, fork=True)
-    asyncio.run(_run(home, parent, kubeconfig=kubeconfig, context=context))
+    asyncio.run(_run(home, parent, kubeconfig=kubeconfig, context=context, take_over=take_over))
 
 
-async def _run(home: Home, parent: ServiceParent, *, kubeconfig: str, context: str) -> None:
+async def _run(
+    home: Home, parent: ServiceParent, *, kubeconfig: str, context: str, take_over: bool
+) -> None:
     target = await find_target(home, kubeconfig=kubeconfig, context=context)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await run_up(home, target, environment=os.environ, stopping=stopping, report=say, parent=parent)
+    await run_up(
+        home,
+        target,
+        environment=os.environ,
+        stopping=stopping,
+        report=say,
+        parent=parent,
+        take_over=take_over,
+    )
     say("stopped; what was stored stays")
 
 
