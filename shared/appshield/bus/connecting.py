@@ -1,5 +1,6 @@
 """Connecting to the message bus, for the time of a block."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
@@ -18,11 +19,13 @@ async def connect_bus(
     on_problem: Callable[[str], None] | None = None,
     deadline_s: float = 10.0,
     publish_budget_s: float = PUBLISH_BUDGET_S,
+    leaving: asyncio.Event | None = None,
 ) -> AsyncIterator[Bus]:
     """Connect to the bus; later outages of the server are survived.
 
     `name` is shown by the server; `on_problem` is told about trouble in a line of text. A publish
-    that nobody confirms is tried again for `publish_budget_s`.
+    that nobody confirms is tried again for `publish_budget_s`. Once `leaving` is set, calls fail at
+    once while the server is away.
 
     Raises:
         UnavailableError: nobody answers at the URL within `deadline_s`.
@@ -37,6 +40,7 @@ async def connect_bus(
         on_problem=on_problem,
         deadline_s=deadline_s,
         publish_budget_s=publish_budget_s,
+        leaving=leaving,
     )
     try:
         yield bus

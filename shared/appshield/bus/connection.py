@@ -55,9 +55,14 @@ class Connection:
     """A connection as one user. Open it once, close it once."""
 
     def __init__(
-        self, access: BusAccess, name: str, on_problem: Callable[[str], None] | None
+        self,
+        access: BusAccess,
+        name: str,
+        on_problem: Callable[[str], None] | None,
+        leaving: asyncio.Event,
     ) -> None:
         self.access = access
+        self._leaving = leaving
         self._name = name
         self._on_problem = on_problem or (lambda _: None)
         self._client = _PatientClient()
@@ -122,8 +127,8 @@ class Connection:
         return int(self._client.max_payload)
 
     def budget(self, seconds: float) -> Budget:
-        """Return the time for one call; there is no use in trying again on a closed connection."""
-        return Budget(seconds, hopeless=lambda: self.is_closed)
+        """Return the time for one call; nothing is tried again without hope."""
+        return Budget(seconds, hopeless=self._is_hopeless)
 
     async def problem(self) -> str:
         """Ask the server for a sign of life; say what is wrong, or nothing."""
@@ -304,13 +309,15 @@ class Connection:
             )
         if self.is_up:
             return
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._up.wait()
-        except TimeoutError as error:
+        await first_of(self._up.wait(), self._leaving.wait(), longest_s=timeout_s)
+        if not self._up.is_set():
             raise UnavailableError(
                 f"the message bus at {self.access.url} cannot be reached", why=self._last_error
-            ) from error
+            )
+
+    def _is_hopeless(self) -> bool:
+        """Whether the server is away for good, or for longer than anybody will wait."""
+        return self.is_closed or (self._leaving.is_set() and not self.is_up)
 
     def _translated(self, subject: str, size_bytes: int, error: BaseException) -> Exception:
         if isinstance(error, nats.errors.MaxPayloadError):

@@ -56,9 +56,10 @@ class JetStreamBus(Bus):
         on_problem: Callable[[str], None] | None,
         deadline_s: float,
         publish_budget_s: float,
+        leaving: asyncio.Event | None = None,
     ) -> "JetStreamBus":
         """Connect; see `connect_bus`."""
-        connection = Connection(access, name, on_problem)
+        connection = Connection(access, name, on_problem, leaving or asyncio.Event())
         await connection.open(deadline_s)
         return cls(connection, on_problem or (lambda _: None), publish_budget_s)
 

@@ -21,6 +21,9 @@ from appshield.service.health import Health, serve_health
 from appshield.service.run_logs import run_logs_forwarded
 from appshield.service.settings import ServiceSettings
 
+_BUS_AWAY_S = 1.0
+"""How long a service that was told to stop waits for a bus that is away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Joined:
@@ -71,15 +74,16 @@ async def joined(
         node=node,
         seen_at=SystemClock().now(),
     )
-    health = Health()
+    health, leaving = Health(), asyncio.Event()
     async with (
-        connect_bus(access, name=worker) as bus,
+        connect_bus(access, name=worker, leaving=leaving) as bus,
         run_logs_forwarded(bus, service=service, cluster=settings.cluster),
         serve_health(health, host=settings.health_host, port=settings.health_port),
         asyncio.TaskGroup() as tasks,
     ):
         health.add("bus", bus.health)
         tasks.create_task(announce(bus, agent, stopping), name="announce")
+        tasks.create_task(_leave(stopping, leaving), name="leave")
         yield Joined(
             bus=bus,
             worker=worker,
@@ -88,3 +92,9 @@ async def joined(
             concurrency=settings.concurrency,
             tasks=tasks,
         )
+
+
+async def _leave(stopping: asyncio.Event, leaving: asyncio.Event) -> None:
+    """Let nothing wait long for the bus after the word to stop, nor the stop for this."""
+    await stopping.wait()
+    asyncio.get_running_loop().call_later(_BUS_AWAY_S, leaving.set)

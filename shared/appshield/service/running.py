@@ -1,8 +1,9 @@
 """Run a service until it is told to stop: signals, graceful stop within a deadline, exit code.
 
 A service is one coroutine function that takes its settings and a `stopping` event. On SIGTERM or
-SIGINT the event is set; what still runs after `stop_deadline_s` is cancelled. An error that
-AppShield raises on purpose ends the process with one line and its exit code, never a traceback.
+SIGINT the event is set; what still runs after `stop_deadline_s` is cancelled, and what is away
+then is no error. An error that AppShield raises on purpose ends the process with one line and its
+exit code, never a traceback.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.service.logs import set_up_logs
 from appshield.service.memory import give_memory_back
 from appshield.service.settings import ServiceSettings, read_settings
@@ -74,6 +75,15 @@ async def _run(serve: Serve, stop_deadline_s: float) -> None:
             work.cancel()
             await asyncio.wait({work})
         if not work.cancelled():
-            work.result()
+            _judge(work, told_to_stop=stopping.is_set())
     finally:
         told.cancel()
+
+
+def _judge(work: asyncio.Future[None], *, told_to_stop: bool) -> None:
+    try:
+        work.result()
+    except* UnavailableError as missing:
+        if not told_to_stop:
+            raise
+        structlog.get_logger().warning("stopped without", problem=str(first_of(missing)))

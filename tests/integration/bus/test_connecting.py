@@ -16,7 +16,7 @@ from appshield.bus.keys import new_seed
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess, free_port, port_is_free, program
-from embedded_bus import running_bus
+from embedded_bus import put, running_bus, scratch_stream
 from nats_greeting import greeting
 from waiting import wait_until
 
@@ -195,3 +195,27 @@ async def test_tls_trusts_the_given_certificates_only(tmp_path: Path) -> None:
             )
     finally:
         await server.stop(5)
+
+
+async def test_who_leaves_waits_no_more_for_a_server_that_is_away(tmp_path: Path) -> None:
+    """A call that would have waited an hour for it fails, and so does every later one."""
+    leaving, patient_s = asyncio.Event(), 3600.0
+    async with (
+        running_bus(tmp_path / "bus") as server,
+        connect_bus(
+            server.access("tester"), name="test", publish_budget_s=patient_s, leaving=leaving
+        ) as bus,
+    ):
+        stream = scratch_stream()
+        await bus.ensure_stream(stream)
+        leaving.set()
+        await put(bus, stream, "while the server is there")
+        leaving.clear()
+        await server.stop()
+        waiting = asyncio.create_task(put(bus, stream, "begun before"))
+        await asyncio.sleep(0)  # it has begun
+        leaving.set()
+        for late in (waiting, put(bus, stream, "begun afterwards")):
+            async with asyncio.timeout(DEADLINE_S):
+                with pytest.raises(UnavailableError, match=r"cannot be reached|was lost"):
+                    await late

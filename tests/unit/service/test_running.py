@@ -58,6 +58,33 @@ def test_an_error_of_ours_is_one_line_and_its_code(capsys: pytest.CaptureFixture
     assert "Traceback" not in written
 
 
+@pytest.mark.parametrize(
+    ("told", "error", "code"),
+    [
+        (True, UnavailableError("the bus is away"), 0),
+        (True, DeniedError("no entry"), DeniedError.exit_code),
+        (False, UnavailableError("the bus is away"), UnavailableError.exit_code),
+    ],
+)
+def test_what_is_away_is_no_error_for_a_service_that_was_told_to_stop(
+    told: bool, error: Exception, code: int
+) -> None:
+    """It ends as it was told; any other error, and any without that word, stays one."""
+
+    async def serve(stopping: asyncio.Event) -> None:
+        if told:
+            asyncio.get_running_loop().call_soon(tell_to_stop)
+            await stopping.wait()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(fail())
+        await asyncio.Event().wait()
+
+    async def fail() -> None:
+        raise error
+
+    assert run_service(serve, stop_deadline_s=DEADLINE_S) == code
+
+
 def test_a_defect_is_not_told_as_if_it_were_the_surroundings() -> None:
     """It comes out as it is, together with whatever else failed."""
 
