@@ -172,6 +172,7 @@ async def installed(
         kubelet_root=str(facts.kubelet_root),
         holder_image=facts.pause_image,
         registry_hosts=str(facts.registry_hosts),
+        gate_host=facts.host,
     )
     stopping, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task(

@@ -145,6 +145,7 @@ class Workers:
     """Workers that succeed, except where `failures` says otherwise; each counts what it did."""
 
     def __init__(self) -> None:
+        self.states: dict[str, str] = {}
         self.done: Counter[str] = Counter()
         self.failures: dict[type[StepCommand], list[AppShieldError]] = {}
         self.versions: dict[str, int] = {}
@@ -202,6 +203,7 @@ class Workers:
             consistency="crash-group",
             revision="r1",
             cut_at=CUT_AT,
+            states=self.states,
         )
 
     async def store(self, command: StepCommand, _: StepContext) -> StepEvent:

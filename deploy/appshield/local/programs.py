@@ -15,7 +15,8 @@ from appshield.bus import BusAccess
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the services of an installation have in common.
 
-    With a `node`, its volumes can be reached below `kubelet_root` on this machine.
+    With a `node`, its volumes can be reached below `kubelet_root` on this machine; with a
+    `gate_host`, the API server reaches the gateway there, on `gate_port`.
     """
 
     cluster: str
@@ -25,6 +26,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     kubelet_root: str
     holder_image: str
     registry_hosts: str = ""
+    gate_host: str = ""
+    gate_port: int = 0
     log_level: str = "info"
 
 
@@ -32,7 +35,8 @@ NICENESS = 5
 """The applications that AppShield protects go first on a machine that they share with it."""
 
 SERVICES: Sequence[str] = ("watcher", "planner", "snapshotter", "uploader", "restorer", "gateway")
-_WITH_CLUSTER = frozenset({"watcher", "snapshotter", "uploader", "restorer"})
+_WITH_CLUSTER = frozenset({"watcher", "snapshotter", "uploader", "restorer", "gateway"})
+_WITH_GATE = frozenset({"watcher", "gateway"})
 _WITH_NODE = frozenset({"uploader", "restorer"})
 _WITH_HOLDERS = frozenset({"snapshotter", "restorer"})
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "PYTHONPATH")
@@ -75,6 +79,10 @@ def environment_of(
         settings["REGISTRY_HOSTS"] = surroundings.registry_hosts
     if service in _WITH_HOLDERS and surroundings.holder_image:
         settings["HOLDER_IMAGE"] = surroundings.holder_image
+    if service in _WITH_GATE and surroundings.gate_host:
+        settings["GATE_AT"] = f"https://{surroundings.gate_host}:{surroundings.gate_port}"
+    if service == "gateway":
+        settings["GATE_HOST"] = surroundings.gate_host
     environment = environment_of_parent(ours)
     for name, value in settings.items():
         if value:

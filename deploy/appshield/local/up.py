@@ -6,6 +6,7 @@ the reverse order; what was stored stays.
 """
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -36,13 +37,17 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The cluster to protect, and how its node's volumes can be reached from this machine."""
+    """The cluster to protect, and how its node's volumes can be reached from this machine.
+
+    `gate_host` is this machine, as the API server sees it; empty where it cannot reach it.
+    """
 
     access: ClusterAccess
     node: str = ""
     kubelet_root: str = ""
     holder_image: str = ""
     registry_hosts: str = ""
+    gate_host: str = ""
     name: str = ""
 
 
@@ -74,15 +79,7 @@ async def run_up(
         name = await _installed(home, target, store, report, take_over=take_over)
         async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
-        surroundings = Surroundings(
-            cluster=name,
-            kubeconfig=target.access.kubeconfig,
-            context=target.access.context,
-            node=target.node,
-            kubelet_root=target.kubelet_root,
-            holder_image=target.holder_image,
-            registry_hosts=target.registry_hosts,
-        )
+        surroundings = _surroundings(name, target)
         _tell_others(home, users("person"), surroundings)
         servers = {"message bus": bus_server, "object store": store}
         programs = [
@@ -149,6 +146,27 @@ def service_parent(
     log_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     forked = fork_parent(log_file, theirs)
     return ServiceParent(environment=theirs, log_file=log_file, forked=forked)
+
+
+def _surroundings(name: str, target: Target) -> Surroundings:
+    """Say what the services of this installation have in common."""
+    return Surroundings(
+        cluster=name,
+        kubeconfig=target.access.kubeconfig,
+        context=target.access.context,
+        node=target.node,
+        kubelet_root=target.kubelet_root,
+        holder_image=target.holder_image,
+        registry_hosts=target.registry_hosts,
+        gate_host=target.gate_host,
+        gate_port=_free_port(target.gate_host) if target.gate_host else 0,
+    )
+
+
+def _free_port(host: str) -> int:
+    """Find a port for the gate; the API server is told of it, so it stays while AppShield runs."""
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ _GENERAL = Group("General", sort_key=5)
 
 _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_RUNNING, "up", "installation:up", "Run AppShield on this machine against a cluster."),
+    (_RUNNING, "down", "gates:down", "Take the gate out of the cluster, to stay stopped."),
     (
         _RUNNING,
         "demo",
@@ -27,6 +28,7 @@ _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_PROTECTING, "validate", "validating:validate", "Check documents, in files or folders."),
     (_PROTECTING, "schema", "schemas:schema", "Print the JSON Schema of documents, for editors."),
     (_PROTECTING, "backup", "backups:backup", "Make a version of an application now."),
+    (_PROTECTING, "gate", "gates:gate", "Save an application before a pipeline changes it."),
     (_PROTECTING, "restore", "restores:restore", "Bring a version back."),
     (_PROTECTING, "approve", "runs:approve", "Let a run begin that waits for approval."),
     (_PROTECTING, "cancel", "runs:cancel", "Stop a run; nothing of it stays behind."),

@@ -87,4 +87,5 @@ def target_of(facts: ClusterFacts) -> Target:
         kubelet_root=str(facts.kubelet_root),
         holder_image=facts.pause_image,
         registry_hosts=str(facts.registry_hosts),
+        gate_host=facts.host,
     )

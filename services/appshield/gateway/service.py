@@ -1,12 +1,21 @@
 """Wiring of the gateway: what is built from what, and what runs beside what."""
 
 import asyncio
+import uuid
 
 from aiohttp import web
 
+from appshield.gate import GateAddress
+from appshield.gateway.admission import GateServer, admission
+from appshield.gateway.certifying import Certifying
+from appshield.gateway.gated import GatedApplications
+from appshield.gateway.gating import Gate
 from appshield.gateway.reading import routes
 from appshield.gateway.settings import Settings
-from appshield.service import joined
+from appshield.gateway.standing import Standing
+from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.service import SystemClock, joined
+from appshield.service.joining import Joined
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,6 +29,32 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         await runner.setup()
         try:
             await web.TCPSite(runner, LOOPBACK, settings.http_port).start()
-            await stopping.wait()
+            if settings.gate_at:
+                await _serve_gate(service, settings)
+            else:
+                await stopping.wait()
         finally:
             await runner.cleanup()
+
+
+async def _serve_gate(service: Joined, settings: Settings) -> None:
+    """Answer for the gate until told to stop."""
+    address, clock, stopping = GateAddress.read(settings.gate_at), SystemClock(), service.stopping
+    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    async with Cluster.connect(kubernetes) as cluster:
+        gated = GatedApplications(service.bus, settings.cluster)
+        gate = Gate(
+            bus=service.bus,
+            gated=gated,
+            standing=Standing(cluster),
+            cluster=settings.cluster,
+            clock=clock,
+            mint=lambda: str(uuid.uuid4()),
+        )
+        server = GateServer(admission(gate.answer), settings.gate_host, address.port)
+        certifying = Certifying(cluster, server.use, address.server_name, clock)
+        service.health.add("gate", certifying.problems)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(gated.keep(stopping), name="gated applications")
+            tasks.create_task(certifying.keep(stopping), name="certificate")
+            tasks.create_task(server.serve(stopping), name="gate")

@@ -2,5 +2,6 @@
 
 consumes  list and watch of Application objects; the registry of applications (to write statuses)
 produces  facts about applications
+          the webhook of the gate, and its certificates
 owns      cursors: what it has told already
 """

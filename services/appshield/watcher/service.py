@@ -5,12 +5,14 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from appshield.gate import GateAddress
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PROFILE, PVC
 from appshield.language.adapters import chosen
 from appshield.service import SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
+from appshield.watcher.gate_keeping import GateKeeping
 from appshield.watcher.kinds import install_kinds
 from appshield.watcher.own_profiles import OwnProfiles
 from appshield.watcher.policy_statuses import PolicyStatuses
@@ -62,6 +64,16 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             foreign = Reflector(cluster, kind, sink=adapting, label_selector=labels)
             service.run(foreign.run(stopping), f"watch documents of {adapter.name}")
         service.run(statuses.keep_written(stopping), "statuses")
+        if settings.gate_at:
+            keeping = GateKeeping(
+                bus=service.bus,
+                cluster=cluster,
+                cluster_name=settings.cluster,
+                address=GateAddress.read(settings.gate_at),
+                clock=SystemClock(),
+            )
+            service.health.add("gate", keeping.problems)
+            service.run(keeping.keep_installed(stopping), "gate")
 
 
 async def _when_known(

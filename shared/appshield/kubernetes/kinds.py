@@ -124,6 +124,13 @@ ADMISSION_POLICY_BINDING = Kind(
     "validatingadmissionpolicybindings",
     namespaced=False,
 )
+WEBHOOK_CONFIGURATION = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingWebhookConfiguration",
+    "validatingwebhookconfigurations",
+    namespaced=False,
+)
 VOLUME_SNAPSHOT = Kind("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 VOLUME_SNAPSHOT_CONTENT = Kind(
     "snapshot.storage.k8s.io",

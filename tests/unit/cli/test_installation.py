@@ -33,6 +33,7 @@ def let_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             registry="10.99.0.2:5000",
             registry_hosts=settings.layout.registry_hosts,
             containerd_socket=settings.layout.containerd_socket,
+            host="10.99.0.1",
             node_name=settings.name,
             pause_image="pause",
             busybox_image="busybox",

@@ -41,6 +41,8 @@ class ClusterFacts:
     registry_hosts: Path
     """The folder in which the node's containerd looks up where registries are."""
     containerd_socket: Path
+    host: str
+    """This machine, as the node and its API server see it."""
     node_name: str
     pause_image: str
     """By digest, usable in pods; it does nothing until it is told to end."""
@@ -168,6 +170,7 @@ def _facts(settings: ClusterSettings, state: State) -> ClusterFacts:
         registry=settings.addresses.registry,
         registry_hosts=settings.layout.registry_hosts,
         containerd_socket=settings.layout.containerd_socket,
+        host=settings.addresses.host,
         node_name=settings.label,
         pause_image=state.images["pause"],
         busybox_image=state.images["busybox"],

@@ -1,0 +1,123 @@
+"""The gate over HTTPS: its application, its certificate, its port.
+
+Bodies are bounded in size, answers in time; what is no question of an API server is refused, and
+what cannot be decided in time is told as such, so that the webhook's failure policy decides.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+import uvicorn
+from litestar import Litestar, Request, Response, post
+from litestar.datastructures import State
+from litestar.exceptions import ClientException
+
+from appshield.errors import AppShieldError, InvalidInputError
+from appshield.gate import PATH, Serving
+from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review, write_answer
+
+ANSWER_WITHIN_S = 1.6
+"""The webhook's own limit is 2 s; the answer travels, too."""
+BODY_BYTES_MAX = 8 * 1024 * 1024
+"""The API server takes objects up to 3 MiB, and sends the old and the new one."""
+_CONNECTIONS_MAX = 256
+_STOP_WITHIN_S = 3
+_JSON = "application/json"
+
+Answering = Callable[[AdmissionRequest], Awaitable[Answer]]
+AnyRequest = Request[object, object, State]
+
+
+def admission(answering: Answering, *, within_s: float = ANSWER_WITHIN_S) -> Litestar:
+    """Build the application that answers AdmissionReviews."""
+
+    @post(PATH, status_code=200, request_max_body_size=BODY_BYTES_MAX)
+    async def review(request: AnyRequest) -> Response[bytes]:
+        """Answer one review."""
+        try:
+            async with asyncio.timeout(within_s):
+                asked = read_review(await request.body())
+                answer = await answering(asked)
+        except ClientException:
+            raise  # too large: Litestar answers that
+        except InvalidInputError as error:
+            return _said(str(error), status=400)
+        except (AppShieldError, TimeoutError) as error:
+            why = str(error) or "it could not be decided in time"
+            structlog.get_logger().warning("the gate cannot decide", problem=why)
+            return _said(why, status=503)
+        return Response(write_answer(asked, answer), media_type=_JSON)
+
+    return Litestar([review], openapi_config=None, logging_config=None)
+
+
+class GateServer:
+    """Serves the gate on a port of its own; its certificate is exchanged while it serves."""
+
+    def __init__(self, application: Litestar, host: str, port: int) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._listening = socket.create_server((host, port), reuse_port=False)
+        self._server = _Quiet(
+            uvicorn.Config(
+                application,
+                ssl_context_factory=lambda _config, _default: self._context,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                limit_concurrency=_CONNECTIONS_MAX,
+                timeout_graceful_shutdown=_STOP_WITHIN_S,
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listening.getsockname()[1])
+
+    def use(self, serving: Serving) -> None:
+        """Show this certificate to whoever connects from now on; keys never touch a disk."""
+        with _in_memory(serving.certificate) as certificate, _in_memory(serving.key) as key:
+            self._context.load_cert_chain(certificate, key)
+
+    async def serve(self, stopping: asyncio.Event) -> None:
+        """Serve until told to stop."""
+        running = asyncio.create_task(self._server.serve(sockets=[self._listening]), name="gate")
+        told = asyncio.create_task(stopping.wait(), name="stop the gate")
+        try:
+            await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+            self._server.should_exit = True
+            await running
+        finally:
+            told.cancel()
+            self._listening.close()
+
+
+class _Quiet(uvicorn.Server):
+    """A server that leaves signals to whoever runs the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@contextlib.contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """Give a file that only this process has, for what reads files only."""
+    descriptor = os.memfd_create("appshield-gate", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, content)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _said(why: str, *, status: int) -> Response[bytes]:
+    return Response(why.encode(), status_code=status, media_type="text/plain")

@@ -1,0 +1,165 @@
+"""Keep the gate's webhook installed as the applications in force want it, and its certificates.
+
+What is there is compared with what is wanted after every change and every little while, so that
+what somebody deletes comes back. A new authority is trusted by the API server before any gateway
+can show a certificate of it. Without a gated application nothing is installed.
+"""
+
+import asyncio
+import contextlib
+from datetime import datetime
+
+import structlog
+
+from appshield.bus import Bus
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.streams import APPLICATIONS
+from appshield.errors import AppShieldError, DamagedError
+from appshield.gate import (
+    AUTHORITY_SECRET,
+    SYSTEM_NAMESPACE,
+    Authority,
+    GateAddress,
+    authority_of,
+    authority_secret,
+    is_worn,
+    new_authority,
+)
+from appshield.kubernetes import AlreadyExistsError, Cluster
+from appshield.kubernetes.kinds import NAMESPACE, SECRET, WEBHOOK_CONFIGURATION
+from appshield.service import Clock, pause
+from appshield.watcher.gate_webhooks import (
+    CONFIGURATIONS,
+    GatedNamespaces,
+    webhook_configurations,
+)
+
+_EVERY_S = 15.0
+_SETTLE_S = 0.1
+"""Many applications may change at once: the configurations are written once for all of them."""
+
+
+class GateKeeping:
+    """Installs and removes the webhook of one cluster."""
+
+    def __init__(
+        self, *, bus: Bus, cluster: Cluster, cluster_name: str, address: GateAddress, clock: Clock
+    ) -> None:
+        self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
+        self._cluster = cluster
+        self._cluster_name = cluster_name
+        self._address = address
+        self._clock = clock
+        self._held: dict[str, tuple[str, frozenset[str]]] = {}
+        self._known = False
+        self._news = asyncio.Event()
+        self._problem = ""
+
+    async def problems(self) -> str:
+        """Say what is wrong, for the readiness of the service."""
+        return self._problem
+
+    async def keep_installed(self, stopping: asyncio.Event) -> None:
+        """Keep it as it should be until told to stop; what is installed stays then."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow(stopping), name="gated applications")
+            tasks.create_task(self._keep(stopping), name="webhook")
+
+    async def _follow(self, stopping: asyncio.Event) -> None:
+        async for change in self._records.watch(stopping=stopping):
+            before = self._held.pop(change.key, None)
+            record = change.value
+            if record is not None and record.app.cluster == self._cluster_name:
+                operations = _held_by(record)
+                if operations:
+                    self._held[change.key] = (record.app.namespace, operations)
+            first = not change.key and not self._known
+            self._known = self._known or not change.key
+            if first or before != self._held.get(change.key):
+                self._news.set()
+        self._news.set()
+
+    async def _keep(self, stopping: asyncio.Event) -> None:
+        await self._news.wait()
+        while not stopping.is_set():
+            await pause(stopping, _SETTLE_S)
+            self._news.clear()
+            if self._known:
+                await self._install()
+            try:
+                async with asyncio.timeout(_EVERY_S):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _install(self) -> None:
+        try:
+            await install_gate(self._cluster, self._namespaces(), self._address, self._clock.now())
+        except AppShieldError as error:
+            problem = f"the gate is not installed as it should be: {error}"
+            if problem != self._problem:
+                structlog.get_logger().warning("gate not installed", problem=str(error))
+            self._problem = problem
+        else:
+            self._problem = ""
+
+    def _namespaces(self) -> GatedNamespaces:
+        return GatedNamespaces(
+            rollout=frozenset(space for space, held in self._held.values() if "rollout" in held),
+            delete=frozenset(space for space, held in self._held.values() if "delete" in held),
+        )
+
+
+async def install_gate(
+    cluster: Cluster, namespaces: GatedNamespaces, address: GateAddress, now: datetime
+) -> None:
+    """Bring webhook and certificates in line with what is gated; done again it changes nothing.
+
+    Raises:
+        DeniedError: a right is missing; the text names it.
+    """
+    if not (namespaces.rollout or namespaces.delete):
+        await remove_gate(cluster)
+        return
+    there = await _authority(cluster)
+    worn = there is None or is_worn(there, now)
+    authority = new_authority(now, before=there) if there is None or worn else there
+    for name, wanted in webhook_configurations(namespaces, address, authority).items():
+        if wanted is None:
+            await cluster.delete(WEBHOOK_CONFIGURATION, name)
+        else:
+            await cluster.apply(WEBHOOK_CONFIGURATION, wanted)
+    if worn:
+        await _keep_authority(cluster, authority)
+
+
+async def remove_gate(cluster: Cluster) -> list[str]:
+    """Remove the webhook, so that nothing waits for AppShield; return what was there.
+
+    Raises:
+        DeniedError: a right is missing; the text names it.
+    """
+    return [name for name in CONFIGURATIONS if await cluster.delete(WEBHOOK_CONFIGURATION, name)]
+
+
+async def _authority(cluster: Cluster) -> Authority | None:
+    secret = await cluster.get(SECRET, AUTHORITY_SECRET, SYSTEM_NAMESPACE)
+    try:
+        return authority_of(secret) if secret is not None else None
+    except DamagedError as error:
+        structlog.get_logger().warning("certificates made anew", problem=str(error))
+        return None
+
+
+async def _keep_authority(cluster: Cluster, authority: Authority) -> None:
+    if await cluster.get(NAMESPACE, SYSTEM_NAMESPACE) is None:
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        with contextlib.suppress(AlreadyExistsError):
+            await cluster.create(NAMESPACE, space)
+    await cluster.apply(SECRET, authority_secret(authority))
+
+
+def _held_by(record: ApplicationRecord) -> frozenset[str]:
+    """Name the operations that wait at an application's gates."""
+    rules = record.protections if record.state == "active" else ()
+    return frozenset(operation for rule in rules for operation in rule.before)
