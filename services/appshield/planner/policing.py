@@ -14,7 +14,8 @@ from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
 from appshield.planner.targeting import targets_differ
 
-_AT_ONCE = 32
+_AT_ONCE = 500
+"""What is written at the same moment goes to the bus together."""
 
 
 class Policing:
@@ -37,17 +38,18 @@ class Policing:
         """Take in the newest fact about one Policy object; each application has its turn."""
         await self._policies.take_in(fact)
         concerned = self._policies.concerned(fact, self._registry.all())
-        at_once = asyncio.Semaphore(_AT_ONCE)
 
         async def renew(record: ApplicationRecord) -> None:
-            async with at_once, turn(record.app):
+            async with turn(record.app):
                 await self._renew(record.app_id)
 
-        # None is cancelled for another's error: a write cut short leaves a revision unknown.
-        ended = await asyncio.gather(*map(renew, concerned), return_exceptions=True)
-        for error in ended:
-            if error is not None:
-                raise error
+        for start in range(0, len(concerned), _AT_ONCE):
+            together = concerned[start : start + _AT_ONCE]
+            # None is cancelled for another's error: a write cut short leaves a revision unknown.
+            ended = await asyncio.gather(*map(renew, together), return_exceptions=True)
+            for error in ended:
+                if error is not None:
+                    raise error
         await self._policies.settle(policy_key(fact.app))
         structlog.get_logger().info(
             "policy taken in", policy=fact.app.name, applications=len(concerned)

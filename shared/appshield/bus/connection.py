@@ -122,6 +122,12 @@ class Connection:
         return bool(self._client.is_closed)
 
     @property
+    def server_version(self) -> tuple[int, int]:
+        """The release of the server: major and minor."""
+        version = self._client.connected_server_version
+        return version.major, version.minor
+
+    @property
     def largest_message_bytes(self) -> int:
         """The largest message that the server takes, headers included."""
         return int(self._client.max_payload)

@@ -1,7 +1,7 @@
 """Storing messages: confirmed by the server, tried again under the same identity.
 
 A publish that timed out may have been stored all the same, so every message has a `Nats-Msg-Id`
-and is sent again with that same one.
+and is sent again with that same one. Many at once go together (see `grouping`).
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from appshield.bus.api import (
 )
 from appshield.bus.connection import Connection
 from appshield.bus.errors import BusFullError, NotStoredError, SilentError
+from appshield.bus.grouping import Grouping, stream_grouped
 from appshield.bus.inbox import Incoming
 from appshield.bus.values import Receipt
 from appshield.contracts import subjects
@@ -51,6 +52,7 @@ class Publisher:
 
     def __init__(self, connection: Connection, limits: dict[str, str], budget_s: float) -> None:
         self._connection = connection
+        self._grouping = Grouping(connection)
         self._limits = limits
         self._budget_s = budget_s
 
@@ -80,6 +82,8 @@ class Publisher:
                 confirmation this may be the work of an earlier attempt: see `buckets`.
         """
         budget = self._connection.budget(self._budget_s)
+        if sequence := await self._grouping.store(subject, body, headers):
+            return Receipt(stream=stream_grouped(subject), sequence=sequence, duplicate=False)
         while True:
             try:
                 attempt_s = min(_ATTEMPT_S, budget.left_s)

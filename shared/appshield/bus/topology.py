@@ -185,7 +185,11 @@ def _stream_config(spec: StreamSpec) -> dict[str, object]:
         "duplicate_window": _nanoseconds(_window_s(spec.duplicate_window_s, spec.age_max_s)),
         "allow_direct": True,
         "allow_rollup_hdrs": spec.schedules,
-        **({"allow_msg_schedules": True, "allow_msg_ttl": True} if spec.schedules else {}),
+        **(
+            {"allow_msg_schedules": True, "allow_msg_ttl": True, "allow_atomic": True}
+            if spec.schedules
+            else {}
+        ),
         "republish": _hints(spec.name),
         **({} if spec.sources is None else {"sources": [_source(one) for one in spec.sources]}),
     }
@@ -216,6 +220,7 @@ def _bucket_config(spec: BucketSpec) -> dict[str, object]:
         "allow_rollup_hdrs": True,
         "deny_delete": True,
         "allow_msg_ttl": True,
+        "allow_atomic": True,
         "republish": _hints(name),
     }
 

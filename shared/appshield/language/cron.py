@@ -51,6 +51,7 @@ def zone(name: str) -> ZoneInfo:
         ) from error
 
 
+@functools.lru_cache(maxsize=4096)
 def expanded(text: str) -> str:
     """Return the five fields of an expression that is known to fire.
 
