@@ -33,6 +33,7 @@ from appshield.contracts.maintenance import (
     CheckRepository,
     CopyVersion,
     ForgetVersions,
+    Healed,
     PinVersion,
     PruneRepository,
     RepairRepository,
@@ -156,6 +157,7 @@ class Workers:
         self.planned: list[tuple[str, str]] = []
         self.forgotten: set[int] = set()
         self.damaged: tuple[VersionDamage, ...] = ()
+        self.healed: Healed | None = None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def handlers(self) -> dict[type[StepCommand], Any]:
@@ -273,6 +275,7 @@ class Workers:
             repaired_at=self.now(),
             named=("a pack",),
             named_total=1,
+            healed=self.healed,
         )
 
     async def pin(self, command: StepCommand, _: StepContext) -> StepEvent:

@@ -24,6 +24,12 @@ class NamedVersion(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: str
 
 
+class KnownVersion(NamedVersion, frozen=True, kw_only=True):
+    """A version with the run that made it, which tells it from another one of that number."""
+
+    run: str
+
+
 class VersionsAt(msgspec.Struct, frozen=True, kw_only=True):
     """Versions as they are in one Vault."""
 
@@ -138,10 +144,35 @@ class RepositoryChecked(
 class RepairRepository(
     StepCommand, frozen=True, kw_only=True, tag="appshield.v1.repair_repository"
 ):
-    """Make the index whole again, from the packs that are there and what each says of itself."""
+    """Make the index whole again, and bring what is damaged from the Vaults that hold it, too.
+
+    The index comes from the packs that are there and what each says of itself. Where there are
+    `others`, all data is read, and what cannot be is written anew from the first of them that has
+    it. `versions` are those that the catalog knows in this Vault: their documents are healed, too.
+    """
 
     noun: ClassVar[str] = "repository"
     verb: ClassVar[str] = "repair"
+
+    others: tuple[str, ...] = ()
+    versions: tuple[KnownVersion, ...] = ()
+
+
+class Healed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of bringing damaged content from other Vaults; everything was read for it.
+
+    `sources` were read, those in `unused` could not be, each with the reason. `brought` blobs came
+    from there, `replaced` packs were damaged and are gone. `documents` are the versions whose
+    document had to be written again, with what it is called now. `damage` is all that stays.
+    """
+
+    sources: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    brought: int = 0
+    replaced: int = 0
+    documents: tuple[NamedVersion, ...] = ()
+    damage: tuple[VersionDamage, ...] = ()
+    verified: tuple[int, ...] = ()
 
 
 class RepositoryRepaired(
@@ -151,6 +182,7 @@ class RepositoryRepaired(
 
     `named` packs are in the index again, `dropped` ones are lost and are not in it any more,
     `unreadable` ones were left as they are, each with the reason. `damaged_indexes` are gone.
+    `healed` is said where there was another Vault to heal from.
     """
 
     noun: ClassVar[str] = "repository"
@@ -167,6 +199,7 @@ class RepositoryRepaired(
     unreadable_total: int = 0
     damaged_indexes: tuple[str, ...] = ()
     damaged_indexes_total: int = 0
+    healed: Healed | None = None
 
 
 class PinVersion(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.pin_version"):
@@ -253,8 +286,10 @@ class CheckProgress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RepairProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a repair has done."""
+    """From which Vaults a run is to heal its own, which versions are known there; what it did."""
 
+    others: tuple[str, ...] = ()
+    versions: tuple[KnownVersion, ...] = ()
     done: RepositoryRepaired | None = None
 
 

@@ -80,7 +80,7 @@ _GROUPS: tuple[tuple[Group, str, str, tuple[tuple[str, str, str], ...]], ...] = 
             ("add", "vaults:add", "Set a Vault up, in its bucket and in the cluster."),
             ("check", "vaults:check", "Try everything that AppShield needs from a Vault."),
             ("prune", "repositories:prune", "Remove what no version needs any more."),
-            ("repair", "repairing:repair", "Make a damaged index whole again."),
+            ("repair", "repairing:repair", "Heal what is damaged, from other Vaults."),
             ("stats", "repositories:stats", "Show what each application takes."),
             ("export-key", "vaults:export_key", "Print a Vault's root key, to be kept safe."),
             ("password", "vaults:password", "Print what a stock restic needs to read versions."),

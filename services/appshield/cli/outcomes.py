@@ -1,12 +1,16 @@
 """What became of a run, in words; a run without success is an error with an exit code."""
 
+from collections.abc import Iterable
+
 from appshield.cli.output import duration_text, note, say, say_json, size_text
 from appshield.contracts.maintenance import (
     CheckProgress,
     CopyProgress,
     ForgetProgress,
+    Healed,
     PruneProgress,
     RepositoryRepaired,
+    VersionDamage,
 )
 from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.runs import RestoreProgress, Run
@@ -175,10 +179,7 @@ def _check_lines(run: Run, check: CheckProgress, took: str) -> list[str]:
         return [f"repository of {run.app} checked"]
     read = f"{found.versions} versions, {size_text(found.bytes_read)} of data read, in {took}"
     lines = [f"repository of {run.app} checked: {read}"]
-    for damage in found.damage:
-        more = damage.paths_total - len(damage.paths)
-        lines += [f"damaged: version {damage.number}: {path}" for path in damage.paths]
-        lines += [f"damaged: version {damage.number}: and {more} more"] if more > 0 else []
+    lines += _damage_lines(found.damage)
     lines += [f"problem: {text}" for text in found.problems]
     return lines if len(lines) > 1 else [*lines, "no damage is known"]
 
@@ -195,7 +196,29 @@ def _repair_lines(run: Run, done: RepositoryRepaired) -> list[str]:
         lines += [f"{total} {text}:"] if total else []
         lines += [f"  {name}" for name in names]
         lines += _more(total - len(names))
-    if done.dropped_total or done.unreadable_total:
+    if (done.dropped_total or done.unreadable_total) and done.healed is None:
         lines.append(f"`appshield vault check {run.vault} --contents all` says what versions lost")
     whole = f"the index of {run.app} was whole"
-    return [f"the index of {run.app} is repaired", *lines] if lines else [whole]
+    head = [f"the index of {run.app} is repaired", *lines] if lines else [whole]
+    return [*head, *(_healed_lines(done.healed) if done.healed else [])]
+
+
+def _healed_lines(healed: Healed) -> list[str]:
+    lines = [f"not asked: Vault {text}" for text in healed.unused]
+    if healed.sources:
+        where = ", ".join(healed.sources)
+        found = f"{healed.brought} blobs written anew, {healed.replaced} damaged packs replaced"
+        healing = healed.brought or healed.replaced or healed.documents
+        lines.append(f"healed from {where}: {found}" if healing else "all data was read: no damage")
+    lines += [f"version {one.number} has its document again" for one in healed.documents]
+    lost = _damage_lines(healed.damage)
+    return [*lines, "what no other Vault has stays damaged:", *lost] if lost else lines
+
+
+def _damage_lines(damages: Iterable[VersionDamage]) -> list[str]:
+    lines = []
+    for damage in damages:
+        more = damage.paths_total - len(damage.paths)
+        lines += [f"damaged: version {damage.number}: {path}" for path in damage.paths]
+        lines += [f"damaged: version {damage.number}: and {more} more"] if more > 0 else []
+    return lines

@@ -1,4 +1,4 @@
-"""`appshield vault repair`: an index that is damaged or lost is made anew from the packs."""
+"""`appshield vault repair`: a damaged index is made anew, damaged content comes from elsewhere."""
 
 from appshield.cli.options import Namespace, Output, Wait
 from appshield.cli.progress import display
@@ -14,6 +14,7 @@ from appshield.cli.repositories import (
 from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import ended
 from appshield.contracts.requests import RequestRepair
+from appshield.errors import DamagedError
 
 
 async def repair(
@@ -25,10 +26,15 @@ async def repair(
     wait: Wait = False,
     output: Output = "text",
 ) -> None:
-    """Make the index whole again, of each application or of one.
+    """Make repositories whole again, of each application or of one.
 
-    Names every pack that is there, drops those that are not, and removes index files that are
-    damaged. What versions have lost with a pack stays lost: `vault check` says which.
+    Names every pack that is there in the index, drops those that are not, and removes index files
+    that are damaged. Where other Vaults hold versions of the application, all data is read, and
+    what is damaged or missing is brought from there; what no other Vault has is named. Without
+    another Vault what was lost with a pack stays lost: `vault check` says which.
+
+    Raises:
+        DamagedError: something stays damaged; it was said before.
     """
     async with Reach.here().bus() as bus:
         runs = []
@@ -44,4 +50,13 @@ async def repair(
         if not wait:
             say_ids(runs, "repair", output)
             return
-        say_runs([await ended(bus, run, display()) for run in runs], output)
+        repaired = [await ended(bus, run, display()) for run in runs]
+    say_runs(repaired, output)
+    done = [run.repair.done for run in repaired if run.repair and run.repair.done]
+    damaged = [one for one in done if one.healed and one.healed.damage]
+    if damaged:
+        raise DamagedError(
+            f"{len(damaged)} of {len(repaired)} applications in Vault {name} still have damage",
+            why="no other Vault holds what is missing, or none could be read",
+            next_step="The lines above name versions and paths.",
+        )

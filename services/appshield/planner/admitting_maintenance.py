@@ -11,7 +11,6 @@ from appshield.contracts.maintenance import (
     ForgetProgress,
     PinProgress,
     PruneProgress,
-    RepairProgress,
     VersionsAt,
 )
 from appshield.contracts.message import Request
@@ -30,7 +29,7 @@ from appshield.planner.minting import asked, new_run, run_of_history
 from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
-from appshield.planner.targeting import DueCopy, named, readable_at
+from appshield.planner.targeting import DueCopy, named, readable_at, repair_at
 from appshield.planner.upkeeping import last_good_would_go
 from appshield.service import Clock
 
@@ -120,12 +119,14 @@ class MaintenanceAdmission:
         await self._queue.start_beside(await self._runs.create(replace(run, check=progress)))
 
     async def repair(self, request: RequestRepair) -> None:
-        """Admit a wish to make an index whole again."""
+        """Admit a wish to make a repository whole again."""
         record = await self._begin("repair", request)
         if record is None:
             return
         run = self._run("repair", request, record, request.vault)
-        await self._queue.admit(await self._runs.create(replace(run, repair=RepairProgress())))
+        versions = await self._catalog.versions(record.app_id)
+        repair = repair_at(versions, request.vault)
+        await self._queue.admit(await self._runs.create(replace(run, repair=repair)))
 
     async def pin(self, request: RequestPin) -> None:
         """Admit a wish to keep a version whatever the rules say, or not any more."""

@@ -1,5 +1,6 @@
 """The catalog: which versions exist in which Vaults, as an index over them."""
 
+from collections.abc import Container, Iterable
 from datetime import datetime
 
 import structlog
@@ -9,8 +10,11 @@ from appshield.bus import Bucket, Bus
 from appshield.contracts.backups import BackupStored
 from appshield.contracts.catalog import ApplicationFound, VersionCopy, VersionRecord
 from appshield.contracts.maintenance import (
+    Healed,
     RepositoryChecked,
+    RepositoryRepaired,
     VersionCopied,
+    VersionDamage,
     VersionPinned,
     VersionsForgotten,
 )
@@ -84,19 +88,25 @@ class Catalog:
 
     async def checked(self, found: RepositoryChecked) -> None:
         """Note which versions are damaged and which were read whole."""
-        damage = {one.snapshot_id: one for one in found.damage}
         for version in await self.versions(found.app_id):
             here = version.at(found.vault)
             if here is None or here.stored_at >= found.checked_at:
                 continue
-            whole = version.facts.number in found.verified
-            checked = replace(
-                here,
-                damage=damage.get(here.snapshot_id),
-                verified_at=found.checked_at if whole else here.verified_at,
-            )
+            checked = _read(here, found.damage, found.verified, found.checked_at)
             if checked != here:
                 await self.write(_joined(version, checked))
+
+    async def healed(self, event: RepositoryRepaired, healed: Healed) -> None:
+        """Note what is well again, and what documents are called that were written anew."""
+        names = {one.number: one.snapshot_id for one in healed.documents}
+        for version in await self.versions(event.app_id):
+            here = version.at(event.vault)
+            if here is None or here.stored_at >= event.repaired_at:
+                continue
+            named = replace(here, snapshot_id=names.get(here.facts.number, here.snapshot_id))
+            whole = _read(named, healed.damage, healed.verified, event.repaired_at)
+            if whole != here:
+                await self.write(_joined(version, whole))
 
     async def newest(self, app_id: str) -> VersionRecord | None:
         """Return the version with the highest number."""
@@ -135,6 +145,20 @@ class Catalog:
             await self.write(left)
         else:
             await self._bucket.delete(_key(version.facts.app_id, version.facts.number))
+
+
+def _read(
+    here: VersionRecord,
+    damage: Iterable[VersionDamage],
+    verified: Container[int],
+    at: datetime,
+) -> VersionRecord:
+    """Return a version of one Vault with what reading it has shown."""
+    return replace(
+        here,
+        damage=next((one for one in damage if one.snapshot_id == here.snapshot_id), None),
+        verified_at=at if here.facts.number in verified else here.verified_at,
+    )
 
 
 def _key(app_id: str, number: int) -> str:

@@ -77,8 +77,8 @@ def order(run: Run, step: str) -> StepCommand:
             return PruneRepository(**base, grace_s=prune.grace_s)
         case Run(check=CheckProgress() as check):
             return CheckRepository(**base, part=check.part, parts=check.parts)
-        case Run(repair=RepairProgress()):
-            return RepairRepository(**base)
+        case Run(repair=RepairProgress() as repair):
+            return RepairRepository(**base, others=repair.others, versions=repair.versions)
         case Run(pin=PinProgress() as pin):
             actor = run.trigger.actor
             version = other.versions[0] if other else pin.version

@@ -110,9 +110,18 @@ class Recording:
         await self._registry.write(with_upkeep(record, upkeep))
 
     async def _repaired(self, event: RepositoryRepaired) -> None:
-        """Let the next prune drop again what the repair has named and no version needs."""
+        """Note what was healed; let the next prune drop what was named and no version needs."""
+        if event.healed is not None:
+            await self._catalog.healed(event, event.healed)
         record = self._registry.get(event.app_id)
-        if record is None or not event.named_total:
+        if record is None:
             return
-        upkeep = replace(upkeep_in(record, event.vault), unpruned=True)
-        await self._registry.write(with_upkeep(record, upkeep))
+        known = upkeep_in(record, event.vault)
+        is_newest = known.checked_at is None or known.checked_at <= event.repaired_at
+        upkeep = replace(
+            known,
+            unpruned=known.unpruned or event.named_total > 0,
+            problems=() if event.healed and is_newest else known.problems,
+        )
+        if upkeep != known:
+            await self._registry.write(with_upkeep(record, upkeep))

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionCopy, VersionRecord
-from appshield.contracts.maintenance import NamedVersion
+from appshield.contracts.maintenance import KnownVersion, NamedVersion, RepairProgress
 from appshield.contracts.runs import Failure
 from appshield.planner.upkeeping import expired, made_by
 
@@ -92,6 +92,29 @@ def is_copied_at(versions: Iterable[VersionRecord], vault: str) -> bool:
     return any(
         copy.state == "copying" and vault in {copy.vault, *version.vaults}
         for version, copy in _copies(versions)
+    )
+
+
+def repair_at(versions: Sequence[VersionRecord], vault: str) -> RepairProgress:
+    """Say what a repair in a Vault begins with: the versions there, and who may have them too."""
+    here = [one for version in versions if (one := version.at(vault)) is not None]
+    others = {other for version in versions for other in version.vaults} - {vault}
+    return RepairProgress(
+        others=tuple(sorted(others)),
+        versions=tuple(
+            KnownVersion(number=one.facts.number, snapshot_id=one.snapshot_id, run=one.facts.run)
+            for one in here
+        ),
+    )
+
+
+def is_healable_at(versions: Iterable[VersionRecord], vault: str) -> bool:
+    """Say whether a version is damaged in a Vault of which another one has a good copy."""
+    return any(
+        (here := version.at(vault)) is not None
+        and here.damage is not None
+        and any(_is_good_at(version, other) for other in version.vaults if other != vault)
+        for version in versions
     )
 
 
@@ -214,3 +237,8 @@ def _due_at(
 
 def _again(copy: VersionCopy, now: datetime) -> bool:
     return copy.again_at is None or copy.again_at <= now
+
+
+def _is_good_at(version: VersionRecord, vault: str) -> bool:
+    there = version.at(vault)
+    return there is not None and there.damage is None

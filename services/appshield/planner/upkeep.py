@@ -14,6 +14,7 @@ from appshield.contracts.maintenance import (
     ForgetProgress,
     NamedVersion,
     PruneProgress,
+    RepairProgress,
 )
 from appshield.contracts.runs import Run, Trigger, UpkeepDue
 from appshield.planner import deciding, targeting, upkeeping
@@ -119,6 +120,10 @@ class UpkeepPlanning:
             check = CheckProgress(part=today.part, parts=today.parts)
             entry = await self._runs.create(replace(run, check=check))
             await self._queue.start_beside(entry)
+        elif "repair" in stages and targeting.is_healable_at(versions, vault):
+            trigger = self._trigger(record, vault, "repair", cause)
+            repair = targeting.repair_at(versions, vault)
+            await self._admit("repair", record, vault, trigger, repair=repair)
 
     def _trigger(self, record: ApplicationRecord, vault: str, kind: RunKind, cause: str) -> Trigger:
         identity = f"upkeep/{kind}/{record.app_id}/{vault}/{cause}"
@@ -133,9 +138,10 @@ class UpkeepPlanning:
         *,
         forget: ForgetProgress | None = None,
         prune: PruneProgress | None = None,
+        repair: RepairProgress | None = None,
     ) -> None:
         run = run_of_history(kind, record, trigger, self._clock.now(), vault=vault)
-        entry = await self._runs.create(replace(run, forget=forget, prune=prune))
+        entry = await self._runs.create(replace(run, forget=forget, prune=prune, repair=repair))
         await self._queue.admit(entry)
 
 
@@ -147,6 +153,8 @@ def _following(run: Run) -> tuple[RunKind, ...]:
         return _STAGES
     if run.kind == "forget":
         return ("prune", "check") if run.trigger.kind == "upkeep" else ("prune",)
+    if run.kind == "check":
+        return ("repair",) if run.state == "succeeded" else ()
     if run.kind == "prune" and run.trigger.kind == "upkeep" and run.state != "folded":
         return ("check",)
     return ()

@@ -1,4 +1,4 @@
-"""Repair the index of a repository: from the packs that are there, and what each says of itself."""
+"""Repair a repository: its index from the packs that are there, damage from the other Vaults."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -9,30 +9,34 @@ from appshield.custody import Custody, HeldRepository
 from appshield.repository import RepairReport, repair_index
 from appshield.service import Cancelled, Clock, SystemClock, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.uploader.healing import Healing
 
 _TOLD_MAX = 20
 
 
 class Repairing:
-    """Repairs indexes; killed and called again, it goes on."""
+    """Repairs repositories; killed and called again, it goes on."""
 
     def __init__(self, custody: Custody, *, clock: Clock | None = None) -> None:
         self._custody = custody
         self._clock = clock or SystemClock()
+        self._healing = Healing(custody, clock=self._clock)
 
     async def repair(self, command: StepCommand, context: StepContext) -> RepositoryRepaired:
-        """Name what is there, drop what is not, and remove index files that are damaged."""
+        """Name what is there, drop what is not, remove index files that are damaged; then heal."""
         order = order_of(command, RepairRepository)
         async with self._custody.held_alone(order.vault, order.app_id) as held:
             await context.ensure_wanted()
+            repaired_at = self._clock.now()
             done = await run_blocking(partial(_repair, held))
+            healed = await self._healing.heal(held, order, context) if order.others else None
         unreadable = (f"pack {pack}: {why}" for pack, why in done.unreadable)
         return outcome(
             RepositoryRepaired,
             order,
             app_id=order.app_id,
             vault=order.vault,
-            repaired_at=self._clock.now(),
+            repaired_at=repaired_at,
             named=_some(done.named),
             named_total=len(done.named),
             dropped=_some(done.dropped),
@@ -41,6 +45,7 @@ class Repairing:
             unreadable_total=len(done.unreadable),
             damaged_indexes=_some(done.damaged_indexes),
             damaged_indexes_total=len(done.damaged_indexes),
+            healed=healed,
         )
 
 

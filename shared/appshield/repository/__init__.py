@@ -11,6 +11,7 @@ All calls block and may come from any thread. `files` walks and restores directo
 from appshield.repository.checking import CheckReport, Finding, Sample, check
 from appshield.repository.copying import CopyReport, copy_tree
 from appshield.repository.forgetting import forget
+from appshield.repository.healing import HealReport, heal
 from appshield.repository.joining import join_trees
 from appshield.repository.locks import (
     LockLostError,
@@ -43,6 +44,7 @@ __all__ = [
     "CheckReport",
     "CopyReport",
     "Finding",
+    "HealReport",
     "LockLostError",
     "LockTiming",
     "NamedPacks",
@@ -67,6 +69,7 @@ __all__ = [
     "check",
     "copy_tree",
     "forget",
+    "heal",
     "join_trees",
     "missing_blobs",
     "prune",

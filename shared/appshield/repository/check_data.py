@@ -22,11 +22,14 @@ from appshield.repository.contents import PackRows, Row, rows_of_packs
 from appshield.repository.findings import Findings
 from appshield.repository.index import Index
 from appshield.repository.layout import file_name
-from appshield.repository.packs import PackEntry, read_header
+from appshield.repository.packs import read_header
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.repository import Repository
 
 READING_THREADS: Final = 2
+
+BlobId = tuple[BlobKind, bytes]
+"""A blob, whichever index and pack it is in."""
 
 PART_BYTES: Final = 20 << 20
 """A pack of ordinary size is read at once."""
@@ -78,6 +81,7 @@ class DataCheck:
         self._moved = moved
         self._codec = BlobCodec(repository.key)
         self._damaged: dict[Row, str] = {}
+        self._bad: set[int] = set()
         self._counting = threading.Lock()
         self._comparing = threading.Lock()
         self.read_wrong: set[int] = set()
@@ -104,6 +108,19 @@ class DataCheck:
             return None
         return self._damaged[kind, row]
 
+    def damage(self) -> Iterator[tuple[str, frozenset[BlobId]]]:
+        """Yield each pack that is not as it was, with those of its blobs that cannot be read."""
+        for rows in rows_of_packs(self._index, sorted(self._bad)):
+            places = [rows[at] for at in range(len(rows))]
+            yield (
+                rows.pack_id,
+                frozenset(
+                    (kind, self._index.table(kind).identity(row))
+                    for kind, row in places
+                    if (kind, row) in self._damaged
+                ),
+            )
+
     def _chosen(self, sample: Sample | None) -> Sequence[int]:
         packs = self._index.tables.packs
         there = (row for row in range(len(packs)) if not self._is_missing(row))
@@ -125,14 +142,14 @@ class DataCheck:
                 hashing.update(part.stored)
                 self._count(len(part.stored))
                 for at in part.blobs:
-                    self._check_blob(rows.pack_id, rows[at], rows.entry(at), part)
+                    self._check_blob(rows, at, part)
         except ObjectMissingError:
             what = f"pack {rows.pack_id} is missing"
-            self._findings.error(name, what)
+            self._found(rows.pack, name, what)
             self._damaged.update((rows[at], what) for at in range(len(rows)))
             return
         if hashing.hexdigest() != rows.pack_id:
-            self._findings.error(name, "its bytes do not match its name")
+            self._found(rows.pack, name, "its bytes do not match its name")
         self._check_header(name, rows, part.stored)
         if rows.pack in self._wrong:
             self.read_wrong.add(rows.pack)
@@ -145,19 +162,24 @@ class DataCheck:
                     entry == rows.entry(at) for at, entry in enumerate(found)
                 )
             if not agree:
-                self._findings.error(name, "its header and the index disagree")
+                self._found(rows.pack, name, "its header and the index disagree")
         except DamagedError as error:
-            self._findings.error(name, f"its header is damaged: {error}")
+            self._found(rows.pack, name, f"its header is damaged: {error}")
 
-    def _check_blob(self, pack_id: str, row: Row, entry: PackEntry, part: "_Part") -> None:
+    def _check_blob(self, rows: PackRows, at: int, part: "_Part") -> None:
+        pack_id, entry = rows.pack_id, rows.entry(at)
         start = entry.offset - part.offset
         sealed = part.stored[start : start + entry.sealed_bytes]
         try:
             self._codec.decode(entry.blob_id, sealed, compressed_from=entry.compressed_from)
         except DamagedError as error:
             what = f"{entry.kind} blob {entry.blob_id.hex()} in pack {pack_id} is damaged: {error}"
-            self._findings.error(file_name("data", pack_id), what)
-            self._damaged[row] = what
+            self._found(rows.pack, file_name("data", pack_id), what)
+            self._damaged[rows[at]] = what
+
+    def _found(self, pack: int, name: str, what: str) -> None:
+        self._findings.error(name, what)
+        self._bad.add(pack)
 
     def _count(self, size_bytes: int) -> None:
         with self._counting:

@@ -44,17 +44,33 @@ class UnreadableBlobError(DamagedError):
         self.identity = identity
 
 
+def give_up(error: UnreadableBlobError) -> None:
+    """Let a blob that cannot be read end the transfer."""
+    raise error
+
+
 class Transfer:
-    """Copies the marked blobs of a source; `marks` has a byte for each row of its index."""
+    """Copies the marked blobs of a source; `marks` has a byte for each row of its index.
+
+    Of a blob that is nowhere right `unreadable` is told, from any thread; it may raise to stop.
+    """
 
     def __init__(
-        self, source: Repository, index: Index, marks: Marks, writer: PackingWriter, go_on: GoOn
+        self,
+        source: Repository,
+        index: Index,
+        marks: Marks,
+        writer: PackingWriter,
+        go_on: GoOn,
+        *,
+        unreadable: Callable[[UnreadableBlobError], None] = give_up,
     ) -> None:
         self._source = source
         self._index = index
         self._marks = marks
         self._writer = writer
         self._go_on = go_on
+        self._unreadable = unreadable
         self._ranges = PackRanges(source.store)
         self._codec = BlobCodec(source.key)
         self._bytes_total = sum(_marked_bytes(index, kind, marks[kind]) for kind in KINDS)
@@ -66,7 +82,8 @@ class Transfer:
         """Give all that is marked to the writer.
 
         Raises:
-            UnreadableBlobError: a blob is nowhere right; those before it were copied.
+            UnreadableBlobError: a blob is nowhere right; those before it were copied. Unless
+                `unreadable` goes on.
             AppShieldError: what the stores raise, or `go_on`.
         """
         failure = Failure()
@@ -132,7 +149,7 @@ class Transfer:
                 continue
             self._give(kind, _sealed(place.entry), sealed)
             return
-        raise UnreadableBlobError(kind, blob.blob_id, why)
+        self._unreadable(UnreadableBlobError(kind, blob.blob_id, why))
 
     def _read(self, place: BlobPlace) -> bytes:
         entry = place.entry

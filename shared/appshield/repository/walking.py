@@ -5,7 +5,7 @@ is remembered of a tree that is well is one byte.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -24,6 +24,18 @@ Look = Callable[[BlobKind, int], str | None]
 """Called with the row of each blob that is reached; says why it cannot be read, None if it can."""
 
 
+class Elsewhere(Protocol):
+    """Another repository, which may have what cannot be read in the one that is walked."""
+
+    def take(self, kind: BlobKind, identity: bytes) -> bool:
+        """Note a blob as one to be brought from there; False if it is not there."""
+        ...
+
+    def references(self, tree_id: bytes) -> Iterator[Reference]:
+        """Yield the entries of a directory that is there; raises as `TreeReader.references`."""
+        ...
+
+
 class TreeProblem(msgspec.Struct, frozen=True):
     """What is wrong at a path below a tree; the path of the tree itself is empty."""
 
@@ -39,13 +51,25 @@ class TreeProblem(msgspec.Struct, frozen=True):
 
 
 class TreeWalk:
-    """Finds the problems below trees; looks into every tree once."""
+    """Finds the problems below trees; looks into every tree once.
 
-    def __init__(self, repository: Repository, index: Index, look: Look) -> None:
+    What can be had `elsewhere` is no problem, and directories are read there where they must be.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        index: Index,
+        look: Look,
+        *,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._reader = TreeReader(repository, index)
         self._index = index
         self._look = look
+        self._elsewhere = elsewhere
         self._sound = bytearray(index.count("tree"))
+        self._sound_elsewhere: set[bytes] = set()
         self._problems: dict[bytes, _Problems] = {}
 
     def problems(self, root: bytes) -> tuple[TreeProblem, ...]:
@@ -72,19 +96,26 @@ class TreeWalk:
 
     def _is_known(self, tree_id: bytes) -> bool:
         row = self._index.find("tree", tree_id)
-        return tree_id in self._problems or (row >= 0 and self._sound[row] > 0)
+        is_sound = tree_id in self._sound_elsewhere or (row >= 0 and self._sound[row] > 0)
+        return is_sound or tree_id in self._problems
 
     def _remember(self, visit: "_Visit") -> None:
+        row = self._index.find("tree", visit.tree_id)
         if visit.problems:
             self._problems[visit.tree_id] = visit.problems
+        elif row >= 0:
+            self._sound[row] = 1
         else:
-            self._sound[self._index.find("tree", visit.tree_id)] = 1
+            self._sound_elsewhere.add(visit.tree_id)
 
     def _visit(self, name: bytes, tree_id: bytes) -> "_Visit":
         why = self._why_missing("tree", tree_id)
-        visit = _Visit(name, tree_id, self._reader.references(tree_id) if why is None else iter(()))
-        if why is not None:
-            visit.problems.add(TreeProblem(b"", why))
+        if why is None:
+            return _Visit(name, tree_id, self._reader.references(tree_id))
+        if self._elsewhere is not None and self._elsewhere.take("tree", tree_id):
+            return _Visit(name, tree_id, self._elsewhere.references(tree_id))
+        visit = _Visit(name, tree_id, iter(()))
+        visit.problems.add(TreeProblem(b"", why))
         return visit
 
     def _next_directory(self, visit: "_Visit") -> Reference | None:
@@ -101,8 +132,9 @@ class TreeWalk:
     def _look_at_content(self, visit: "_Visit", reference: Reference) -> None:
         for blob_id in reference.blob_ids():
             why = self._why_missing("data", blob_id)
-            if why is not None:
-                visit.problems.add(TreeProblem(reference.raw_name, why))
+            if why is None or (self._elsewhere and self._elsewhere.take("data", blob_id)):
+                continue
+            visit.problems.add(TreeProblem(reference.raw_name, why))
 
     def _why_missing(self, kind: BlobKind, identity: bytes) -> str | None:
         row = self._index.find(kind, identity)

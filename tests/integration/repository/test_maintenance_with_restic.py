@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appshield.objectstore import FolderObjectStore
+from appshield.objectstore import FolderObjectStore, MemoryObjectStore
 from appshield.repository import (
     PruneReport,
     PruneSettings,
@@ -16,10 +16,14 @@ from appshield.repository import (
     RepositoryLock,
     adopt_unnamed_packs,
     check,
+    copy_tree,
     forget,
+    heal,
     prune,
     repair_index,
 )
+from appshield.repository.blobs import BlobKind
+from appshield.repository.layout import file_name
 from failing_store import names_in
 from repository_content import PASSWORD, SWIFT, back_up, noise
 from restic_binary import BUILD_TIMEOUT_S, Restic
@@ -200,3 +204,34 @@ def test_restic_sees_what_was_forgotten(
     """One version is left."""
     (left,) = json.loads(any_restic.run(folder, PASSWORD, "snapshots", "--json"))
     assert left["tags"] == ["kept"]
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut off", "missing", "trees missing"])
+def test_restic_finds_a_healed_repository_sound(
+    any_restic: Restic, ours: FolderObjectStore, folder: Path, damage: str
+) -> None:
+    """What comes back from the copy is read and restored by it, byte for byte."""
+    source = Repository.open(ours, PASSWORD)
+    [(_, kept)] = source.snapshots_with_tag("kept")
+    second = Repository.create(MemoryObjectStore(), "another password", like=source)
+    with RepositoryLock.acquire(second, owner="copy", timing=SWIFT) as lock:
+        copy_tree(source, second, lock, kept.tree_id)
+    kind: BlobKind = "tree" if damage == "trees missing" else "data"
+    for name in _packs_with(source, kind):
+        stored = bytearray(ours.get(name))
+        ours.delete(name)
+        if damage == "flipped":
+            stored[len(stored) // 2] ^= 1
+            ours.put(name, bytes(stored))
+        elif damage == "cut off":
+            ours.put(name, bytes(stored[: len(stored) // 2]))
+    repaired(ours)
+    repository = Repository.open(ours, PASSWORD)
+    with alone(repository) as lock:
+        assert heal(repository, lock, [second]).lost == ()
+    assert_sound(any_restic, ours, folder)
+
+
+def _packs_with(repository: Repository, kind: BlobKind) -> set[str]:
+    table, packs = repository.index.table(kind), repository.index.tables.packs
+    return {file_name("data", packs.identity(row).hex()) for row in table.packs}

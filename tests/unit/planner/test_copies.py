@@ -5,13 +5,21 @@ import pytest
 from appshield.contracts.applications import Keep, Protection
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import run_id
-from appshield.contracts.maintenance import CopyVersion, ForgetVersions
+from appshield.contracts.maintenance import (
+    CopyVersion,
+    ForgetVersions,
+    Healed,
+    NamedVersion,
+    VersionDamage,
+)
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
+    RequestCheck,
     RequestCopy,
     RequestForget,
     RequestPin,
+    RequestRepair,
 )
 from appshield.contracts.runs import Run
 from appshield.errors import AppShieldError, DamagedError, UnavailableError
@@ -412,3 +420,65 @@ async def test_a_version_that_vanished_from_a_bucket_is_copied_there_again() -> 
     await world.settle()
     assert (await world.version(1)).vaults == ("offsite", "primary")
     assert world.workers.copied == {("offsite", 1): 1, ("primary", 1): 1}
+
+
+async def damaged_at_home(world: Copying, *, also_offsite: bool = False) -> None:
+    """Let checks find version 1 damaged in the first Vault, or in both."""
+    version = await world.version(1)
+    places = [version.vault, *(copy.vault for copy in version.copies if also_offsite)]
+    for vault in reversed(places):
+        await world.minutes(1)
+        here = version.at(vault)
+        assert here is not None
+        world.workers.damaged = (
+            VersionDamage(number=1, snapshot_id=here.snapshot_id, paths=("a",), paths_total=1),
+        )
+        app_id = version.facts.app_id
+        await world.ask(RequestCheck(app=APP, request_id=vault, app_id=app_id, vault=vault))
+        await world.settle()
+
+
+async def test_damage_that_a_check_finds_is_healed_from_the_other_vault() -> None:
+    """By a run of its own; the version is good again, under the name of its new document."""
+    world = Copying()
+    await world.begin(versions=2)
+    world.workers.healed = Healed(
+        sources=("offsite",),
+        brought=1,
+        documents=(NamedVersion(number=1, snapshot_id="new"),),
+        verified=(1, 2),
+    )
+    await damaged_at_home(world)
+    [run] = [run for run in await world.runs() if run.kind == "repair"]
+    assert (run.state, run.vault, run.trigger.kind) == ("succeeded", "primary", "upkeep")
+    assert run.repair is not None
+    assert run.repair.others == ("offsite",)
+    assert [one.number for one in run.repair.versions] == [1, 2]
+    version = await world.version(1)
+    assert (version.damage, version.snapshot_id) == (None, "new")
+    assert version.verified_at is not None
+    assert version.vaults == BOTH
+
+
+async def test_damage_that_no_other_vault_can_heal_starts_no_repair() -> None:
+    """Nothing would come of it but a reading of all data."""
+    world = Copying()
+    await world.begin(versions=1)
+    await damaged_at_home(world, also_offsite=True)
+    before = [run for run in await world.runs() if run.kind == "repair"]
+    assert [run.vault for run in before] == ["offsite"]  # when the first one was good still
+    assert (await world.version(1)).damage is not None
+
+
+async def test_a_repair_that_is_asked_for_may_read_every_other_vault() -> None:
+    """Those that hold any version of the application."""
+    world = Copying()
+    app_id = await world.begin(versions=1)
+    await world.ask(RequestRepair(app=APP, request_id="r", app_id=app_id, vault="offsite"))
+    await world.settle()
+    [run] = [run for run in await world.runs() if run.kind == "repair"]
+    assert run.repair is not None
+    assert run.repair.others == ("primary",)
+    copy = (await world.version(1)).copy_at("offsite")
+    assert copy is not None
+    assert [one.snapshot_id for one in run.repair.versions] == [copy.snapshot_id]
