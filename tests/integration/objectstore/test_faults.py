@@ -1,102 +1,36 @@
 """Whole backups through a network and a service that fail: the repository is valid throughout.
 
-A first version is there. While a second one is written through faults, the store is copied again
-and again as a reader sees it, snapshots before the indexes that they need, and no copy may have an
-error.
+A first version is there while a second one is written through faults.
 """
 
 import asyncio
 import itertools
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from urllib.parse import urlsplit
 
 import pytest
-from msgspec.structs import replace
 
 from appshield.errors import AppShieldError, DamagedError, UnavailableError
-from appshield.objectstore import (
-    MemoryObjectStore,
-    ObjectStore,
-    S3Credentials,
-    S3Location,
-    S3ObjectStore,
-    S3Patience,
-    StoreFullError,
-)
-from appshield.repository import Repository, check
+from appshield.objectstore import S3Credentials, S3Location, StoreFullError
+from faulty_places import PASSING_TROUBLE, FaultyPlace, every
 from repository_content import PASSWORD, back_up, noise
-from s3_gate import full_for, s3_gate
-from s3_impostor import Reply, error_body
-from tcp_proxy import TcpProxy
+from s3_gate import full_for, nothing, s3_gate
+from s3_impostor import Reply
 from waiting import wait_until
 
-PATIENT = S3Patience(
-    connect_timeout_s=2, answer_timeout_s=2, attempts=8, pause_min_s=0.01, pause_max_s=0.2
-)
 FIRST = {b"a": noise(400_000), b"b": noise(100_000, 1)}
 SECOND = {b"a": noise(400_000), b"c": noise(900_000, 2), b"d": noise(50_000, 3)}
 PACK_BYTES = 200_000
 
 
-class Place:
-    """A repository with one version, and the ways to it."""
+class Place(FaultyPlace):
+    """A repository with one version."""
 
     def __init__(self, location: S3Location, credentials: S3Credentials) -> None:
-        self.location = location
-        self.credentials = credentials
-        self.direct = S3ObjectStore(location, credentials)
+        super().__init__(location, credentials, PASSWORD)
         back_up(self.direct, FIRST, pack_bytes=PACK_BYTES)
-
-    def through(self, endpoint: str) -> S3ObjectStore:
-        location = replace(self.location, endpoint=endpoint)
-        return S3ObjectStore(location, self.credentials, patience=PATIENT)
 
     def second(self, endpoint: str) -> None:
         """Write the second version."""
         back_up(self.through(endpoint), SECOND, pack_bytes=PACK_BYTES)
-
-    def versions(self) -> int:
-        """Count the versions, all of which are whole."""
-        repository = Repository.open(self.direct, PASSWORD)
-        report = check(repository, read_data=True)
-        assert report.is_sound, report.errors
-        return len(repository.snapshots())
-
-
-def as_read(store: ObjectStore) -> MemoryObjectStore:
-    """Copy what a reader sees that begins now: no lock keeps others from writing meanwhile."""
-    copy = MemoryObjectStore()
-    copy.put("config", store.get("config"))
-    for folder in ("snapshots", "index", "data", "keys"):
-        for found in store.list(folder):
-            copy.put(found.name, store.get(found.name))
-    return copy
-
-
-@contextmanager
-def watched(place: Place) -> Iterator[None]:
-    """Check the repository again and again, from another thread; every check must be clean."""
-    stopping = threading.Event()
-    errors: list[object] = []
-    rounds = itertools.count()
-
-    def watch() -> None:
-        while not stopping.is_set():
-            repository = Repository.open(as_read(place.direct), PASSWORD)
-            errors.extend(check(repository, read_data=True).errors)
-            next(rounds)
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        watching.join()
-    assert errors == []
-    assert next(rounds) > 0
 
 
 @pytest.fixture
@@ -104,33 +38,10 @@ async def place(s3_folder: S3Location, s3_credentials: S3Credentials) -> Place:
     return await asyncio.to_thread(Place, s3_folder, s3_credentials)
 
 
-@asynccontextmanager
-async def proxied(place: Place) -> AsyncIterator[tuple[TcpProxy, str]]:
-    url = urlsplit(place.location.endpoint)
-    async with TcpProxy(url.hostname or "", url.port or 0) as proxy:
-        yield proxy, f"http://127.0.0.1:{proxy.port}"
-
-
-def every(number: int, reply: Reply) -> Callable[[str, str], Reply | None]:
-    """Answer each so-manieth request this way."""
-    count = itertools.count(1)
-    return lambda method, target: None if next(count) % number else reply
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(500, error_body("InternalError")),
-        Reply(503, error_body("SlowDown"), {"retry-after": "0"}),
-        Reply(429, error_body("TooManyRequests")),
-        Reply(400, error_body("BadDigest")),
-        Reply(None),
-    ],
-    ids=["500", "SlowDown", "429", "BadDigest", "hang-up"],
-)
+@pytest.mark.parametrize("reply", PASSING_TROUBLE.values(), ids=PASSING_TROUBLE)
 def test_a_backup_succeeds_when_each_third_request_fails(place: Place, reply: Reply) -> None:
     """Each is sent again; the version is whole."""
-    with s3_gate(place.location.endpoint) as gate, watched(place):
+    with s3_gate(place.location.endpoint) as gate, place.watched():
         gate.fails = every(3, reply)
         place.second(gate.endpoint)
         assert gate.refused > 3
@@ -141,9 +52,9 @@ async def test_a_backup_succeeds_over_a_slow_network_that_resets_connections(
     place: Place,
 ) -> None:
     """Latency on each packet, and every open connection cut again and again."""
-    async with proxied(place) as (proxy, endpoint):
+    async with place.proxied() as (proxy, endpoint):
         proxy.latency_s = 0.01
-        with watched(place):
+        with place.watched():
             running = asyncio.ensure_future(asyncio.to_thread(place.second, endpoint))
             cuts = 0
             while not running.done():
@@ -157,7 +68,7 @@ async def test_a_backup_succeeds_over_a_slow_network_that_resets_connections(
 
 async def test_answers_that_end_early_are_asked_for_again(place: Place) -> None:
     """A body that is cut off is never taken for the whole."""
-    async with proxied(place) as (proxy, endpoint):
+    async with place.proxied() as (proxy, endpoint):
         running = asyncio.ensure_future(asyncio.to_thread(place.second, endpoint))
         while not running.done():
             proxy.cut_after_bytes = 1500
@@ -168,8 +79,8 @@ async def test_answers_that_end_early_are_asked_for_again(place: Place) -> None:
 
 async def test_a_network_that_swallows_everything_for_a_while_is_waited_for(place: Place) -> None:
     """Requests end by their timeout and are sent again."""
-    async with proxied(place) as (proxy, endpoint):
-        with watched(place):
+    async with place.proxied() as (proxy, endpoint):
+        with place.watched():
             proxy.blackhole = True
             running = asyncio.ensure_future(asyncio.to_thread(place.second, endpoint))
             await asyncio.wait({running}, timeout=3)
@@ -183,12 +94,12 @@ async def test_a_network_that_swallows_everything_for_a_while_is_waited_for(plac
 def test_a_full_store_ends_the_backup_and_changes_no_version(place: Place, part: str) -> None:
     """It says that the store is full; when there is room again, the backup succeeds."""
     with s3_gate(place.location.endpoint) as gate:
-        with watched(place):
+        with place.watched():
             gate.fails = full_for(part)
             with pytest.raises(StoreFullError, match="full"):
                 place.second(gate.endpoint)
         assert place.versions() == 1
-        gate.fails = lambda *_: None
+        gate.fails = nothing
         place.second(gate.endpoint)
     assert place.versions() == 2
 
@@ -201,10 +112,10 @@ def test_a_store_that_is_gone_from_some_moment_on_leaves_a_sound_repository(
     with s3_gate(place.location.endpoint) as gate:
         count = itertools.count()
         gate.fails = lambda *_: Reply(None) if next(count) >= number else None
-        with watched(place), pytest.raises(UnavailableError):
+        with place.watched(), pytest.raises(UnavailableError):
             place.second(gate.endpoint)
         assert place.versions() == 1
-        gate.fails = lambda *_: None
+        gate.fails = nothing
         place.second(gate.endpoint)
     assert place.versions() == 2
 
