@@ -46,6 +46,7 @@ from appshield.contracts.maintenance import (
     VersionsForgotten,
 )
 from appshield.contracts.message import Message, StepCommand, StepEvent
+from appshield.contracts.requests import RequestPause
 from appshield.contracts.restores import PlanRestore, RestorePlanned
 from appshield.contracts.runs import Run
 from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
@@ -53,6 +54,7 @@ from appshield.contracts.streams import ConsumerSpec
 from appshield.errors import AppShieldError
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
+from appshield.planner.lines import DEFAULT_LIMITS, Limits
 from appshield.planner.service import build
 from appshield.service.steps import StepContext, StepWork, order_of, outcome
 from memory_bus import MemoryBus
@@ -64,6 +66,7 @@ PLANNER_CONSUMERS = (
     streams.PLANNER_REQUESTS,
     streams.PLANNER_OUTCOMES,
     streams.PLANNER_TIMERS,
+    streams.PLANNER_SIGNALS,
 )
 WORKER_CONSUMERS = (streams.SNAPSHOTTER_ORDERS, streams.UPLOADER_ORDERS, streams.RESTORER_ORDERS)
 Moment = Literal["before", "after"]
@@ -159,6 +162,8 @@ class Workers:
         self.damaged: tuple[VersionDamage, ...] = ()
         self.healed: Healed | None = None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.cut_at: datetime | None = None
+        """When snapshots are cut; None: at `now`."""
 
     def handlers(self) -> dict[type[StepCommand], Any]:
         return {
@@ -204,7 +209,7 @@ class Workers:
             sources=(ManifestsSource(name="manifests", sha256="0", objects=1), volume),
             consistency="crash-group",
             revision="r1",
-            cut_at=CUT_AT,
+            cut_at=self.cut_at or self.now(),
             states=self.states,
         )
 
@@ -313,7 +318,8 @@ class Workers:
 class World:
     """Bus, workers, and the planner of the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
         self.bus = MemoryBus("planner", now=CUT_AT)
         self.workers = Workers()
         self.workers.now = lambda: self.bus.now
@@ -340,6 +346,11 @@ class World:
             )
         )
 
+    async def pause(self) -> None:
+        """Let somebody pause the application."""
+        await self.ask(RequestPause(app=APP, request_id=f"pause-{self.bus.now}"))
+        await self.settle()
+
     async def ask(self, message: Message) -> None:
         """Publish a request."""
         await self.bus.publish(message)
@@ -356,7 +367,7 @@ class World:
         leadership = Leadership(self.bus, "planner")
         await leadership.acquire(asyncio.Event())
         mortal: Any = self.mortal
-        self.planner = build(mortal, leadership, BusClock(self.bus))
+        self.planner = build(mortal, leadership, BusClock(self.bus), self.limits)
         await self.planner.reconcile()
 
     async def turn(self) -> bool:

@@ -202,7 +202,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `awaiting_approval` names runs that somebody has to approve of.
 
     `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
-    `expected_backup_s` is how long the next backup may take, from its cut to its end.
+    `expected_backup_s` is how long the next backup may take, `usual_nodes` are where the last one
+    read its data; both are unknown before the first.
     """
 
     app_id: str
@@ -238,3 +239,4 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     awaiting_approval: tuple[str, ...] = ()
     begun: dict[str, tuple[datetime, ...]] = {}
     expected_backup_s: float = 0
+    usual_nodes: tuple[str, ...] = ()

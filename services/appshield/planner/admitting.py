@@ -26,10 +26,12 @@ from appshield.contracts.runs import (
     RestoreProgress,
     Run,
     Trigger,
+    Wait,
 )
 from appshield.planner import deciding
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import asked, new_run, run_of_history
+from appshield.planner.promising import promise_wait
 from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
@@ -99,11 +101,27 @@ class Admission:
         )
 
     async def trigger_backup(
-        self, record: ApplicationRecord, trigger: Trigger, *, vault: str = ""
+        self,
+        record: ApplicationRecord,
+        trigger: Trigger,
+        *,
+        vault: str = "",
+        wait: Wait | None = None,
+        priority: int | None = None,
     ) -> None:
-        """Admit a backup of a known application, whatever triggers it."""
+        """Admit a backup of a known application, whatever triggers it; `wait` holds it back.
+
+        Without a `priority` it has that of its kind of trigger.
+        """
         run = run_of_history("backup", record, trigger, self._clock.now(), vault=vault)
-        await self._queue.admit(await self._runs.create(replace(run, backup=BackupProgress())))
+        wanted = replace(
+            run,
+            backup=BackupProgress(),
+            wait=wait,
+            priority=run.priority if priority is None else priority,
+            outbox=promise_wait(run, wait),
+        )
+        await self._queue.admit(await self._runs.create(wanted))
 
     async def restore(self, request: RequestRestore) -> None:
         """Admit a wish to bring a version back."""

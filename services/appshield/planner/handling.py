@@ -6,7 +6,7 @@ returns, which acknowledges its cause. Called again, it finds its own work and g
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import datetime
 from weakref import WeakValueDictionary
 
 import structlog
@@ -16,6 +16,7 @@ from appshield.bus import Delivery, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
+from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, Request, StepEvent
@@ -33,11 +34,12 @@ from appshield.contracts.runs import (
     FINAL_STATES,
     CopyDue,
     Progress,
+    RpoDue,
     Run,
     ScheduleDue,
     StepDue,
-    Trigger,
     UpkeepDue,
+    WaitOver,
 )
 from appshield.planner import deciding
 from appshield.planner.admitting import Admission
@@ -45,6 +47,7 @@ from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.dispatching import Handlers
 from appshield.planner.leading import Leadership
+from appshield.planner.lines import Lines
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
 from appshield.planner.pausing import Pausing
@@ -54,10 +57,11 @@ from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.targeting import targets_differ
+from appshield.planner.timing import Timing
+from appshield.planner.triggering import Triggering
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
 
-_LATE_S = 300.0
 _CONFLICT_RETRY_S = 0.2
 
 
@@ -75,6 +79,9 @@ class Planner:
         upkeep: UpkeepPlanning,
         copies: CopyPlanning,
         observation: Observation,
+        timing: Timing,
+        triggering: Triggering,
+        lines: Lines,
         pausing: Pausing,
         policing: Policing,
         monitoring: Monitoring,
@@ -90,6 +97,9 @@ class Planner:
         self._upkeep = upkeep
         self._copies = copies
         self._observation = observation
+        self._timing = timing
+        self._triggering = triggering
+        self._lines = lines
         self._pausing = pausing
         self._policing = policing
         self._monitoring = monitoring
@@ -109,8 +119,10 @@ class Planner:
             run = (await self._runs.write(entry, entry.value)).value
             if run.state in FINAL_STATES:
                 await self._ended(run)
+            await self._triggering.reconcile(run)
         for record in self._registry.all():
             await self._queue.start_next(record)
+        await self._begin_waiting()
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle any message that the planner consumes."""
@@ -119,13 +131,30 @@ class Planner:
             async with AsyncExitStack() as turns:
                 for whose in _whose_turns(delivery.message):
                     await turns.enter_async_context(self._turn(whose))
-                await self._handlers.handle(delivery.message)
+                await self._handle(delivery)
+            await self._begin_waiting()
         except StaleRevisionError as error:
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
+
+    async def _handle(self, delivery: Delivery) -> None:
+        if isinstance(delivery.message, Signal):
+            await self._triggering.signalled(delivery.message, self._turn, delivery.moved)
+        else:
+            await self._handlers.handle(delivery.message)
 
     def progressed(self, progress: Progress) -> None:
         """Note that a step moves, so that its deadline moves with it."""
         self._moved[progress.run, progress.step] = self._clock.now()
+
+    async def _begin_waiting(self) -> None:
+        """Start the runs whose turn it is, each in the turn of its application."""
+        while (place := self._lines.take()) is not None:
+            async with self._turn(place.app):
+                await self._queue.begin(place)
+        for app_id in self._lines.untold():
+            if (record := self._registry.get(app_id)) is not None:
+                async with self._turn(record.app):
+                    await self._queue.tell_limit(record.app_id)
 
     def _turn(self, whose: AppRef | str) -> asyncio.Lock:
         return self._turns.setdefault(whose, asyncio.Lock())
@@ -135,8 +164,9 @@ class Planner:
         table = Handlers()
         table.add(ApplicationObserved, self._observed)
         table.add(PolicyObserved, self._policy_observed)
-        table.add(HealthChanged, self._monitoring.changed)
-        table.add(RequestBackup, self._admission.backup)
+        table.add(HealthChanged, self._health_changed)
+        table.add(ChangeMatched, self._triggering.changed)
+        table.add(RequestBackup, self._triggering.asked)
         table.add(RequestGate, self._admission.gate)
         table.add(RequestRestore, self._admission.restore)
         table.add(RequestApprove, self._admission.approve)
@@ -145,7 +175,9 @@ class Planner:
         table.add(RequestCatalog, self._admission.catalog)
         table.add(Request, self._maintenance.admit)
         table.add(StepDue, self._step_due)
-        table.add(ScheduleDue, self._schedule_due)
+        table.add(ScheduleDue, self._triggering.schedule_due)
+        table.add(RpoDue, self._triggering.rpo_due)
+        table.add(WaitOver, self._triggering.wait_over)
         table.add(UpkeepDue, self._upkeep_due)
         table.add(CopyDue, self._copy_due)
         table.add(StepEvent, self._outcome)
@@ -153,6 +185,10 @@ class Planner:
 
     async def _policy_observed(self, fact: PolicyObserved) -> None:
         await self._policing.observed(fact, self._turn)
+
+    async def _health_changed(self, fact: HealthChanged) -> None:
+        await self._monitoring.changed(fact)
+        await self._triggering.health_changed(fact)
 
     async def _cancel(self, request: RequestCancel) -> None:
         cancelled = await self._admission.cancel(request)
@@ -189,6 +225,7 @@ class Planner:
             run = replace(run, version=number)
         decided = deciding.advance(run, event, epoch=self._leadership.epoch, now=self._clock.now())
         await self._runs.write(entry, decided)
+        self._queue.moved(decided)
         await self._after(decided)
 
     async def _step_due(self, due: StepDue) -> None:
@@ -205,24 +242,6 @@ class Planner:
         await self._runs.write(entry, decided)
         await self._after(decided)
 
-    async def _schedule_due(self, due: ScheduleDue) -> None:
-        record = self._registry.get(due.app_id)
-        if record is None or record.state != "active" or record.revision != due.revision:
-            return
-        named = {protection.name: protection for protection in record.protections}
-        protection = named.get(due.protection)
-        if protection is None:
-            return
-        now = self._clock.now()
-        late = now - due.at > timedelta(seconds=_LATE_S)
-        missed = late and protection.missed == "skip"
-        if not missed and record.paused is None:
-            identity = f"schedule/{due.app_id}/{due.protection}/{due.at.isoformat()}"
-            trigger = Trigger(kind="schedule", identity=identity, name=due.protection, at=due.at)
-            first = protection.targets[:1] or record.targets[:1]
-            await self._admission.trigger_backup(record, trigger, vault="".join(first))
-        await self._observation.schedule_next(record, protection, max(now, due.at))
-
     async def _after(self, run: Run) -> None:
         if run.state in FINAL_STATES:
             for moved in [key for key in self._moved if key[0] == run.id]:
@@ -232,6 +251,7 @@ class Planner:
     async def _ended(self, run: Run) -> None:
         """Let the next run of the application begin, and plan what follows this one."""
         await self._upkeep.before_settling(run)
+        await self._timing.before_settling(run)
         await self._queue.settle(run)
         if run.kind == "backup":  # a new version is copied before older ones are tidied up
             await self._copies.after(run)
@@ -250,4 +270,6 @@ def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:
         return (message.run, message.app)
     if isinstance(message, PolicyObserved):
         return (f"policy {message.app.name}",)
+    if isinstance(message, Signal):
+        return (f"signal {message.name}/{message.id}",)
     return (message.app,)

@@ -1,11 +1,15 @@
 """Runs as they are born: pending, under the identity that their trigger gives them. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.applications import ApplicationRecord, TriggerKind
 from appshield.contracts.identities import AppRef, RunKind, run_id
 from appshield.contracts.message import Request
 from appshield.contracts.runs import Run, Trigger
+
+_PRIORITIES: Mapping[TriggerKind, int] = {"manual": 100, "gate": 100}
+"""What a person or a gate asks for goes before what happens by itself."""
 
 
 def asked(request: Request, now: datetime, *, reason: str = "") -> Trigger:
@@ -29,6 +33,7 @@ def new_run(kind: RunKind, app: AppRef, trigger: Trigger, now: datetime) -> Run:
         vault="",
         trigger=trigger,
         state="pending",
+        priority=_PRIORITIES.get(trigger.kind, 0),
         epoch=0,
         requested_at=now,
     )
@@ -47,6 +52,7 @@ def run_of_history(
         vault=vault or record.vault,
         trigger=trigger,
         state="pending",
+        priority=_PRIORITIES.get(trigger.kind, 0),
         epoch=0,
         requested_at=now,
     )

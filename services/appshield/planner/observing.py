@@ -14,12 +14,11 @@ from appshield.contracts.applications import (
 )
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
-from appshield.contracts.runs import CopyDue, ScheduleDue, UpkeepDue
+from appshield.contracts.runs import CopyDue, UpkeepDue
 from appshield.contracts.streams import STATE
-from appshield.language.resolved import Schedule
-from appshield.language.scheduling import next_due
 from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
+from appshield.planner.timing import Timing
 from appshield.planner.upkeeping import next_moment
 from appshield.service import Clock
 
@@ -27,8 +26,11 @@ from appshield.service import Clock
 class Observation:
     """Keeps registry and schedule timers in line with what is observed."""
 
-    def __init__(self, *, bus: Bus, registry: Registry, policies: Policies, clock: Clock) -> None:
+    def __init__(
+        self, *, bus: Bus, registry: Registry, policies: Policies, timing: Timing, clock: Clock
+    ) -> None:
         self._bus = bus
+        self._timing = timing
         self._registry = registry
         self._policies = policies
         self._clock = clock
@@ -44,10 +46,13 @@ class Observation:
         known = self._registry.get(app_id)
         record = self._policies.in_force(remembered(known, fact, app_id))
         await self._orphan_others(record)
+        # The record is written last: whoever is interrupted before does all of it again. A rule
+        # that stays as it is keeps its timer, which may be about to fire.
         if known is not None:
             await self._cancel_timers(known, kept=record.protections)
+        was_active = known is not None and known.state == "active"
+        await self._set_timers(record, unless=known.protections if known and was_active else ())
         await self._registry.write(record)
-        await self._set_timers(record)
         # A policy that came meanwhile did not find the application among those that it concerns.
         await self.renew(app_id)
         if known is None:
@@ -81,7 +86,7 @@ class Observation:
                 known,
                 highest_version=max(known.highest_version or 0, fact.highest_version),
                 last_version=newest.facts.number if newest else 0,
-                last_backup_at=newest.stored_at if newest else None,
+                last_backup_at=newest.facts.cut_at if newest else None,
             )
         )
         if unknown:
@@ -95,28 +100,6 @@ class Observation:
             seen = decode(stored.body)
             if isinstance(seen, ApplicationObserved) and seen.adopts == found.app_id:
                 await self.observed(seen)
-
-    async def schedule_next(
-        self, record: ApplicationRecord, protection: Protection, after: datetime
-    ) -> None:
-        """Set the timer for a protection's next time."""
-        key = f"{record.app_id}/{protection.name}"
-        due_at = next_due(schedule_of(protection), after, key=key)
-        if due_at is None:
-            return
-        due = ScheduleDue(
-            app=record.app,
-            app_id=record.app_id,
-            protection=protection.name,
-            revision=record.revision,
-            at=due_at,
-        )
-        await self._bus.schedule(
-            timer_name(record.app_id, protection.name),
-            due_at,
-            encode(due),
-            message_id=due.message_id(),
-        )
 
     async def schedule_upkeep(self, record: ApplicationRecord, after: datetime) -> None:
         """Set the timer for the application's next daily moment."""
@@ -157,17 +140,17 @@ class Observation:
     async def _set_timers(
         self, record: ApplicationRecord, *, unless: tuple[Protection, ...] = ()
     ) -> None:
-        for protection in record.protections:
-            if protection.trigger == "schedule" and protection not in unless:
-                await self.schedule_next(record, protection, self._clock.now())
+        for rule in record.protections:
+            if rule not in unless:
+                await self._timing.set(record, rule)
 
     async def _cancel_timers(
         self, record: ApplicationRecord, *, kept: tuple[Protection, ...] = ()
     ) -> None:
-        scheduled = {rule.name for rule in kept if rule.trigger == "schedule"}
-        for protection in record.protections:
-            if protection.trigger == "schedule" and protection.name not in scheduled:
-                await self._bus.cancel_timer(timer_name(record.app_id, protection.name))
+        still = {(rule.name, rule.trigger) for rule in kept}
+        for rule in record.protections:
+            if (rule.name, rule.trigger) not in still:
+                await self._timing.cancel(record, rule)
 
 
 def remembered(
@@ -196,19 +179,4 @@ def remembered(
             protections=fact.protections, targets=fact.targets if fact.targets_named else ()
         ),
         described=fact.described,
-    )
-
-
-def timer_name(app_id: str, protection: str) -> str:
-    """Name the timer of one protection."""
-    return f"schedule.{app_id}.{protection}"
-
-
-def schedule_of(protection: Protection) -> Schedule:
-    """Give a protection's schedule as the language's calendar takes it."""
-    return Schedule(
-        cron=protection.schedule,
-        timezone=protection.timezone,
-        jitter_s=protection.jitter_s,
-        missed=protection.missed,
     )

@@ -97,7 +97,7 @@ class Policies:
     def in_force(self, record: ApplicationRecord) -> ApplicationRecord:
         """Return an active application with the protection that is in force for it now."""
         matching = self._in(record.app.cluster)
-        matching.put_application(record.app_id, _facts(record))
+        matching.put_application(record.app_id, facts_of(record))
         names = matching.policies_of(record.app_id)
         own = record.own or OwnProtection(protections=record.protections, targets=record.targets)
         in_force = self._combine(record.app.cluster, own, names)
@@ -190,7 +190,8 @@ def _completed(rule: Protection, name: str, targets: tuple[str, ...]) -> Protect
     return replace(rule, name=name, targets=targets)
 
 
-def _facts(record: ApplicationRecord) -> AppFacts:
+def facts_of(record: ApplicationRecord) -> AppFacts:
+    """Return what expressions may ask about an application."""
     described = record.described
     return AppFacts(
         name=record.app.name,

@@ -6,7 +6,7 @@ import msgspec
 
 from appshield.contracts import encode, subjects
 from appshield.contracts.message import Message
-from appshield.contracts.runs import OutboxEntry
+from appshield.contracts.runs import OutboxEntry, Run, Wait, WaitOver
 
 
 def promise(message: Message) -> OutboxEntry:
@@ -26,3 +26,11 @@ def promise_timer(name: str, message: Message, at: datetime) -> OutboxEntry:
         body=msgspec.Raw(encode(message)),
         at=at,
     )
+
+
+def promise_wait(run: Run, wait: Wait | None) -> tuple[OutboxEntry, ...]:
+    """Promise that it is told when a run has waited long enough; nothing for one that does not."""
+    if wait is None or wait.until is None:
+        return ()
+    over = WaitOver(app=run.app, run=run.id, at=wait.until)
+    return (promise_timer(f"wait.{run.id}", over, wait.until),)

@@ -1,9 +1,10 @@
 """Whose turn it is: at most one run at a time may change an application.
 
-Runs wait in the order in which they came; prunes, and what else is done for upkeep, let the others
-go first, and a prune that is under way is told to give way to a backup or a restore. Checks, pins,
-copies and catalog runs change no application and stand beside. A run that waits for somebody's
-approval is in no line until it has it.
+Runs wait in line (see `lines`) until it is their turn among those of their application, and among
+all applications as far as limits allow; some are held back before that. A prune that is under way
+is told to give way to a backup or a restore. Checks, pins, copies and catalog runs change no
+application and stand beside. A run that waits for somebody's approval is in no line until it has
+it.
 
 Every function may be called again after a crash at any instruction and goes on where it stopped.
 """
@@ -14,9 +15,20 @@ from msgspec.structs import replace
 
 from appshield.bus import Entry
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.runs import FINAL_STATES, Failure, Run
+from appshield.contracts.runs import FINAL_STATES, Failure, Run, Wait
 from appshield.planner import deciding
+from appshield.planner.holding import with_begun
 from appshield.planner.leading import Leadership
+from appshield.planner.lines import (
+    Lines,
+    Place,
+    done_with,
+    first_in_line,
+    in_line,
+    place_of,
+    same_wish,
+)
+from appshield.planner.promising import promise_wait
 from appshield.planner.registry import Registry
 from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
@@ -33,12 +45,14 @@ class Queue:
         *,
         runs: Runs,
         registry: Registry,
+        lines: Lines,
         retention: Retention,
         leadership: Leadership,
         clock: Clock,
     ) -> None:
         self._runs = runs
         self._registry = registry
+        self._lines = lines
         self._retention = retention
         self._leadership = leadership
         self._clock = clock
@@ -57,24 +71,26 @@ class Queue:
             return
         if run.id not in {record.active_run, *record.pending_runs}:
             waiting = await self._all(record.pending_runs)
-            if (same := _same_wish(run, waiting)) is not None:
-                await self._runs.write(entry, replace(run, state="folded", folded_into=same.id))
+            if (same := same_wish(run, waiting)) is not None:
+                await self._fold(entry, same)
+                await self.start_next(record)
                 return
             record = await self._registry.write(
                 replace(
                     record,
-                    pending_runs=_in_line(run, waiting),
+                    pending_runs=in_line(run, waiting),
                     awaiting_approval=_without(run.id, record.awaiting_approval),
                 )
             )
-        if run.kind in _GO_FIRST and record.active_run != run.id:
+        await self._runs.write(entry, run)
+        if run.kind in _GO_FIRST and record.active_run != run.id and run.wait is None:
             await self._ask_to_give_way(record.active_run)
         await self.start_next(record)
 
     async def start_beside(self, entry: Entry[Run]) -> None:
         """Start a run that changes no application; such runs never wait."""
         if entry.value.state == "pending":
-            await self._start(entry)
+            await self._started(entry, entry.value)
         else:
             await self._runs.write(entry, entry.value)
 
@@ -96,6 +112,7 @@ class Queue:
 
     async def settle(self, run: Run) -> None:
         """After a run has ended, let the next one of its application begin."""
+        self._lines.end(run.id)
         record = self._registry.get(run.app_id)
         if record is None:
             return
@@ -110,23 +127,112 @@ class Queue:
         await self.start_next(record)
 
     async def start_next(self, record: ApplicationRecord) -> None:
-        """Start the run whose turn it is: the active one if it has not begun, else the next."""
-        if not record.active_run and record.pending_runs:
-            head, *rest = record.pending_runs
-            record = await self._registry.write(
-                replace(record, active_run=head, pending_runs=tuple(rest))
-            )
-        if not record.active_run:
-            return
-        entry = await self._runs.get(record.active_run)
-        if entry is not None and entry.value.state == "pending":
-            entry = await self._start(entry)
-        if entry is None or entry.value.state in FINAL_STATES:
-            freed = await self._registry.write(replace(record, active_run=""))
-            await self.start_next(freed)
+        """Bring the application's place in line up to date; `begin` starts whose turn it is."""
+        if record.active_run:
+            entry = await self._runs.get(record.active_run)
+            if entry is not None and entry.value.state == "pending":
+                entry = await self._start(entry, record)
+            if entry is not None and entry.value.state not in FINAL_STATES:
+                self._lines.begin(place_of(entry.value, record.usual_nodes))
+                self._lines.leave(record.app_id)
+                return
+            self._lines.end(record.active_run)
+            record = await self._registry.write(replace(record, active_run=""))
+        waiting = await self._all(record.pending_runs)
+        gone = {run.id for run in waiting if run.state in FINAL_STATES}
+        if gone:
+            left = tuple(run for run in record.pending_runs if run not in gone)
+            record = await self._registry.write(replace(record, pending_runs=left))
+        chosen = first_in_line(waiting, self._clock.now())
+        if chosen is None:
+            self._lines.leave(record.app_id)
+        else:
+            self._lines.wait(place_of(chosen, record.usual_nodes))
 
-    async def _start(self, entry: Entry[Run]) -> Entry[Run]:
-        wanted = await self._retention.reconsidered(entry.value)
+    async def release(self, entry: Entry[Run]) -> None:
+        """Let a run take its turn that was held back."""
+        released = (await self._runs.write(entry, replace(entry.value, wait=None))).value
+        record = self._registry.get(released.app_id)
+        if record is not None:
+            await self._ask_to_give_way(record.active_run)
+            await self.start_next(record)
+
+    async def begin(self, place: Place) -> None:
+        """Start the run that was taken from the lines, unless it is not the one to start by now."""
+        record = self._registry.get(place.app_id)
+        if record is not None and record.active_run == place.run:
+            return
+        waiting = await self._all(record.pending_runs) if record else []
+        chosen = first_in_line(waiting, self._clock.now())
+        if record is None or record.active_run or chosen is None or chosen.id != place.run:
+            self._lines.end(place.run)
+            if record is not None:
+                await self.start_next(record)
+            return
+        try:
+            await self._begin(record, chosen, waiting)
+        except BaseException:
+            self._lines.end(place.run)
+            self._lines.wait(place)
+            raise
+
+    def moved(self, run: Run) -> None:
+        """Take in on which nodes a run that is under way has work."""
+        if run.state not in FINAL_STATES:
+            self._lines.move(place_of(run))
+
+    async def _begin(self, record: ApplicationRecord, chosen: Run, waiting: list[Run]) -> None:
+        now = self._clock.now()
+        folded = {one.id for one in done_with(chosen, waiting, now)}
+        for other in folded:
+            if (entry := await self._runs.get(other)) is not None:
+                ended = replace(entry.value, state="folded", folded_into=chosen.id)
+                await self._runs.write(entry, ended)
+        still = tuple(run for run in record.pending_runs if run not in {chosen.id, *folded})
+        rules = {rule.name: rule for rule in record.protections}
+        begun = record.begun
+        if (rule := rules.get(chosen.trigger.name)) is not None and rule.at_most is not None:
+            begun = {**begun, rule.name: with_begun(rule, begun.get(rule.name, ()), now)}
+        record = await self._registry.write(
+            replace(record, active_run=chosen.id, pending_runs=still, begun=begun)
+        )
+        await self.start_next(record)
+
+    async def tell_limit(self, app_id: str) -> None:
+        """Write down which limit holds an application's next run back, once."""
+        record = self._registry.get(app_id)
+        waiting = await self._all(record.pending_runs) if record else []
+        chosen = first_in_line(waiting, self._clock.now())
+        if record is None or chosen is None or (chosen.wait and chosen.wait.reason == "limit"):
+            return
+        why = self._lines.full(place_of(chosen, record.usual_nodes))
+        entry = await self._runs.get(chosen.id)
+        if why and entry is not None:
+            wait = Wait(reason="limit", why=why, since=self._clock.now())
+            await self._runs.write(entry, replace(entry.value, wait=wait))
+
+    async def _fold(self, entry: Entry[Run], same: Run) -> None:
+        """Let a run that waits stand for this one, too: held back as this one is, if it is at all.
+
+        It is written first, so that the trigger counts whatever happens in between.
+        """
+        run = entry.value
+        other = await self._runs.get(same.id)
+        if other is not None and other.value.state == "pending":
+            priority = max(other.value.priority, run.priority)
+            merged = replace(other.value, priority=priority)
+            if other.value.wait is not None and other.value.wait.until is not None:
+                merged = replace(merged, wait=run.wait, outbox=promise_wait(merged, run.wait))
+            await self._runs.write(other, merged)
+        folded = replace(run, state="folded", folded_into=same.id, outbox=())
+        await self._runs.write(entry, folded)
+
+    async def _start(self, entry: Entry[Run], record: ApplicationRecord) -> Entry[Run]:
+        wanted = replace(await self._retention.reconsidered(entry.value), wait=None)
+        self._lines.begin(place_of(wanted, record.usual_nodes))
+        return await self._started(entry, wanted)
+
+    async def _started(self, entry: Entry[Run], wanted: Run) -> Entry[Run]:
         begun = deciding.start(wanted, epoch=self._leadership.epoch, now=self._clock.now())
         return await self._runs.write(entry, begun)
 
@@ -154,18 +260,6 @@ class Queue:
         await self._runs.write(entry, replace(entry.value, prune=prune))
 
 
-def _same_wish(run: Run, waiting: list[Run]) -> Run | None:
-    """Find what waits already and does what this run would do."""
-    for other in waiting:
-        if other.kind != run.kind or other.state != "pending":
-            continue
-        if run.kind == "backup" and other.vault == run.vault:
-            return other
-        if run.kind == "prune" and (other.vault, other.prune) == (run.vault, run.prune):
-            return other
-    return None
-
-
 def _same_restore(run: Run, held: list[Run]) -> Run | None:
     """Find a restore that waits for approval and would do what this one does."""
     for other in held:
@@ -176,16 +270,3 @@ def _same_restore(run: Run, held: list[Run]) -> Run | None:
 
 def _without(run: str, runs: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(other for other in runs if other != run)
-
-
-def _in_line(run: Run, waiting: list[Run]) -> tuple[str, ...]:
-    """Put a run in line: before what is only upkeep, unless it is that itself."""
-    if _is_upkeep(run):
-        return (*(other.id for other in waiting), run.id)
-    first = [other.id for other in waiting if not _is_upkeep(other)]
-    later = [other.id for other in waiting if _is_upkeep(other)]
-    return (*first, run.id, *later)
-
-
-def _is_upkeep(run: Run) -> bool:
-    return run.trigger.kind == "upkeep" or run.kind == "prune"

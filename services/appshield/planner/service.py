@@ -14,6 +14,7 @@ from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
+from appshield.planner.lines import DEFAULT_LIMITS, Limits, Lines
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
 from appshield.planner.pausing import Pausing
@@ -25,6 +26,9 @@ from appshield.planner.registry import Registry
 from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.planner.settings import Settings
+from appshield.planner.signalling import mapped_streams
+from appshield.planner.timing import Timing
+from appshield.planner.triggering import Triggering
 from appshield.planner.trimming import keep_trimmed
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock, SystemClock, joined
@@ -34,6 +38,7 @@ _CONSUMERS = (
     streams.PLANNER_REQUESTS,
     streams.PLANNER_OUTCOMES,
     streams.PLANNER_TIMERS,
+    streams.PLANNER_SIGNALS,
 )
 
 
@@ -41,6 +46,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Lead whenever the lease can be had, until told to stop."""
     async with joined(settings, "planner", stopping) as service:
         await service.bus.ensure_topology()
+        for stream in mapped_streams(settings.signals):
+            await service.bus.ensure_stream(stream)
         while not stopping.is_set():
             await _lead(service.bus, service.worker, settings, stopping)
 
@@ -50,7 +57,7 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
     leadership = Leadership(bus, worker)
     if not await leadership.acquire(stopping):
         return
-    planner = build(bus, leadership, SystemClock())
+    planner = build(bus, leadership, SystemClock(), settings.limits())
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
@@ -70,17 +77,28 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
     await leadership.resign()
 
 
-def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
+def build(
+    bus: Bus, leadership: Leadership, clock: Clock, limits: Limits = DEFAULT_LIMITS
+) -> Planner:
     """Build the planner's parts over a bus; tests build them over theirs."""
     runs = Runs(bus, leadership)
     registry = Registry(bus, leadership)
     catalog = Catalog(bus)
     retention = Retention(registry=registry, catalog=catalog, clock=clock)
+    lines = Lines(limits)
     queue = Queue(
-        runs=runs, registry=registry, retention=retention, leadership=leadership, clock=clock
+        runs=runs,
+        registry=registry,
+        lines=lines,
+        retention=retention,
+        leadership=leadership,
+        clock=clock,
     )
     policies = Policies(bus, leadership)
-    observation = Observation(bus=bus, registry=registry, policies=policies, clock=clock)
+    timing = Timing(bus=bus, registry=registry, clock=clock)
+    observation = Observation(
+        bus=bus, registry=registry, policies=policies, timing=timing, clock=clock
+    )
     admitted: dict[str, Any] = {
         "runs": runs,
         "registry": registry,
@@ -89,15 +107,27 @@ def build(bus: Bus, leadership: Leadership, clock: Clock) -> Planner:
         "clock": clock,
     }
     copies = CopyPlanning(**admitted, observation=observation)
+    admission = Admission(**admitted)
     return Planner(
         runs=runs,
         registry=registry,
         queue=queue,
-        admission=Admission(**admitted),
+        admission=admission,
         maintenance=MaintenanceAdmission(**admitted, copies=copies),
         upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
         copies=copies,
         observation=observation,
+        timing=timing,
+        triggering=Triggering(
+            bus=bus,
+            runs=runs,
+            registry=registry,
+            queue=queue,
+            admission=admission,
+            timing=timing,
+            clock=clock,
+        ),
+        lines=lines,
         pausing=Pausing(bus=bus, registry=registry, clock=clock),
         policing=Policing(
             policies=policies, registry=registry, observation=observation, copies=copies

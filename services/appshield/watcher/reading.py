@@ -10,9 +10,11 @@ from msgspec.structs import replace
 
 from appshield.contracts.applications import (
     ApplicationObserved,
+    Blackout,
     Described,
     Keep,
     Protection,
+    Rate,
     TriggerKind,
 )
 from appshield.contracts.identities import AppRef
@@ -31,6 +33,7 @@ from appshield.language.resolved import (
     ResolvedApplication,
     ResolvedKeep,
     ResolvedProtection,
+    ResolvedTrigger,
     RpoTrigger,
     Schedule,
     SignalTrigger,
@@ -44,6 +47,7 @@ CONTINUES = "appshield.io/continues"
 
 _REFUSED_CHARACTERS_MAX = 2_000
 _KINDS: dict[type, TriggerKind] = {
+    Schedule: "schedule",
     RpoTrigger: "rpo",
     ChangeTrigger: "change",
     SignalTrigger: "signal",
@@ -133,28 +137,47 @@ def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
 
 
 def _protection(rule: ResolvedProtection) -> Protection:
-    keep = _keep(rule.keep) if rule.keep is not None else None
-    keep_in = {vault: _keep(counts) for vault, counts in rule.keep_in.items()}
-    if isinstance(rule.trigger, Schedule):
-        return Protection(
-            name=rule.name,
-            trigger="schedule",
-            schedule=rule.trigger.cron,
-            timezone=rule.trigger.timezone,
-            jitter_s=rule.trigger.jitter_s,
-            missed=rule.trigger.missed,
-            keep=keep,
-            keep_in=keep_in,
-            targets=rule.targets,
-        )
-    return Protection(
+    limit = rule.at_most
+    common = Protection(
         name=rule.name,
         trigger=_KINDS[type(rule.trigger)],
-        before=rule.trigger.before if isinstance(rule.trigger, GateTrigger) else (),
-        keep=keep,
-        keep_in=keep_in,
+        keep=_keep(rule.keep) if rule.keep is not None else None,
+        keep_in={vault: _keep(counts) for vault, counts in rule.keep_in.items()},
         targets=rule.targets,
+        settle_s=rule.settle_s,
+        at_most=Rate(count=limit.count, window_s=limit.window_s) if limit else None,
+        blackout=tuple(
+            Blackout(schedule=one.opens.cron, timezone=one.opens.timezone, lasts_s=one.lasts_s)
+            for one in rule.blackout
+        ),
+        priority=rule.priority,
     )
+    return _with_trigger(common, rule.trigger)
+
+
+def _with_trigger(rule: Protection, trigger: ResolvedTrigger) -> Protection:
+    match trigger:
+        case Schedule():
+            rule = replace(
+                rule,
+                schedule=trigger.cron,
+                timezone=trigger.timezone,
+                jitter_s=trigger.jitter_s,
+                missed=trigger.missed,
+            )
+        case RpoTrigger():
+            rule = replace(rule, rpo_s=trigger.age_s)
+        case ChangeTrigger():
+            rule = replace(rule, change_of=trigger.of, when=trigger.when)
+        case SignalTrigger():
+            rule = replace(rule, signal=trigger.signal, when=trigger.when)
+        case HealthTrigger():
+            rule = replace(rule, health=trigger.becomes)
+        case GateTrigger():
+            rule = replace(rule, before=trigger.before)
+        case ManualTrigger():
+            pass
+    return rule
 
 
 def _keep(keep: ResolvedKeep) -> Keep:
