@@ -187,7 +187,8 @@ def _vault(fields: Fields) -> Fields:
 _PUT_RIGHT: dict[str, Callable[[Fields], Fields]] = {
     "Trigger": _trigger,
     "Action": lambda fields: _one_of(fields, ACTIONS, {"backup": {}}),
-    "NotifyAction": lambda fields: fields | {"signal": "late"},
+    "NotifyAction": lambda fields: fields | {"signal": "late", "webhook": "https://example.org"},
+    "HealthOfKind": lambda fields: fields | {"degraded": "object.status.phase == 'Failed'"},
     "Keep": _keep,
     "Component": _component,
     "ProfileSpec": _paired,

@@ -13,10 +13,14 @@ RestoreChoice = Literal["last-good", "last-verified"]
 
 
 class HealthReason(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that makes an application's health what it is, and why."""
+    """An object that makes an application's health what it is, and why.
+
+    `named`: the document in force names it, so that it is not missing because somebody wants it so.
+    """
 
     object: str
     why: str
+    named: bool = False
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,8 +52,8 @@ class HealthChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.health_c
     before: HealthStatus = "Unknown"
 
     def message_id(self) -> str:
-        """Name the fact after the object's uid and the number of the change."""
-        return f"{self.uid}.health.{self.change}"
+        """Name the fact after the object's uid, the number of the change, and what it is."""
+        return f"{self.uid}.health.{self.change}.{self.health.status}"
 
 
 class BackUp(msgspec.Struct, frozen=True, kw_only=True, tag="backup"):

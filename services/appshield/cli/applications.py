@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from appshield.cli.healths import health_line, reasons_of, since_text
 from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
 from appshield.cli.output import pause_text, say, say_fields, say_json, say_table, time_text
@@ -80,7 +81,18 @@ async def apps(
         return
     hidden = len(known) - len(found)
     say_table(
-        ("NAMESPACE", "NAME", "TYPE", "STATE", "VERSION", "LAST BACKUP", "VAULT", "HISTORY", "RUN"),
+        (
+            "NAMESPACE",
+            "NAME",
+            "TYPE",
+            "STATE",
+            "HEALTH",
+            "VERSION",
+            "LAST BACKUP",
+            "VAULT",
+            "HISTORY",
+            "RUN",
+        ),
         [_row(record) for record in found],
         empty="no application is known"
         + (
@@ -116,6 +128,7 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         record.app.name,
         record.application_type,
         _state_of(record),
+        health_line(record),
         str(record.last_version or ""),
         time_text(record.last_backup_at),
         record.vault,
@@ -141,6 +154,7 @@ def _say_status(shown: Status) -> None:
             ("state", gone if record.state == "orphaned" else "active"),
             ("paused", pause_text(record.paused) if record.paused else ""),
             ("refused", record.refused),
+            ("health", since_text(record.health) if record.health else ""),
             ("type", record.application_type),
             ("criticality", record.criticality),
             ("vaults", ", ".join(record.targets or (record.vault,))),
@@ -158,6 +172,8 @@ def _say_status(shown: Status) -> None:
             ("to be approved", ", ".join(record.awaiting_approval)),
         )
     )
+    for line in reasons_of(record.health):
+        say(f"  {line}")
     for upkeep in record.upkeep:
         say(f"repository in {upkeep.vault}: {_upkeep_text(upkeep)}")
         for problem in upkeep.problems:

@@ -5,6 +5,7 @@ import asyncio
 from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.backups import ReleaseSnapshot, TakeSnapshot
+from appshield.contracts.health import Members
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.podvolumes.hooks import ContainerHooks
 from appshield.service import SystemClock, joined
@@ -64,6 +65,7 @@ def build(
             holder_image=settings.holder_image,
             timeout_s=settings.expose_timeout_s,
         ),
+        members=bus.bucket(streams.MEMBERS, Members),
         cut_timeout_s=settings.cut_timeout_s,
     )
     return StepWork(

@@ -13,14 +13,17 @@ from datetime import datetime
 
 import msgspec
 
+from appshield.bus import Bucket
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import MANIFESTS, dump_source, volume_source
 from appshield.contracts.backups import SnapshotTaken, TakeSnapshot
+from appshield.contracts.health import MemberRef, Members
 from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.manifests.consistency import consistency
+from appshield.manifests.objects import reference_of
 from appshield.manifests.states import states
 from appshield.manifests.volumes import VolumePlan, VolumePlanning
 from appshield.podvolumes.components import container_of, running_pods
@@ -38,6 +41,7 @@ from appshield.snapshotter.releasing import Releasing
 
 _READS_MAX = 4
 _WARNINGS_MAX = 40
+_MEMBERS_MAX = 8_000
 _WARNING_CHARACTERS_MAX = 300
 
 
@@ -69,9 +73,11 @@ class Taking:
         releasing: Releasing,
         shelves: Shelves,
         exposing: Exposing,
+        members: Bucket[Members],
         cut_timeout_s: float,
     ) -> None:
         self._cluster = cluster
+        self._members = members
         self._quiescing = quiescing
         self._releasing = releasing
         self._shelves = shelves
@@ -101,6 +107,7 @@ class Taking:
             self._volumes(order, before, planning.volumes, point.cuts, context),
         )
         context.moved()
+        await self._members.put(order.app_id, members_of(order, before))
         captured, sha256 = settled.captured, settled.sha256
         dumps = await self._dumps(order, captured, sha256)
         images = await image_sources(self._cluster, before, captured, sha256)
@@ -230,6 +237,20 @@ class Taking:
                 )
             )
         return found
+
+
+def members_of(order: TakeSnapshot, reading: Reading) -> Members:
+    """Name the objects of the application, no more than a message can hold."""
+    named = [reference_of(obj) for obj in reading.membership.objects[:_MEMBERS_MAX]]
+    return Members(
+        app=order.app,
+        app_id=order.app_id,
+        run=order.run,
+        objects=tuple(
+            MemberRef(group=one.group, kind=one.kind, namespace=one.namespace, name=one.name)
+            for one in named
+        ),
+    )
 
 
 def bounded(warnings: Sequence[str]) -> tuple[str, ...]:

@@ -133,6 +133,7 @@ class Informers:
         self._cluster = cluster
         self._wanted: dict[Kind, tuple[_Share, ...]] = {}
         self._watches: dict[Kind, _Watch] = {}
+        self._stale: set[Kind] = set()
         self._news = asyncio.Event()
 
     def follow(self, kind: Kind, follower: Follower[T]) -> None:
@@ -153,16 +154,21 @@ class Informers:
         if left != shares:
             self._news.set()
 
+    def read_again(self, kind: Kind) -> None:
+        """Read all objects of a kind anew: what is kept of them is another way now."""
+        if kind in self._watches:
+            self._stale.add(kind)
+            self._news.set()
+
     def synced(self, kind: Kind) -> bool:
         """Say whether all objects of a kind have been told."""
         watch = self._watches.get(kind)
         return watch is not None and watch.reflector.synced
 
-    @property
-    def problems(self) -> list[str]:
-        """What keeps watches from being well, in words."""
+    async def health(self) -> str:
+        """Return what keeps watches from being well, in words; nothing when all are."""
         problems = [watch.reflector.problem for watch in self._watches.values()]
-        return [problem for problem in problems if problem]
+        return "; ".join(problem for problem in problems if problem)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep the watches that are wanted until told to stop."""
@@ -178,9 +184,10 @@ class Informers:
 
     def _bring_in_line(self, tasks: asyncio.TaskGroup) -> None:
         for kind, watch in list(self._watches.items()):
-            if watch.shares != self._wanted.get(kind):
+            if kind in self._stale or watch.shares != self._wanted.get(kind):
                 watch.stopping.set()
                 del self._watches[kind]
+        self._stale.clear()
         for kind, shares in self._wanted.items():
             if kind not in self._watches:
                 watch = self._watches[kind] = _Watch(self._cluster, kind, shares)

@@ -13,6 +13,8 @@ from appshield.service import SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.gate_keeping import GateKeeping
+from appshield.watcher.health import HealthWatch
+from appshield.watcher.informers import Informers
 from appshield.watcher.kinds import install_kinds
 from appshield.watcher.own_profiles import OwnProfiles
 from appshield.watcher.policy_statuses import PolicyStatuses
@@ -74,6 +76,17 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             )
             service.health.add("gate", keeping.problems)
             service.run(keeping.keep_installed(stopping), "gate")
+        informers = Informers(cluster)
+        health = HealthWatch(
+            bus=service.bus,
+            cluster=cluster,
+            informers=informers,
+            cluster_name=settings.cluster,
+            clock=SystemClock(),
+        )
+        service.health.add("objects", informers.health)
+        service.run(informers.run(stopping), "watch objects")
+        service.run(health.keep_told(stopping), "health of applications")
 
 
 async def _when_known(

@@ -18,6 +18,7 @@ from appshield.language.problems import DocumentError
 from appshield.language.promises import rpo_s
 from appshield.language.values import duration
 from appshield.service import pause
+from appshield.watcher.folding import described
 from appshield.watcher.revisions import keep_revision
 
 
@@ -93,8 +94,10 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     status: dict[str, Any] = {
         "applicationId": record.app_id,
         "revision": record.revision,
-        "conditions": [_accepted(record, obj), *_paused(record)],
+        "conditions": [_accepted(record, obj), *_paused(record), *_healthy(record)],
     }
+    if record.health is not None:
+        status["health"] = record.health.status
     if spec := spec_in_force(obj):
         status[IN_FORCE] = spec
     status |= _promise(obj)
@@ -146,6 +149,22 @@ def _paused(record: ApplicationRecord) -> list[dict[str, Any]]:
             "reason": "Paused",
             "message": f"paused{who}: {record.paused.reason or 'no reason was given'}",
             "lastTransitionTime": _written(record.paused.at),
+        }
+    ]
+
+
+def _healthy(record: ApplicationRecord) -> list[dict[str, Any]]:
+    """State how the application is; nothing while nobody knows."""
+    if record.health is None:
+        return []
+    known = {"Healthy": "True", "Unknown": "Unknown"}
+    return [
+        {
+            "type": "Healthy",
+            "status": known.get(record.health.status, "False"),
+            "reason": record.health.status,
+            "message": described(record.health),
+            "lastTransitionTime": _written(record.health.since),
         }
     ]
 

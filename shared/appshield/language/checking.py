@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from appshield.language.expressions import (
     CHANGE,
+    HEALTH,
     LENGTH_MAX,
     MATCH,
     REACTION,
@@ -29,6 +30,7 @@ TRIGGERS = ("schedule", "rpo", "change", "signal", "health", "gate", "manual")
 ACTIONS = ("backup", "restore", "notify", "pause")
 BELONGS_TO = {"timezone": "schedule", "jitter": "schedule", "missed": "schedule", "when": "signal"}
 """Fields of a trigger, by the one that they say more about."""
+STATES = ("degraded", "progressing", "healthy")
 COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
 
@@ -76,11 +78,24 @@ def _check_policy(spec: Fields, path: Path) -> Problems:
         notify = _fields(_fields(reaction.get("do")).get("notify"), missing={"signal": ""})
         if not notify.keys() & {"signal", "webhook"}:
             yield Problem((*at, "do", "notify"), "tells nobody", "add signal or webhook")
+        if isinstance(notify.get("webhook"), str):
+            wrong = _endpoint_problem(notify["webhook"], path_allowed=True)
+            if wrong:
+                right = "write for example https://alerts.example.org/appshield"
+                yield Problem((*at, "do", "notify", "webhook"), wrong, right)
+        elif "secret" in notify:
+            at_secret = (*at, "do", "notify", "secret")
+            yield Problem(at_secret, "signs nothing: there is no webhook", "remove the field")
 
 
 def _check_profile(spec: Fields, path: Path) -> Problems:
     yield from _check_pairs(spec, path)
     yield from _check_dump(spec, "", path)
+    for health, at in _items(spec, "health", path):
+        if not health.keys() & set(STATES):
+            yield Problem(at, "says nothing", f"add {', '.join(STATES)}")
+        for state in STATES:
+            yield from _check_expression(health.get(state), HEALTH, (*at, state))
 
 
 def _check_vault(spec: Fields, path: Path) -> Problems:
@@ -109,7 +124,7 @@ def _check_restore(_spec: Fields, _path: Path) -> Problems:
     yield from ()
 
 
-def _endpoint_problem(endpoint: str) -> str:
+def _endpoint_problem(endpoint: str, *, path_allowed: bool = False) -> str:
     """Return what is wrong; the address itself is not repeated, it may hold a password."""
     try:
         parts = urlsplit(endpoint)
@@ -119,7 +134,9 @@ def _endpoint_problem(endpoint: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return "is not an http or https address"
     if parts.username is not None or parts.password is not None:
-        return "holds a user or password, which belong into credentialsSecret"
+        return "holds a user or password, which belong into a Secret"
+    if path_allowed:
+        return ""
     more = parts.path.strip("/") or parts.query or parts.fragment
     return "has a path, query or fragment" if more else ""
 

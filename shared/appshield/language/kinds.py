@@ -18,6 +18,8 @@ from appshield.language.resources import KindName, Resources, Selector
 from appshield.language.values import (
     Command,
     Duration,
+    Expression,
+    KindPattern,
     Label,
     ObjectName,
     Text,
@@ -242,6 +244,26 @@ class Policy(Part, frozen=True, kw_only=True):
     spec: Annotated[PolicySpec, Meta(description="Who gets which protection.")]
 
 
+class HealthOfKind(Part, frozen=True, kw_only=True):
+    """What is known about the health of a kind, beside what holds for every kind."""
+
+    of: Annotated[KindPattern, Meta(description="The kind, such as clusters.postgresql.cnpg.io.")]
+    degraded: Annotated[
+        Expression | None, Meta(description="CEL over `object`: it has failed.")
+    ] = None
+    progressing: Annotated[
+        Expression | None, Meta(description="CEL over `object`: it is on its way.")
+    ] = None
+    healthy: Annotated[
+        Expression | None,
+        Meta(
+            description="CEL over `object`: it is as it should be. The first of the three that "
+            "holds counts; where none does, what its conditions say."
+        ),
+    ] = None
+    why: Annotated[Text | None, Meta(description="The reason that people are told.")] = None
+
+
 class ProfileSpec(Part, frozen=True, kw_only=True):
     """How every component of a type is saved, where its document says nothing else."""
 
@@ -276,6 +298,10 @@ class ProfileSpec(Part, frozen=True, kw_only=True):
     dump: Annotated[Hook | None, Meta(description="Taken where the strategy is dump.")] = None
     load: Annotated[Hook | None, Meta(description="Taken beside dump.")] = None
     volumes: Annotated[Volumes | None, Meta(description="As in a component.")] = None
+    health: Annotated[
+        tuple[HealthOfKind, ...],
+        Meta(description="How objects of this type say that they are well.", max_length=32),
+    ] = ()
 
 
 class Profile(Part, frozen=True, kw_only=True):

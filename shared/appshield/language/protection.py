@@ -16,6 +16,7 @@ from appshield.language.values import (
     Expression,
     KindPattern,
     Label,
+    ObjectName,
     Rate,
     Text,
     TimeZone,
@@ -205,11 +206,25 @@ class RestoreAction(Part, frozen=True, kw_only=True):
     ] = None
 
 
+class SecretReference(Part, frozen=True, kw_only=True):
+    """A Secret of the cluster."""
+
+    namespace: Annotated[Label, Meta(description="Its namespace.")]
+    name: Annotated[ObjectName, Meta(description="Its name.")]
+
+
 class NotifyAction(Part, frozen=True, kw_only=True):
     """Tell people or tools."""
 
     signal: Annotated[Label | None, Meta(description="Publish this signal on the bus.")] = None
     webhook: Annotated[Text | None, Meta(description="Send a CloudEvent to this address.")] = None
+    secret: Annotated[
+        SecretReference | None,
+        Meta(
+            description="Signs what is sent to the webhook, with the key `secret` of this Secret, "
+            "as Standard Webhooks describe it."
+        ),
+    ] = None
 
 
 class BackupAction(Part, frozen=True, kw_only=True):

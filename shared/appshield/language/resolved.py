@@ -17,10 +17,10 @@ from appshield.language.kinds import (
     VolumeMethod,
     Workload,
 )
-from appshield.language.protection import Action, Gated, Health, Missed
+from appshield.language.protection import Action, Gated, Health, Missed, SecretReference
 from appshield.language.resources import NamedObject, Requirement
 from appshield.language.values import RateLimit
-from appshield.language.vault_spec import Addressing, LockMode, SecretReference
+from appshield.language.vault_spec import Addressing, LockMode
 
 DATABASE_PREFIX = "database/"
 

@@ -8,18 +8,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from appshield.language import defaults
-from appshield.language.protection import Part
-from appshield.language.values import Label, ObjectName, Text
+from appshield.language.protection import Part, SecretReference
+from appshield.language.values import Text
 
 Addressing = Literal["path", "virtual"]
 LockMode = Literal["governance", "compliance"]
-
-
-class SecretReference(Part, frozen=True, kw_only=True):
-    """A Secret of the cluster."""
-
-    namespace: Annotated[Label, Meta(description="Its namespace.")]
-    name: Annotated[ObjectName, Meta(description="Its name.")]
 
 
 class ObjectLock(Part, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.language.kinds import Vault as VaultDocument
 from appshield.language.object_reading import read_object
+from appshield.language.protection import SecretReference
 from appshield.language.resolved import ResolvedVault
 from appshield.language.resolving import resolve_vault
-from appshield.language.vault_spec import SecretReference
 from appshield.objectstore import S3Credentials, S3Location
 from appshield.vault.access import VaultAccess, vault_retention
 from appshield.vault.root_key import import_root_key
