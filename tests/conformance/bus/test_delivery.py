@@ -1,4 +1,4 @@
-"""What a message bus delivers: at least once, again after a failure, to the dead letters in the end."""
+"""What a bus delivers: at least once, again after a failure, to the dead letters in the end."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
