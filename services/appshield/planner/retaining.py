@@ -24,7 +24,7 @@ class Retention:
 
     async def expired(self, record: ApplicationRecord, vault: str) -> list[VersionRecord]:
         """List the versions that no rule keeps in a Vault now, as they are there."""
-        if not any(rule.keep or rule.keep_in for rule in record.protections):
+        if not any(rule.keep or rule.keep_in for rule in upkeeping.rules_of(record)):
             return []
         versions = await self._catalog.versions(record.app_id)
         return upkeeping.expired(record, versions, vault, self._clock.now())

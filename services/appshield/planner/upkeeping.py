@@ -44,7 +44,7 @@ def expired(
     """
     known = [here for version in versions if (here := version.at(vault)) is not None]
     gone: list[VersionRecord] = []
-    for protection in record.protections:
+    for protection in rules_of(record):
         keep = protection.keep_in.get(vault, protection.keep)
         if keep is None:
             continue
@@ -57,6 +57,11 @@ def expired(
         )
         gone += [version for version in made if version.facts.number not in kept]
     return sorted(gone, key=lambda version: version.facts.number)
+
+
+def rules_of(record: ApplicationRecord) -> tuple[Protection, ...]:
+    """List the rules that say how long versions stay and where: those in force, and `asked`."""
+    return (*record.protections, *((record.asked,) if record.asked else ()))
 
 
 def vaults_of(record: ApplicationRecord, versions: Iterable[VersionRecord]) -> list[str]:

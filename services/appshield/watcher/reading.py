@@ -141,8 +141,8 @@ def _protection(rule: ResolvedProtection) -> Protection:
     common = Protection(
         name=rule.name,
         trigger=_KINDS[type(rule.trigger)],
-        keep=_keep(rule.keep) if rule.keep is not None else None,
-        keep_in={vault: _keep(counts) for vault, counts in rule.keep_in.items()},
+        keep=keep_of(rule.keep) if rule.keep is not None else None,
+        keep_in={vault: keep_of(counts) for vault, counts in rule.keep_in.items()},
         targets=rule.targets,
         settle_s=rule.settle_s,
         at_most=Rate(count=limit.count, window_s=limit.window_s) if limit else None,
@@ -180,7 +180,8 @@ def _with_trigger(rule: Protection, trigger: ResolvedTrigger) -> Protection:
     return rule
 
 
-def _keep(keep: ResolvedKeep) -> Keep:
+def keep_of(keep: ResolvedKeep) -> Keep:
+    """Give a number of versions as messages carry it."""
     return Keep(
         last=keep.last,
         hourly=keep.hourly,
