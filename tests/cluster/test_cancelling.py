@@ -87,7 +87,9 @@ async def protected(
         await deploy(installation, namespace, local_cluster.busybox_image)
         make = f"dd if=/dev/urandom of=/data/big bs=1M count={BIG_MIB} 2>/dev/null && sync"
         await run_in(installation, namespace, make)
-        record = await installation.known(installation.app(namespace))
+        app = installation.app(namespace)
+        await installation.back_up(app)
+        record = await installation.known(app)
         yield Protected(installation, restic, record)
 
 
@@ -114,8 +116,6 @@ async def test_a_cancelled_restore_leaves_no_loader_and_can_be_asked_for_again(
 ) -> None:
     """The next restore goes on with what is there, to its end."""
     installation = protected.installation
-    if not await protected.numbers():
-        await installation.back_up(protected.app)
     version = (await protected.numbers())[-1]
     async with namespace_of_its_own(installation, "undone") as target:
         request = RequestRestore(

@@ -41,6 +41,31 @@ def test_what_no_rule_has_made_stays() -> None:
     assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [3]
 
 
+def test_each_version_that_stays_has_its_reasons() -> None:
+    """Those of the rule that made it, or that no rule removes it; what goes has none."""
+    made = [
+        version(1),
+        version(2, rule=""),
+        version(3, rule="weekly"),
+        replace(version(4), pinned=True),
+        version(5, damaged=True),
+        replace(version(6), locked_until=NOW + timedelta(days=1)),
+        version(7),
+        version(8),
+    ]
+    why = upkeeping.why_kept(RECORD, made, "primary", NOW)
+    assert why == {
+        2: ("asked for by hand, and no rule removes it",),
+        3: ("its rule weekly is gone, and no other removes it",),
+        4: ("nightly: pinned",),
+        6: ("nightly: under object lock",),
+        7: ("nightly: last 2 of 2",),
+        8: ("nightly: last good", "nightly: last 1 of 2"),
+    }
+    gone = numbers(upkeeping.expired(RECORD, made, "primary", NOW))
+    assert sorted([*gone, *why]) == [one.facts.number for one in made]
+
+
 def test_without_a_rule_to_keep_every_version_stays() -> None:
     """Nothing expires by itself."""
     record = replace(RECORD, protections=(replace(NIGHTLY, keep=None),))
