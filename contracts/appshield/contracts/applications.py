@@ -10,7 +10,9 @@ from appshield.contracts.health import Health, Reacted, Reaction
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
-TriggerKind = Literal["manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep"]
+TriggerKind = Literal[
+    "manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep", "reaction"
+]
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True):

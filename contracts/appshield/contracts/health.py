@@ -16,11 +16,13 @@ class HealthReason(msgspec.Struct, frozen=True, kw_only=True):
     """An object that makes an application's health what it is, and why.
 
     `named`: the document in force names it, so that it is not missing because somebody wants it so.
+    `path` is where a missing one lies in a version.
     """
 
     object: str
     why: str
     named: bool = False
+    path: str = ""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +58,11 @@ class HealthChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.health_c
         return f"{self.uid}.health.{self.change}.{self.health.status}"
 
 
-class BackUp(msgspec.Struct, frozen=True, kw_only=True, tag="backup"):
+class BackupAction(msgspec.Struct, frozen=True, kw_only=True, tag="backup"):
     """Make a version."""
 
 
-class BringBack(msgspec.Struct, frozen=True, kw_only=True, tag="restore"):
+class RestoreAction(msgspec.Struct, frozen=True, kw_only=True, tag="restore"):
     """Bring a version back: the `number`, or where that is 0 the one that `choice` finds then.
 
     `namespace` empty: where the application is. With `approved_by_person` the run waits for one.
@@ -72,7 +74,7 @@ class BringBack(msgspec.Struct, frozen=True, kw_only=True, tag="restore"):
     approved_by_person: bool = True
 
 
-class Tell(msgspec.Struct, frozen=True, kw_only=True, tag="notify"):
+class NotifyAction(msgspec.Struct, frozen=True, kw_only=True, tag="notify"):
     """Publish a signal, send a CloudEvent, or both.
 
     Where to and with which secret is read from the policy when it is sent: addresses may hold
@@ -83,13 +85,13 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True, tag="notify"):
     webhook: bool = False
 
 
-class Pause(msgspec.Struct, frozen=True, kw_only=True, tag="pause"):
+class PauseAction(msgspec.Struct, frozen=True, kw_only=True, tag="pause"):
     """Let no trigger make versions, for so long; 0 until somebody resumes the application."""
 
     lasts_s: int = 0
 
 
-Action = BackUp | BringBack | Tell | Pause
+Action = BackupAction | RestoreAction | NotifyAction | PauseAction
 
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,13 +113,15 @@ class Reaction(msgspec.Struct, frozen=True, kw_only=True):
 class Reacted(msgspec.Struct, frozen=True, kw_only=True):
     """How far a reaction is: since when its condition holds, and when it has acted.
 
-    `done`: it has acted for this time of holding, and waits for the condition to end. `problem`
-    says why it could not act, or why its condition has no answer.
+    `done`: it has acted for this time of holding, and waits for the condition to end. `acting`:
+    that it acts is written down and may not be done yet. `problem` says why it could not act, or
+    why its condition has no answer.
     """
 
     digest: str
     held_since: datetime | None = None
     done: bool = False
+    acting: bool = False
     acted_at: tuple[datetime, ...] = ()
     problem: str = ""
 

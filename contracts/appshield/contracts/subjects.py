@@ -50,6 +50,11 @@ def log(run: str, service: str) -> str:
     return f"{ROOT}.log.{run}.{service}"
 
 
+def signal(name: str) -> str:
+    """Name the subject of a signal."""
+    return f"{ROOT}.signal.{name}"
+
+
 def timer(name: str) -> str:
     """Name the subject that holds a timer until it is due."""
     return f"{ROOT}.timer.{name}"

@@ -134,7 +134,10 @@ class Admission:
 
     async def restore(self, request: RequestRestore) -> None:
         """Admit a wish to bring a version back."""
-        trigger = asked(request, self._clock.now())
+        await self.trigger_restore(request, asked(request, self._clock.now()))
+
+    async def trigger_restore(self, request: RequestRestore, trigger: Trigger) -> None:
+        """Admit a restore, whatever triggers it."""
         run = new_run("restore", request.app, trigger, self._clock.now())
         if (existing := await self._runs.get(run.id)) is not None:
             await self._queue.admit(existing)

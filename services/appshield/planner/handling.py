@@ -17,7 +17,7 @@ from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import RepositoryOpened
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.changes import ChangeMatched, Signal
-from appshield.contracts.health import HealthChanged
+from appshield.contracts.health import HealthChanged, ReactionsDue
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message, Request, StepEvent
 from appshield.contracts.policies import PolicyObserved
@@ -53,6 +53,7 @@ from appshield.planner.observing import Observation
 from appshield.planner.pausing import Pausing
 from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
+from appshield.planner.reactions import Reactions
 from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
@@ -85,6 +86,7 @@ class Planner:
         pausing: Pausing,
         policing: Policing,
         monitoring: Monitoring,
+        reactions: Reactions,
         recording: Recording,
         leadership: Leadership,
         clock: Clock,
@@ -103,6 +105,7 @@ class Planner:
         self._pausing = pausing
         self._policing = policing
         self._monitoring = monitoring
+        self._reactions = reactions
         self._recording = recording
         self._leadership = leadership
         self._clock = clock
@@ -122,6 +125,7 @@ class Planner:
             await self._triggering.reconcile(run)
         for record in self._registry.all():
             await self._queue.start_next(record)
+        await self._reactions.reconcile()
         await self._begin_waiting()
 
     async def handle(self, delivery: Delivery) -> None:
@@ -171,7 +175,7 @@ class Planner:
         table.add(RequestRestore, self._admission.restore)
         table.add(RequestApprove, self._admission.approve)
         table.add(RequestCancel, self._cancel)
-        table.add(RequestPause, self._pausing.admit)
+        table.add(RequestPause, self._pause)
         table.add(RequestCatalog, self._admission.catalog)
         table.add(Request, self._maintenance.admit)
         table.add(StepDue, self._step_due)
@@ -180,6 +184,7 @@ class Planner:
         table.add(WaitOver, self._triggering.wait_over)
         table.add(UpkeepDue, self._upkeep_due)
         table.add(CopyDue, self._copy_due)
+        table.add(ReactionsDue, self._reactions.due)
         table.add(StepEvent, self._outcome)
         return table
 
@@ -189,11 +194,22 @@ class Planner:
     async def _health_changed(self, fact: HealthChanged) -> None:
         await self._monitoring.changed(fact)
         await self._triggering.health_changed(fact)
+        await self._look_at(fact.app)
+
+    async def _pause(self, request: RequestPause) -> None:
+        await self._pausing.admit(request)
+        await self._look_at(request.app)
+
+    async def _look_at(self, app: AppRef) -> None:
+        """Let reactions see what has become of an application."""
+        for record in self._registry.histories_of(app):
+            await self._reactions.look(record.app_id)
 
     async def _cancel(self, request: RequestCancel) -> None:
         cancelled = await self._admission.cancel(request)
         if cancelled is not None and cancelled.copy is not None:
             await self._copies.after(cancelled)
+        await self._look_at(request.app)
 
     async def _upkeep_due(self, due: UpkeepDue) -> None:
         await self._upkeep.due(due)
@@ -207,6 +223,7 @@ class Planner:
         record = await self._observation.observed(fact)
         if record is not None and targets_differ(record, before.get(record.app_id)):
             await self._copies.plan(record.app_id)
+        await self._look_at(fact.app)
 
     async def _outcome(self, event: StepEvent) -> None:
         entry = await self._runs.get(event.run)
@@ -252,6 +269,7 @@ class Planner:
         """Let the next run of the application begin, and plan what follows this one."""
         await self._upkeep.before_settling(run)
         await self._timing.before_settling(run)
+        await self._reactions.restored(run)
         await self._queue.settle(run)
         if run.kind == "backup":  # a new version is copied before older ones are tidied up
             await self._copies.after(run)
@@ -259,6 +277,7 @@ class Planner:
         else:
             await self._upkeep.after(run)
             await self._copies.after(run)
+        await self._reactions.look(run.app_id)
 
 
 def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from appshield.bus import Bucket, Bus, Entry
 from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
+from appshield.contracts.health import Reacted, Reaction
 from appshield.contracts.identities import token
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key
 from appshield.contracts.streams import POLICIES
@@ -30,6 +31,7 @@ class _InForce(msgspec.Struct, frozen=True):
     protections: tuple[Protection, ...]
     targets: tuple[str, ...]
     findings: tuple[str, ...]
+    reactions: tuple[Reaction, ...]
 
 
 class Policies:
@@ -110,6 +112,8 @@ class Policies:
             policies=names,
             undecided=matching.undecided_of(record.app_id),
             findings=in_force.findings,
+            reactions=in_force.reactions,
+            reacted=still_asked(record.reacted, in_force.reactions),
         )
 
     def forget(self, record: ApplicationRecord) -> None:
@@ -124,15 +128,17 @@ class Policies:
             if len(self._combined) >= _COMBINED_MAX:
                 self._combined = {}  # of documents as they were once
             entries = (self._entries.get(f"{token(cluster)}.{token(name)}") for name in names)
+            policies = [entry.value for entry in entries if entry is not None]
             combined = combine_rules(
                 Offer(policy="", rules=own.protections, targets=own.targets),
-                [_offer(entry.value) for entry in entries if entry is not None],
+                [_offer(policy) for policy in policies],
                 _completed,
             )
             known = self._combined[key] = _InForce(
                 protections=tuple(rule for _, rule in combined.rules),
                 targets=combined.targets,
                 findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
+                reactions=_reactions(policies),
             )
         return known
 
@@ -176,7 +182,25 @@ def _remembered(fact: PolicyObserved) -> PolicyRecord:
         protections=fact.protections,
         targets=fact.targets,
         refused=fact.refused,
+        reactions=fact.reactions,
     )
+
+
+def still_asked(
+    reacted: tuple[Reacted, ...], reactions: tuple[Reaction, ...]
+) -> tuple[Reacted, ...]:
+    """Return how far reactions are that are still in force."""
+    digests = {reaction.digest for reaction in reactions}
+    return tuple(one for one in reacted if one.digest in digests)
+
+
+def _reactions(policies: list[PolicyRecord]) -> tuple[Reaction, ...]:
+    """Bring reactions together: each one once, as that of the first policy that asks for it."""
+    found: dict[str, Reaction] = {}
+    for policy in sorted(policies, key=lambda one: one.app.name):
+        for reaction in policy.reactions:
+            found.setdefault(reaction.digest, replace(reaction, policy=policy.app.name))
+    return tuple(found.values())
 
 
 def _offer(policy: PolicyRecord) -> Offer[Protection]:

@@ -11,6 +11,7 @@ from appshield.contracts.policies import PolicyObserved, policy_key
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.observing import Observation
 from appshield.planner.policies import Policies
+from appshield.planner.reactions import Reactions
 from appshield.planner.registry import Registry
 from appshield.planner.targeting import targets_differ
 
@@ -28,11 +29,13 @@ class Policing:
         registry: Registry,
         observation: Observation,
         copies: CopyPlanning,
+        reactions: Reactions,
     ) -> None:
         self._policies = policies
         self._registry = registry
         self._observation = observation
         self._copies = copies
+        self._reactions = reactions
 
     async def observed(self, fact: PolicyObserved, turn: Callable[[AppRef], asyncio.Lock]) -> None:
         """Take in the newest fact about one Policy object; each application has its turn."""
@@ -69,3 +72,5 @@ class Policing:
         record = self._registry.get(app_id)
         if record is not None and targets_differ(record, before):
             await self._copies.plan(app_id)
+        if record != before:
+            await self._reactions.look(app_id)

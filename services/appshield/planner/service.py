@@ -21,6 +21,7 @@ from appshield.planner.pausing import Pausing
 from appshield.planner.policies import Policies
 from appshield.planner.policing import Policing
 from appshield.planner.queueing import Queue
+from appshield.planner.reactions import Reactions
 from appshield.planner.recording import Recording
 from appshield.planner.registry import Registry
 from appshield.planner.retaining import Retention
@@ -108,6 +109,16 @@ def build(
     }
     copies = CopyPlanning(**admitted, observation=observation)
     admission = Admission(**admitted)
+    pausing = Pausing(bus=bus, registry=registry, clock=clock)
+    reactions = Reactions(
+        bus=bus,
+        runs=runs,
+        registry=registry,
+        catalog=catalog,
+        admission=admission,
+        pausing=pausing,
+        clock=clock,
+    )
     return Planner(
         runs=runs,
         registry=registry,
@@ -128,11 +139,16 @@ def build(
             clock=clock,
         ),
         lines=lines,
-        pausing=Pausing(bus=bus, registry=registry, clock=clock),
+        pausing=pausing,
         policing=Policing(
-            policies=policies, registry=registry, observation=observation, copies=copies
+            policies=policies,
+            registry=registry,
+            observation=observation,
+            copies=copies,
+            reactions=reactions,
         ),
         monitoring=Monitoring(registry),
+        reactions=reactions,
         recording=Recording(
             catalog=catalog, registry=registry, observation=observation, clock=clock
         ),

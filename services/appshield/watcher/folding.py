@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from appshield.capture.layout import manifest_file, volume_source
 from appshield.contracts.health import Health, HealthReason, HealthStatus
 from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.kinds import BUILT_IN_GROUPS, matches_kind
@@ -206,7 +207,19 @@ def _missing(
         if named or alone or reference in needed:
             excluded = matches_kind(application.resources.exclude, *kind)
             if not excluded:
-                yield HealthReason(object=str(reference), why="it is not there", named=named)
+                yield HealthReason(
+                    object=str(reference),
+                    why="it is not there",
+                    named=named,
+                    path=_path_of(reference),
+                )
+
+
+def _path_of(reference: Reference) -> str:
+    """Say where an object lies in a version; a claim is brought back with its data."""
+    if (reference.group, reference.kind) == ("", "PersistentVolumeClaim"):
+        return volume_source(reference.name)
+    return manifest_file(reference.group, reference.kind, reference.name)
 
 
 def _expected(

@@ -25,6 +25,7 @@ from appshield.language.in_force import policy_in_force
 from appshield.language.kinds import Application
 from appshield.language.object_reading import read_object
 from appshield.language.profiles import Profiles
+from appshield.language.reaction_names import digest_of, rule_of
 from appshield.language.resolved import (
     ChangeTrigger,
     GateTrigger,
@@ -33,12 +34,19 @@ from appshield.language.resolved import (
     ResolvedApplication,
     ResolvedKeep,
     ResolvedProtection,
+    ResolvedReaction,
     ResolvedTrigger,
     RpoTrigger,
     Schedule,
     SignalTrigger,
 )
-from appshield.language.resolving import resolve, resolve_policy, resolve_protection
+from appshield.language.resolving import (
+    resolve,
+    resolve_keep,
+    resolve_policy,
+    resolve_protection,
+)
+from appshield.watcher.reading_reactions import reaction_of
 
 Describe = Callable[[ResolvedApplication], Described]
 """Says what policies may ask about an application."""
@@ -120,8 +128,12 @@ def observe_policy(obj: Object, cluster: str) -> PolicyObserved:
         fact,
         revision=resolved.revision,
         match=resolved.match,
-        protections=tuple(_protection(rule) for rule in resolved.protect),
+        protections=(
+            *(_protection(rule) for rule in resolved.protect),
+            *(rule for one in resolved.react if (rule := _kept_by(one)) is not None),
+        ),
         targets=resolved.targets,
+        reactions=tuple(reaction_of(one) for one in resolved.react),
     )
 
 
@@ -178,6 +190,15 @@ def _with_trigger(rule: Protection, trigger: ResolvedTrigger) -> Protection:
         case ManualTrigger():
             pass
     return rule
+
+
+def _kept_by(reaction: ResolvedReaction) -> Protection | None:
+    """Return the rule by which versions stay that a reaction made; None: all of them."""
+    backup = reaction.do.backup
+    if backup is None or backup.keep is None:
+        return None
+    keep = keep_of(resolve_keep(backup.keep))
+    return Protection(name=rule_of(digest_of(reaction)), trigger="reaction", keep=keep)
 
 
 def keep_of(keep: ResolvedKeep) -> Keep:

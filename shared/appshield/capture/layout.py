@@ -67,11 +67,14 @@ def manifest_path(obj: Object) -> str:
 
     Names of objects hold no `/`; `:` occurs in names of roles and is a legal name of a file.
     """
-    api_version = str(obj.get("apiVersion", "v1"))
-    group = api_version.rpartition("/")[0]
-    kind = str(obj.get("kind", "")).lower()
-    folder = f"{kind}.{group}" if group else kind
-    return f"{MANIFESTS}/{folder}/{obj['metadata']['name']}.json"
+    group = str(obj.get("apiVersion", "v1")).rpartition("/")[0]
+    return manifest_file(group, str(obj.get("kind", "")), obj["metadata"]["name"])
+
+
+def manifest_file(group: str, kind: str, name: str) -> str:
+    """Name the file of an object whose group, empty for the core one, kind and name are known."""
+    folder = f"{kind.lower()}.{group}" if group else kind.lower()
+    return f"{MANIFESTS}/{folder}/{name}.json"
 
 
 def _readable(obj: Object) -> bytes:

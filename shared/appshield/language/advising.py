@@ -35,7 +35,7 @@ def advise(resource: Resource, now: datetime, *, backup_takes_s: float = 0) -> I
             yield from _rules(resource.spec.protect, spec, now, backup_takes_s)
             yield from _promise(resource.spec, spec, now, backup_takes_s)
             for index, reaction in enumerate(resource.spec.react):
-                yield from _reaction(resource.spec, reaction, (*spec, "react", index))
+                yield from _reaction(reaction, (*spec, "react", index))
         case Vault():
             yield from _vault(resource, spec)
         case _:
@@ -115,18 +115,18 @@ def _promise(
         yield Problem(at, wrong, f"let a rule have rpo: {spec.alerts.rpo}")
 
 
-def _reaction(spec: PolicySpec, reaction: Reaction, path: Path) -> Iterator[Problem]:
+def _reaction(reaction: Reaction, path: Path) -> Iterator[Problem]:
     do = (*path, "do")
     restore, notify = reaction.do.restore, reaction.do.notify
     if restore is not None:
-        if restore.version == "last-verified" and spec.verify is None:
-            wrong = "does nothing: no version is ever verified"
-            yield Problem((*do, "restore", "version"), wrong, "add verify, or say last-good")
+        if restore.version == "last-verified":
+            wrong = "does nothing yet: this release verifies no version"
+            yield Problem((*do, "restore", "version"), wrong, "say last-good")
         if restore.approve == "auto" and reaction.lasts is None:
             wrong = "restores at the first sign, without anybody's approval"
             yield Problem((*do, "restore"), wrong, "add for, such as for: 5m")
         if restore.approve == "auto" and reaction.at_most is None:
-            wrong = "restores again and again while the reason lasts"
+            wrong = "restores as often as the reason comes back"
             yield Problem((*do, "restore"), wrong, "add atMost, such as atMost: 1/1d")
     if notify is not None and notify.webhook and notify.webhook.startswith("http://"):
         yield Problem((*do, "notify", "webhook"), "sends in the clear", "use an https address")

@@ -106,7 +106,7 @@ POLICIES = [
     ),
     (
         _policy("react: [{when: 'true', do: {restore: {version: last-verified}}}]"),
-        "spec.react[0].do.restore.version: does nothing: no version is ever verified",
+        "spec.react[0].do.restore.version: does nothing yet: this release verifies no version",
     ),
     (
         _policy(f"react: [{{when: 'true', atMost: 1/1d, do: {RESTORE}}}]"),
@@ -114,7 +114,7 @@ POLICIES = [
     ),
     (
         _policy(f"react: [{{when: 'true', for: 5m, do: {RESTORE}}}]"),
-        "spec.react[0].do.restore: restores again and again while the reason lasts",
+        "spec.react[0].do.restore: restores as often as the reason comes back",
     ),
     (
         _policy("react: [{when: 'true', do: {notify: {webhook: 'http://a.example.org'}}}]"),
