@@ -3,21 +3,27 @@
 import asyncio
 import uuid
 
+import aiohttp
+import structlog
 from aiohttp import web
 
+from appshield.contracts.streams import GATEWAY_ORDERS
+from appshield.errors import AppShieldError
 from appshield.gate import GateAddress
 from appshield.gateway.admission import GateServer, admission
 from appshield.gateway.certifying import Certifying
 from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
+from appshield.gateway.noticing import Notices
 from appshield.gateway.reading import routes
 from appshield.gateway.settings import Settings
 from appshield.gateway.standing import Standing
 from appshield.kubernetes import Cluster, ClusterAccess
-from appshield.service import SystemClock, joined
+from appshield.service import SystemClock, joined, pause
 from appshield.service.joining import Joined
 
 LOOPBACK = "127.0.0.1"
+CLUSTER_PAUSE_S = 5.0
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
@@ -29,12 +35,31 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         await runner.setup()
         try:
             await web.TCPSite(runner, LOOPBACK, settings.http_port).start()
+            service.run(_send_notices(service, settings), "notices")
             if settings.gate_at:
                 await _serve_gate(service, settings)
             else:
                 await stopping.wait()
         finally:
             await runner.cleanup()
+
+
+async def _send_notices(service: Joined, settings: Settings) -> None:
+    """Send notices until told to stop; while the cluster is away they wait on the bus."""
+    access = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    while not service.stopping.is_set():
+        try:
+            async with Cluster.connect(access) as cluster, aiohttp.ClientSession() as session:
+                notices = Notices(cluster, session, SystemClock())
+                await service.bus.consume(
+                    GATEWAY_ORDERS,
+                    notices.handle,
+                    stopping=service.stopping,
+                    concurrency=service.concurrency,
+                )
+        except AppShieldError as error:
+            structlog.get_logger().warning("notices are not sent", problem=str(error))
+            await pause(service.stopping, CLUSTER_PAUSE_S)
 
 
 async def _serve_gate(service: Joined, settings: Settings) -> None:
