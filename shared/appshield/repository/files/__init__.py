@@ -6,6 +6,8 @@
     store_documents     small documents from memory to a tree
     store_stream        bytes of unknown length to a tree with one file
     store_streams       several of them to files in directories
+    store_blocks        an open block device to one file, in fixed chunks
+    restore_blocks      such a file into an open device, where that differs
     open_directory_inside   from a relative path to a descriptor without following a link
     Selection           what of a tree is restored: paths and patterns
     flush_file_system   what was written is on the disk when it returns
@@ -13,6 +15,13 @@
 All of it is blocking; callers run it in a thread or process of its own.
 """
 
+from appshield.repository.files.blocks import (
+    RestoredBlocks,
+    block_node,
+    differ_blocks,
+    restore_blocks,
+    store_blocks,
+)
 from appshield.repository.files.comparing import (
     RestoreChange,
     RestoreChangeKind,
@@ -33,15 +42,20 @@ __all__ = [
     "Progress",
     "RestoreChange",
     "RestoreChangeKind",
+    "RestoredBlocks",
     "RestoredDirectory",
     "Selection",
     "StoppedError",
     "StoredDirectory",
+    "block_node",
     "changes_of_restore",
+    "differ_blocks",
     "flush_file_system",
     "open_directory_inside",
+    "restore_blocks",
     "restore_directory",
     "shown",
+    "store_blocks",
     "store_directory",
     "store_documents",
     "store_stream",
