@@ -1,6 +1,7 @@
 """The CSI driver on a real btrfs: every call may come twice, and nothing leaves the pool."""
 
 import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
+from appshield.local.cluster.commands import run_command
 from appshield.local.cluster.csi.subvolumes import Pool
+from appshield.local.cluster.loops import attach, detach_below, device_of
 from appshield.local.cluster.mounts import delete_folder, mounts_below, unmount_below
 from appshield.local.cluster.settings import ClusterSettings
 from appshield.local.cluster.storage import ensure_pool, release_pool
@@ -125,3 +128,61 @@ async def test_a_folder_with_a_mount_in_it_is_not_deleted(pool: Pool, short_path
     await unmount_below(target.parent)
     await delete_folder(target.parent)
     assert (pool.volume("vol") / "file").read_text() == "kept"
+
+
+async def test_a_block_volume_is_a_file_and_a_snapshot_of_it_holds_what_was_written(
+    pool: Pool,
+) -> None:
+    """Through the device, without a flush of the file; a copy may be larger and can be written."""
+    await pool.create_volume("vol", SIZE, block=True)
+    device = Path(await attach(pool.device("vol")))
+    assert await attach(pool.device("vol")) == str(device)
+    await write(device, b"1")
+    await pool.create_snapshot("snap", "vol")
+    await write(device, b"2")
+    assert await pool.create_volume("copy", 2 * SIZE, of_snapshot="snap", block=True) == 2 * SIZE
+    content = pool.device("copy").read_bytes()
+    assert (content[:1], len(content)) == (b"1", 2 * SIZE)
+    await pool.delete_volume("vol")
+    assert await device_of(pool.device("copy")) == ""
+    assert str(device) not in await devices(pool)
+
+
+async def test_a_copy_keeps_the_mode_of_its_source(pool: Pool) -> None:
+    """A file system cannot become a device, and no device a file system."""
+    for handle, block in (("files", False), ("device", True)):
+        await pool.create_volume(handle, SIZE, block=block)
+        with pytest.raises(InvalidInputError, match="another volume mode"):
+            await pool.create_volume("other", SIZE, of_volume=handle, block=not block)
+
+
+async def test_devices_that_a_crash_left_are_taken_away(pool: Pool) -> None:
+    """Also those that stand on others: the pool can be unmounted then."""
+    await pool.create_volume("vol", SIZE, block=True)
+    device = Path(await attach(pool.device("vol")))
+    published = pool.folder / "published"
+    published.touch()
+    await run_command("mount", "--bind", device, published)
+    await attach(published)
+    assert len(await devices(pool)) == 2
+    await detach_below(pool.folder)
+    await run_command("umount", published)
+    assert await devices(pool) == []
+
+
+async def write(device: Path, data: bytes) -> None:
+    """Write to a device as one does who waits for it."""
+
+    def do() -> None:
+        descriptor = os.open(device, os.O_WRONLY)
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+        os.close(descriptor)
+
+    await asyncio.to_thread(do)
+
+
+async def devices(pool: Pool) -> list[str]:
+    """List the loop devices of files in the pool."""
+    lines = (await run_command("losetup", "-nO", "NAME,BACK-FILE", "--list")).splitlines()
+    return [line.split()[0] for line in lines if str(pool.folder) in line]

@@ -37,7 +37,12 @@ from appshield.local.cluster.readiness import (
 )
 from appshield.local.cluster.settings import ClusterSettings
 from appshield.local.cluster.state import is_alive, read_state
-from appshield.local.cluster.storage import container_snapshotter, ensure_pool, release_pool
+from appshield.local.cluster.storage import (
+    container_snapshotter,
+    ensure_pool,
+    release_devices,
+    release_pool,
+)
 
 Report = Callable[[str], None]
 
@@ -108,6 +113,7 @@ async def cluster_down(settings: ClusterSettings, report: Report, *, purge: bool
         await _stop_components(settings, report)
         await _stop_pods(settings, report)
         await asyncio.to_thread(leftovers.remove_shim_sockets, settings)
+        await release_devices(settings)
         await unmount_below(settings.home)
         await release_pool(settings)
         await remove_network(settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from appshield.errors import DeadlineError, RefusedError, RunFailedError
 from appshield.local.cluster.commands import run_command
+from appshield.local.cluster.loops import detach_below, device_of
 from appshield.local.cluster.mounts import mounts_below
 from appshield.local.cluster.settings import ClusterSettings
 from appshield.local.cluster.waiting import until
@@ -36,12 +37,7 @@ async def ensure_pool(settings: ClusterSettings) -> None:
         ) from error
     # Past the page cache of the machine: a snapshot then waits for this file's writes alone.
     with contextlib.suppress(RunFailedError):  # not every file system can
-        await run_command("losetup", "--direct-io=on", await _device_of(layout.pool_file))
-
-
-async def _device_of(file: Path) -> str:
-    """Return the loop device of a mounted file."""
-    return (await run_command("losetup", "-nO", "NAME", "--associated", file)).strip()
+        await run_command("losetup", "--direct-io=on", await device_of(layout.pool_file))
 
 
 async def _make(file: Path, size_bytes: int) -> None:
@@ -68,6 +64,15 @@ def _match(path: Path, mount_point: Path) -> int:
     return len(mount_point.parts) if path.is_relative_to(mount_point) else 0
 
 
+async def release_devices(settings: ClusterSettings) -> None:
+    """Take away the devices of block volumes, the kubelet's own among them.
+
+    To be done before anything is unmounted: their names are paths below the home.
+    """
+    await detach_below(settings.layout.kubelet)
+    await detach_below(settings.layout.pool)
+
+
 async def release_pool(settings: ClusterSettings) -> None:
     """Wait until the kernel has let go of the pool's file: a lazy unmount ends later.
 
@@ -78,7 +83,7 @@ async def release_pool(settings: ClusterSettings) -> None:
         return
 
     async def is_free() -> bool:
-        return not await run_command("losetup", "--associated", file)
+        return not await device_of(file)
 
     try:
         await until(is_free, timeout_s=_RELEASE_S)

@@ -1,7 +1,7 @@
 """The calls of CSI, answered by a `Pool`: identity, controller and node in one object.
 
-Volumes are published by bind mount on the one node. A driver made without snapshots refuses them,
-as many real drivers do.
+Volumes are published by bind mount on the one node: their directory, or their device. A driver made
+without snapshots refuses them, as many real drivers do.
 
 Source: CSI specification 1.11, sections "Controller Service RPC" and "Node Service RPC".
 """
@@ -20,6 +20,7 @@ from appshield.errors import AppShieldError, InvalidInputError, NotFoundError, R
 from appshield.local.cluster.commands import run_command
 from appshield.local.cluster.csi.protocol import Protocol
 from appshield.local.cluster.csi.subvolumes import Pool, Snapshot
+from appshield.local.cluster.loops import attach, detach
 from appshield.local.cluster.mounts import mounts_below
 
 _DEFAULT_SIZE_BYTES = 1 << 30
@@ -53,6 +54,11 @@ def _answering(call: Call) -> Call:
             await context.abort(next(found, grpc.StatusCode.INTERNAL), str(error))
 
     return answer
+
+
+def _size_of_device(path: Path) -> int:
+    with path.open("rb") as device:
+        return device.seek(0, os.SEEK_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +114,6 @@ class Driver:
 
     @_answering
     async def CreateVolume(self, request: Message, context: Context) -> Message:
-        if any(capability.HasField("block") for capability in request.volume_capabilities):
-            raise InvalidInputError("this driver has no block volumes")
         source = request.volume_content_source
         if source.snapshot.snapshot_id and not self.with_snapshots:
             raise InvalidInputError(f"{self.name} has no snapshots")
@@ -120,6 +124,7 @@ class Driver:
                 wanted,
                 of_snapshot=source.snapshot.snapshot_id,
                 of_volume=source.volume.volume_id,
+                block=any(one.HasField("block") for one in request.volume_capabilities),
             )
         volume = self._csi("Volume")(volume_id=request.name, capacity_bytes=size)
         if request.HasField("volume_content_source"):
@@ -181,7 +186,12 @@ class Driver:
         if not volume.exists():
             raise NotFoundError(f"there is no volume {request.volume_id}")
         async with self.busy:
-            target.mkdir(parents=True, exist_ok=True)
+            if request.volume_capability.HasField("block"):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.touch()
+                volume = Path(await attach(self.pool.device(request.volume_id)))
+            else:
+                target.mkdir(parents=True, exist_ok=True)
             if target not in mounts_below(target):
                 await run_command("mount", "--bind", volume, target)
                 if request.readonly:
@@ -196,11 +206,20 @@ class Driver:
                 await run_command("umount", target)
             if target.is_dir():
                 target.rmdir()
+                return self._csi("NodeUnpublishVolumeResponse")()
+            target.unlink(missing_ok=True)
+            # beside it are the places of other pods with the same device
+            if not mounts_below(target.parent):
+                await detach(self.pool.device(request.volume_id))
         return self._csi("NodeUnpublishVolumeResponse")()
 
     @_answering
     async def NodeGetVolumeStats(self, request: Message, context: Context) -> Message:
         path = Path(request.volume_path)
+        if path.is_block_device():
+            size = await asyncio.to_thread(_size_of_device, path)
+            whole = {"unit": "BYTES", "total": size}
+            return self._csi("NodeGetVolumeStatsResponse")(usage=[whole])
         if not path.is_dir():
             raise NotFoundError(f"volume {request.volume_id} is not at {path}")
         state = await asyncio.to_thread(os.statvfs, path)

@@ -15,7 +15,9 @@ import msgspec
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
 from appshield.local.cluster.commands import run_command
+from appshield.local.cluster.loops import detach
 
+_DEVICE = "device"
 _HANDLE = re.compile(r"[a-z0-9][a-z0-9-]{0,120}")
 
 
@@ -52,12 +54,24 @@ class Pool:
         """What is written about a volume or a snapshot."""
         return self.folder / "records" / f"{_checked(handle)}.json"
 
+    def device(self, handle: str) -> Path:
+        """Where the file is that a block volume is; a volume with a file system has none."""
+        return self.volume(handle) / _DEVICE
+
     async def create_volume(
-        self, handle: str, size_bytes: int, *, of_snapshot: str = "", of_volume: str = ""
+        self,
+        handle: str,
+        size_bytes: int,
+        *,
+        of_snapshot: str = "",
+        of_volume: str = "",
+        block: bool = False,
     ) -> int:
         """Make a volume, empty or as a copy; return its size.
 
-        Raises `NotFoundError` without the source, `RefusedError` when it exists with another size.
+        Raises `NotFoundError` without the source, `RefusedError` when it exists with another size,
+        `InvalidInputError` when the source has a file system and a block volume is asked for, or
+        the other way round.
         """
         record = self.record(handle)
         if record.exists():
@@ -67,16 +81,21 @@ class Pool:
             size_bytes = known
         if not self.volume(handle).exists():
             source = self._source(of_snapshot, of_volume)
+            if source is not None and (source / _DEVICE).exists() != block:
+                raise InvalidInputError("a copy cannot be of another volume mode than its source")
             _write(record, msgspec.json.encode(size_bytes))
             if source is None:
                 await run_command("btrfs", "subvolume", "create", self.volume(handle))
                 self.volume(handle).chmod(0o777)
             else:
                 await run_command("btrfs", "subvolume", "snapshot", source, self.volume(handle))
+        if block:
+            _grow(self.device(handle), size_bytes)
         return size_bytes
 
     async def delete_volume(self, handle: str) -> None:
         """Delete a volume; one that does not exist is deleted already."""
+        await detach(self.device(handle))
         await _delete(self.volume(handle))
         self.record(handle).unlink(missing_ok=True)
 
@@ -137,6 +156,13 @@ def _checked(handle: str) -> str:
     if not _HANDLE.fullmatch(handle):
         raise InvalidInputError(f"{handle!r} is not a handle of this driver")
     return handle
+
+
+def _grow(device: Path, size_bytes: int) -> None:
+    """Make the file of a block volume as large as it is to be; what is added are holes."""
+    with device.open("ab") as file:
+        if os.fstat(file.fileno()).st_size < size_bytes:
+            os.truncate(file.fileno(), size_bytes)
 
 
 async def _delete(subvolume: Path) -> None:
