@@ -31,7 +31,7 @@ class ManifestsSource(Source, frozen=True, kw_only=True, tag="manifests"):
 
 
 class VolumeSource(Source, frozen=True, kw_only=True, tag="volume"):
-    """A directory on a node: the volume of `claim` as mounted in the pod `pod_uid` there.
+    """A directory or a block device on a node: the volume of `claim` as the pod `pod_uid` has it.
 
     With method `snapshot` the pod is an exposer that mounts a copy; with `live` it is the
     application's own. `claim` is the claim as that pod names it, `original_claim` the

@@ -1,9 +1,6 @@
 """Load a volume: write what the version holds into the claim that was made for it, here."""
 
-import fcntl
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +8,15 @@ from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
 from appshield.contracts.sources import VolumeChanges
 from appshield.custody import Custody, HeldRepository
-from appshield.errors import DamagedError, RefusedError, RunFailedError, UnavailableError
+from appshield.errors import RefusedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
-from appshield.podvolumes import PodVolume, open_pod_volume, until_mounted
+from appshield.podvolumes import PodDevice, PodVolume, open_pod_volume, until_mounted
 from appshield.repository import Reader
 from appshield.repository.files import (
     ProblemKind,
     RestoreChangeKind,
+    RestoredBlocks,
     RestoredDirectory,
     changes_of_restore,
     flush_file_system,
@@ -29,6 +27,7 @@ from appshield.repository.files import (
 from appshield.repository.nodes import Node
 from appshield.repository.restore_workers import restore_pool
 from appshield.restorer.choosing import Choice
+from appshield.restorer.devices import alone, compare_device, load_device
 from appshield.restorer.marking import is_ours, mark_of
 from appshield.restorer.reading import root_of
 from appshield.restorer.stopping import ensure_unused
@@ -39,6 +38,7 @@ _LOST: frozenset[ProblemKind] = frozenset({"damaged", "failed"})
 """Entries that are not restored; told apart from what could not be kept beside the content."""
 _FLUSH_EVERY_BYTES = 256 * 1024 * 1024
 _CHANGES_TOLD_MAX = 200
+_LOST_TOLD_MAX = 20
 _PATH_CHARACTERS_MAX = 400
 
 
@@ -90,9 +90,16 @@ class Loading:
         async with self._custody.held(order.vault, order.app_id, more_follows=more) as held:
             await context.ensure_wanted()
             if order.dry_run:
-                looking = partial(_compare, held, order, volume, context)
-                changes = await run_blocking(looking)
+                comparing = (
+                    partial(compare_device, held, order, volume, context)
+                    if isinstance(volume, PodDevice)
+                    else partial(_compare, held, order, volume, context)
+                )
+                changes = await run_blocking(comparing)
                 return outcome(VolumeLoaded, order, source=target.source, changes=changes)
+            if isinstance(volume, PodDevice):
+                image = await run_bulk(partial(load_device, held, order, volume, context))
+                return _device_loaded(order, image)
             loading = partial(_load, held, order, volume, context, workers=self._workers)
             done = await run_bulk(loading)
         lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
@@ -121,6 +128,19 @@ class Loading:
                 f"claim {target.namespace}/{target.claim} was not made for this restore",
                 next_step="Delete it, or restore into another namespace with --to.",
             )
+
+
+def _device_loaded(order: LoadVolume, image: RestoredBlocks) -> VolumeLoaded:
+    source = order.volume.source
+    return outcome(
+        VolumeLoaded,
+        order,
+        source=source,
+        bytes_written=image.bytes_written + image.bytes_unchanged,
+        files=1,
+        lost=tuple(f"{source}: {where}" for where in image.lost[:_LOST_TOLD_MAX]),
+        lost_total=len(image.lost),
+    )
 
 
 def _load(
@@ -166,7 +186,11 @@ def _stored(reader: Reader, held: HeldRepository, order: LoadVolume) -> tuple[No
     """Find what the version holds of the volume: the node of its root, and the tree."""
     node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
     if node.subtree is None:
-        raise DamagedError(f"{order.volume.source} is no directory in the version")
+        raise RefusedError(
+            f"claim {order.volume.claim} has a file system, and the version an image of a device",
+            why="the claim that stands there has another volumeMode than the one that was saved",
+            next_step="Restore to another namespace with --to, or delete the claim.",
+        )
     return node, node.subtree
 
 
@@ -211,26 +235,6 @@ def _compare(
         deleted_total=counts["deleted"],
         created_total=counts["created"],
     )
-
-
-@contextmanager
-def alone(root: int, claim: str) -> Iterator[None]:
-    """Be the only one who writes the volume, whatever a process that was stopped believes.
-
-    Raises:
-        UnavailableError: another loader of this node is at it.
-    """
-    try:
-        fcntl.flock(root, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UnavailableError(
-            f"volume {claim} is being written by another loader on this node",
-            next_step="The step is tried again; the other one ends first.",
-        ) from error
-    try:
-        yield
-    finally:
-        fcntl.flock(root, fcntl.LOCK_UN)
 
 
 class _Flushing:

@@ -13,7 +13,7 @@ from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, POD, PVC
 from appshield.manifests.relocating import link_owners
-from appshield.podvolumes import holder_pod, is_placed, is_running
+from appshield.podvolumes import holder_pod, is_block, is_placed, is_running
 from appshield.restorer.marking import is_ours, mark_of, marked
 from appshield.restorer.reading import read_version
 from appshield.restorer.stopping import stop_ours, users_of
@@ -75,7 +75,8 @@ class Preparing:
             users = await users_of(self._cluster, volume.namespace, {volume.claim})
             running = next((pod for pod in users if is_running(pod)), None)
             if running is None:
-                prepared.append(await self._hold(order, volume, context, read_only=True))
+                standing = await self._cluster.get(PVC, volume.claim, volume.namespace)
+                prepared.append(await self._hold(order, volume, standing, context, read_only=True))
             else:
                 prepared.append(_mounted_in(volume, running))
         return outcome(VolumesPrepared, order, volumes=tuple(prepared))
@@ -89,17 +90,24 @@ class Preparing:
         context: StepContext,
     ) -> VolumeTarget:
         if volume.present:
-            return await self._hold(order, volume, context, read_only=False)
+            standing = await self._cluster.get(PVC, volume.claim, volume.namespace)
+            return await self._hold(order, volume, standing, context, read_only=False)
         if claim is None:
             raise NotFoundError(
                 f"the version holds data of volume {volume.claim} but not its claim",
                 next_step="Restore another version, or create the claim by hand.",
             )
         await self._make_claim(claim, mark)
-        return await self._hold(order, volume, context, read_only=False)
+        return await self._hold(order, volume, claim, context, read_only=False)
 
     async def _hold(
-        self, order: PrepareVolumes, volume: VolumeTarget, context: StepContext, *, read_only: bool
+        self,
+        order: PrepareVolumes,
+        volume: VolumeTarget,
+        claim: Object | None,
+        context: StepContext,
+        *,
+        read_only: bool,
     ) -> VolumeTarget:
         """Have a volume mounted by a pod of our own."""
         name = f"appshield-{order.run}-{hashlib.sha256(volume.claim.encode()).hexdigest()[:8]}"
@@ -110,6 +118,7 @@ class Preparing:
             image=self._image,
             run=order.run,
             read_only=read_only,
+            block=claim is not None and is_block(claim),
         )
         with contextlib.suppress(AlreadyExistsError):  # made by an earlier attempt of this run
             await self._cluster.create(POD, pod)

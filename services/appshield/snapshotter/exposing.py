@@ -10,7 +10,7 @@ import msgspec
 
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import POD, PVC, VOLUME_SNAPSHOT, VOLUME_SNAPSHOT_CONTENT
-from appshield.podvolumes import holder_pod, is_placed, labels_of
+from appshield.podvolumes import holder_pod, is_block, is_placed, labels_of
 from appshield.service import both
 from appshield.snapshotter import bodies
 from appshield.snapshotter.cutting import Cut, raise_if_failed
@@ -64,6 +64,7 @@ class Exposing:
             image=self._image,
             run=run,
             read_only=True,
+            block=is_block(claim),
         )
         await self._make(POD, pod)
         placed = await self._cluster.wait_for(

@@ -56,11 +56,6 @@ def obstacles(reading: Reading, planning: VolumePlanning) -> list[str]:
         for part in components
         if part.strategy == "dump" and part.dump is None
     ]
-    found += [
-        f"{volume.claim}: block volumes cannot be saved yet; exclude it in its component"
-        for volume in planning.volumes
-        if volume.volume_mode == "Block"
-    ]
     return found
 
 

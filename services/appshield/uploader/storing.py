@@ -1,7 +1,8 @@
 """Store one source: read it, put its blobs into the repository, answer with a tree.
 
 The tree of a source holds the entries that go into the folder of its name: `volumes/data` gives a
-tree with the one directory `data`, `manifests` one with the top folders of the version.
+tree with the one directory `data` (of a block volume, the one file), `manifests` one with the top
+folders of the version.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from appshield.contracts.sources import (
 from appshield.custody import Custody, HeldRepository
 from appshield.errors import DamagedError, RunFailedError
 from appshield.kubernetes import Cluster
-from appshield.podvolumes import PodVolume, open_pod_volume, until_mounted
+from appshield.podvolumes import PodDevice, PodVolume, open_pod_volume, until_mounted
 from appshield.registry import RegistryHosts
 from appshield.repository import Reader, Writer
 from appshield.repository.files import (
@@ -39,6 +40,7 @@ from appshield.repository.files import (
 from appshield.service import Cancelled, run_blocking, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.archiving import store_image
+from appshield.uploader.devices import store_device
 from appshield.uploader.dumping import store_dump
 from appshield.uploader.parents import tree_of_latest
 
@@ -131,6 +133,8 @@ class Storing:
             async with context.waiting():
                 await until_mounted(volume, timeout_s=self._mount_timeout_s)
                 await held_turn.enter_async_context(self._turn)
+            if isinstance(volume, PodDevice):
+                return await run_bulk(partial(store_device, held, source, volume, context))
             work = partial(_store_volume, held, source, volume, context, workers=self._workers)
             return await run_bulk(work)
 

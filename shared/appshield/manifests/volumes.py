@@ -329,6 +329,11 @@ def _forbidden(application: ResolvedApplication, found: _Found, plan: VolumePlan
             f"a database would be read while it writes ({plan.reason}); use a driver with "
             "snapshots, a dump, or say allowLive: true in its component"
         )
+    if plan.volume_mode == "Block" and not allowed:
+        return (
+            f"a block volume would be read while it is written ({plan.reason}); use a driver with "
+            "snapshots, exclude it, or say allowLive: true in its component"
+        )
     if not plan.pod:
         return f"no running pod mounts it, and {plan.reason}; start its workload or exclude it"
     return ""

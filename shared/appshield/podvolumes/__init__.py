@@ -8,21 +8,24 @@ from appshield.podvolumes.holder import (
     MANAGED,
     RUN_LABEL,
     holder_pod,
+    is_block,
     is_placed,
     is_running,
     labels_of,
     selector_of,
 )
 from appshield.podvolumes.mounting import until_mounted
-from appshield.podvolumes.opening import PodVolume, claims_of, open_pod_volume
+from appshield.podvolumes.opening import PodDevice, PodVolume, claims_of, open_pod_volume
 from appshield.podvolumes.removing import remove
 
 __all__ = [
     "MANAGED",
     "RUN_LABEL",
+    "PodDevice",
     "PodVolume",
     "claims_of",
     "holder_pod",
+    "is_block",
     "is_placed",
     "is_running",
     "labels_of",

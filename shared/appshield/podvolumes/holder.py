@@ -6,6 +6,7 @@ from appshield.kubernetes import Object
 RUN_LABEL = "appshield.io/run"
 MANAGED = {"app.kubernetes.io/managed-by": "appshield"}
 HELD = "held"
+_PLACE = "/held"
 
 
 def labels_of(run: str) -> dict[str, str]:
@@ -18,10 +19,30 @@ def selector_of(run: str) -> str:
     return f"{RUN_LABEL}={run}"
 
 
+def is_block(claim: Object) -> bool:
+    """Say whether a claim is one for a block device."""
+    return bool(claim["spec"].get("volumeMode") == "Block")
+
+
 def holder_pod(
-    *, name: str, namespace: str, claim: str, image: str, run: str, read_only: bool
+    *,
+    name: str,
+    namespace: str,
+    claim: str,
+    image: str,
+    run: str,
+    read_only: bool,
+    block: bool = False,
 ) -> Object:
-    """Describe the pod. It holds no rights and runs as nobody; the agent needs no more of it."""
+    """Describe the pod. It holds no rights and runs as nobody; the agent needs no more of it.
+
+    A `block` device is only passed to it: nothing in it opens the device.
+    """
+    held: Object = (
+        {"volumeDevices": [{"name": HELD, "devicePath": _PLACE}]}
+        if block
+        else {"volumeMounts": [{"name": HELD, "mountPath": _PLACE, "readOnly": read_only}]}
+    )
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -50,7 +71,7 @@ def holder_pod(
                         "capabilities": {"drop": ["ALL"]},
                         "readOnlyRootFilesystem": True,
                     },
-                    "volumeMounts": [{"name": HELD, "mountPath": "/held", "readOnly": read_only}],
+                    **held,
                 }
             ],
             "volumes": [{"name": HELD, "persistentVolumeClaim": {"claimName": claim}}],

@@ -7,13 +7,13 @@ container has to start, and the kubelet to notice, before the API server hears o
 import asyncio
 
 from appshield.errors import UnavailableError
-from appshield.podvolumes.opening import PodVolume
+from appshield.podvolumes.opening import PodDevice, PodVolume
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.1
 
 
-async def until_mounted(volume: PodVolume, *, timeout_s: float) -> None:
+async def until_mounted(volume: PodVolume | PodDevice, *, timeout_s: float) -> None:
     """Return as soon as the volume is mounted on this node.
 
     Raises:

@@ -1,13 +1,15 @@
-"""Find and open the directory of a pod's volume on this node.
+"""Find and open a pod's volume on this node: a directory, or a block device.
 
 Names come from a message, facts from the API server: the pod of that uid runs on this node and
 mounts that claim, the claim is bound to that volume. Only then is a path made of uid and volume
 name, below the kubelet's root, and opened without following a link in any component; and only a
-mount point is opened.
+mount point is opened. Of a block volume the kubelet also makes a link in the pod's folder; the
+device itself is taken from where the kubelet has mounted it for that pod.
 """
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,7 @@ _FOLDERS = {
     "local": "kubernetes.io~local-volume/{volume}",
     "nfs": "kubernetes.io~nfs/{volume}",
 }
+_DEVICES = "plugins/kubernetes.io/csi/volumeDevices/{volume}"
 _DRIVER_FACTS_BYTES_MAX = 65_536
 
 
@@ -55,15 +58,12 @@ class PodVolume(msgspec.Struct, frozen=True):
             UnavailableError: nothing is mounted there.
         """
         if self.driver:
-            self._compare_driver()
+            parent = self.folder.rpartition("/")[0]
+            _compare_driver(self.kubelet_root, parent, self.driver, self.handle)
         descriptor = open_directory_inside(self.kubelet_root, self.folder)
         try:
             if not is_mount_point(descriptor):
-                raise UnavailableError(
-                    f"the volume of {self.pod} is not mounted",
-                    why=f"the kubelet has no mount at {self.folder} (any more)",
-                    next_step="Look at the pod and its claim; the step is tried again.",
-                )
+                raise _not_mounted(self.pod, self.folder)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -83,19 +83,92 @@ class PodVolume(msgspec.Struct, frozen=True):
         finally:
             os.close(descriptor)
 
-    def _compare_driver(self) -> None:
-        parent = open_directory_inside(self.kubelet_root, self.folder.rpartition("/")[0])
+
+class PodDevice(msgspec.Struct, frozen=True):
+    """A block volume of a pod on this node: the device that the kubelet mounted, and its facts."""
+
+    pod: str
+    folder: str
+    uid: str
+    driver: str
+    handle: str
+    kubelet_root: Path
+
+    @contextmanager
+    def opened(self, *, writable: bool = False) -> Iterator[int]:
+        """Give a descriptor of the device.
+
+        Raises:
+            RefusedError: the device belongs to another volume, or is none.
+            UnavailableError: it is not there.
+        """
+        _compare_driver(self.kubelet_root, f"{self.folder}/data", self.driver, self.handle)
+        flags = os.O_RDWR if writable else os.O_RDONLY
+        descriptor = self._open(flags | os.O_NONBLOCK)
         try:
-            facts = _read_facts(parent, self.folder)
+            if not stat.S_ISBLK(os.fstat(descriptor).st_mode):
+                raise RefusedError(
+                    f"what the kubelet has mounted at {self.folder} is no block device",
+                    next_step="Look at the pod and its claim; nothing was read or written.",
+                )
+            yield descriptor
         finally:
-            os.close(parent)
-        found = (facts.get("driverName"), facts.get("volumeHandle"))
-        if found != (self.driver, self.handle):
+            os.close(descriptor)
+
+    def is_there(self) -> bool:
+        """Whether something is mounted at its place by now; what it is, `opened` tells.
+
+        Raises:
+            RefusedError: a link is in the way.
+        """
+        try:
+            os.close(self._open(os.O_PATH))
+        except (NotFoundError, UnavailableError):
+            return False
+        return True
+
+    def _open(self, flags: int) -> int:
+        """Open what is mounted for the pod; a link or a plain file of the folder is not."""
+        folder = open_directory_inside(self.kubelet_root, f"{self.folder}/dev")
+        try:
+            descriptor = os.open(self.uid, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+            if _mount_of(descriptor) == _mount_of(folder):
+                os.close(descriptor)
+                raise _not_mounted(self.pod, self.folder)
+            return descriptor
+        except FileNotFoundError as error:
+            raise _not_mounted(self.pod, self.folder) from error
+        except OSError as error:
             raise RefusedError(
-                f"the mount at {self.folder} is not the volume that the API server names",
-                why=f"it belongs to {found[0]} {found[1]}",
-                next_step="Look at the pod and its claim; the step is tried again.",
-            )
+                f"the device at {self.folder} is not opened",
+                why=error.strerror or str(error),
+                next_step="The agent needs the right to open block devices of its node.",
+            ) from error
+        finally:
+            os.close(folder)
+
+
+def _not_mounted(pod: str, folder: str) -> UnavailableError:
+    return UnavailableError(
+        f"the volume of {pod} is not mounted",
+        why=f"the kubelet has no mount at {folder} (any more)",
+        next_step="Look at the pod and its claim; the step is tried again.",
+    )
+
+
+def _compare_driver(kubelet_root: Path, facts_folder: str, driver: str, handle: str) -> None:
+    parent = open_directory_inside(kubelet_root, facts_folder)
+    try:
+        facts = _read_facts(parent, facts_folder)
+    finally:
+        os.close(parent)
+    found = (facts.get("driverName"), facts.get("volumeHandle"))
+    if found != (driver, handle):
+        raise RefusedError(
+            f"the mount beside {facts_folder} is not the volume that the API server names",
+            why=f"it belongs to {found[0]} {found[1]}",
+            next_step="Look at the pod and its claim; the step is tried again.",
+        )
 
 
 def is_mount_point(directory: int) -> bool:
@@ -124,7 +197,7 @@ async def open_pod_volume(
     pod: str,
     pod_uid: str,
     claim: str,
-) -> PodVolume:
+) -> PodVolume | PodDevice:
     """Derive where `claim` of a pod is mounted on `node`.
 
     Raises:
@@ -154,9 +227,11 @@ def _stale(what: str) -> RefusedError:
     )
 
 
-def _mounted(volume: Object, pod: str, pod_uid: str, kubelet_root: Path) -> PodVolume:
+def _mounted(volume: Object, pod: str, pod_uid: str, kubelet_root: Path) -> PodVolume | PodDevice:
     spec: dict[str, Any] = volume["spec"]
     name: str = volume["metadata"]["name"]
+    if spec.get("volumeMode") == "Block":
+        return _device(name, spec, pod, pod_uid, kubelet_root)
     plugin = next((plugin for plugin in _FOLDERS if plugin in spec), None)
     if plugin is None:
         known = ", ".join(_FOLDERS)
@@ -171,6 +246,26 @@ def _mounted(volume: Object, pod: str, pod_uid: str, kubelet_root: Path) -> PodV
         folder=f"pods/{pod_uid}/volumes/" + _FOLDERS[plugin].format(volume=name),
         driver=csi.get("driver", ""),
         handle=csi.get("volumeHandle", ""),
+        kubelet_root=kubelet_root,
+    )
+
+
+def _device(
+    name: str, spec: dict[str, Any], pod: str, pod_uid: str, kubelet_root: Path
+) -> PodDevice:
+    csi = spec.get("csi")
+    if csi is None:
+        raise RefusedError(
+            f"block volume {name} cannot be read on its node",
+            why="it has no CSI driver",
+            next_step="Use a storage class with a CSI driver, or exclude the volume.",
+        )
+    return PodDevice(
+        pod=pod,
+        folder=_DEVICES.format(volume=name),
+        uid=pod_uid,
+        driver=csi["driver"],
+        handle=csi["volumeHandle"],
         kubelet_root=kubelet_root,
     )
 
@@ -205,7 +300,7 @@ def _read_facts(parent: int, folder: str) -> dict[str, Any]:
     except (OSError, msgspec.DecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not what the kubelet writes"
         raise RefusedError(
-            f"the kubelet does not say which volume is mounted at {folder}",
-            why=f"vol_data.json beside it cannot be read: {why}",
+            f"the kubelet does not say which volume is mounted beside {folder}",
+            why=f"vol_data.json there cannot be read: {why}",
             next_step="Look at the pod and its node; nothing was read or written.",
         ) from error

@@ -359,3 +359,31 @@ def test_a_component_may_choose_its_claims_by_their_labels() -> None:
     assert of_db == [name]
     left_out = _reasons(planning.left_out)
     assert left_out["data-db-1"] == "its labels do not match holds=dumps"
+
+
+def _with_a_device(shop: Shop) -> Shop:
+    shop.volumes = [
+        {**found, "spec": {**found["spec"], "volumeMode": "Block"}} for found in shop.volumes
+    ]
+    return shop
+
+
+def test_block_volumes_are_saved_by_snapshots() -> None:
+    """As any other."""
+    planning = _plan(_with_a_device(Shop()))
+    assert planning.refusals == ()
+    assert {(one.method, one.volume_mode) for one in planning.volumes} == {("snapshot", "Block")}
+
+
+def test_a_block_volume_is_read_while_it_is_written_only_when_allowed() -> None:
+    """An image of a device that moves is no image of any moment."""
+    shop = _with_a_device(_without_snapshots(Shop()))
+    reason = _reasons(_plan(shop).refusals)["uploads"]
+    assert "a block volume would be read while it is written" in reason
+    allowed = application(
+        components=[
+            component("db", allowLive=True),
+            component("web", "Deployment", allowLive=True),
+        ]
+    )
+    assert _plan(shop, allowed).refusals == ()

@@ -45,7 +45,9 @@ class Facts:
 async def opened(root: Path, *found: Object, **order: Any) -> PodVolume:
     named = {"node": "n-1", "pod": "db-0", "pod_uid": UID, "claim": "data-db-0", **order}
     facts = Facts(*(found or objects()))
-    return await open_pod_volume(facts, kubelet_root=root, pod_namespace="shop", **named)
+    volume = await open_pod_volume(facts, kubelet_root=root, pod_namespace="shop", **named)
+    assert isinstance(volume, PodVolume)
+    return volume
 
 
 @pytest.fixture

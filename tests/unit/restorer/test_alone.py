@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from appshield.errors import UnavailableError
-from appshield.restorer.loading import alone
+from appshield.restorer.devices import alone
 
 
 def test_a_second_loader_of_a_volume_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:

@@ -101,20 +101,18 @@ def test_two_readings_of_the_same_are_the_same_bytes() -> None:
 
 
 def test_all_that_cannot_be_saved_is_told_at_once() -> None:
-    """A claim without a volume, a block volume, a workload that does not exist."""
+    """A claim without a volume, a workload that does not exist."""
     world = shop.Shop()
-    block = {**world.volumes[0], "spec": {**world.volumes[0]["spec"], "volumeMode": "Block"}}
     absent = {"name": "cache", "workload": {"kind": "Deployment", "name": "absent"}}
     read = reading(
         shop.claim("waiting"),
         components=(DATABASE, absent),
         claims=[*world.claims, shop.claim("waiting")],
-        volumes=[block, *world.volumes[1:]],
+        volumes=world.volumes,
     )
     with pytest.raises(RefusedError) as caught:
         plan_of(read)
     assert "waiting: the claim is not bound (its phase is Pending)" in caught.value.why
-    assert "data-db-0: block volumes cannot be saved yet" in caught.value.why
     assert "component cache: its Deployment absent does not exist" in caught.value.why
     assert caught.value.next_step
 
