@@ -45,9 +45,17 @@ def _processes(settings: ClusterSettings) -> list[str]:
 def _files(settings: ClusterSettings) -> list[str]:
     results = Path("/var/lib/cni/results").glob(f"{network_name(settings)}-*")
     logs = Path("/var/log/containers").glob("*")
-    links = (link for link in logs if str(link.readlink()).startswith(str(settings.home)))
+    links = (link for link in logs if _target(link).startswith(str(settings.home)))
     run = [settings.layout.run] if settings.layout.run.exists() else []
     return [f"file {path}" for path in (*results, *links, *run)]
+
+
+def _target(link: Path) -> str:
+    """Return where a link leads; nowhere if the pod of another cluster is gone meanwhile."""
+    try:
+        return str(link.readlink())
+    except FileNotFoundError:
+        return ""
 
 
 def _lines(file: str) -> list[str]:
