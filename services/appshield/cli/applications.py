@@ -10,7 +10,15 @@ from cyclopts import Parameter
 from appshield.cli.healths import health_line, reasons_of, since_text
 from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
-from appshield.cli.output import pause_text, say, say_fields, say_json, say_table, time_text
+from appshield.cli.output import (
+    pause_text,
+    say,
+    say_fields,
+    say_json,
+    say_table,
+    time_text,
+    wait_text,
+)
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, run_of, versions_of
@@ -39,7 +47,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     versions: int
     newest_version: VersionRecord | None = None
     active_run: Run | None = None
-    pending_runs: tuple[str, ...] = ()
+    pending_runs: tuple[Run, ...] = ()
     other_histories: tuple[ApplicationRecord, ...] = ()
     copies: tuple[Copies, ...] = ()
 
@@ -112,7 +120,7 @@ async def status(app: AppName, /, *, namespace: Namespace = "", output: Output =
             versions=len(found),
             newest_version=found[-1] if found else None,
             active_run=await run_of(bus, record.active_run) if record.active_run else None,
-            pending_runs=record.pending_runs,
+            pending_runs=tuple([await run_of(bus, run) for run in record.pending_runs]),
             other_histories=tuple(others),
             copies=tuple(copies_of(found)),
         )
@@ -143,6 +151,12 @@ def _state_of(record: ApplicationRecord) -> str:
     return "paused" if record.paused is not None else record.state
 
 
+def _waiting_text(run: Run) -> str:
+    """Write what waits, and for what: without a reason of its own for its turn."""
+    what = f"{run.kind} {run.trigger.name}".rstrip()
+    return f"{run.id} ({what}) for {wait_text(run.wait) if run.wait else 'its turn'}"
+
+
 def _say_status(shown: Status) -> None:
     record = shown.application
     newest = shown.newest_version
@@ -168,7 +182,7 @@ def _say_status(shown: Status) -> None:
                 else "",
             ),
             ("now", headline(shown.active_run) if shown.active_run else ""),
-            ("waiting", ", ".join(shown.pending_runs)),
+            ("waiting", "; ".join(_waiting_text(run) for run in shown.pending_runs)),
             ("to be approved", ", ".join(record.awaiting_approval)),
         )
     )

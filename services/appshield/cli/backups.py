@@ -28,6 +28,13 @@ async def backup(
     namespace: Namespace = "",
     wait: Wait = False,
     reason: Annotated[str, Parameter(help="Why, for the version's record.")] = "",
+    rule: Annotated[
+        str,
+        Parameter(
+            help="A rule that starts by hand (`manual: true`): its version is kept, and waits, as "
+            "that says. Default: at once, kept until somebody forgets it."
+        ),
+    ] = "",
     output: Output = "text",
 ) -> None:
     """Make a version of an application now, while it runs."""
@@ -37,7 +44,7 @@ async def backup(
         if record.paused is not None:
             note(f"{record.app} is paused {pause_text(record.paused)}; only this is done")
         request = RequestBackup(
-            app=record.app, request_id=new_request_id(), actor=actor(), reason=reason
+            app=record.app, request_id=new_request_id(), actor=actor(), reason=reason, rule=rule
         )
         await follow(bus, await ask(bus, request, "backup"), wait=wait, output=output)
 

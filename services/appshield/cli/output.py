@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from appshield.contracts.applications import Pause
+from appshield.contracts.runs import Wait
 
 _COLOURS = {
     "succeeded": "green",
@@ -103,6 +104,12 @@ def pause_text(pause: Pause) -> str:
     who = f" by {pause.actor}" if pause.actor else ""
     why = f": {pause.reason}" if pause.reason else ""
     return f"since {time_text(pause.at)}{who}{why}"
+
+
+def wait_text(wait: Wait) -> str:
+    """Write why a run does not begin yet, and until when."""
+    until = f", until {time_text(wait.until)}" if wait.until else ""
+    return f"{wait.reason}: {wait.why}{until}"
 
 
 def duration_text(since: datetime | None, until: datetime | None) -> str:

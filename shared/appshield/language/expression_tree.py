@@ -27,6 +27,7 @@ _LOOP_PARTS = (2, 4, 5, 6, 7)
 _READ_DEPTH_MAX = 3
 _REPETITION = re.compile(r"\{(?:\d*,)?(\d+),?\}")
 MATCHES = "matches"
+_COMPARES = frozenset({"_==_", "_!=_"})
 _BUILDS_TEXT = frozenset(
     {"add_string", "add_bytes", "add_list", "string_to_bytes", "bytes_to_string"}
 )
@@ -35,13 +36,15 @@ _BUILDS_TEXT = frozenset(
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One operation, with its operands in the order of evaluation.
 
-    `name`: of a variable, an attribute or a function. `text`: of a constant that is a text.
+    `name`: of a variable, an attribute or a function. `text`: of a constant that is a text;
+    `is_null`: of one that is null.
     `overloads`: what the function may turn out to be.
     """
 
     kind: Kind
     name: str = ""
     text: str | None = None
+    is_null: bool = False
     overloads: frozenset[str] = frozenset()
     operands: tuple["Node", ...] = ()
     bound: frozenset[str] = frozenset()
@@ -145,6 +148,9 @@ def _reads(node: Node, bound: frozenset[str]) -> Iterator[Read]:
     if path:
         yield path[:_READ_DEPTH_MAX]
         return
+    if node.name in _COMPARES and any(operand.is_null for operand in node.operands):
+        operands = [one for one in node.operands if one.kind != "name"]
+        node = msgspec.structs.replace(node, operands=tuple(operands))  # reads nothing of it
     inner = bound | node.bound
     for index, operand in enumerate(node.operands):
         yield from _reads(operand, inner if node.kind == "loop" and index else bound)
@@ -180,7 +186,7 @@ def _node(data: bytes, overloads: dict[bytes | int, frozenset[str]]) -> Node:
 
     match kind:
         case "constant":
-            made = Node(kind=kind, text=text(6) if 6 in inner else None)
+            made = Node(kind=kind, text=text(6) if 6 in inner else None, is_null=1 in inner)
         case "name":
             made = Node(kind=kind, name=text(1))
         case "select":

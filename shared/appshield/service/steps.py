@@ -187,8 +187,7 @@ class StepWork:
             log.info("answered from the record")
             return
         try:
-            if (await self.ensure_wanted(command)).state == "ending":
-                await self._until_others_end(command, delivery)
+            await self.ensure_wanted(command)
             event = await self._watched(command, delivery)
         except Superseded as reason:
             log.info("dropped an order that is no longer wanted", reason=str(reason))
@@ -201,8 +200,8 @@ class StepWork:
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
-    async def ensure_wanted(self, command: StepCommand) -> Run:
-        """Compare the order with the run as it stands now, and return the run.
+    async def ensure_wanted(self, command: StepCommand) -> None:
+        """Compare the order with the run as it stands now.
 
         Raises:
             Superseded: the order is not (or no longer) what the run waits for.
@@ -212,14 +211,6 @@ class StepWork:
             raise Superseded("the run is unknown")
         if (why := unwanted(entry.value, command)) is not None:
             raise Superseded(why)
-        return entry.value
-
-    async def _until_others_end(self, command: StepCommand, delivery: Delivery) -> None:
-        """Wait until nothing more is made for a run here, before what it made is removed."""
-        of_the_run = [key for key in self._turns if key[0] == command.run]
-        for turn in [self._turns[key] for key in of_the_run if key[1] != command.step]:
-            await _take(turn, delivery)
-            turn.release()
 
     def tell(self, progress: Progress) -> None:
         """Publish progress without waiting for it; it may be lost."""

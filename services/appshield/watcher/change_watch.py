@@ -1,0 +1,265 @@
+"""Which kinds are watched for changes, and for which rules: as applications and documents are now.
+
+The registry says which rules are in force, those of policies included; the document says what
+belongs to the application. When either changes, the kinds concerned are read anew, for the rules
+that there are then. Without a rule that waits for changes nothing is watched.
+"""
+
+import asyncio
+import base64
+import contextlib
+import secrets
+from collections.abc import Iterable
+
+import structlog
+
+from appshield.bus import Bus
+from appshield.contracts.applications import ApplicationRecord, Protection
+from appshield.contracts.health import Members
+from appshield.contracts.streams import APPLICATIONS, MEMBERS
+from appshield.errors import AppShieldError
+from appshield.gate import SYSTEM_NAMESPACE
+from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
+from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, SECRET
+from appshield.language.expression_errors import ExpressionError
+from appshield.language.in_force import document_in_force
+from appshield.language.problems import DocumentError
+from appshield.language.resolved import ResolvedApplication
+from appshield.language.resolving import resolve
+from appshield.manifests.kinds import matches_kind
+from appshield.manifests.objects import Reference
+from appshield.service import Clock
+from appshield.watcher.changes import Changes, WaitingRule
+from appshield.watcher.informers import Informers
+from appshield.watcher.projecting import meaning, reads_of
+from appshield.watcher.remembering import Memory
+
+KEY_SECRET = "appshield-changes"  # noqa: S105 - the name of an object, not a secret
+_KEY_BYTES = 32
+SETTLE_S = 0.5
+"""Many documents may change at once: kinds are read anew once for all of them."""
+LOOK_AGAIN_S = 30.0
+"""How soon a kind is found whose definition comes later than the rule."""
+
+
+class ChangeWatch:
+    """Follows what rules wait for, as long as they do."""
+
+    def __init__(
+        self, *, bus: Bus, cluster: Cluster, informers: Informers, cluster_name: str, clock: Clock
+    ) -> None:
+        self._bus = bus
+        self._cluster = cluster
+        self._informers = informers
+        self._cluster_name = cluster_name
+        self._clock = clock
+        self._memory = Memory(bus)
+        self._records: dict[str, ApplicationRecord] = {}
+        self._documents: dict[str, ResolvedApplication] = {}
+        self._belonged: dict[str, frozenset[Reference]] = {}
+        self._followed: dict[Kind, tuple[frozenset[tuple[str, str, str]], Changes]] = {}
+        self._renewed: set[str] = set()
+        self._known = 0
+        self._news = asyncio.Event()
+        self._key = b""
+        self._read = False
+
+    async def keep_told(self, stopping: asyncio.Event) -> None:
+        """Tell changes until told to stop."""
+        await self._memory.load()
+        self._informers.follow(APPLICATION, _Documents(self))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_registry(stopping), name="rules that wait for changes")
+            tasks.create_task(self._watch_members(stopping), name="what belongs to applications")
+            tasks.create_task(self._follow_kinds(stopping), name="kinds that change")
+
+    def documented(
+        self, found: Iterable[tuple[str, ResolvedApplication | None]], *, are_all: bool = False
+    ) -> None:
+        """Take documents in force by the objects' uids, None for one that has none any more."""
+        self._read = self._read or are_all
+        for uid, document in found:
+            if document is None:
+                self._documents.pop(uid, None)
+            else:
+                self._documents[uid] = document
+        self._news.set()
+
+    async def _watch_registry(self, stopping: asyncio.Event) -> None:
+        async for change in self._bus.bucket(APPLICATIONS, ApplicationRecord).watch(
+            stopping=stopping
+        ):
+            record = change.value
+            if change.is_marker:
+                self._known += 1
+            elif record is not None and record.app.cluster == self._cluster_name:
+                if any(_waits(rule) for rule in record.protections) and record.state == "active":
+                    self._records[record.app_id] = record
+                elif self._records.pop(record.app_id, None) is None:
+                    continue
+            else:
+                continue
+            self._news.set()
+        self._news.set()
+
+    async def _watch_members(self, stopping: asyncio.Event) -> None:
+        async for change in self._bus.bucket(MEMBERS, Members).watch(stopping=stopping):
+            if change.is_marker:
+                self._known += 1
+            else:
+                self._take_members(change.key, change.value)
+            self._news.set()
+
+    def _take_members(self, app_id: str, members: Members | None) -> None:
+        objects = members.objects if members else ()
+        found = frozenset(Reference(o.group, o.kind, o.namespace, o.name) for o in objects)
+        if found != self._belonged.get(app_id, frozenset()):
+            self._belonged[app_id] = found
+            self._renewed.add(app_id)
+
+    async def _follow_kinds(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_S if self._records else None):
+                    await self._news.wait()
+            await asyncio.sleep(SETTLE_S)  # what changes at the same time is taken together
+            self._news.clear()
+            if stopping.is_set() or not self._read or self._known < len((APPLICATIONS, MEMBERS)):
+                continue  # what is not known yet must not look as if it were gone
+            try:
+                await self._bring_in_line()
+            except AppShieldError as error:
+                structlog.get_logger().warning("changes not watched", problem=str(error))
+                self._news.set()
+
+    async def _bring_in_line(self) -> None:
+        for app_id in self._memory.apps() - self._records.keys():
+            await self._memory.forget_application(app_id)
+        rules = list(self._rules())
+        if rules and not self._key:
+            self._key = await change_key(self._cluster)
+        renewed, self._renewed = self._renewed, set()
+        kinds = await self._kinds(rules)
+        for kind in self._followed.keys() - kinds.keys():
+            self._informers.unfollow(kind, self._followed.pop(kind)[1])
+        for kind, waiting in kinds.items():
+            wanted = frozenset((one.app_id, one.rule.name, one.means) for one in waiting)
+            known = self._followed.get(kind)
+            if known is not None:
+                if known[0] == wanted and not any(one.app_id in renewed for one in waiting):
+                    continue
+                self._informers.unfollow(kind, known[1])
+            changes = Changes(
+                bus=self._bus,
+                memory=self._memory,
+                clock=self._clock,
+                key=self._key,
+                rules=waiting,
+                belonged=self._belonged,
+            )
+            self._followed[kind] = (wanted, changes)
+            self._informers.follow(kind, changes)
+
+    def _rules(self) -> Iterable[WaitingRule]:
+        for record in self._records.values():
+            application = self._documents.get(record.uid)
+            if application is None:
+                continue
+            belongs = (application.resources, [one.workload for one in application.components])
+            for rule in filter(_waits, record.protections):
+                try:
+                    reads = reads_of(rule)
+                except ExpressionError as error:
+                    structlog.get_logger().warning(
+                        "rule not understood", rule=rule.name, problem=str(error)
+                    )
+                    continue
+                yield WaitingRule(
+                    app=record.app,
+                    app_id=record.app_id,
+                    application=application,
+                    rule=rule,
+                    means=meaning(rule, belongs),
+                    reads=reads,
+                )
+
+    async def _kinds(self, rules: list[WaitingRule]) -> dict[Kind, list[WaitingRule]]:
+        found: dict[Kind, list[WaitingRule]] = {}
+        if not rules:
+            return found
+        self._cluster.refresh()
+        for kind in await self._cluster.kinds():
+            if not kind.namespaced:
+                continue
+            waiting = [
+                one
+                for one in rules
+                if matches_kind(one.rule.change_of, kind.group, kind.kind, kind.plural)
+            ]
+            if waiting:
+                found[kind] = waiting
+        return found
+
+
+class _Documents:
+    """The follower of Application objects, for their documents in force."""
+
+    metadata_only = False
+
+    def __init__(self, watch: ChangeWatch) -> None:
+        self._watch = watch
+
+    def keep(self, _kind: Kind, obj: Object) -> tuple[str, ResolvedApplication | None]:
+        """See `Follower`."""
+        uid = str(obj["metadata"]["uid"])
+        try:
+            return uid, resolve(document_in_force(obj)[1])
+        except DocumentError:
+            return uid, None
+
+    async def replace(
+        self, _kind: Kind, kept: list[tuple[str, ResolvedApplication | None]]
+    ) -> None:
+        """See `Follower`."""
+        self._watch.documented(kept, are_all=True)
+
+    async def changed(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
+        """See `Follower`."""
+        self._watch.documented([kept])
+
+    async def deleted(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
+        """See `Follower`."""
+        self._watch.documented([(kept[0], None)])
+
+    async def unknown(self, _kind: Kind) -> None:
+        """See `Follower`: what was known stays true until it is known better."""
+
+
+async def change_key(cluster: Cluster) -> bytes:
+    """Return the key of the digests of what is secret, made once for a cluster.
+
+    It stays in the cluster, and the digests on the bus: who sees one of the two learns nothing.
+
+    Raises:
+        DeniedError: a right is missing; the text names it.
+    """
+    there = await cluster.get(SECRET, KEY_SECRET, SYSTEM_NAMESPACE)
+    if there is None:
+        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        if await cluster.get(NAMESPACE, SYSTEM_NAMESPACE) is None:
+            with contextlib.suppress(AlreadyExistsError):
+                await cluster.create(NAMESPACE, space)
+        made: Object = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": KEY_SECRET, "namespace": SYSTEM_NAMESPACE},
+            "data": {"key": base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()},
+        }
+        with contextlib.suppress(AlreadyExistsError):
+            await cluster.create(SECRET, made)
+        there = await cluster.get(SECRET, KEY_SECRET, SYSTEM_NAMESPACE) or made
+    return base64.b64decode(there["data"]["key"])
+
+
+def _waits(rule: Protection) -> bool:
+    return rule.trigger == "change"
