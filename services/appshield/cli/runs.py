@@ -26,7 +26,7 @@ from appshield.cli.records import runs as all_runs
 from appshield.cli.requesting import actor, new_request_id
 from appshield.cli.waiting import approved, ended
 from appshield.contracts.requests import RequestApprove, RequestCancel
-from appshield.contracts.runs import FINAL_STATES, Run, Wait
+from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.errors import RefusedError
 
 _CANCELLED_WITHIN_S = 12.0
@@ -109,15 +109,11 @@ def _row(run: Run) -> tuple[str, ...]:
         run.kind,
         str(run.app) if run.kind != "catalog" else f"Vault {run.vault}",
         str(run.version or ""),
-        f"{run.state} ({wait.reason})" if (wait := _wait(run)) else run.state,
+        f"{run.state} ({run.wait.reason})" if run.wait else run.state,
         time_text(run.requested_at),
         duration_text(run.started_at, run.finished_at),
         run.trigger.name or run.trigger.actor or run.trigger.kind,
     )
-
-
-def _wait(run: Run) -> Wait | None:
-    return run.wait if run.state == "pending" else None
 
 
 def _approval_text(run: Run) -> str:
@@ -139,7 +135,7 @@ def _say_run(run: Run) -> None:
             ("version", str(run.version or "")),
             ("into namespace", target),
             ("state", run.state),
-            ("waits for", wait_text(wait) if (wait := _wait(run)) else ""),
+            ("waits for", wait_text(run.wait) if run.wait else ""),
             ("goes on as", run.folded_into),
             ("trigger", f"{run.trigger.kind} {run.trigger.name}".rstrip()),
             ("asked by", run.trigger.actor),

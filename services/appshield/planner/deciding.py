@@ -92,7 +92,7 @@ def cancel(run: Run, why: Failure, *, epoch: int, now: datetime) -> Run:
     if run.state in FINAL_STATES or run.state == "ending":
         return run
     if run.state in {"pending", "awaiting-approval"}:
-        return _tell(replace(run, state="cancelled", failure=why, finished_at=now))
+        return _tell(replace(run, state="cancelled", failure=why, finished_at=now, wait=None))
     return _end(run, "cancelled", why, epoch=epoch, now=now)
 
 

@@ -186,7 +186,7 @@ class Queue:
         folded = {one.id for one in done_with(chosen, waiting, now)}
         for other in folded:
             if (entry := await self._runs.get(other)) is not None:
-                ended = replace(entry.value, state="folded", folded_into=chosen.id)
+                ended = replace(entry.value, state="folded", folded_into=chosen.id, wait=None)
                 await self._runs.write(entry, ended)
         still = tuple(run for run in record.pending_runs if run not in {chosen.id, *folded})
         rules = {rule.name: rule for rule in record.protections}
@@ -224,7 +224,7 @@ class Queue:
             if other.value.wait is not None and other.value.wait.until is not None:
                 merged = replace(merged, wait=run.wait, outbox=promise_wait(merged, run.wait))
             await self._runs.write(other, merged)
-        folded = replace(run, state="folded", folded_into=same.id, outbox=())
+        folded = replace(run, state="folded", folded_into=same.id, outbox=(), wait=None)
         await self._runs.write(entry, folded)
 
     async def _start(self, entry: Entry[Run], record: ApplicationRecord) -> Entry[Run]:
