@@ -164,12 +164,13 @@ async def is_quiesced(installation: Installation, namespace: str) -> bool:
     return await run_in(installation, namespace, marker) == "yes"
 
 
-async def nothing_left_behind(installation: Installation, namespace: str) -> bool:
-    """Say whether the cluster holds nothing that a run made in passing."""
+async def nothing_left_behind(installation: Installation, namespace: str, run: str = "") -> bool:
+    """Say whether the cluster holds nothing that a run, this one or any, made in passing."""
+    made = f"{RUN_LABEL}={run}" if run else RUN_LABEL
     kinds = (POD, PVC, VOLUME_SNAPSHOT)
     places = [(kind, place) for kind in kinds for place in (namespace, "appshield-system")]
     for kind, place in [*places, (VOLUME_SNAPSHOT_CONTENT, "")]:
-        if await installation.cluster.list(kind, namespace=place, label_selector=RUN_LABEL):
+        if await installation.cluster.list(kind, namespace=place, label_selector=made):
             return False
     return True
 

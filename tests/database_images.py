@@ -50,12 +50,86 @@ MARIADB = ImageRecipe(
 )
 
 
+# Speaks the protocol of NATS by itself: Debian has the server, and no client that stays small.
+_ASK_NATS = """\
+#!/bin/bash
+set -euo pipefail
+exec 3<>/dev/tcp/127.0.0.1/4222
+ask() {
+    printf 'PUB %s answers %d\\r\\n%s\\r\\n' "$1" "${#2}" "$2" >&3
+    while read -r -u 3 word _; do [ "$word" = MSG ] && break; done
+    read -r -u 3 answer
+    answer=${answer%$'\\r'}
+}
+part() { sed -n "s/.*\\"$1\\":\\"\\{0,1\\}\\([^,}\\"]*\\).*/\\1/p" <<<"$answer"; }
+printf 'CONNECT {"verbose":false}\\r\\nSUB answers 1\\r\\n' >&3
+case "$1" in
+    ready) ask '$JS.API.INFO' ''; grep -q '"limits"' <<<"$answer" ;;
+    prepare)
+        ask '$JS.API.STREAM.CREATE.rows' '{"name":"rows","subjects":["rows"],"storage":"file"}'
+        grep -q '"did_create":true' <<<"$answer" ;;
+    write) ask rows "$2"; [ "$(part seq)" = "$2" ] ;;
+    rows)
+        ask '$JS.API.STREAM.INFO.rows' ''; last=$(part last_seq)
+        for ((at = 1; at <= last; at++)); do
+            ask '$JS.API.STREAM.MSG.GET.rows' "{\\"seq\\":$at}"
+            part data | base64 -d; echo
+        done ;;
+esac
+"""
+NATS = ImageRecipe(
+    name="tests-nats",
+    packages=("nats-server", "bash"),
+    account="nats",
+    user=100,
+    group=101,
+    entrypoint=("/usr/sbin/nats-server",),
+    add={"usr/local/bin/ask": File(content=_ASK_NATS, mode=0o755), "data": Folder()},
+    environment={"PATH": _PATH},
+    tags={"2.9": {}},
+)
+
+_NGINX = """\
+daemon off;
+pid /data/nginx.pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path /data/incoming;
+    proxy_temp_path /data/incoming;
+    fastcgi_temp_path /data/incoming;
+    uwsgi_temp_path /data/incoming;
+    scgi_temp_path /data/incoming;
+    server {
+        listen 8080;
+        root /data/files;
+        create_full_put_path on;
+        dav_methods PUT;
+        location = /ready { return 204; }
+    }
+}
+"""
+NGINX = ImageRecipe(
+    name="tests-nginx",
+    packages=("nginx", "curl"),
+    account="web",
+    user=100,
+    group=101,
+    entrypoint=("/usr/sbin/nginx", "-c", "/etc/shop.conf"),
+    add={"etc/shop.conf": File(content=_NGINX), "data": Folder()},
+    environment={"PATH": _PATH},
+    tags={"1": {}},
+)
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that keeps rows, and the shell commands that a test needs of it.
 
     `write` stores the number in `$n` and succeeds when the server has acknowledged it; `rows`
     writes all numbers in the order in which they were stored; `accounts` writes who may log in.
+    `consistency` is what its profile promises.
     """
 
     recipe: ImageRecipe
@@ -68,6 +142,7 @@ class Server:
     arguments: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    consistency: str = "application"
 
 
 POSTGRESQL_SERVER = Server(
@@ -114,4 +189,26 @@ MARIADB_SERVER = Server(
         "mariadb -u root -N -B -e 'select user, host, authentication_string from mysql.user"
         " order by 1, 2'"
     ),
+)
+NATS_SERVER = Server(
+    recipe=NATS,
+    mount="/data",
+    arguments=("-js", "-sd", "/data"),
+    ready="ask ready",
+    prepare="ask prepare",
+    write="ask write $n",
+    rows="ask rows",
+    accounts="true",
+    consistency="crash-group",
+)
+NGINX_SERVER = Server(
+    recipe=NGINX,
+    mount="/data",
+    folders=("/var/log/nginx", "/var/lib/nginx"),
+    ready="curl -sf http://127.0.0.1:8080/ready",
+    prepare="true",
+    write="echo $n | curl -sf -T - http://127.0.0.1:8080/$n",
+    rows="cat /data/files/* | sort -n",
+    accounts="true",
+    consistency="crash-group",
 )

@@ -25,7 +25,7 @@ async def failed_whole(installation: Installation, run: Run, *, told: tuple[str,
     assert run.failure.next_step, f"no next step: {text}"
     assert run.snapshot_id == ""
     assert await versions(installation, run.app_id) == []
-    assert await nothing_left_behind(installation, run.app.namespace)
+    assert await nothing_left_behind(installation, run.app.namespace, run.id)
     assert await promises(installation, run.app_id) == []
     access = await ClusterVaults(installation.cluster).access(run.vault)
     assert await asyncio.to_thread(kept_by, access, run) == []

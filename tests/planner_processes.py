@@ -9,7 +9,7 @@ from pathlib import Path
 
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
-from appshield.contracts.agents import Agent
+from appshield.contracts.agents import Agent, ServiceName
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import run_id
@@ -22,7 +22,7 @@ from appshield.local.programs import Surroundings, environment_of
 from appshield.service import announce
 from appshield.service.steps import StepContext, StepWork
 from embedded_bus import running_bus
-from planner_world import APP, CUT_AT, Workers
+from planner_world import APP, CUT_AT, WORKER_CONSUMERS, Workers
 from service_process import command_of
 from waiting import wait_until
 
@@ -30,6 +30,7 @@ _STOP_DEADLINE_S = 20.0
 _LEAD_DEADLINE_S = 30.0
 _RUN_DEADLINE_S = 90.0
 NODE = "node"
+AGENTS: tuple[ServiceName, ...] = ("uploader", "restorer")
 
 
 class GatedWorkers(Workers):
@@ -55,6 +56,7 @@ class Plant:
         self.server = server
         self.bus = bus
         self.workers = GatedWorkers()
+        """Who works unless `plant` was given others."""
         self._folder = folder
         self._leaving = leaving
         self._started = 0
@@ -147,7 +149,12 @@ class Plant:
 
 
 @asynccontextmanager
-async def plant(folder: Path, around: Callable[[Bus], Bus] | None = None) -> AsyncIterator[Plant]:
+async def plant(
+    folder: Path,
+    around: Callable[[Bus], Bus] | None = None,
+    *,
+    workers: Workers | None = None,
+) -> AsyncIterator[Plant]:
     """A bus of its own (or what is `around` it) with workers for the time of the block."""
     stopping = asyncio.Event()
     async with (
@@ -160,7 +167,7 @@ async def plant(folder: Path, around: Callable[[Bus], Bus] | None = None) -> Asy
         bus = around(plain) if around else plain
         await bus.ensure_topology()
         running = Plant(server, bus, folder, leaving)
-        run_workers(bus, running.workers, stopping, tasks)
+        run_workers(bus, workers or running.workers, stopping, tasks)
         yield running
 
 
@@ -168,13 +175,15 @@ def run_workers(
     bus: Bus, workers: Workers, stopping: asyncio.Event, tasks: asyncio.TaskGroup
 ) -> None:
     """Let workers handle the orders of a bus until told to stop, as an agent on a node too."""
-    agent = Agent(
-        service="uploader", cluster=APP.cluster, worker="worker", node=NODE, seen_at=CUT_AT
-    )
     work = StepWork(bus, worker="worker", handlers=workers.handlers())
-    tasks.create_task(announce(bus, agent, stopping))
-    node = streams.agent_consumer("uploader", APP.cluster, NODE)
-    for consumer in (streams.SNAPSHOTTER_ORDERS, streams.UPLOADER_ORDERS, node):
+    consumers = list(WORKER_CONSUMERS)
+    for service in AGENTS:
+        agent = Agent(
+            service=service, cluster=APP.cluster, worker="worker", node=NODE, seen_at=CUT_AT
+        )
+        tasks.create_task(announce(bus, agent, stopping))
+        consumers.append(streams.agent_consumer(service, APP.cluster, NODE))
+    for consumer in consumers:
         tasks.create_task(bus.consume(consumer, work.handle, stopping=stopping))
 
 

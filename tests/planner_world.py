@@ -34,6 +34,7 @@ from appshield.contracts.maintenance import (
     CopyVersion,
     ForgetVersions,
     Healed,
+    LockedVersion,
     PinVersion,
     PruneRepository,
     RepairRepository,
@@ -159,6 +160,7 @@ class Workers:
         """What a Vault says to whoever restores from it."""
         self.planned: list[tuple[str, str]] = []
         self.forgotten: set[int] = set()
+        self.locked_until: dict[int, datetime] = {}
         self.damaged: tuple[VersionDamage, ...] = ()
         self.healed: Healed | None = None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -237,13 +239,21 @@ class Workers:
     async def forget(self, command: StepCommand, _: StepContext) -> StepEvent:
         order = order_of(command, ForgetVersions)
         self._begin(command)
-        self.forgotten.update(version.number for version in order.versions)
+        locked = tuple(
+            LockedVersion(number=version.number, until=until)
+            for version in order.versions
+            if (until := self.locked_until.get(version.number, self.now())) > self.now()
+        )
+        kept = {one.number for one in locked}
+        gone = tuple(version for version in order.versions if version.number not in kept)
+        self.forgotten.update(version.number for version in gone)
         return outcome(
             VersionsForgotten,
             command,
             app_id=order.app_id,
             vault=order.vault,
-            versions=order.versions,
+            versions=gone,
+            locked=locked,
         )
 
     async def prune(self, command: StepCommand, _: StepContext) -> StepEvent:

@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 CLUSTERS = 3
-"""Processes with a cluster: each takes 1.5 GiB, and a tenth of a processor while it waits."""
+"""Processes with a cluster: each takes 1.5 GiB, and hardly anything of a processor at rest."""
 CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
 
 

@@ -17,7 +17,7 @@ import yaml
 from appshield.errors import DeniedError
 from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, kinds
 from appshield.kubernetes.requests import Call
-from appshield.language.admission import READER, RESTORED_KINDS
+from appshield.language.admission import READER, RESTORED_KINDS, RUN_ANYWAY
 from appshield.local.cluster import ClusterFacts
 from appshield.watcher.kinds import install_kinds
 from kubernetes_api import namespace_in
@@ -214,6 +214,26 @@ async def test_who_restores_may_create_what_a_version_holds(place: Place) -> Non
     async with place.account(*some) as restorer:
         with pytest.raises(DeniedError, match="may not create secrets in namespace"):
             await _try(restorer, place.namespace, wish, kinds.RESTORE)
+
+
+async def test_who_lets_an_old_restore_be_done_may_restore(place: Place) -> None:
+    """The annotation is as good as a new object."""
+    body: Object = {
+        "apiVersion": kinds.RESTORE.api_version,
+        "kind": "Restore",
+        "metadata": {"name": "old"},
+        "spec": {"application": "shop", "version": "1"},
+    }
+    await place.admin.create(kinds.RESTORE, body, namespace=place.namespace)
+    anyway: Object = {"metadata": {"annotations": {RUN_ANYWAY: "true"}}}
+    other: Object = {"metadata": {"annotations": {"any": "other"}}}
+    async with place.account() as writer:
+        await writer.merge_patch(kinds.RESTORE, "old", other, namespace=place.namespace)
+        with pytest.raises(DeniedError, match="may not create configmaps in namespace"):
+            await writer.merge_patch(kinds.RESTORE, "old", anyway, namespace=place.namespace)
+    rights = [(group, [plural], ["create"]) for group, plural in RESTORED_KINDS]
+    async with place.account(*rights) as writer:
+        await writer.merge_patch(kinds.RESTORE, "old", anyway, namespace=place.namespace)
 
 
 async def test_who_lets_a_policy_act_everywhere_may_do_so_everywhere(place: Place) -> None:

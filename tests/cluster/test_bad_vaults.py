@@ -28,6 +28,19 @@ async def gate(installation: Installation) -> AsyncIterator[Gate]:
         yield opened
 
 
+@pytest.fixture(scope="module", autouse=True)
+async def filling(
+    installation: Installation, local_cluster: ClusterFacts, restic: Restic
+) -> AsyncIterator[asyncio.Task[None]]:
+    """The longest case, which goes on beside the others: AppShield tries for a minute."""
+    access = await ClusterVaults(installation.cluster).access(PRIMARY)
+    with s3_gate(access.location.endpoint) as opened:
+        case = asyncio.create_task(_becomes_full(installation, local_cluster, opened, restic))
+        yield case
+        case.cancel()
+        await asyncio.gather(case, return_exceptions=True)
+
+
 @asynccontextmanager
 async def application_in(
     installation: Installation, facts: ClusterFacts, vault: str
@@ -102,28 +115,6 @@ async def test_a_store_that_is_full_from_the_first_is_told(
         await _untouched(installation, run, namespace)
 
 
-@pytest.mark.timeout(300)
-async def test_a_store_that_becomes_full_in_the_middle_makes_no_version_until_there_is_room(
-    installation: Installation, local_cluster: ClusterFacts, gate: Gate, restic: Restic
-) -> None:
-    """The run gives up and leaves nothing; with room again the next backup is whole."""
-    gate.fails = full_for("/repository/data/")
-    async with (
-        vault_at(installation, gate.endpoint, purpose="filling") as vault,
-        application_in(installation, local_cluster, vault) as namespace,
-    ):
-        app = installation.app(namespace)
-        run = await installation.back_up(app)
-        await failed_whole(installation, run, told=("the store is full", "Free space, or prune"))
-        assert not await is_quiesced(installation, namespace)
-        assert gate.refused > 0
-
-        gate.fails = nothing
-        again = await installation.back_up(app)
-        assert (again.state, again.failure) == ("succeeded", None)
-        await _whole(installation, again, restic)
-
-
 @pytest.mark.parametrize("fails", [full_for("/repository/data/"), gone], ids=["full", "gone"])
 async def test_a_store_that_fails_for_a_moment_delays_a_version_and_nothing_else(
     installation: Installation,
@@ -147,6 +138,34 @@ async def test_a_store_that_fails_for_a_moment_delays_a_version_and_nothing_else
         run = await backing_up
         assert (run.state, run.failure) == ("succeeded", None)
         await _whole(installation, run, restic)
+
+
+@pytest.mark.timeout(300)
+async def test_a_store_that_becomes_full_in_the_middle_makes_no_version_until_there_is_room(
+    filling: asyncio.Task[None],
+) -> None:
+    """The run gives up and leaves nothing; with room again the next backup is whole."""
+    await filling
+
+
+async def _becomes_full(
+    installation: Installation, facts: ClusterFacts, gate: Gate, restic: Restic
+) -> None:
+    gate.fails = full_for("/repository/data/")
+    async with (
+        vault_at(installation, gate.endpoint, purpose="filling") as vault,
+        application_in(installation, facts, vault) as namespace,
+    ):
+        app = installation.app(namespace)
+        run = await installation.back_up(app)
+        await failed_whole(installation, run, told=("the store is full", "Free space, or prune"))
+        assert not await is_quiesced(installation, namespace)
+        assert gate.refused > 0
+
+        gate.fails = nothing
+        again = await installation.back_up(app)
+        assert (again.state, again.failure) == ("succeeded", None)
+        await _whole(installation, again, restic)
 
 
 def _once_data_comes(gate: Gate, fails: Fails) -> Fails:

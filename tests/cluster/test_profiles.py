@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import pytest
 
+from appshield.contracts.sources import ManifestsSource
 from appshield.kubernetes import Object, PodRef
-from appshield.kubernetes.kinds import APPLICATION, SERVICE, STATEFUL_SET
+from appshield.kubernetes.kinds import APPLICATION, POD, SERVICE, STATEFUL_SET
 from appshield.local.cluster import STORAGE_CLASS, ClusterFacts
 from appshield.local.demo.images import build_images, push_built
 from cluster_application import (
@@ -23,7 +24,14 @@ from cluster_application import (
     run_in,
     until_running,
 )
-from database_images import MARIADB_SERVER, POSTGRESQL_SERVER, REDIS_SERVER, Server
+from database_images import (
+    MARIADB_SERVER,
+    NATS_SERVER,
+    NGINX_SERVER,
+    POSTGRESQL_SERVER,
+    REDIS_SERVER,
+    Server,
+)
 from failures import failed_whole, traces
 from installation import Installation
 from waiting import wait_until
@@ -98,7 +106,7 @@ async def deploy(
     server: Server,
     *,
     type_: str,
-    strategy: str,
+    strategy: str = "",
 ) -> None:
     """Run the server and describe it by its type alone."""
     cache = installation.home.cache / "images"
@@ -110,11 +118,9 @@ async def deploy(
     cluster = installation.cluster
     await cluster.create(SERVICE, service, namespace=namespace)
     await cluster.create(STATEFUL_SET, workload(server, image), namespace=namespace)
-    part = {
-        "name": "db",
-        "workload": {"kind": "StatefulSet", "name": "db"},
-        "strategy": strategy,
-    }
+    part: Object = {"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}
+    if strategy:
+        part["strategy"] = strategy
     await cluster.create(APPLICATION, document(namespace, type=type_, components=[part]))
     await until_running(installation, namespace)
     await run_in(installation, namespace, server.prepare)
@@ -160,6 +166,8 @@ async def writing(
         ("cache/redis", APPENDING, "snapshot"),
         ("database/mariadb", MARIADB_SERVER, "snapshot"),
         ("database/mariadb", MARIADB_SERVER, "dump"),
+        ("queue/nats", NATS_SERVER, "snapshot"),
+        ("web", NGINX_SERVER, "snapshot"),
     ],
     ids=[
         "postgresql",
@@ -168,6 +176,8 @@ async def writing(
         "redis with a log",
         "mariadb",
         "mariadb dump",
+        "nats",
+        "web",
     ],
 )
 async def test_all_that_was_acknowledged_before_the_backup_comes_back(
@@ -193,7 +203,7 @@ async def test_all_that_was_acknowledged_before_the_backup_comes_back(
             )
         assert run.backup
         assert run.backup.taken
-        assert run.backup.taken.consistency == "application"
+        assert run.backup.taken.consistency == server.consistency
         accounts = await run_in(installation, namespace, server.accounts)
 
         restored = await installation.restore(app, 1, to=other)
@@ -205,6 +215,42 @@ async def test_all_that_was_acknowledged_before_the_backup_comes_back(
         assert await run_in(installation, other, server.accounts) == accounts
         assert await nothing_left_behind(installation, other)
     assert traces(installation) == []
+
+
+@pytest.mark.timeout(BUILD_AND_RUN_TIMEOUT_S)
+async def test_of_a_stateless_application_everything_but_volumes_comes_back(
+    installation: Installation, local_cluster: ClusterFacts
+) -> None:
+    """While it is written to: it serves again, with an empty volume."""
+    server = NGINX_SERVER
+    async with (
+        namespace_of_its_own(installation, "profile") as namespace,
+        namespace_of_its_own(installation, "profile-copy") as other,
+    ):
+        await deploy(installation, local_cluster, namespace, server, type_="stateless")
+        app = installation.app(namespace)
+        async with writing(installation, namespace, server):
+            run = await installation.back_up(app)
+        assert (run.state, run.failure) == ("succeeded", None)
+        assert run.backup
+        assert run.backup.taken
+        assert all(isinstance(one, ManifestsSource) for one in run.backup.taken.sources)
+
+        restored = await installation.restore(app, 1, to=other)
+        assert (restored.state, restored.failure) == ("succeeded", None)
+        await until_running(installation, other)
+        assert await image_of(installation, other) == await image_of(installation, namespace)
+        assert await run_in(installation, other, "ls -A /data/files || true") == ""
+        await run_in(installation, other, "n=1; " + server.write)
+        assert await nothing_left_behind(installation, other)
+    assert traces(installation) == []
+
+
+async def image_of(installation: Installation, namespace: str) -> str:
+    """Name the image that runs, by its digest."""
+    pod = await installation.cluster.get(POD, POD_NAME, namespace)
+    assert pod is not None
+    return str(pod["status"]["containerStatuses"][0]["imageID"])
 
 
 @pytest.mark.timeout(BUILD_AND_RUN_TIMEOUT_S)

@@ -201,7 +201,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     after which the application has not been healthy yet.
 
     While it is `paused` nothing that changes the application or its versions begins by itself.
-    `awaiting_approval` names runs that somebody has to approve of.
+    `awaiting_approval` names runs that somebody has to approve of. `asked` is the rule for
+    versions that were asked for with a number that stay, as the newest of these requests says it.
 
     `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
     `expected_backup_s` is how long the next backup may take, `usual_nodes` are where the last one
@@ -239,6 +240,7 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     reacted: tuple[Reacted, ...] = ()
     paused: Pause | None = None
     awaiting_approval: tuple[str, ...] = ()
+    asked: Protection | None = None
     begun: dict[str, tuple[datetime, ...]] = {}
     expected_backup_s: float = 0
     usual_nodes: tuple[str, ...] = ()

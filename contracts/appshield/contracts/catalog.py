@@ -34,13 +34,15 @@ class VersionCopy(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
     vault_failed: bool = False
     again_at: datetime | None = None
+    locked_until: datetime | None = None
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One version as the catalog knows it, in `vault` and as copies in others.
 
     `damage` is what the last checks found unreadable in it; such a version is restored only when
-    that is asked for. `verified_at` is when a check last read every byte of it.
+    that is asked for. `verified_at` is when a check last read every byte of it. `locked_until` is
+    how long object lock keeps it, as far as somebody has tried to remove it.
     """
 
     facts: VersionFacts
@@ -51,6 +53,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     damage: VersionDamage | None = None
     verified_at: datetime | None = None
     copies: tuple[VersionCopy, ...] = ()
+    locked_until: datetime | None = None
 
     @property
     def vaults(self) -> tuple[str, ...]:
@@ -75,6 +78,7 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
             stored_at=copy.stored_at or self.stored_at,
             damage=copy.damage,
             verified_at=copy.verified_at,
+            locked_until=copy.locked_until,
             copies=(),
         )
 

@@ -59,10 +59,20 @@ class ForgetVersions(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.f
     even_last: bool = False
 
 
+class LockedVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that object lock keeps in a Vault, and until when."""
+
+    number: int
+    until: datetime
+
+
 class VersionsForgotten(
     StepEvent, frozen=True, kw_only=True, tag="appshield.v1.versions_forgotten"
 ):
-    """These versions do not exist any more; `kept` says of others why they stay."""
+    """These versions do not exist any more; `kept` says of others why they stay.
+
+    `locked` are those of the others that object lock keeps for a while.
+    """
 
     noun: ClassVar[str] = "version"
     verb: ClassVar[str] = "forgotten"
@@ -71,6 +81,7 @@ class VersionsForgotten(
     vault: str
     versions: tuple[NamedVersion, ...]
     kept: tuple[str, ...] = ()
+    locked: tuple[LockedVersion, ...] = ()
 
 
 class PruneRepository(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.prune_repository"):

@@ -39,10 +39,17 @@ _WORKER_LOOKS = (streams.RUNS,)
 INSTALLER = UserSpec(name="installer", administers=True)
 WATCHER = UserSpec(
     name="watcher",
-    publishes=(*streams.STATE.subjects, f"{ROOT}.evt.change.>", f"{ROOT}.audit.>", _LOG),
+    publishes=(
+        *streams.STATE.subjects,
+        f"{ROOT}.evt.change.>",
+        f"{ROOT}.cmd.backup.request.>",
+        f"{ROOT}.cmd.restore.request.>",
+        f"{ROOT}.audit.>",
+        _LOG,
+    ),
     reads=(streams.STATE,),
     keeps=(streams.CURSORS, streams.PROJECTIONS, streams.AGENTS),
-    looks_at=(streams.APPLICATIONS, streams.POLICIES, streams.MEMBERS),
+    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.MEMBERS),
 )
 PLANNER = UserSpec(
     name="planner",

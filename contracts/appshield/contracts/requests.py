@@ -2,7 +2,9 @@
 
 from typing import ClassVar, Literal
 
+from appshield.contracts.applications import Keep
 from appshield.contracts.gates import Operation
+from appshield.contracts.health import RestoreChoice
 from appshield.contracts.maintenance import PRUNE_GRACE_S
 from appshield.contracts.message import Request
 
@@ -11,13 +13,17 @@ class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     """Make a version of this application now.
 
     With `rule` it is a version of that rule, which starts by hand: kept as the rule says, and
-    subject to its settle time, rate and windows.
+    subject to its settle time, rate and windows. With `keep` it is one of those that were asked for
+    so: of them as many stay as the newest such request says. `targets` are the Vaults of these,
+    the application's if there are none.
     """
 
     noun: ClassVar[str] = "backup"
 
     reason: str = ""
     rule: str = ""
+    keep: Keep | None = None
+    targets: tuple[str, ...] = ()
 
 
 class RequestGate(Request, frozen=True, kw_only=True, tag="appshield.v1.request_gate"):
@@ -46,7 +52,8 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     `volumes/*/**/*.conf`; none choose all. With `existing` what is there already is no refusal:
     only what differs is written, and files that the version does not hold go with `delete_extra`.
     Archived images that their registry lacks are pushed back to it, or all of them to `registry`.
-    With `needs_approval` nothing happens before somebody approves of the run.
+    `choice` names the version where `version` is 0: the newest one that is as asked when the
+    planner decides. With `needs_approval` nothing happens before somebody approves of the run.
     """
 
     noun: ClassVar[str] = "restore"
@@ -63,6 +70,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     keep_going: bool = False
     vault: str = ""
     needs_approval: bool = False
+    choice: RestoreChoice | None = None
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):

@@ -51,6 +51,7 @@ _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_LOOKING, "logs", "logs:logs", "Show what the services logged about a run."),
     (_LOOKING, "events", "events:events", "Show what happened, or follow it."),
     (_KEEPING, "forget", "keeping:forget", "Let versions stop to exist."),
+    (_KEEPING, "delete", "keeping:forget", "The same as `forget`."),
     (_KEEPING, "copy", "keeping:copy", "Copy a version into another Vault now."),
     (_KEEPING, "pin", "keeping:pin", "Keep a version whatever the rules say."),
     (_KEEPING, "unpin", "keeping:unpin", "Let the rules decide about a version again."),

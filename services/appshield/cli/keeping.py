@@ -1,6 +1,8 @@
 """`appshield forget`, `pin`, `unpin` and `copy`: which versions stay, and where."""
 
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
 from msgspec.structs import replace
@@ -11,12 +13,44 @@ from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.reaching import Reach
 from appshield.cli.records import applications, version_of
 from appshield.cli.requesting import actor, ask, new_request_id
+from appshield.contracts.identities import RunKind
+from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestCopy, RequestForget, RequestPin
 
 Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
 Numbers = Annotated[
     tuple[int, ...], Parameter(name="VERSION", help="The numbers of one version or several.")
 ]
+
+
+class Versions(NamedTuple):
+    """Versions of an application as a person names them."""
+
+    app: str
+    numbers: tuple[int, ...]
+    namespace: str
+    history: str
+
+    async def request(
+        self, kind: RunKind, make: Callable[..., Request], *, wait: bool, output: str
+    ) -> None:
+        """Make sure that they are there, and ask for what is to become of them.
+
+        Raises:
+            NotFoundError: there is no such application or version.
+        """
+        want, reach = wanted(self.app, self.namespace), Reach.here()
+        async with reach.bus() as bus:
+            record = with_versions(await applications(bus), want, self.history)
+            for number in self.numbers:
+                await version_of(bus, record, number)
+            request = make(
+                app=replace(record.app, cluster=await reach.cluster_name(bus)),
+                request_id=new_request_id(),
+                actor=actor(),
+                app_id=record.app_id,
+            )
+            await follow(bus, await ask(bus, request, kind), wait=wait, output=output)
 
 
 async def forget(
@@ -37,22 +71,11 @@ async def forget(
     output: Output = "text",
 ) -> None:
     """Let versions stop to exist. A pinned one is refused; data goes with a later prune."""
-    want, reach = wanted(app, namespace), Reach.here()
-    async with reach.bus() as bus:
-        record = with_versions(await applications(bus), want, history)
-        for number in versions:
-            await version_of(bus, record, number)
-        request = RequestForget(
-            app=replace(record.app, cluster=await reach.cluster_name(bus)),
-            request_id=new_request_id(),
-            actor=actor(),
-            app_id=record.app_id,
-            versions=versions,
-            even_last=even_last,
-            reason=reason,
-            vault=vault,
-        )
-        await follow(bus, await ask(bus, request, "forget"), wait=wait, output=output)
+    about = Versions(app, versions, namespace, history)
+    forgetting = partial(
+        RequestForget, versions=versions, even_last=even_last, reason=reason, vault=vault
+    )
+    await about.request("forget", forgetting, wait=wait, output=output)
 
 
 async def copy(
@@ -71,19 +94,9 @@ async def copy(
     Rules and documents with several `targets` have this done by themselves, and again after a
     failure. A copy that runs already is waited for.
     """
-    want, reach = wanted(app, namespace), Reach.here()
-    async with reach.bus() as bus:
-        record = with_versions(await applications(bus), want, history)
-        await version_of(bus, record, version)
-        request = RequestCopy(
-            app=replace(record.app, cluster=await reach.cluster_name(bus)),
-            request_id=new_request_id(),
-            actor=actor(),
-            app_id=record.app_id,
-            version=version,
-            vault=to,
-        )
-        await follow(bus, await ask(bus, request, "copy"), wait=wait, output=output)
+    about = Versions(app, (version,), namespace, history)
+    copying = partial(RequestCopy, version=version, vault=to)
+    await about.request("copy", copying, wait=wait, output=output)
 
 
 async def pin(
@@ -96,7 +109,9 @@ async def pin(
     output: Output = "text",
 ) -> None:
     """Keep a version whatever the rules say."""
-    await _pin(app, version, namespace, history, output, pinned=True)
+    about = Versions(app, (version,), namespace, history)
+    pinning = partial(RequestPin, version=version, pinned=True)
+    await about.request("pin", pinning, wait=True, output=output)
 
 
 async def unpin(
@@ -109,22 +124,6 @@ async def unpin(
     output: Output = "text",
 ) -> None:
     """Let the rules decide about a version again."""
-    await _pin(app, version, namespace, history, output, pinned=False)
-
-
-async def _pin(
-    app: str, version: int, namespace: str, history: str, output: str, *, pinned: bool
-) -> None:
-    want, reach = wanted(app, namespace), Reach.here()
-    async with reach.bus() as bus:
-        record = with_versions(await applications(bus), want, history)
-        await version_of(bus, record, version)
-        request = RequestPin(
-            app=replace(record.app, cluster=await reach.cluster_name(bus)),
-            request_id=new_request_id(),
-            actor=actor(),
-            app_id=record.app_id,
-            version=version,
-            pinned=pinned,
-        )
-        await follow(bus, await ask(bus, request, "pin"), wait=True, output=output)
+    about = Versions(app, (version,), namespace, history)
+    unpinning = partial(RequestPin, version=version, pinned=False)
+    await about.request("pin", unpinning, wait=True, output=output)

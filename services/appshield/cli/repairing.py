@@ -1,18 +1,7 @@
 """`appshield vault repair`: a damaged index is made anew, damaged content comes from elsewhere."""
 
 from appshield.cli.options import Namespace, Output, Wait
-from appshield.cli.progress import display
-from appshield.cli.reaching import Reach
-from appshield.cli.repositories import (
-    OnlyApp,
-    VaultName,
-    histories_in,
-    place_of,
-    say_ids,
-    say_runs,
-)
-from appshield.cli.requesting import actor, ask, new_request_id
-from appshield.cli.waiting import ended
+from appshield.cli.repositories import OnlyApp, VaultName, ask_for_each
 from appshield.contracts.requests import RequestRepair
 from appshield.errors import DamagedError
 
@@ -36,22 +25,9 @@ async def repair(
     Raises:
         DamagedError: something stays damaged; it was said before.
     """
-    async with Reach.here().bus() as bus:
-        runs = []
-        for record in await histories_in(bus, name, app, namespace):
-            request = RequestRepair(
-                app=await place_of(bus, record),
-                request_id=new_request_id(),
-                actor=actor(),
-                app_id=record.app_id,
-                vault=name,
-            )
-            runs.append(await ask(bus, request, "repair"))
-        if not wait:
-            say_ids(runs, "repair", output)
-            return
-        repaired = [await ended(bus, run, display()) for run in runs]
-    say_runs(repaired, output)
+    repaired = await ask_for_each(
+        name, app, namespace, "repair", RequestRepair, wait=wait, output=output
+    )
     done = [run.repair.done for run in repaired if run.repair and run.repair.done]
     damaged = [one for one in done if one.healed and one.healed.damage]
     if damaged:

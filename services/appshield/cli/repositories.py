@@ -1,8 +1,9 @@
 """`appshield vault check --contents`, `vault prune` and `vault stats`: what is in a Vault."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,8 +22,9 @@ from appshield.cli.records import applications, versions_of
 from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import ended
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import AppRef, RunKind
+from appshield.contracts.identities import RunKind
 from appshield.contracts.maintenance import RepositoryChecked
+from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestCheck, RequestPrune
 from appshield.contracts.runs import Run
 from appshield.errors import DamagedError, NotFoundError
@@ -63,21 +65,9 @@ async def check_contents(name: str, contents: Contents, app: str, *, output: str
     from appshield.planner.upkeeping import CHECK_PARTS, part_of_day
 
     parts = {"structure": 0, "sample": CHECK_PARTS, "all": 1}[contents]
-    async with Reach.here().bus() as bus:
-        runs = []
-        for record in await histories_in(bus, name, app):
-            request = RequestCheck(
-                app=await place_of(bus, record),
-                request_id=new_request_id(),
-                actor=actor(),
-                app_id=record.app_id,
-                vault=name,
-                part=part_of_day(datetime.now(UTC)).part if parts > 1 else 0,
-                parts=parts,
-            )
-            runs.append(await ask(bus, request, "check"))
-        checked = [await ended(bus, run, display()) for run in runs]
-    say_runs(checked, output)
+    part = part_of_day(datetime.now(UTC)).part if parts > 1 else 0
+    checking = partial(RequestCheck, part=part, parts=parts)
+    checked = await ask_for_each(name, app, "", "check", checking, wait=True, output=output)
     found = [run.check.found for run in checked if run.check and run.check.found]
     damaged = [one for one in found if _is_damaged(one)]
     if damaged:
@@ -103,23 +93,8 @@ async def prune(
 
     Gives way to backups and goes on after them.
     """
-    grace_s = _seconds(grace)
-    async with Reach.here().bus() as bus:
-        runs = []
-        for record in await histories_in(bus, name, app, namespace):
-            request = RequestPrune(
-                app=await place_of(bus, record),
-                request_id=new_request_id(),
-                actor=actor(),
-                app_id=record.app_id,
-                vault=name,
-                grace_s=grace_s,
-            )
-            runs.append(await ask(bus, request, "prune"))
-        if not wait:
-            say_ids(runs, "prune", output)
-            return
-        say_runs([await ended(bus, run, display()) for run in runs], output)
+    pruning = partial(RequestPrune, grace_s=_seconds(grace))
+    await ask_for_each(name, app, namespace, "prune", pruning, wait=wait, output=output)
 
 
 async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text") -> None:
@@ -212,9 +187,45 @@ def _measured(access: VaultAccess) -> list[HeldApplication]:
     return found
 
 
-async def histories_in(
-    bus: Bus, vault: str, app: str, namespace: str = ""
-) -> list[ApplicationRecord]:
+async def ask_for_each(
+    vault: str,
+    app: str,
+    namespace: str,
+    kind: RunKind,
+    make: Callable[..., Request],
+    *,
+    wait: bool,
+    output: str,
+) -> list[Run]:
+    """Ask for a run for each application in a Vault, or for one; say and return how they ended.
+
+    Without `wait` it says which runs were asked for, and returns none.
+
+    Raises:
+        NotFoundError: there is no application, or none that is meant.
+        RunFailedError: a run failed; what the others brought was said before.
+    """
+    reach = Reach.here()
+    async with reach.bus() as bus:
+        runs = []
+        for record in await _histories_in(bus, vault, app, namespace):
+            request = make(
+                app=replace(record.app, cluster=await reach.cluster_name(bus)),
+                request_id=new_request_id(),
+                actor=actor(),
+                app_id=record.app_id,
+                vault=vault,
+            )
+            runs.append(await ask(bus, request, kind))
+        if not wait:
+            _say_ids(runs, kind, output)
+            return []
+        ended_runs = [await ended(bus, run, display()) for run in runs]
+    _say_runs(ended_runs, output)
+    return ended_runs
+
+
+async def _histories_in(bus: Bus, vault: str, app: str, namespace: str) -> list[ApplicationRecord]:
     """List the histories that have something in a Vault.
 
     Raises:
@@ -238,11 +249,6 @@ async def histories_in(
     return held
 
 
-async def place_of(bus: Bus, record: ApplicationRecord) -> AppRef:
-    """Name the application as this cluster's planner knows it."""
-    return replace(record.app, cluster=await Reach.here().cluster_name(bus))
-
-
 def _seconds(text: str) -> float:
     from appshield.language.values import seconds
 
@@ -253,21 +259,20 @@ def _is_damaged(found: RepositoryChecked) -> bool:
     return bool(found.damage or found.problems_total)
 
 
-def say_runs(runs: Iterable[Run], output: str) -> None:
+def _say_runs(runs: Sequence[Run], output: str) -> None:
     """Say what runs brought; the first that failed is the error."""
-    ended_runs = list(runs)
     if output == "json":
-        say_json(ended_runs)
-    for run in ended_runs:
+        say_json(runs)
+    for run in runs:
         if run.state == "succeeded" and output == "text":
             for line in lines_of(run):
                 say(line)
-    for run in ended_runs:
+    for run in runs:
         if run.state != "succeeded":
             raise failed(run)
 
 
-def say_ids(runs: list[str], kind: RunKind, output: str) -> None:
+def _say_ids(runs: Sequence[str], kind: RunKind, output: str) -> None:
     """Say which runs were asked for."""
     if output == "json":
         say_json([{"run": run, "kind": kind} for run in runs])

@@ -31,6 +31,9 @@ async def versions(
         bool,
         Parameter(negative="", help="Measure what each takes: reads their folders in the Vault."),
     ] = False,
+    why: Annotated[
+        bool, Parameter(negative="", help="Say of each version why it stays, in each Vault.")
+    ] = False,
     namespace: Namespace = "",
     history: History = "",
     output: Output = "text",
@@ -43,6 +46,11 @@ async def versions(
         from appshield.cli.sizes import say_sizes
 
         await say_sizes(app, namespace, history, output)
+        return
+    if why:
+        from appshield.cli.keeping_reasons import say_reasons
+
+        await say_reasons(app, namespace, history, output)
         return
     want = wanted(app, namespace)
     async with Reach.here().bus() as bus:

@@ -7,8 +7,9 @@ the run's identity is minted from the trigger's, and each write is compared with
 from msgspec.structs import replace
 
 from appshield.bus import Reject
-from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.health import RestoreChoice
 from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import VersionDamage, VersionsAt
 from appshield.contracts.requests import (
@@ -28,7 +29,7 @@ from appshield.contracts.runs import (
     Trigger,
     Wait,
 )
-from appshield.planner import deciding
+from appshield.planner import choosing, deciding
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import asked, new_run, run_of_history
 from appshield.planner.promising import promise_wait
@@ -38,6 +39,8 @@ from appshield.planner.runs import Runs
 from appshield.planner.targeting import named, readable_at
 from appshield.service import Clock
 
+ASKED = "as asked"
+"""The rule of versions that were asked for with a number that stay; no other can be called so."""
 _NOTHING_EXTRA = Failure(
     what="extra files can be deleted only where a restore goes onto existing data",
     next_step="Ask for both, or for neither.",
@@ -66,10 +69,16 @@ class Admission:
         """Admit a wish for a version."""
         trigger = asked(request, self._clock.now(), reason=request.reason)
         active = self._active(request.app)
-        if active is not None:
-            await self.trigger_backup(active, trigger)
-        else:
+        if active is None:
             await self._refuse_backup(request.app, trigger)
+            return
+        if request.keep is not None or request.targets:
+            trigger = replace(trigger, name=ASKED)
+            asked_for = Protection(
+                name=ASKED, trigger="manual", keep=request.keep, targets=request.targets
+            )
+            active = await self._registry.write(replace(active, asked=asked_for))
+        await self.trigger_backup(active, trigger, vault="".join(request.targets[:1]))
 
     async def gate(self, request: RequestGate) -> None:
         """Admit a wish for a version before an operation, in the first Vault of the gate's rule."""
@@ -153,7 +162,7 @@ class Admission:
         if request.running_backup == "cancel":
             await self._cancel_backup(record, run.id)
         progress = RestoreProgress(
-            version=request.version,
+            version=whole.facts.number,
             snapshot_id=version.snapshot_id,
             target_namespace=request.target_namespace or record.app.namespace,
             paths=request.paths,
@@ -168,7 +177,7 @@ class Admission:
             run,
             app_id=record.app_id,
             vault=version.vault,
-            version=request.version,
+            version=whole.facts.number,
             restore=progress,
             needs_approval=request.needs_approval,
         )
@@ -211,6 +220,14 @@ class Admission:
     ) -> tuple[ApplicationRecord, VersionRecord] | Failure:
         chosen = self._registry.get(request.app_id) if request.app_id else None
         records = [chosen] if chosen else self._registry.histories_of(request.app)
+        if chosen is not None and str(chosen.app) != str(request.app):
+            return Failure(
+                what=f"{request.app_id} is no history of application {request.app}",
+                why=f"it is one of {chosen.app}",
+                next_step=f"Ask in namespace {chosen.app.namespace}.",
+            )
+        if request.choice is not None and records:
+            return await self._chosen(request, request.choice, records)
         if not records:
             return Failure(
                 what=f"application {request.app} is unknown",
@@ -226,6 +243,16 @@ class Admission:
             why=f"it has {', '.join(numbers)}" if numbers else "it has no version yet",
             next_step=f"`appshield versions {request.app}` lists them.",
         )
+
+    async def _chosen(
+        self, request: RequestRestore, choice: RestoreChoice, records: list[ApplicationRecord]
+    ) -> tuple[ApplicationRecord, VersionRecord] | Failure:
+        """Find the newest version of the first history that has one that is as asked."""
+        for record in records:
+            versions = await self._catalog.versions(record.app_id)
+            if (version := choosing.chosen(versions, choice)) is not None:
+                return record, version
+        return choosing.nothing(request.app, choice)
 
 
 def _others(version: VersionRecord, places: list[VersionRecord]) -> tuple[VersionsAt, ...]:

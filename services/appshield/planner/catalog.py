@@ -72,12 +72,17 @@ class Catalog:
         return sorted(found, key=lambda version: version.facts.number)
 
     async def forget(self, forgotten: VersionsForgotten) -> None:
-        """Take out versions that do not exist any more in a Vault."""
+        """Take out versions that do not exist any more in a Vault; note which are locked there."""
         for gone in forgotten.versions:
             version = await self.get(forgotten.app_id, gone.number)
             here = version.at(forgotten.vault) if version else None
             if version is not None and here is not None and here.snapshot_id == gone.snapshot_id:
                 await self._take_out(version, forgotten.vault, forgotten=True)
+        for locked in forgotten.locked:
+            version = await self.get(forgotten.app_id, locked.number)
+            here = version.at(forgotten.vault) if version else None
+            if version is not None and here is not None:
+                await self.write(_joined(version, replace(here, locked_until=locked.until)))
 
     async def pin(self, pinned: VersionPinned) -> None:
         """Note whether a version is pinned."""
@@ -183,6 +188,7 @@ def _joined(known: VersionRecord, found: VersionRecord) -> VersionRecord:
         stored_at=found.stored_at,
         damage=found.damage,
         verified_at=found.verified_at,
+        locked_until=found.locked_until,
         run=before.run if before else "",
     )
     return with_copy(replace(known, pinned=known.pinned or found.pinned), copy)

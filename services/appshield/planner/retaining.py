@@ -11,23 +11,34 @@ from appshield.contracts.runs import Run
 from appshield.planner import upkeeping
 from appshield.planner.catalog import Catalog
 from appshield.planner.registry import Registry
+from appshield.planner.runs import Runs
 from appshield.service import Clock
 
 
 class Retention:
     """Applies the rules in force to the versions in the catalog."""
 
-    def __init__(self, *, registry: Registry, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, *, runs: Runs, registry: Registry, catalog: Catalog, clock: Clock) -> None:
+        self._runs = runs
         self._registry = registry
         self._catalog = catalog
         self._clock = clock
 
     async def expired(self, record: ApplicationRecord, vault: str) -> list[VersionRecord]:
         """List the versions that no rule keeps in a Vault now, as they are there."""
-        if not any(rule.keep or rule.keep_in for rule in record.protections):
+        if not any(rule.keep or rule.keep_in for rule in upkeeping.rules_of(record)):
             return []
         versions = await self._catalog.versions(record.app_id)
-        return upkeeping.expired(record, versions, vault, self._clock.now())
+        gone = upkeeping.expired(record, versions, vault, self._clock.now())
+        needed = await self._needed(record) if gone else frozenset()
+        return [version for version in gone if version.facts.number not in needed]
+
+    async def _needed(self, record: ApplicationRecord) -> frozenset[int]:
+        """Name the versions that a restore waits to bring back."""
+        waiting = (record.active_run, *record.pending_runs, *record.awaiting_approval)
+        entries = [await self._runs.get(run) for run in waiting if run]
+        restores = (entry.value.restore for entry in entries if entry is not None)
+        return frozenset(restore.version for restore in restores if restore is not None)
 
     async def reconsidered(self, run: Run) -> Run:
         """Return a run with what of it is still to be forgotten; any other run as it is."""

@@ -85,7 +85,7 @@ def build(
     runs = Runs(bus, leadership)
     registry = Registry(bus, leadership)
     catalog = Catalog(bus)
-    retention = Retention(registry=registry, catalog=catalog, clock=clock)
+    retention = Retention(runs=runs, registry=registry, catalog=catalog, clock=clock)
     lines = Lines(limits)
     queue = Queue(
         runs=runs,

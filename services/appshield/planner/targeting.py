@@ -18,7 +18,7 @@ from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionCopy, VersionRecord
 from appshield.contracts.maintenance import KnownVersion, NamedVersion, RepairProgress
 from appshield.contracts.runs import Failure
-from appshield.planner.upkeeping import expired, made_by
+from appshield.planner.upkeeping import expired, made_by, rules_of
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -34,7 +34,7 @@ class DueCopy(msgspec.Struct, frozen=True):
 
 def targets_of(record: ApplicationRecord, version: VersionRecord) -> tuple[str, ...]:
     """Name the Vaults in which a version is to exist, the one to read first at the beginning."""
-    rule = next((one for one in record.protections if made_by(version, one)), None)
+    rule = next((one for one in rules_of(record) if made_by(version, one)), None)
     return (rule.targets if rule else ()) or record.targets or (record.vault,)
 
 

@@ -8,7 +8,7 @@ moment comes from the application's id, so that many applications do not all com
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -43,20 +43,56 @@ def expired(
     and whatever is pinned. What is in other Vaults makes no difference.
     """
     known = [here for version in versions if (here := version.at(vault)) is not None]
-    gone: list[VersionRecord] = []
-    for protection in record.protections:
-        keep = protection.keep_in.get(vault, protection.keep)
-        if keep is None:
-            continue
-        made = [version for version in known if made_by(version, protection)]
+    kept = why_kept(record, known, vault, now)
+    return [version for version in sorted(known, key=_number) if version.facts.number not in kept]
+
+
+def why_kept(
+    record: ApplicationRecord, versions: Iterable[VersionRecord], vault: str, now: datetime
+) -> dict[int, tuple[str, ...]]:
+    """Say of the versions that stay in a Vault why they do; those that are not named go.
+
+    `versions` are as they are in that Vault.
+    """
+    rules = rules_of(record)
+    made: dict[str, list[VersionRecord]] = {rule.name: [] for rule in rules}
+    reasons: dict[int, tuple[str, ...]] = {}
+    for version in versions:
+        rule = next((one for one in rules if made_by(version, one)), None)
+        if rule is not None:
+            made[rule.name].append(version)
+        else:
+            reasons[version.facts.number] = tuple(_of_no_rule(version))
+    for rule in rules:
+        keep = rule.keep_in.get(vault, rule.keep)
         kept = retention.keep(
-            [_facts(version) for version in made],
-            _policy(keep),
+            [_facts(version) for version in made[rule.name]],
+            _policy(keep) if keep is not None else None,
             now,
-            timezone=protection.timezone,
+            timezone=rule.timezone,
         )
-        gone += [version for version in made if version.facts.number not in kept]
-    return sorted(gone, key=lambda version: version.facts.number)
+        for number, whys in kept.items():
+            reasons[number] = tuple(f"{rule.name}: {why}" for why in whys)
+    return reasons
+
+
+def _of_no_rule(version: VersionRecord) -> Iterator[str]:
+    """Say why a version stays that no rule in force has made."""
+    if version.pinned:
+        yield "pinned"
+    if version.facts.trigger_name:
+        yield f"its rule {version.facts.trigger_name} is gone, and no other removes it"
+    else:
+        yield "asked for by hand, and no rule removes it"
+
+
+def _number(version: VersionRecord) -> int:
+    return version.facts.number
+
+
+def rules_of(record: ApplicationRecord) -> tuple[Protection, ...]:
+    """List the rules that say how long versions stay and where: those in force, and `asked`."""
+    return (*record.protections, *((record.asked,) if record.asked else ()))
 
 
 def vaults_of(record: ApplicationRecord, versions: Iterable[VersionRecord]) -> list[str]:
@@ -120,6 +156,7 @@ def _facts(version: VersionRecord) -> retention.VersionFacts:
         pinned=version.pinned,
         good=version.damage is None,
         verified=version.verified_at is not None and version.damage is None,
+        locked_until=version.locked_until,
     )
 
 

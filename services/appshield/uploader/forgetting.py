@@ -7,7 +7,12 @@ became the last good version, since the order was given stays.
 from collections.abc import Collection
 from functools import partial
 
-from appshield.contracts.maintenance import ForgetVersions, NamedVersion, VersionsForgotten
+from appshield.contracts.maintenance import (
+    ForgetVersions,
+    LockedVersion,
+    NamedVersion,
+    VersionsForgotten,
+)
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
 from appshield.objectstore import ObjectRetainedError
@@ -28,7 +33,7 @@ class Forgetting:
         order = order_of(command, ForgetVersions)
         async with self._custody.held_alone(order.vault, order.app_id) as held:
             await context.ensure_wanted()
-            kept = await run_blocking(partial(_forget, held, order))
+            kept, locked = await run_blocking(partial(_forget, held, order))
         gone = tuple(one for one in order.versions if one.number not in kept)
         return outcome(
             VersionsForgotten,
@@ -37,6 +42,7 @@ class Forgetting:
             vault=order.vault,
             versions=gone,
             kept=tuple(f"version {number}: {why}" for number, why in sorted(kept.items())),
+            locked=locked,
         )
 
 
@@ -71,14 +77,19 @@ def snapshots_of(version: NamedVersion, listing: SnapshotListing) -> list[str]:
     return [*found, *(one for one in broken if one == version.snapshot_id)]
 
 
-def _forget(held: HeldRepository, order: ForgetVersions, _: Cancelled) -> dict[int, str]:
+def _forget(
+    held: HeldRepository, order: ForgetVersions, _: Cancelled
+) -> tuple[dict[int, str], tuple[LockedVersion, ...]]:
     listing = held.repository.list_snapshots()
     damaged = {one.snapshot_id for one in known_damage(held.shelf)}
     kept = staying(order, listing, pins=held.shelf.pins(), damaged=damaged)
+    locked: list[LockedVersion] = []
     for version in order.versions:
         if version.number not in kept:
             try:
                 forget(held.repository, held.lock, snapshots_of(version, listing))
             except ObjectRetainedError as error:
                 kept[version.number] = str(error)
-    return kept
+                if error.until is not None:
+                    locked.append(LockedVersion(number=version.number, until=error.until))
+    return kept, tuple(locked)

@@ -7,9 +7,17 @@ from typing import Any
 
 from appshield.gate import GateAddress
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, PROFILE, PVC
+from appshield.kubernetes.kinds import (
+    APPLICATION,
+    BACKUP,
+    NAMESPACE,
+    POLICY,
+    PROFILE,
+    PVC,
+    RESTORE,
+)
 from appshield.language.adapters import chosen
-from appshield.service import SystemClock, joined, together
+from appshield.service import Joined, SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.change_watch import ChangeWatch
@@ -23,6 +31,7 @@ from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
 from appshield.watcher.surroundings import Surroundings
 from appshield.watcher.telling import Applications, Policies, Telling
+from appshield.watcher.wishing import Wishing, installed_at
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
@@ -96,6 +105,26 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             clock=SystemClock(),
         )
         service.run(changes.keep_told(stopping), "changes of applications")
+        await _see_to_wishes(service, cluster, settings, stopping)
+
+
+async def _see_to_wishes(
+    service: Joined, cluster: Cluster, settings: Settings, stopping: asyncio.Event
+) -> None:
+    """Let Backup and Restore objects be done."""
+    clock = SystemClock()
+    since = await installed_at(service.bus, settings.cluster, clock.now())
+    for kind in (BACKUP, RESTORE):
+        wishing = Wishing(
+            kind=kind,
+            bus=service.bus,
+            cluster=cluster,
+            cluster_name=settings.cluster,
+            since=since,
+            clock=clock,
+        )
+        service.run(Reflector(cluster, kind, sink=wishing).run(stopping), f"watch {kind.plural}")
+        service.run(wishing.keep_written(stopping), f"statuses of {kind.plural}")
 
 
 async def _when_known(

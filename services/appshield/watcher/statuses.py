@@ -5,17 +5,16 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from appshield.bus import Bus
-from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.applications import ApplicationRecord, Described
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
 from appshield.kubernetes.retrying import pause_s
-from appshield.language.in_force import IN_FORCE, document_in_force, spec_in_force
-from appshield.language.problems import DocumentError
-from appshield.language.promises import rpo_s
+from appshield.language.in_force import IN_FORCE, spec_in_force
 from appshield.language.values import duration
 from appshield.service import pause
 from appshield.watcher.folding import described
@@ -29,12 +28,14 @@ class Statuses:
         self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
         self._cluster = cluster
         self._cluster_name = cluster_name
+        self._written: dict[str, tuple[ApplicationRecord, int]] = {}
 
     async def keep_written(self, stopping: asyncio.Event) -> None:
         """Write the status of every application that changes, until told to stop."""
         async for change in self._records.watch("", stopping=stopping):
             record = change.value
             if record is None or record.state != "active":
+                self._written.pop(change.key, None)
                 continue
             if record.app.cluster == self._cluster_name:
                 await self._until_written(record, stopping)
@@ -64,6 +65,9 @@ class Statuses:
             await pause(stopping, pause_s(failures, None))
 
     async def _write(self, record: ApplicationRecord) -> None:
+        said = _said(record)
+        if self._written.get(record.app_id) == said:
+            return  # a policy that many applications have in common changes many records
         obj = await self._cluster.get(APPLICATION, record.app.name, record.app.namespace)
         if obj is None or obj["metadata"]["uid"] != record.uid:
             return
@@ -74,6 +78,7 @@ class Statuses:
             await self._cluster.patch_status(
                 APPLICATION, record.app.name, status, namespace=record.app.namespace
             )
+        self._written[record.app_id] = said
 
     async def _keep_revision(self, record: ApplicationRecord, obj: Object) -> None:
         """Keep what is in force; a cluster that does not allow that gets its status all the same.
@@ -100,7 +105,7 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
         status["health"] = record.health.status
     if spec := spec_in_force(obj):
         status[IN_FORCE] = spec
-    status |= _promise(obj)
+    status |= _promise(record, obj)
     if record.last_version:
         status["lastVersion"] = record.last_version
     if record.last_backup_at is not None:
@@ -108,15 +113,31 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     return status
 
 
-def _promise(obj: Object) -> dict[str, Any]:
+def _promise(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     """Say how old the newest version may become; null takes an earlier promise away."""
-    try:
-        _, application = document_in_force(obj)
-    except DocumentError:
-        return {}
-    if promised_s := rpo_s(application.spec.protect):
+    if promised_s := _rpo_s(record):
         return {"rpo": duration(promised_s)}
     return {"rpo": None} if "rpo" in (obj.get("status") or {}) else {}
+
+
+def _rpo_s(record: ApplicationRecord) -> int:
+    """Return the strictest promise of all rules in force, those of policies included."""
+    return min((rule.rpo_s for rule in record.protections if rule.rpo_s), default=0)
+
+
+def _said(record: ApplicationRecord) -> tuple[ApplicationRecord, int]:
+    """Return what of a record a status depends on: of what policies make of it just the promise."""
+    told = replace(
+        record,
+        protections=(),
+        policies=(),
+        undecided={},
+        findings=(),
+        own=None,
+        described=Described(),
+        targets=(),
+    )
+    return told, _rpo_s(record)
 
 
 def _accepted(record: ApplicationRecord, obj: Object) -> dict[str, Any]:

@@ -38,6 +38,12 @@ RESTORED_KINDS = (
 READER = "appshield-shared-objects-reader"
 """The role that lets people write Applications that follow into what belongs to no namespace."""
 
+RUN_ANYWAY = "appshield.io/run-anyway"
+"""Annotation of a wish that is older than the installation and is meant to be done all the same.
+
+A cluster that is set up from a repository of documents gets old wishes with new objects around.
+"""
+
 _HOOKS = ("quiesce", "resume", "dump", "load")
 _USER = "request.userInfo.username"
 _EXEC_EVERYWHERE = (
@@ -150,11 +156,16 @@ def _restores() -> Object:
     return _policy(
         "restores",
         "restores",
-        operations=["CREATE"],
-        variables={"target": target},
+        variables={
+            "target": target,
+            "anyway": f"object.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
+            "unchanged": "oldObject != null && variables.anyway == "
+            f"oldObject.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
+        },
         validations=[
             {
-                "expression": f"authorizer.group('{group}').resource('{plural}')"
+                "expression": "variables.unchanged || "
+                f"authorizer.group('{group}').resource('{plural}')"
                 f".namespace({here}).check('create').allowed()",
                 "messageExpression": f"{_USER} + ' may not create {_dotted(group, plural)} in "
                 f"namespace ' + {target} + ', and a restore creates what the version holds: ask "
@@ -194,12 +205,11 @@ def _policy(
     *,
     variables: dict[str, str],
     validations: list[Object],
-    operations: list[str] | None = None,
 ) -> Object:
     rule = {
         "apiGroups": [GROUP],
         "apiVersions": [VERSION],
-        "operations": operations or ["CREATE", "UPDATE"],
+        "operations": ["CREATE", "UPDATE"],
         "resources": [plural],
     }
     return {

@@ -80,10 +80,12 @@ class CommandStatus(ObjectStatus, frozen=True, kw_only=True):
     """What became of a wish; the conditions are Admitted and Succeeded."""
 
     phase: Annotated[
-        Literal["Pending", "Waiting", "Running", "Succeeded", "Failed", "Cancelled"] | None,
+        Literal["Pending", "Waiting", "Running", "Succeeded", "Failed", "Cancelled", "LeftAlone"]
+        | None,
         Meta(
             description="Pending: not yet admitted; Waiting: for its turn or for approval; "
-            "Running; Succeeded, Failed or Cancelled: the end."
+            "Running; Succeeded, Failed or Cancelled: the end; LeftAlone: older than the "
+            "installation."
         ),
     ] = None
     run: Annotated[str | None, Meta(description="The run that does it; see `appshield run`.")] = (

@@ -187,7 +187,8 @@ class StepWork:
             log.info("answered from the record")
             return
         try:
-            await self.ensure_wanted(command)
+            if (await self.ensure_wanted(command)).state == "ending":
+                await self._until_others_end(command, delivery)
             event = await self._watched(command, delivery)
         except Superseded as reason:
             log.info("dropped an order that is no longer wanted", reason=str(reason))
@@ -200,8 +201,8 @@ class StepWork:
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
-    async def ensure_wanted(self, command: StepCommand) -> None:
-        """Compare the order with the run as it stands now.
+    async def ensure_wanted(self, command: StepCommand) -> Run:
+        """Compare the order with the run as it stands now, and return the run.
 
         Raises:
             Superseded: the order is not (or no longer) what the run waits for.
@@ -211,6 +212,14 @@ class StepWork:
             raise Superseded("the run is unknown")
         if (why := unwanted(entry.value, command)) is not None:
             raise Superseded(why)
+        return entry.value
+
+    async def _until_others_end(self, command: StepCommand, delivery: Delivery) -> None:
+        """Wait until nothing more is made for a run here, before what it made is removed."""
+        of_the_run = [key for key in self._turns if key[0] == command.run]
+        for turn in [self._turns[key] for key in of_the_run if key[1] != command.step]:
+            await _take(turn, delivery)
+            turn.release()
 
     def tell(self, progress: Progress) -> None:
         """Publish progress without waiting for it; it may be lost."""

@@ -265,10 +265,15 @@ async def test_an_uploader_cannot_write_runs(server: EmbeddedBus) -> None:
         assert await runs.get("a") is None
 
 
-async def test_a_watcher_cannot_order(server: EmbeddedBus) -> None:
-    """Facts are no orders, and no requests."""
+async def test_a_watcher_asks_for_what_objects_ask_for_and_cannot_order(
+    server: EmbeddedBus,
+) -> None:
+    """Backups and restores, never an approval or the end of a version (decision 34)."""
+    async with connect_bus(server.access("watcher"), name="test") as bus:
+        await bus.publish(RequestBackup(app=APP, request_id="an-object"))
     assert await denied(server, "watcher", subjects.command("snapshot", "take", APP))
-    assert await denied(server, "watcher", subjects.command("backup", "request", APP))
+    for noun in ("approval", "forget", "run", "pause"):
+        assert await denied(server, "watcher", subjects.command(noun, "request", APP))
 
 
 async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:

@@ -3,13 +3,19 @@
 import asyncio
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from appshield.capture.layout import version_tag
 from appshield.contracts.identities import AppRef
-from appshield.contracts.maintenance import ForgetVersions, NamedVersion, PruneRepository
+from appshield.contracts.maintenance import (
+    ForgetVersions,
+    NamedVersion,
+    PruneRepository,
+    VersionsForgotten,
+)
 from appshield.custody import Custody
 from appshield.local.embedded.object_store import EmbeddedObjectStore
 from appshield.objectstore.bucket import ensure_bucket
@@ -83,13 +89,13 @@ class Place:
     def pack_bytes(self) -> int:
         return sum(one.size_bytes for one in self.repository().store.list("data/"))
 
-    async def forget(self, number: int) -> tuple[str, ...]:
-        """Forget a version; return why it stays, if it does."""
+    async def forget(self, number: int) -> VersionsForgotten:
+        """Forget a version; the outcome says why it stays, if it does."""
         order = ForgetVersions(**ORDER, versions=(self.versions[number],))
-        return (await Forgetting(self.custody).forget(order, Wanted())).kept
+        return await Forgetting(self.custody).forget(order, Wanted())
 
     async def is_forgotten(self, number: int) -> bool:
-        return not await self.forget(number)
+        return not (await self.forget(number)).kept
 
     async def is_pruned(self) -> bool:
         """Prune without grace; say whether nothing waits for its date any more."""
@@ -112,9 +118,12 @@ async def test_what_is_kept_goes_after_its_date_and_never_before(
     made_at = time.monotonic()
     for number in (1, 2):
         await asyncio.to_thread(place.back_up, number)
-    [kept] = await place.forget(1)
+    stays = await place.forget(1)
+    [kept] = stays.kept
     assert kept.startswith("version 1: ")
     assert "until" in kept
+    [locked] = stays.locked
+    assert (locked.number, locked.until > datetime.now(UTC)) == (1, True)
     await wait_until(
         lambda: place.is_forgotten(1), deadline_s=60, what="version 1 forgotten", every_s=0.5
     )

@@ -2,10 +2,16 @@
 
 from datetime import timedelta
 
-from appshield.contracts.applications import ApplicationObserved, Protection
+import pytest
+from msgspec.structs import replace
+
+from appshield.contracts import streams
+from appshield.contracts.applications import ApplicationObserved, Keep, Protection
 from appshield.contracts.backups import CommitBackup, StoreSource, TakeSnapshot
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.health import RestoreChoice
 from appshield.contracts.identities import run_id
-from appshield.contracts.maintenance import CopyVersion
+from appshield.contracts.maintenance import CopyVersion, VersionDamage
 from appshield.contracts.requests import (
     RequestBackup,
     RequestCancel,
@@ -206,3 +212,79 @@ async def test_a_gate_before_an_unknown_application_is_refused() -> None:
     await world.ask(RequestGate(app=APP, request_id="one", operation="delete"))
     await world.settle()
     assert "no Application of that name" in str((await _run(world, "one")).failure)
+
+
+async def test_last_good_is_the_newest_version_that_is_not_damaged() -> None:
+    """Asked for by its name, it is chosen when the planner decides."""
+    world = World()
+    await _started(world)
+    for identity in ("one", "two"):
+        await world.ask(RequestBackup(app=APP, request_id=identity))
+        await world.settle()
+    bucket = world.bus.bucket(streams.CATALOG, VersionRecord)
+    newest = max(await world.versions(), key=lambda version: version.facts.number)
+    damage = VersionDamage(number=2, snapshot_id="s", paths=("a",), paths_total=1)
+    await bucket.put(f"{newest.facts.app_id}.2", replace(newest, damage=damage))
+    await world.ask(RequestRestore(app=APP, request_id="r", version=0, choice="last-good"))
+    await world.settle()
+    restore = next(run for run in await world.runs() if run.kind == "restore")
+    assert (restore.state, restore.version) == ("succeeded", 1)
+    assert restore.restore is not None
+    assert restore.restore.version == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [("last-good", "has no good version"), ("last-verified", "not verified by a restore yet")],
+)
+async def test_a_choice_that_finds_no_version_is_refused(choice: RestoreChoice, said: str) -> None:
+    """It fails closed: never another version than was asked for."""
+    world = World()
+    await _started(world)
+    if choice == "last-verified":
+        await world.ask(RequestBackup(app=APP, request_id="one"))
+        await world.settle()
+    await world.ask(RequestRestore(app=APP, request_id="r", version=0, choice=choice))
+    await world.settle()
+    restore = next(run for run in await world.runs() if run.kind == "restore")
+    assert restore.state == "failed"
+    assert said in str(restore.failure)
+
+
+async def test_a_history_of_another_application_is_refused() -> None:
+    """Whoever may restore here may not take what is somebody else's."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    await world.settle()
+    history = (await world.record()).app_id
+    elsewhere = replace(APP, namespace="elsewhere")
+    await world.ask(RequestRestore(app=elsewhere, request_id="r", version=1, app_id=history))
+    await world.settle()
+    restore = next(run for run in await world.runs() if run.kind == "restore")
+    assert restore.state == "failed"
+    assert "it is one of shop/shop" in str(restore.failure)
+    assert world.workers.planned == []
+
+
+async def test_versions_asked_for_with_a_number_that_stay_are_kept_so() -> None:
+    """The newest request says how many; versions asked for without one stay all."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="plain"))
+    await world.settle()
+    for identity in ("one", "two", "three"):
+        await world.ask(RequestBackup(app=APP, request_id=identity, keep=Keep(last=2)))
+        await world.settle()
+    assert world.workers.forgotten == {2}
+    assert [version.facts.number for version in await world.versions()] == [1, 3, 4]
+
+
+async def test_a_backup_may_be_asked_for_in_other_vaults() -> None:
+    """It comes into being in the first of them and is copied to the others."""
+    world = World()
+    await _started(world)
+    await world.ask(RequestBackup(app=APP, request_id="one", targets=("offsite", "third")))
+    await world.settle()
+    [version] = await world.versions()
+    assert version.vaults == ("offsite", "third")

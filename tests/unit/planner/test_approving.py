@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from appshield.contracts.applications import Keep, Protection
 from appshield.contracts.identities import run_id
 from appshield.contracts.requests import (
     RequestApprove,
@@ -146,3 +147,27 @@ async def test_an_approval_delivered_again_changes_nothing() -> None:
     await world.settle()
     assert await world.runs() == before
     assert len(world.workers.planned) == 1
+
+
+async def test_a_version_that_a_restore_waits_for_does_not_expire() -> None:
+    """Whoever approves of it finds it."""
+    rule = Protection(name="often", trigger="schedule", schedule="* * * * *", keep=Keep(last=1))
+    world = World()
+    await world.observe(rule)
+    await world.new_planner()
+    await world.settle()
+
+    async def minute() -> None:
+        await world.bus.pass_time(60)
+        await world.settle()
+
+    await minute()
+    await world.ask(RequestRestore(app=APP, request_id="two", version=1, needs_approval=True))
+    await world.settle()
+    await minute()
+    assert world.workers.forgotten == set()
+    await _approve(world)
+    await world.settle()
+    assert (await _restore(world)).state == "succeeded"
+    await minute()
+    assert world.workers.forgotten == {1, 2}

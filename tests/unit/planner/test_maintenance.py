@@ -227,6 +227,20 @@ async def test_a_person_forgets_a_version_and_the_number_is_never_given_again() 
     assert await world.numbers() == [1, 2, 4]
 
 
+async def test_a_version_under_object_lock_is_asked_for_once_and_goes_after_its_date() -> None:
+    """Until then it stays, and nobody tries to remove it again with each backup."""
+    world = Keeping()
+    await world.begin(EVERY_MINUTE)
+    world.workers.locked_until[1] = world.bus.now + timedelta(minutes=6, seconds=30)
+    for _ in range(6):
+        await world.minute()
+    assert await world.numbers() == [1, 5, 6]
+    asked = [run.forget for run in await world.of_kind("forget") if run.forget is not None]
+    assert sum(1 in {one.number for one in forget.versions} for forget in asked) == 1
+    await world.minute()
+    assert await world.numbers() == [6, 7]
+
+
 async def test_what_must_not_be_forgotten_is_refused_in_words() -> None:
     """A pinned version, an unknown one, and the last good one unless that is said."""
     world = Keeping()

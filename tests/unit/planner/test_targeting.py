@@ -1,21 +1,19 @@
 """In which Vaults a version is to exist and which copy is due, as pure decisions."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection
-from appshield.contracts.backups import VersionFacts
 from appshield.contracts.catalog import CopyState, VersionCopy, VersionRecord
-from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import VersionDamage
 from appshield.contracts.runs import Failure
 from appshield.planner import targeting, upkeeping
+from planned_versions import NOW, version
+from planner_world import APP
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-APP = AppRef(cluster="test", namespace="shop", name="shop")
 NIGHTLY = Protection(name="nightly", trigger="schedule", keep=Keep(last=2))
 RECORD = ApplicationRecord(
     app_id="a-1",
@@ -28,26 +26,6 @@ RECORD = ApplicationRecord(
 )
 WHY = Failure(what="it failed")
 DAMAGE = VersionDamage(number=1, snapshot_id="s", paths=("a",), paths_total=1)
-
-
-def version(number: int, *copies: VersionCopy, rule: str = "") -> VersionRecord:
-    """Give a version that exists in the primary Vault."""
-    at = NOW - timedelta(days=100 - number)
-    facts = VersionFacts(
-        app=APP,
-        app_id="a-1",
-        uid="uid-1",
-        number=number,
-        run=f"b-{number}",
-        revision="r1",
-        consistency="crash-group",
-        cut_at=at,
-        trigger="schedule" if rule else "manual",
-        trigger_name=rule,
-    )
-    return VersionRecord(
-        facts=facts, snapshot_id=f"s-{number}", vault="primary", stored_at=at, copies=copies
-    )
 
 
 def there(vault: str = "offsite", state: CopyState = "stored") -> VersionCopy:

@@ -1,6 +1,6 @@
 """What expires, and when a repository is pruned and checked: decisions without any effect."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
-from appshield.contracts.backups import VersionFacts
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.maintenance import VersionDamage
 from appshield.planner import upkeeping
+from planned_versions import NOW, version
 from planner_world import APP
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NIGHTLY = Protection(
     name="nightly", trigger="schedule", schedule="0 2 * * *", keep=Keep(last=2), timezone="UTC"
 )
@@ -23,28 +21,8 @@ RECORD = ApplicationRecord(
 )
 
 
-def version(number: int, *, rule: str = "nightly", damaged: bool = False) -> VersionRecord:
-    at = NOW - timedelta(days=100 - number)
-    facts = VersionFacts(
-        app=APP,
-        app_id="a-1",
-        uid="uid-1",
-        number=number,
-        run=f"b-{number}",
-        revision="r1",
-        consistency="crash-group",
-        cut_at=at,
-        trigger="schedule" if rule else "manual",
-        trigger_name=rule,
-    )
-    damage = VersionDamage(number=number, snapshot_id=f"s-{number}", paths=("a",), paths_total=1)
-    return VersionRecord(
-        facts=facts,
-        snapshot_id=f"s-{number}",
-        vault="primary",
-        stored_at=at,
-        damage=damage if damaged else None,
-    )
+def nightly(number: int, *, damaged: bool = False) -> VersionRecord:
+    return version(number, rule=NIGHTLY.name, damaged=damaged)
 
 
 def numbers(versions: list[VersionRecord]) -> list[int]:
@@ -53,33 +31,58 @@ def numbers(versions: list[VersionRecord]) -> list[int]:
 
 def test_a_rule_keeps_as_many_as_it_says() -> None:
     """The others expire, oldest first."""
-    made = [version(number) for number in (4, 1, 3, 2)]
+    made = [nightly(number) for number in (4, 1, 3, 2)]
     assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [1, 2]
 
 
 def test_what_no_rule_has_made_stays() -> None:
     """A person's versions, and those of a rule that is gone."""
-    made = [version(1, rule=""), version(2, rule="weekly"), version(3), version(4), version(5)]
+    made = [version(1, rule=""), version(2, rule="weekly"), nightly(3), nightly(4), nightly(5)]
     assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [3]
+
+
+def test_each_version_that_stays_has_its_reasons() -> None:
+    """Those of the rule that made it, or that no rule removes it; what goes has none."""
+    made = [
+        version(1),
+        version(2, rule=""),
+        version(3, rule="weekly"),
+        replace(version(4), pinned=True),
+        version(5, damaged=True),
+        replace(version(6), locked_until=NOW + timedelta(days=1)),
+        version(7),
+        version(8),
+    ]
+    why = upkeeping.why_kept(RECORD, made, "primary", NOW)
+    assert why == {
+        2: ("asked for by hand, and no rule removes it",),
+        3: ("its rule weekly is gone, and no other removes it",),
+        4: ("nightly: pinned",),
+        6: ("nightly: under object lock",),
+        7: ("nightly: last 2 of 2",),
+        8: ("nightly: last good", "nightly: last 1 of 2"),
+    }
+    gone = numbers(upkeeping.expired(RECORD, made, "primary", NOW))
+    assert sorted([*gone, *why]) == [one.facts.number for one in made]
 
 
 def test_without_a_rule_to_keep_every_version_stays() -> None:
     """Nothing expires by itself."""
     record = replace(RECORD, protections=(replace(NIGHTLY, keep=None),))
     assert (
-        upkeeping.expired(record, [version(number) for number in range(1, 9)], "primary", NOW) == []
+        upkeeping.expired(record, [nightly(number) for number in range(1, 9)], "primary", NOW) == []
     )
 
 
 def test_a_pinned_version_takes_no_others_place_and_stays() -> None:
     """Whatever the rule says."""
-    made = [replace(version(1), pinned=True), version(2), version(3), version(4)]
+    made = [replace(nightly(1), pinned=True), nightly(2), nightly(3), nightly(4)]
     assert numbers(upkeeping.expired(RECORD, made, "primary", NOW)) == [2]
 
 
 def test_the_last_good_version_stays_however_many_damaged_ones_are_newer() -> None:
     """Damaged versions do not count as kept."""
-    made = [version(1), *(version(number, damaged=True) for number in (2, 3, 4))]
+    made = [nightly(1), *(nightly(number, damaged=True) for number in (2, 3, 4))]
     assert 1 not in numbers(upkeeping.expired(RECORD, made, "primary", NOW))
 
 
@@ -87,7 +90,7 @@ def test_an_orphan_keeps_its_last_good_version() -> None:
     """Time alone never takes the last one away."""
     within = replace(NIGHTLY, keep=Keep(within_s=60))
     record = replace(RECORD, state="orphaned", protections=(within,))
-    assert numbers(upkeeping.expired(record, [version(1), version(2)], "primary", NOW)) == [1]
+    assert numbers(upkeeping.expired(record, [nightly(1), nightly(2)], "primary", NOW)) == [1]
 
 
 @given(
@@ -97,7 +100,7 @@ def test_an_orphan_keeps_its_last_good_version() -> None:
 def test_a_good_version_is_always_left(states: list[tuple[bool, bool]], keep: Keep) -> None:
     """For any rule and any damage: with a good version before, there is one after."""
     made = [
-        replace(version(number, damaged=damaged), pinned=pinned)
+        replace(nightly(number, damaged=damaged), pinned=pinned)
         for number, (damaged, pinned) in enumerate(states, start=1)
     ]
     record = replace(RECORD, protections=(replace(NIGHTLY, keep=keep),))

@@ -8,7 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from appshield.contracts import streams
-from appshield.contracts.backups import OpenRepository, RepositoryOpened
+from appshield.contracts.backups import (
+    OpenRepository,
+    ReleaseSnapshot,
+    RepositoryOpened,
+    SnapshotReleased,
+)
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import Run, RunState, Step, StepFailed, StepState, Trigger
 from appshield.errors import AppShieldError, NotFoundError, RefusedError, UnavailableError
@@ -193,3 +198,42 @@ async def test_a_patient_step_says_that_it_works_while_it_waits(place: Place) ->
     assert place.done == 1
     _, progress = place.bus.told[0]
     assert (getattr(progress, "step", ""), getattr(progress, "worker", "")) == ("open", "w")
+
+
+async def test_what_a_run_made_is_removed_when_nothing_more_of_it_is_made_here(
+    place: Place,
+) -> None:
+    """Work that is stopped winds up before the order to remove begins: it may still make things."""
+    made: list[str] = []
+    winding_up = asyncio.Event()
+
+    async def open_(command: StepCommand, _: StepContext) -> StepEvent:
+        place.began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await winding_up.wait()
+            made.append("made")
+        raise AssertionError("it was not stopped")
+
+    async def release(command: StepCommand, _: StepContext) -> StepEvent:
+        made.clear()
+        return outcome(SnapshotReleased, command)
+
+    work = StepWork(
+        place.bus, worker="w", handlers={OpenRepository: open_, ReleaseSnapshot: release}
+    )
+    opening = asyncio.create_task(place.bus.deliver(streams.UPLOADER_ORDERS, work.handle))
+    await place.began.wait()
+    ending = run(state="ending", step="failed")
+    remove = replace(ending.steps[0], name="release", state="running")
+    await place.write(replace(ending, steps=(*ending.steps, remove)))
+    order = ReleaseSnapshot(
+        app=APP, run="b-1", step="release", attempt=1, epoch=3, app_id="a-1", vault="main"
+    )
+    await place.bus.publish(order)
+    removing = asyncio.create_task(place.bus.deliver(streams.SNAPSHOTTER_ORDERS, work.handle))
+    await asyncio.wait({removing}, timeout=0.2)
+    winding_up.set()
+    await asyncio.gather(opening, removing)
+    assert made == []

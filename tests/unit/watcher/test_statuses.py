@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import UnavailableError
@@ -76,6 +76,18 @@ def test_a_refused_document_is_said_with_the_reason_and_keeps_what_was_in_force(
     assert accepted(again)["lastTransitionTime"] == "2026-11-20T00:00:00Z"
 
 
+def promised(*rpo_s: int) -> ApplicationRecord:
+    rules = [Protection(name=f"p/{one}", trigger="rpo", rpo_s=one) for one in rpo_s]
+    return replace(RECORD, protections=(Protection(name="own", trigger="manual"), *rules))
+
+
+def test_the_strictest_promise_of_all_rules_in_force_is_said() -> None:
+    """Policies' rules count as the document's own."""
+    assert status_of(promised(7200, 3600), application())["rpo"] == "1h"
+    assert "rpo" not in status_of(promised(), application())
+    assert status_of(promised(), application(rpo="1h"))["rpo"] is None
+
+
 class Place:
     def __init__(self, fake: FakeKubernetes, cluster: Cluster, uid: str) -> None:
         self.fake = fake
@@ -120,6 +132,30 @@ async def test_what_changes_in_the_registry_is_written(place: Place) -> None:
     await place.until_version(3)
     await place.learn(replace(place.record, last_version=4))
     await place.until_version(4)
+
+
+async def test_what_policies_change_alone_asks_nothing_of_the_cluster(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One policy may concern thousands; only another promise is said."""
+    await place.learn(place.record)
+    await place.until_version(3)
+    asked: list[str] = []
+    get = place.cluster.get
+
+    async def counted(kind: Kind, name: str, namespace: str = "") -> Object | None:
+        asked.append(name)
+        return await get(kind, name, namespace)
+
+    monkeypatch.setattr(place.cluster, "get", counted)
+    rule = Protection(name="gold/nightly", trigger="schedule", schedule="@daily")
+    matched = replace(place.record, policies=("gold",), protections=(rule,), findings=("doubled",))
+    await place.learn(matched)
+    await place.learn(replace(matched, protections=promised(3600).protections))
+    await wait_until(
+        lambda: place.status().get("rpo") == "1h", deadline_s=20, what="the promise in the status"
+    )
+    assert asked == ["shop"]
 
 
 async def test_a_status_is_written_when_the_cluster_is_back(

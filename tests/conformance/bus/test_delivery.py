@@ -1,124 +1,30 @@
-"""What a message bus is: one suite, run on the one in memory and on a real server."""
+"""What a bus delivers: at least once, again after a failure, to the dead letters in the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-import msgspec
 import pytest
 
 from appshield.bus import (
     Bus,
-    BusAccess,
     BusFullError,
-    Change,
     DeadLetters,
     Delivery,
-    KeyExistsError,
     NobodyAnswersError,
     Reject,
     Retry,
-    StaleRevisionError,
-    connect_bus,
 )
 from appshield.contracts import encode, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import PLANNER_TIMERS, ConsumerSpec, StreamSpec
-from appshield.errors import InvalidInputError, NotFoundError
-from appshield.local.embedded.message_bus import EmbeddedBus
-from embedded_bus import (
-    APP,
-    put,
-    scratch_bucket,
-    scratch_consumer,
-    scratch_stream,
-    subject_in,
-)
-from memory_bus import MemoryBus
+from appshield.contracts.streams import PLANNER_TIMERS, StreamSpec
+from appshield.errors import NotFoundError
+from bus_consumers import Handled, consumed_stream, run_until
+from embedded_bus import APP, put, scratch_stream, subject_in
 from waiting import wait_until
 
 DEADLINE_S = 15.0
-
-
-KINDS = ["memory", "nats", "nats in a container"]
-
-
-@pytest.fixture(params=KINDS)
-async def bus(request: pytest.FixtureRequest, embedded_bus: EmbeddedBus) -> AsyncIterator[Bus]:
-    """Each kind of bus, with the topology of the contracts."""
-    async with connected(request, embedded_bus) as bus:
-        yield bus
-
-
-@pytest.fixture(params=KINDS)
-async def impatient_bus(
-    request: pytest.FixtureRequest, embedded_bus: EmbeddedBus
-) -> AsyncIterator[Bus]:
-    """Each kind, that gives a publish up soon."""
-    async with connected(request, embedded_bus, publish_budget_s=2.0) as bus:
-        yield bus
-
-
-@asynccontextmanager
-async def connected(
-    request: pytest.FixtureRequest, embedded_bus: EmbeddedBus, publish_budget_s: float = 30.0
-) -> AsyncIterator[Bus]:
-    """Connect to the kind of bus that a fixture is asked for."""
-    if request.param == "memory":
-        yield MemoryBus("tester")
-        return
-    access = embedded_bus.access("tester")
-    if request.param == "nats in a container":
-        access = BusAccess(url=request.getfixturevalue("nats_in_container"), user="tester")
-    async with connect_bus(access, name="conformance", publish_budget_s=publish_budget_s) as bus:
-        await bus.ensure_topology()
-        yield bus
-
-
-class Handled:
-    """A handler that notes what it was given and answers as told."""
-
-    def __init__(self, *answers: Exception | None) -> None:
-        self.deliveries: list[Delivery] = []
-        self._answers = list(answers)
-
-    async def __call__(self, delivery: Delivery) -> None:
-        self.deliveries.append(delivery)
-        answer = self._answers.pop(0) if self._answers else None
-        if answer is not None:
-            raise answer
-
-    @property
-    def ids(self) -> list[str]:
-        return [delivery.message_id for delivery in self.deliveries]
-
-
-async def run_until(bus: Bus, consumer: ConsumerSpec, handler: Handled, *, count: int) -> None:
-    """Consume until the handler was called `count` times, then stop."""
-    stopping = asyncio.Event()
-    running = asyncio.create_task(bus.consume(consumer, handler, stopping=stopping))
-    try:
-        await wait_until(
-            lambda: len(handler.deliveries) >= count or running.done(),
-            deadline_s=DEADLINE_S,
-            what=f"{count} deliveries",
-        )
-    finally:
-        stopping.set()
-        async with asyncio.timeout(DEADLINE_S):
-            await running
-
-
-async def consumed_stream(bus: Bus, **limits: int) -> tuple[StreamSpec, ConsumerSpec]:
-    """Make a work queue with one consumer."""
-    stream = scratch_stream(retention="work")
-    consumer = scratch_consumer(stream, **limits)
-    await bus.ensure_stream(stream)
-    await bus.ensure_consumer(consumer)
-    return stream, consumer
 
 
 async def test_a_message_arrives_as_it_was_published(bus: Bus) -> None:
@@ -328,67 +234,6 @@ async def test_a_timer_can_be_replaced_and_cancelled(bus: Bus) -> None:
     assert handled.ids == [moved]
 
 
-async def test_reading_gives_a_stream_in_order_without_consuming(bus: Bus) -> None:
-    """Filters, a start and the present end are kept to; the consumer still gets everything."""
-    stream, consumer = await consumed_stream(bus)
-    for number in range(3):
-        await put(bus, stream, f"m{number}", name="even" if number % 2 == 0 else "odd")
-    even = subject_in(stream, "even")
-    assert [one.sequence async for one in bus.read(stream, filters=(even,))] == [1, 3]
-    assert [one.sequence async for one in bus.read(stream, since=2)] == [2, 3]
-    assert [one.sequence async for one in bus.read(stream, since="new")] == []
-    handled = Handled()
-    await run_until(bus, consumer, handled, count=3)
-
-
-async def test_following_gives_what_comes(bus: Bus) -> None:
-    """A follower sees new messages, of several filters, and can be closed."""
-    stream = scratch_stream()
-    await bus.ensure_stream(stream)
-    await put(bus, stream, "old")
-    seen: list[str] = []
-    filters = (subject_in(stream, "left"), subject_in(stream, "right"))
-
-    async def follow() -> None:
-        async for stored in bus.read(stream, filters=filters, since="new", follow=True):
-            seen.append(stored.headers["Nats-Msg-Id"])  # noqa: PERF401 - it never ends
-
-    following = asyncio.create_task(follow())
-    number = 0
-
-    async def told() -> bool:
-        nonlocal number
-        number += 1
-        await put(bus, stream, f"n{number}", name=("left", "middle", "right")[number % 3])
-        return len(seen) >= 4
-
-    await wait_until(told, deadline_s=DEADLINE_S, what="four followed")
-    following.cancel()
-    numbers = [int(one[1:]) for one in seen]
-    assert numbers == sorted(numbers)
-    assert all(one % 3 != 1 for one in numbers)
-
-
-async def test_trim_drops_what_lies_below(bus: Bus) -> None:
-    """A trim keeps the sequence that it names."""
-    stream = scratch_stream()
-    await bus.ensure_stream(stream)
-    for number in range(4):
-        await put(bus, stream, f"m{number}")
-    await bus.trim(stream, below_sequence=0)
-    await bus.trim(stream, below_sequence=3)
-    assert [one.sequence async for one in bus.read(stream)] == [3, 4]
-
-
-async def test_a_removed_consumer_takes_its_messages_along(bus: Bus) -> None:
-    """With purge, what only it would read is gone; removing twice is no error."""
-    stream, consumer = await consumed_stream(bus)
-    await put(bus, stream, "a")
-    await bus.remove_consumer(consumer, purge=True)
-    await bus.remove_consumer(consumer, purge=True)
-    assert [stored async for stored in bus.read(stream)] == []
-
-
 async def test_nothing_stores_an_unknown_subject(impatient_bus: Bus) -> None:
     """A publish that no stream takes is an error, not a loss."""
     with pytest.raises(NobodyAnswersError, match="nothing serves"):
@@ -409,100 +254,3 @@ async def test_what_is_told_is_heard_and_not_stored(bus: Bus) -> None:
         await wait_until(lambda: heard, deadline_s=DEADLINE_S, what="heard")
     await bus.tell("appshield.v1.live.progress.a.b.c", message)
     assert heard == [message]
-
-
-async def test_a_key_is_created_once(bus: Bus) -> None:
-    """Create fails where a key is, and works again after it was deleted."""
-    spec = scratch_bucket()
-    await bus.ensure_bucket(spec)
-    bucket = bus.bucket(spec, str)
-    assert await bucket.get("a") is None
-    first = await bucket.create("a", "one")
-    with pytest.raises(KeyExistsError, match="the key a exists already"):
-        await bucket.create("a", "two")
-    await bucket.delete("a")
-    assert await bucket.get("a") is None
-    again = await bucket.create("a", "three")
-    assert again > first
-    entry = await bucket.get("a")
-    assert entry is not None
-    assert (entry.value, entry.revision, entry.key) == ("three", again, "a")
-
-
-async def test_update_needs_the_present_revision(bus: Bus) -> None:
-    """Of two writers who read the same revision only one wins."""
-    spec = scratch_bucket()
-    await bus.ensure_bucket(spec)
-    bucket = bus.bucket(spec, int)
-    first = await bucket.create("a", 1)
-    second = await bucket.update("a", 2, first)
-    with pytest.raises(StaleRevisionError, match=f"since revision {first}"):
-        await bucket.update("a", 3, first)
-    with pytest.raises(StaleRevisionError):
-        await bucket.delete("a", revision=first)
-    await bucket.delete("a", revision=second)
-    await bucket.delete("a", revision=second)
-    with pytest.raises(StaleRevisionError):
-        await bucket.update("a", 4, second)
-
-
-async def test_keys_are_chosen_by_prefix(bus: Bus) -> None:
-    """Empty means all, a dot at the end means below, else exactly that key."""
-    spec = scratch_bucket()
-    await bus.ensure_bucket(spec)
-    bucket = bus.bucket(spec, int)
-    for number, key in enumerate(("a.v1", "a.v2", "a", "b.v1")):
-        await bucket.put(key, number)
-    await bucket.put("a", 7)
-    await bucket.delete("a.v2")
-    assert await bucket.keys() == ["a", "a.v1", "b.v1"]
-    assert await bucket.keys("a.") == ["a.v1"]
-    assert await bucket.keys("a") == ["a"]
-    assert [(one.key, one.value) async for one in bucket.items("a")] == [("a", 7)]
-
-
-async def test_keys_have_a_form(bus: Bus) -> None:
-    """A key that would be a pattern or break a subject is refused."""
-    bucket = bus.bucket(scratch_bucket(), int)
-    for key in ("", "a b", "a.*", ">", ".a", "a..b", "a."):
-        with pytest.raises(InvalidInputError):
-            await bucket.put(key, 1)
-
-
-async def test_raw_values_pass_through(bus: Bus) -> None:
-    """A bucket of raw JSON gives the same text back."""
-    spec = scratch_bucket()
-    await bus.ensure_bucket(spec)
-    bucket = bus.bucket(spec, msgspec.Raw)
-    await bucket.put("a", msgspec.Raw(b'{"b": 1}'))
-    entry = await bucket.get("a")
-    assert entry is not None
-    assert bytes(entry.value) == b'{"b": 1}'
-
-
-async def test_a_watch_begins_with_what_is_there(bus: Bus) -> None:
-    """First the present state, then one marker, then changes and deletions."""
-    spec = scratch_bucket()
-    await bus.ensure_bucket(spec)
-    bucket = bus.bucket(spec, int)
-    await bucket.put("a", 1)
-    await bucket.put("gone", 1)
-    await bucket.delete("gone")
-    stopping = asyncio.Event()
-    changes: list[Change[int]] = []
-
-    async def watch() -> None:
-        async for change in bucket.watch(stopping=stopping):
-            changes.append(change)  # noqa: PERF401 - it never ends
-
-    watching = asyncio.create_task(watch())
-    await wait_until(lambda: len(changes) == 2, deadline_s=DEADLINE_S, what="state and marker")
-    await bucket.put("b", 2)
-    await wait_until(lambda: len(changes) == 3, deadline_s=DEADLINE_S, what="a change")
-    await bucket.delete("a")
-    await wait_until(lambda: len(changes) == 4, deadline_s=DEADLINE_S, what="a deletion")
-    stopping.set()
-    async with asyncio.timeout(DEADLINE_S):
-        await watching
-    said = [(change.key, change.value, change.is_marker) for change in changes]
-    assert said == [("a", 1, False), ("", None, True), ("b", 2, False), ("a", None, False)]

@@ -1,0 +1,71 @@
+"""What a message bus keeps can be read by anybody, and is removed when asked."""
+
+import asyncio
+
+from appshield.bus import Bus
+from bus_consumers import Handled, consumed_stream, run_until
+from embedded_bus import put, scratch_stream, subject_in
+from waiting import wait_until
+
+DEADLINE_S = 15.0
+
+
+async def test_reading_gives_a_stream_in_order_without_consuming(bus: Bus) -> None:
+    """Filters, a start and the present end are kept to; the consumer still gets everything."""
+    stream, consumer = await consumed_stream(bus)
+    for number in range(3):
+        await put(bus, stream, f"m{number}", name="even" if number % 2 == 0 else "odd")
+    even = subject_in(stream, "even")
+    assert [one.sequence async for one in bus.read(stream, filters=(even,))] == [1, 3]
+    assert [one.sequence async for one in bus.read(stream, since=2)] == [2, 3]
+    assert [one.sequence async for one in bus.read(stream, since="new")] == []
+    handled = Handled()
+    await run_until(bus, consumer, handled, count=3)
+
+
+async def test_following_gives_what_comes(bus: Bus) -> None:
+    """A follower sees new messages, of several filters, and can be closed."""
+    stream = scratch_stream()
+    await bus.ensure_stream(stream)
+    await put(bus, stream, "old")
+    seen: list[str] = []
+    filters = (subject_in(stream, "left"), subject_in(stream, "right"))
+
+    async def follow() -> None:
+        async for stored in bus.read(stream, filters=filters, since="new", follow=True):
+            seen.append(stored.headers["Nats-Msg-Id"])  # noqa: PERF401 - it never ends
+
+    following = asyncio.create_task(follow())
+    number = 0
+
+    async def told() -> bool:
+        nonlocal number
+        number += 1
+        await put(bus, stream, f"n{number}", name=("left", "middle", "right")[number % 3])
+        return len(seen) >= 4
+
+    await wait_until(told, deadline_s=DEADLINE_S, what="four followed")
+    following.cancel()
+    numbers = [int(one[1:]) for one in seen]
+    assert numbers == sorted(numbers)
+    assert all(one % 3 != 1 for one in numbers)
+
+
+async def test_trim_drops_what_lies_below(bus: Bus) -> None:
+    """A trim keeps the sequence that it names."""
+    stream = scratch_stream()
+    await bus.ensure_stream(stream)
+    for number in range(4):
+        await put(bus, stream, f"m{number}")
+    await bus.trim(stream, below_sequence=0)
+    await bus.trim(stream, below_sequence=3)
+    assert [one.sequence async for one in bus.read(stream)] == [3, 4]
+
+
+async def test_a_removed_consumer_takes_its_messages_along(bus: Bus) -> None:
+    """With purge, what only it would read is gone; removing twice is no error."""
+    stream, consumer = await consumed_stream(bus)
+    await put(bus, stream, "a")
+    await bus.remove_consumer(consumer, purge=True)
+    await bus.remove_consumer(consumer, purge=True)
+    assert [stored async for stored in bus.read(stream)] == []
