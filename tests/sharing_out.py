@@ -5,19 +5,32 @@ AppShield there; they take the modules that want a cluster, one after the other 
 then help with the rest. All other processes fill the time in which those wait.
 """
 
+import os
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-CLUSTERS = 3
-"""Processes with a cluster: each takes 1.5 GiB, and hardly anything of a processor at rest."""
+GIB = 1 << 30
+CLUSTERS_MAX = 3
+"""Processes with a cluster: more of them would wait for two processors, not for their clusters."""
+MEMORY_OF_CLUSTER = 7 * GIB // 2
+"""A cluster with an AppShield takes 2 GiB; there are those of the demo and of single tests, too."""
 CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
 
 
 def wants_cluster(name: str) -> bool:
     """Say whether the test or module of this name needs a running cluster."""
     return name.startswith(CLUSTER_TESTS)
+
+
+def clusters_for(memory_bytes: int) -> int:
+    """Say how many processes have a cluster on a machine with so much memory."""
+    return max(1, min(CLUSTERS_MAX, memory_bytes // MEMORY_OF_CLUSTER))
+
+
+CLUSTERS = clusters_for(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 class SharingOut(LoadScopeScheduling):

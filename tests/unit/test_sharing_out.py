@@ -6,7 +6,7 @@ from unittest.mock import Mock
 import pytest
 from xdist.workermanage import WorkerController
 
-from sharing_out import CLUSTERS, SharingOut
+from sharing_out import CLUSTERS, CLUSTERS_MAX, GIB, SharingOut, clusters_for
 
 CLUSTER_MODULES = [f"tests/cluster/test_{letter}.py" for letter in "abcdefgh"]
 OTHER_MODULES = [f"tests/unit/test_{letter}.py" for letter in "stuvwxyz"]
@@ -97,3 +97,11 @@ def test_processes_without_a_cluster_end_when_there_is_nothing_for_them(
 def test_one_module_goes_to_the_first_process(config: pytest.Config) -> None:
     """Its cluster is the one that is up already."""
     assert run(config, named_in(CLUSTER_MODULES[:1]), 2, 1, 0)[0] == named_in(CLUSTER_MODULES[:1])
+
+
+@pytest.mark.parametrize(
+    ("memory_gib", "clusters"), [(2, 1), (6.9, 1), (7.7, 2), (11.5, 3), (24, CLUSTERS_MAX)]
+)
+def test_a_small_machine_has_fewer_clusters(memory_gib: float, clusters: int) -> None:
+    """It would begin to swap, or end them."""
+    assert clusters_for(int(memory_gib * GIB)) == clusters
