@@ -90,7 +90,8 @@ def _lasting(damped: Damped, seen: Health, now: datetime) -> timedelta:
     if told.deliberate != seen.deliberate:
         return timedelta(0)
     if told.status == seen.status:
-        return OTHER_REASONS
+        # what is missing is what a reaction brings back: it must know all of it soon
+        return SETTLE if seen.status == "Missing" else OTHER_REASONS
     base = SETTLE if _RANK[seen.status] > _RANK[told.status] else RECOVER
     recent = sum(now - at < WINDOW for at in damped.changed_at)
     return min(base * 2.0 ** max(0, recent - CALM_CHANGES), LONGEST)

@@ -5,7 +5,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
 
 from appshield.bus import Bus, connect_bus
 from appshield.contracts.cloud_events import CloudEvent
@@ -30,38 +28,11 @@ from appshield.service import SystemClock
 from embedded_bus import running_bus
 from fake_kubernetes import FakeKubernetes
 from waiting import wait_until
+from webhook_receiver import Receiver
 
 KEY = b"0123456789abcdef0123456789abcdef"
 APP = AppRef(cluster="test", namespace="shop", name="shop")
 DEADLINE_S = 30
-
-
-class Receiver:
-    """A webhook that answers as told, 200 when it was told nothing more."""
-
-    def __init__(self) -> None:
-        self.answers: list[int] = []
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.got.append((dict(request.headers), await request.read()))
-        return web.Response(status=self.answers.pop(0) if self.answers else 200)
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        application = web.Application()
-        application.add_routes([web.post("/hook/secret-token", self.take)])
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}/hook/secret-token"
-        try:
-            yield
-        finally:
-            await runner.cleanup()
 
 
 class Place:
