@@ -218,6 +218,7 @@ async def test_data_deleted_behind_the_applications_back_comes_back_once_approve
     """Only what is missing, from the last version of a healthy time; one restore, not more."""
     installation, cluster = watched.installation, watched.installation.cluster
     await deploy(installation, watched.namespace, local_cluster.busybox_image)
+    await installation.known(watched.app)
     await watched.becomes("Healthy")
     await run_in(installation, watched.namespace, "echo precious > /data/kept && sync")
     first = await installation.back_up(watched.app)

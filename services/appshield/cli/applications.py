@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
-from appshield.cli.healths import health_line, reasons_of, since_text
+from appshield.cli.healths import health_line, reactions_of, reasons_of, since_text
 from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
 from appshield.cli.output import (
@@ -198,6 +198,8 @@ def _say_status(shown: Status) -> None:
         say(f"copies in {one.vault}: {counts}{why}")
     for protection in record.protections:
         say(f"protection {protection.name}: {_protection_text(protection)}")
+    for line in reactions_of(record):
+        say(line)
     for policy, why in sorted(record.undecided.items()):
         say(f"policy {policy} has no answer: {why}")
     for finding in record.findings:

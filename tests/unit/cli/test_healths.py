@@ -4,9 +4,15 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from appshield.cli.healths import LINE_CHARACTERS, health_line, reasons_of, since_text
+from appshield.cli.healths import (
+    LINE_CHARACTERS,
+    health_line,
+    reactions_of,
+    reasons_of,
+    since_text,
+)
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.health import Health, HealthReason
+from appshield.contracts.health import Health, HealthReason, Reacted, Reaction, RestoreAction
 from appshield.contracts.identities import AppRef
 
 REASONS = (
@@ -55,3 +61,23 @@ def test_of_an_application_that_is_gone_no_health_is_said() -> None:
 
 def test_it_says_since_when() -> None:
     assert since_text(BROKEN).startswith("Degraded since 2026-11-24")
+
+
+def test_a_reaction_says_what_it_waits_for_and_how_far_it_is() -> None:
+    since = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    restore = Reaction(
+        digest="d1",
+        policy="gold",
+        when="health == 'Missing'",
+        action=RestoreAction(),
+        lasts_s=120,
+    )
+    record = replace(RECORD, reactions=(restore,))
+    (idle,) = reactions_of(record)
+    assert idle == "reaction of gold: restore when health == 'Missing' for 2m"
+    (holding,) = reactions_of(replace(record, reacted=(Reacted(digest="d1", held_since=since),)))
+    assert "; it holds since 2026-11-24" in holding
+    problem = Reacted(digest="d1", done=True, acted_at=(since,), problem="there is none")
+    (failed,) = reactions_of(replace(record, reacted=(problem,)))
+    assert failed.endswith("; there is none")
+    assert ", acted at 2026-11-24" in failed
