@@ -54,7 +54,7 @@ def mapped_streams(mappings: Iterable[str]) -> tuple[StreamSpec, ...]:
     moves: dict[str, list[tuple[str, str]]] = {}
     for mapping in mappings:
         stream, subject, signal = _parts(mapping)
-        moves.setdefault(stream or MAPPED, []).append((subject, f"{ROOT}.signal.{signal}"))
+        moves.setdefault(stream or MAPPED, []).append((subject, _destination(subject, signal)))
     sources = tuple(SourceSpec(stream=name, moves=tuple(of)) for name, of in moves.items())
     signals = replace(SIGNALS, sources=sources)
     if MAPPED not in moves:
@@ -82,6 +82,14 @@ def _parts(mapping: str) -> tuple[str, str, str]:
     except ValueError as error:
         raise InvalidInputError(f"{mapping!r} names no signal", why=str(error)) from error
     return found["stream"] or "", found["subject"], found["signal"]
+
+
+def _destination(subject: str, signal: str) -> str:
+    """Return where a subject is moved; the server demands that no wildcard gets lost."""
+    parts = subject.split(".")
+    kept = "".join(f".{{{{wildcard({place + 1})}}}}" for place in range(parts.count("*")))
+    rest = ".>" if parts[-1] == ">" else ""
+    return f"{ROOT}.signal.{signal}{kept}{rest}"
 
 
 @functools.lru_cache(maxsize=_CONDITIONS_MAX)
