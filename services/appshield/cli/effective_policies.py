@@ -6,12 +6,11 @@ from appshield.kubernetes import Object
 from appshield.language.combining import combine
 from appshield.language.describing import decide, facts_of
 from appshield.language.effective import EffectiveProtection
-from appshield.language.expression_values import VolumeFacts
 from appshield.language.in_force import policy_in_force
 from appshield.language.kinds import Application
 from appshield.language.resolving import resolve_policy
-from appshield.manifests.objects import labels_of, mapping, name_of
-from appshield.manifests.quantities import size_bytes
+from appshield.manifests.claims import volumes_of
+from appshield.manifests.objects import labels_of, name_of
 from appshield.snapshotter.reading import Reading
 
 
@@ -28,7 +27,7 @@ def effective_protection(
     facts = facts_of(
         reading.application,
         namespace_labels=labels_of(reading.namespace),
-        volumes=[_volume(obj) for obj in reading.membership.objects if _is_claim(obj)],
+        volumes=volumes_of(reading.application, reading.objects),
     )
     decided = []
     problems = []
@@ -41,17 +40,3 @@ def effective_protection(
             policy = resolve_policy(read)
             decided.append((policy, decide(policy.name, policy.match, facts)))
     return combine(application, decided), tuple(problems)
-
-
-def _is_claim(obj: Object) -> bool:
-    return obj.get("kind") == "PersistentVolumeClaim"
-
-
-def _volume(claim: Object) -> VolumeFacts:
-    spec = mapping(claim, "spec")
-    asked = mapping(mapping(spec, "resources"), "requests").get("storage")
-    return VolumeFacts(
-        claim=name_of(claim),
-        storage_class=str(spec.get("storageClassName") or ""),
-        size_bytes=size_bytes(str(asked or "")),
-    )

@@ -14,7 +14,7 @@ from appshield.language.expression_tree import Read
 from appshield.language.in_force import policy_in_force
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve_policy
-from appshield.watcher.surroundings import Changed
+from appshield.watcher.volumes import Changed
 
 EVERYWHERE = ""
 

@@ -20,8 +20,8 @@ from appshield.language.resolving import revision
 from appshield.service import Clock
 from appshield.watcher.asking import EVERYWHERE
 from appshield.watcher.conditions import condition, timed
-from appshield.watcher.surroundings import Changed
 from appshield.watcher.telling import Reporter
+from appshield.watcher.volumes import Changed
 
 
 class OwnProfiles:

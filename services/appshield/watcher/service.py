@@ -13,7 +13,6 @@ from appshield.kubernetes.kinds import (
     NAMESPACE,
     POLICY,
     PROFILE,
-    PVC,
     RESTORE,
 )
 from appshield.language.adapters import chosen
@@ -53,59 +52,80 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
         surroundings.changed = telling.look_again
         reflector = Reflector(cluster, APPLICATION, sink=telling)
-        around = [
-            Reflector(cluster, NAMESPACE, sink=surroundings.namespaces),
-            Reflector(cluster, PVC, sink=surroundings.claims),
-        ]
+        informers = Informers(cluster)
+        surroundings.volumes.follow(informers)
+        namespaces = Reflector(cluster, NAMESPACE, sink=surroundings.namespaces)
         policies = Reflector(cluster, POLICY, sink=asked)
         profiles = Reflector(cluster, PROFILE, sink=own)
         policy_statuses = PolicyStatuses(service.bus, cluster, settings.cluster, SystemClock())
         service.health.add(
-            "watch", lambda: _watching(telling, [*around, profiles, policies, reflector])
+            "watch", lambda: _watching(telling, [namespaces, profiles, policies, reflector])
         )
-        service.run(around[0].run(stopping), "watch namespaces")
-        service.run(around[1].run(stopping), "watch volumes")
+        service.health.add("objects", informers.health)
+        service.run(informers.run(stopping), "watch objects")
+        service.run(namespaces.run(stopping), "watch namespaces")
+        service.run(surroundings.volumes.keep_told(stopping), "volumes of applications")
         service.run(profiles.run(stopping), "watch profiles")
         service.run(policies.run(stopping), "watch policies")
         known = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
         service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
-        for adapter in chosen(settings.adapters):
-            kind, labels = kind_of(adapter.kind), adapter.label_selector
-            adapting = Adapting(adapter, cluster)
-            foreign = Reflector(cluster, kind, sink=adapting, label_selector=labels)
-            service.run(foreign.run(stopping), f"watch documents of {adapter.name}")
         service.run(statuses.keep_written(stopping), "statuses")
-        if settings.gate_at:
-            keeping = GateKeeping(
-                bus=service.bus,
-                cluster=cluster,
-                cluster_name=settings.cluster,
-                address=GateAddress.read(settings.gate_at),
-                clock=SystemClock(),
-            )
-            service.health.add("gate", keeping.problems)
-            service.run(keeping.keep_installed(stopping), "gate")
-        informers = Informers(cluster)
-        health = HealthWatch(
-            bus=service.bus,
-            cluster=cluster,
-            informers=informers,
-            cluster_name=settings.cluster,
-            clock=SystemClock(),
-        )
-        service.health.add("objects", informers.health)
-        service.run(informers.run(stopping), "watch objects")
-        service.run(health.keep_told(stopping), "health of applications")
-        changes = ChangeWatch(
-            bus=service.bus,
-            cluster=cluster,
-            informers=informers,
-            cluster_name=settings.cluster,
-            clock=SystemClock(),
-        )
-        service.run(changes.keep_told(stopping), "changes of applications")
+        _watch_objects(service, cluster, informers, settings, stopping)
+        _adapt(service, cluster, settings, stopping)
+        _keep_gate(service, cluster, settings, stopping)
         await _see_to_wishes(service, cluster, settings, stopping)
+
+
+def _watch_objects(
+    service: Joined,
+    cluster: Cluster,
+    informers: Informers,
+    settings: Settings,
+    stopping: asyncio.Event,
+) -> None:
+    """Tell how applications are, and what of them changes."""
+    health = HealthWatch(
+        bus=service.bus,
+        cluster=cluster,
+        informers=informers,
+        cluster_name=settings.cluster,
+        clock=SystemClock(),
+    )
+    service.run(health.keep_told(stopping), "health of applications")
+    changes = ChangeWatch(
+        bus=service.bus,
+        cluster=cluster,
+        informers=informers,
+        cluster_name=settings.cluster,
+        clock=SystemClock(),
+    )
+    service.run(changes.keep_told(stopping), "changes of applications")
+
+
+def _adapt(service: Joined, cluster: Cluster, settings: Settings, stopping: asyncio.Event) -> None:
+    """Read the documents of other frameworks."""
+    for adapter in chosen(settings.adapters):
+        kind, labels = kind_of(adapter.kind), adapter.label_selector
+        adapting = Adapting(adapter, cluster)
+        foreign = Reflector(cluster, kind, sink=adapting, label_selector=labels)
+        service.run(foreign.run(stopping), f"watch documents of {adapter.name}")
+
+
+def _keep_gate(
+    service: Joined, cluster: Cluster, settings: Settings, stopping: asyncio.Event
+) -> None:
+    """Keep the gate installed, where there is one."""
+    if settings.gate_at:
+        keeping = GateKeeping(
+            bus=service.bus,
+            cluster=cluster,
+            cluster_name=settings.cluster,
+            address=GateAddress.read(settings.gate_at),
+            clock=SystemClock(),
+        )
+        service.health.add("gate", keeping.problems)
+        service.run(keeping.keep_installed(stopping), "gate")
 
 
 async def _see_to_wishes(

@@ -1,33 +1,19 @@
 """What stands around applications and policies may ask for: namespaces' labels, and volumes.
 
-Of a namespace just the labels are kept, of a claim its labels, storage class and size. A change is
+Of a namespace just the labels are kept, of volumes what leads to them (see `volumes`). A change is
 told on, so that the applications of the namespace are looked at again.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable
 
-import msgspec
-
-from appshield.contracts.applications import Described, DescribedComponent, DescribedVolume
+from appshield.contracts.applications import Described, DescribedComponent
 from appshield.kubernetes import Object
 from appshield.language.resolved import ResolvedApplication
-from appshield.manifests.objects import EXCLUDE_LABEL
-from appshield.manifests.quantities import size_bytes
-from appshield.manifests.selecting import matches_labels
+from appshield.watcher.volumes import Changed, Volumes
 
-Changed = Callable[[str], Awaitable[None]]
-"""Told the name of a namespace in which something has changed; empty: in all of them."""
 Asked = Callable[[ResolvedApplication], dict[str, str]]
 """Chooses of an Application's annotations those that may be told."""
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """What is kept of a claim."""
-
-    labels: Mapping[str, str]
-    volume: DescribedVolume
 
 
 class Namespaces:
@@ -62,62 +48,18 @@ class Namespaces:
         self._labels.pop(obj["metadata"]["name"], None)
 
 
-class Claims:
-    """The sink of the watch on volume claims."""
-
-    def __init__(self, changed: Changed) -> None:
-        self.listed = asyncio.Event()
-        self._changed = changed
-        self._claims: dict[str, dict[str, Claim]] = {}
-
-    def volumes_of(self, application: ResolvedApplication) -> tuple[DescribedVolume, ...]:
-        """Return the volumes of an application, by name.
-
-        These are the claims that its selector selects, and those that its stateful components made;
-        without a selector all of its namespace.
-        """
-        claims = self._claims.get(application.namespace, {})
-        return tuple(one.volume for _, one in sorted(claims.items()) if _belongs(one, application))
-
-    async def replace(self, objects: list[Object]) -> None:
-        """Take in all claims."""
-        found: dict[str, dict[str, Claim]] = {}
-        for obj in objects:
-            meta = obj["metadata"]
-            found.setdefault(meta["namespace"], {})[meta["name"]] = _claim(obj)
-        before, self._claims = self._claims, found
-        for namespace in sorted(before.keys() | found.keys()):
-            if before.get(namespace) != found.get(namespace):
-                await self._changed(namespace)
-        self.listed.set()
-
-    async def changed(self, obj: Object) -> None:
-        """Take in one claim."""
-        meta, claim = obj["metadata"], _claim(obj)
-        claims = self._claims.setdefault(meta["namespace"], {})
-        if claims.get(meta["name"]) != claim:
-            claims[meta["name"]] = claim
-            await self._changed(meta["namespace"])
-
-    async def deleted(self, obj: Object) -> None:
-        """Forget a claim."""
-        meta = obj["metadata"]
-        if self._claims.get(meta["namespace"], {}).pop(meta["name"], None):
-            await self._changed(meta["namespace"])
-
-
 class Surroundings:
     """What stands around the applications of one cluster; `changed` is set by who is told."""
 
     def __init__(self) -> None:
         self.changed: Changed | None = None
         self.namespaces = Namespaces(self.look_again)
-        self.claims = Claims(self.look_again)
+        self.volumes = Volumes(self.look_again)
 
     async def known(self) -> None:
         """Wait until all of it has been listed once."""
         await self.namespaces.listed.wait()
-        await self.claims.listed.wait()
+        await self.volumes.listed.wait()
 
     def describe(self, application: ResolvedApplication, asked: Asked) -> Described:
         """Say what policies may ask about an application."""
@@ -135,34 +77,10 @@ class Surroundings:
                 )
                 for one in application.components
             ),
-            volumes=self.claims.volumes_of(application),
+            volumes=self.volumes.of(application),
         )
 
     async def look_again(self, namespace: str) -> None:
         """Have the applications of a namespace looked at again, or all of them."""
         if self.changed is not None:
             await self.changed(namespace)
-
-
-def _claim(obj: Object) -> Claim:
-    spec = obj.get("spec") or {}
-    asked = ((spec.get("resources") or {}).get("requests") or {}).get("storage", "")
-    volume = DescribedVolume(
-        claim=obj["metadata"]["name"],
-        storage_class=spec.get("storageClassName") or "",
-        size_bytes=size_bytes(str(asked)),
-    )
-    return Claim(obj["metadata"].get("labels") or {}, volume)
-
-
-def _belongs(claim: Claim, application: ResolvedApplication) -> bool:
-    if claim.labels.get(EXCLUDE_LABEL) == "true":
-        return False
-    selector = application.resources.selector
-    if selector is None:
-        return True
-    return matches_labels(selector, claim.labels) or any(
-        re.search(rf"-{re.escape(component.workload.name)}-[0-9]+$", claim.volume.claim)
-        for component in application.components
-        if component.workload.kind == "StatefulSet"
-    )

@@ -12,6 +12,7 @@ from appshield.contracts.message import Message
 from appshield.contracts.policies import PolicyObserved
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Object
+from appshield.kubernetes.kinds import PVC
 from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.surroundings import Surroundings
 from appshield.watcher.telling import Applications, Policies, Telling
@@ -203,60 +204,34 @@ async def test_a_refused_policy_is_told_with_the_document_that_stays_in_force(pl
 
 
 async def test_what_changes_around_an_application_is_told_each_time(place: Place) -> None:
-    """Labels of its namespace, and its volumes; there and back again are three facts."""
-    namespaces, claims = place.surroundings.namespaces, place.surroundings.claims
+    """Labels of its namespace, there and back again: three facts."""
+    namespaces = place.surroundings.namespaces
     labelled: Object = {"metadata": {"name": "shop", "labels": {"team": "a"}}}
     await namespaces.replace([labelled, {"metadata": {"name": "other", "labels": {"x": "y"}}}])
     await place.telling.changed(application())
     await namespaces.changed({"metadata": {"name": "shop", "labels": {"team": "b"}}})
     await namespaces.changed(labelled)
-    await claims.changed(
-        {
-            "metadata": {"name": "data", "namespace": "shop"},
-            "spec": {
-                "storageClassName": "fast",
-                "resources": {"requests": {"storage": "1.5Gi"}},
-            },
-        }
-    )
     facts = [fact for fact in place.bus.facts if isinstance(fact, ApplicationObserved)]
-    teams = [fact.described.namespace_labels["team"] for fact in facts]
-    assert teams == ["a", "b", "a", "a"]
-    (volume,) = facts[-1].described.volumes
-    assert (volume.claim, volume.storage_class) == ("data", "fast")
-    assert volume.size_bytes == 3 * 2**29
-    assert len({fact.message_id() for fact in facts}) == 4
+    assert [fact.described.namespace_labels["team"] for fact in facts] == ["a", "b", "a"]
+    assert len({fact.message_id() for fact in facts}) == 3
 
 
-async def test_volumes_of_an_application_are_what_it_selects_and_its_replicas_made(
-    place: Place,
-) -> None:
-    """Not those of its neighbours, nor what is excluded by its label."""
-
-    def claim(name: str, **labels: str) -> Object:
-        return {"metadata": {"name": name, "namespace": "shop", "labels": labels}, "spec": {}}
-
-    await place.surroundings.claims.replace(
-        [
-            claim("mine", app="shop"),
-            claim("data-db-0"),
-            claim("data-other-0"),
-            claim("neighbour", app="other"),
-            claim("cache", app="shop"),
-        ]
-    )
-    excluded = claim("cache", app="shop")
-    excluded["metadata"]["labels"]["appshield.io/exclude"] = "true"
-    await place.surroundings.claims.changed(excluded)
-    await place.telling.changed(
-        application(
-            resources={"selector": {"matchLabels": {"app": "shop"}}},
-            components=[{"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}],
-        )
-    )
+async def test_volumes_are_told_with_the_application(place: Place) -> None:
+    """With their class and size."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "namespace": "shop"},
+        "spec": {"storageClassName": "fast", "resources": {"requests": {"storage": "1.5Gi"}}},
+    }
+    volumes = place.surroundings.volumes
+    await volumes.changed(PVC, volumes.keep(PVC, claim))
+    await place.telling.changed(application())
     fact = place.bus.facts[-1]
     assert isinstance(fact, ApplicationObserved)
-    assert [volume.claim for volume in fact.described.volumes] == ["data-db-0", "mine"]
+    (volume,) = fact.described.volumes
+    assert (volume.claim, volume.storage_class) == ("data", "fast")
+    assert volume.size_bytes == 3 * 2**29
 
 
 def annotated(**annotations: str) -> Object:
