@@ -77,6 +77,11 @@ class RunningAppShield:
             cpu_s = after[name] - before[name]
             found[name] = Measured(wall_s=wall_s, cpu_s=cpu_s, pss_peak_bytes=peak)
 
+    def cpu_s(self) -> float:
+        """Return the processor time so far of all that AppShield runs, the message bus included."""
+        spent = self._cpu_s(self.installation.pid("bus"), self.installation.pid("store"))
+        return spent[OURS] + spent[BUS]
+
     def _cpu_s(self, bus: int, server: int) -> dict[str, float]:
         ours = [pid for pid in tree(self._pid) if pid not in {bus, server}]
         places = {OURS: ours, BUS: [bus], SERVER: [server], KUBERNETES: self._kubernetes()}

@@ -24,12 +24,12 @@ import structlog
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
-from appshield.kubernetes import Cluster, Kind, Object, Reflector
+from appshield.kubernetes import Kind, Object, Reflector
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY
 from appshield.language.object_reading import read_object
 from appshield.language.resolving import revision
 from appshield.local.cluster import ClusterSettings, cluster_down, cluster_up
-from bench.appshield_process import running
+from bench.appshield_process import RunningAppShield, running
 from installation import Installation
 from waiting import wait_until
 
@@ -47,12 +47,13 @@ _AT_ONCE: Final = 16
 
 
 class Row(NamedTuple):
-    """Seconds of each round, for one kind of change."""
+    """Seconds of each round, for one kind of change; `cpu_s` of all processes until in force."""
 
     what: str
     applications: int
     in_force_s: tuple[float, ...]
     status_s: tuple[float, ...]
+    cpu_s: tuple[float, ...]
 
 
 class Seen:
@@ -132,12 +133,13 @@ async def watched(installation: Installation) -> AsyncIterator[Seen]:
             stopping.set()
 
 
-async def measure(installation: Installation, count: int) -> list[Row]:
+async def measure(appshield: RunningAppShield, count: int) -> list[Row]:
     """Measure every kind of change among so many applications."""
+    installation = appshield.installation
     await _make_up_to(installation, count)
     async with watched(installation) as seen:
         changes = [
-            await _taken(installation.cluster, seen, APPLICATION, _application(0, number))
+            await _taken(appshield, seen, APPLICATION, _application(0, number))
             for number in range(1, ROUNDS + 1)
         ]
         rows = [_row("one Application", count, changes)]
@@ -148,7 +150,7 @@ async def measure(installation: Installation, count: int) -> list[Row]:
             name = f"{scope}-{count}"
             try:
                 changes = [
-                    await _taken(installation.cluster, seen, POLICY, _policy(name, match, number))
+                    await _taken(appshield, seen, POLICY, _policy(name, match, number))
                     for number in range(POLICY_ROUNDS)
                 ]
             finally:
@@ -157,17 +159,21 @@ async def measure(installation: Installation, count: int) -> list[Row]:
     return rows
 
 
-async def _taken(cluster: Cluster, seen: Seen, kind: Kind, body: Object) -> tuple[float, float]:
-    """Change a document; return the seconds until it is in force, and until its status says so."""
-    applied = await cluster.apply(kind, body)
+async def _taken(
+    appshield: RunningAppShield, seen: Seen, kind: Kind, body: Object
+) -> tuple[float, float, float]:
+    """Change a document; return what `Row` has of one round."""
+    before_s = appshield.cpu_s()
+    applied = await appshield.installation.cluster.apply(kind, body)
     answered = time.perf_counter()
     name = applied["metadata"]["name"]
     wanted: object = applied["metadata"]["generation"]
     if kind == APPLICATION:
         wanted = revision(read_object(applied).spec)
     in_force = await seen.at(name, wanted)
+    cpu_s = appshield.cpu_s() - before_s
     status = await seen.at(f"status of {name}", wanted)
-    return in_force - answered, status - answered
+    return in_force - answered, status - answered, cpu_s
 
 
 async def _make_up_to(installation: Installation, count: int) -> None:
@@ -216,9 +222,9 @@ def _place(number: int) -> str:
     return f"effect-{number % NAMESPACES}"
 
 
-def _row(what: str, count: int, changes: list[tuple[float, float]]) -> Row:
-    in_force_s, status_s = zip(*changes, strict=True)
-    return Row(what, count, in_force_s, status_s)
+def _row(what: str, count: int, changes: list[tuple[float, float, float]]) -> Row:
+    in_force_s, status_s, cpu_s = zip(*changes, strict=True)
+    return Row(what, count, in_force_s, status_s, cpu_s)
 
 
 def table(rows: list[Row], load: float) -> str:
@@ -227,15 +233,16 @@ def table(rows: list[Row], load: float) -> str:
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M UTC}, {os.cpu_count()} cores, load {load:.1f} "
         "before. Median and longest of all rounds, from the API server's answer; written by "
         "`python -m bench.taking_effect`. `in force`: the planner works by it, for every "
-        "application that it concerns; `status`: the object says so."
+        "application that it concerns; `status`: the object says so. `CPU`: median of what all "
+        "processes of AppShield and the message bus took until it was in force."
     )
     lines = [
         "# Measured: when a changed document takes effect",
         "",
         told,
         "",
-        "| changed | applications | in force | longest | status | longest | may take |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| changed | applications | in force | longest | status | longest | CPU | may take |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         spans = (
@@ -243,6 +250,7 @@ def table(rows: list[Row], load: float) -> str:
             max(row.in_force_s),
             median(row.status_s),
             max(row.status_s),
+            median(row.cpu_s),
         )
         shown = " | ".join(f"{span * 1000:,.0f} ms" for span in spans)
         lines.append(f"| {row.what} | {row.applications:,} | {shown} | {LIMIT_S:g} s |")
@@ -258,7 +266,7 @@ async def run(counts: list[int], name: str) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             async with running(cluster, settings, Path(folder)) as appshield:
                 for count in counts:
-                    rows += await measure(appshield.installation, count)
+                    rows += await measure(appshield, count)
                     _say(table(rows[-3:], os.getloadavg()[0]))
     finally:
         await cluster_down(settings, _say, purge=True)

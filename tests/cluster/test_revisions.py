@@ -51,13 +51,16 @@ async def test_a_version_names_the_revision_that_made_it(
         checked = await appshield("validate", "--server", "-", stdin=_document(namespace))
         assert checked.code == 0, checked.err
         assert f"namespace {namespace} has no StatefulSet nothing" in checked.err
+        hasty = _document(namespace, name=NAME, rpo="1s")
+        measured = await appshield("validate", "--server", "-", stdin=hasty)
+        assert "wants a version every 1s, and a backup takes " in measured.err
 
 
-def _document(namespace: str) -> str:
+def _document(namespace: str, *, name: str = "other", rpo: str = "1h") -> str:
     component = "{name: db, workload: {kind: StatefulSet, name: nothing}}"
-    spec = f"{{components: [{component}], protect: [{{name: a, on: {{rpo: 1h}}}}]}}"
+    spec = f"{{components: [{component}], protect: [{{name: a, on: {{rpo: {rpo}}}}}]}}"
     head = "apiVersion: appshield.io/v1alpha1\nkind: Application\n"
-    return f"{head}metadata: {{name: other, namespace: {namespace}}}\nspec: {spec}\n"
+    return f"{head}metadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n"
 
 
 async def _change(installation: Installation, namespace: str, protect: list[Object]) -> None:

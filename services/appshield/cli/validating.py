@@ -4,6 +4,7 @@ Every error at once, at its place; what is legal and probably not meant is a war
 a command that succeeds, unless `--strict` is said.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from appshield.cli.output import note, say, say_json
 from appshield.errors import InvalidInputError
 from appshield.language.advising import advise
 from appshield.language.advising_together import Surroundings, advise_together
+from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
 from appshield.language.reading import Document, Reading
 from appshield.language.values import seconds
@@ -65,7 +67,11 @@ async def validate(
         Parameter(name=("--namespace", "-n"), help="For documents that name none."),
     ] = "",
     backup_takes: Annotated[
-        str, Parameter(help="How long a backup takes, such as 20m: shorter promises are warned of.")
+        str,
+        Parameter(
+            help="How long a backup takes, such as 20m: shorter promises are warned of. Default: "
+            "with --server what was measured."
+        ),
     ] = "",
     strict: Annotated[
         bool, Parameter(negative="", help="End with exit code 2 on warnings too.")
@@ -79,15 +85,19 @@ async def validate(
     Documents of other API groups in the same files are passed over with a note. The exit code is
     2 when anything is wrong, so that it can be a pre-commit hook.
     """
-    takes_s = seconds(backup_takes) if backup_takes else 0
+    said_s = seconds(backup_takes) if backup_takes else 0
+    takes_s = _always(said_s)
     readings = list(read_each(file))
     documents = [one for _, reading in readings for one in reading.documents]
     around = Surroundings(namespace=namespace or "default")
     refused: list[Finding] = []
     if server:
+        from appshield.cli.measured import measured_backups
         from appshield.cli.surroundings import look_around
 
         around, refused = await look_around(documents, namespace or "default")
+        if not said_s:
+            takes_s = (await measured_backups(namespace or "default")).takes_s
     errors = [error for _, reading in readings for error in reading.errors]
     report = Report(
         documents=tuple(map(_valid, documents)),
@@ -102,16 +112,25 @@ async def validate(
     return WRONG if report.errors or (strict and report.warnings) else 0
 
 
-def _warnings(documents: list[Document], around: Surroundings, takes_s: float) -> list[Finding]:
+def _warnings(
+    documents: list[Document], around: Surroundings, takes_s: Callable[[Resource], float]
+) -> list[Finding]:
     now = datetime.now(UTC)
     found = [
         document.finding(problem)
         for document in documents
-        for problem in advise(document.resource, now, backup_takes_s=takes_s)
+        for problem in advise(document.resource, now, backup_takes_s=takes_s(document.resource))
     ]
     together = advise_together(tuple(one.resource for one in documents), around)
     found += [documents[one.document].finding(one.problem) for one in together]
     return sorted(found, key=lambda one: (one.file, one.line, one.column))
+
+
+def _always(said_s: float) -> Callable[[Resource], float]:
+    def takes_s(_: Resource) -> float:
+        return said_s
+
+    return takes_s
 
 
 def _valid(document: Document) -> Valid:

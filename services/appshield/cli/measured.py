@@ -1,0 +1,61 @@
+"""How long backups take, as it was measured: the planner expects the next one to take as long."""
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from appshield.cli.output import note
+from appshield.cli.reaching import Reach
+from appshield.cli.records import applications
+from appshield.contracts.applications import ApplicationRecord
+from appshield.errors import AppShieldError
+from appshield.language.expression_errors import ExpressionError, UndecidedError
+from appshield.language.expressions import MATCH
+from appshield.language.kinds import Application, Policy, Resource
+from appshield.planner.policies import facts_of
+
+
+class MeasuredBackups(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of the active applications of a cluster.
+
+    A document that names no namespace stands in `namespace`.
+    """
+
+    records: Sequence[ApplicationRecord] = ()
+    namespace: str = "default"
+
+    def takes_s(self, resource: Resource) -> float:
+        """Return how long a backup takes that a document is about; 0 where nobody knows.
+
+        Of the applications that a policy matches the slowest one counts.
+        """
+        return max((one.expected_backup_s for one in self._meant(resource)), default=0)
+
+    def _meant(self, resource: Resource) -> Iterator[ApplicationRecord]:
+        if isinstance(resource, Application):
+            meta = resource.metadata
+            place = (meta.namespace or self.namespace, meta.name)
+            yield from (one for one in self.records if (one.app.namespace, one.app.name) == place)
+        if isinstance(resource, Policy):
+            yield from (one for one in self.records if _matches(resource.spec.match, one))
+
+
+async def measured_backups(namespace: str) -> MeasuredBackups:
+    """Ask the planner's records; a person is told when they cannot be reached."""
+    reach = Reach.here()
+    try:
+        async with reach.bus() as bus:
+            cluster = await reach.cluster_name(bus)
+            found = await applications(bus)
+    except AppShieldError as error:
+        note(f"note: how long backups take is not known: {error}")
+        return MeasuredBackups(namespace=namespace)
+    active = [one for one in found if one.state == "active" and one.app.cluster == cluster]
+    return MeasuredBackups(records=active, namespace=namespace)
+
+
+def _matches(match: str, record: ApplicationRecord) -> bool:
+    try:
+        return MATCH.condition(match).holds(MATCH.values(app=facts_of(record)))
+    except (ExpressionError, UndecidedError):
+        return False
