@@ -19,7 +19,7 @@ from appshield.contracts import (
     restores,
     runs,
 )
-from appshield.contracts.applications import ApplicationObserved, PauseChanged
+from appshield.contracts.applications import ApplicationObserved, PauseChanged, RpoChanged
 from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
 from appshield.contracts.policies import PolicyObserved
@@ -86,6 +86,7 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.StepFailed,
     runs.RunChanged,
     PauseChanged,
+    RpoChanged,
     runs.StepDue,
     runs.ScheduleDue,
     runs.RpoDue,
@@ -94,6 +95,7 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.CopyDue,
     ReactionsDue,
     SendNotice,
+    runs.RpoAlertDue,
     runs.Progress,
     runs.LogLine,
 )

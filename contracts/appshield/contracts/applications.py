@@ -10,6 +10,7 @@ from appshield.contracts.health import Health, Reacted, Reaction
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
+RpoState = Literal["kept", "at-risk", "broken"]
 TriggerKind = Literal[
     "manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep", "reaction"
 ]
@@ -170,6 +171,45 @@ class PauseChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.pause_cha
         return f"pause.{self.request}"
 
 
+class Rpo(msgspec.Struct, frozen=True, kw_only=True):
+    """How the age of the newest good version is, against what was promised.
+
+    `at-risk`: the next backup, as long as it usually takes, would end too late. The age counts from
+    `counted_from`: the moment of the good version `version`, or while there is none (0) since when
+    the promise is known. `since` is when the state became this one.
+    """
+
+    promised_s: int
+    state: RpoState
+    since: datetime
+    counted_from: datetime
+    version: int = 0
+
+
+class MeasuredRestore(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the last restore that succeeded took."""
+
+    run: str
+    version: int
+    took_s: float
+    ended_at: datetime
+    bytes_written: int = 0
+
+
+class RpoChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.rpo_changed"):
+    """The promise about the age of the newest version is at risk, broken, or kept again."""
+
+    noun: ClassVar[str] = "rpo"
+    verb: ClassVar[str] = "changed"
+
+    app_id: str
+    rpo: Rpo
+
+    def message_id(self) -> str:
+        """Name the fact after application, state and the version that it is about."""
+        return f"{self.app_id}.rpo.{self.rpo.state}.{self.rpo.version}.{self.rpo.promised_s}"
+
+
 class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     """When the repository of an application in one Vault was last pruned and checked.
 
@@ -207,6 +247,9 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
     `expected_backup_s` is how long the next backup may take, `usual_nodes` are where the last one
     read its data; both are unknown before the first.
+
+    `rpo_alert_s` is the strictest age that a policy alerts about, 0 for none; `rpo` how the promise
+    stands, None where nothing is promised; `last_restore` how long the last restore took.
     """
 
     app_id: str
@@ -244,3 +287,6 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     begun: dict[str, tuple[datetime, ...]] = {}
     expected_backup_s: float = 0
     usual_nodes: tuple[str, ...] = ()
+    rpo_alert_s: int = 0
+    rpo: Rpo | None = None
+    last_restore: MeasuredRestore | None = None

@@ -21,6 +21,7 @@ from appshield.contracts.runs import (
     CopyDue,
     LogLine,
     Progress,
+    RpoAlertDue,
     RpoDue,
     ScheduleDue,
     StepDue,
@@ -50,6 +51,7 @@ ELSEWHERE: Mapping[type[Message], str] = {
     WaitOver: due("<timer>"),
     UpkeepDue: due("<timer>"),
     CopyDue: due("<timer>"),
+    RpoAlertDue: due("<timer>"),
     ReactionsDue: due("<timer>"),
     LogLine: log("<run>", "<service>"),
 }

@@ -33,6 +33,7 @@ class PolicyObserved(Event, frozen=True, kw_only=True, tag="appshield.v1.policy_
     targets: tuple[str, ...] = ()
     refused: str = ""
     reactions: tuple[Reaction, ...] = ()
+    rpo_alert_s: int = 0
 
     def message_id(self) -> str:
         """Name the fact after the object's uid and version."""
@@ -55,6 +56,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...] = ()
     refused: str = ""
     reactions: tuple[Reaction, ...] = ()
+    rpo_alert_s: int = 0
     settled: bool = False
 
 

@@ -311,6 +311,20 @@ class CopyDue(Event, frozen=True, kw_only=True, tag="appshield.v1.copy_due"):
         return f"{self.app_id}.copy.{int(self.at.timestamp())}"
 
 
+class RpoAlertDue(Event, frozen=True, kw_only=True, tag="appshield.v1.rpo_alert_due"):
+    """The time has come to look whether the newest version of an application becomes too old."""
+
+    noun: ClassVar[str] = "rpo"
+    verb: ClassVar[str] = "alert"
+
+    app_id: str
+    at: datetime
+
+    def message_id(self) -> str:
+        """Name the timer after application and time."""
+        return f"{self.app_id}.rpo-alert.{int(self.at.timestamp())}"
+
+
 class Progress(Event, frozen=True, kw_only=True, tag="appshield.v1.progress"):
     """How far a step has come; may be lost, and is never stored."""
 

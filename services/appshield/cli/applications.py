@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,7 @@ from appshield.cli.healths import health_line, reactions_of, reasons_of, since_t
 from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
 from appshield.cli.output import (
+    duration_text,
     pause_text,
     say,
     say_fields,
@@ -97,6 +99,7 @@ async def apps(
             "HEALTH",
             "VERSION",
             "LAST BACKUP",
+            "RPO",
             "VAULT",
             "HISTORY",
             "RUN",
@@ -139,10 +142,33 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         health_line(record),
         str(record.last_version or ""),
         time_text(record.last_backup_at),
+        record.rpo.state if record.rpo else "",
         record.vault,
         record.app_id,
         record.active_run,
     )
+
+
+def _rpo_text(record: ApplicationRecord) -> str:
+    """Write the age of the newest good version against what was promised."""
+    rpo = record.rpo
+    if rpo is None:
+        return ""
+    age = duration_text(rpo.counted_from, None)
+    what = f"{age} old" if rpo.version else f"none for {age}"
+    return f"{what}, {_age_text(rpo.promised_s)} promised: {rpo.state}"
+
+
+def _restore_text(record: ApplicationRecord) -> str:
+    known = record.last_restore
+    if known is None:
+        return ""
+    return f"version {known.version} in {_age_text(known.took_s)}, at {time_text(known.ended_at)}"
+
+
+def _age_text(seconds: float) -> str:
+    now = datetime.now(UTC)
+    return duration_text(now - timedelta(seconds=seconds), now)
 
 
 def _state_of(record: ApplicationRecord) -> str:
@@ -181,6 +207,8 @@ def _say_status(shown: Status) -> None:
                 if newest
                 else "",
             ),
+            ("recovery point", _rpo_text(record)),
+            ("last restore", _restore_text(record)),
             ("now", headline(shown.active_run) if shown.active_run else ""),
             ("waiting", "; ".join(_waiting_text(run) for run in shown.pending_runs)),
             ("to be approved", ", ".join(record.awaiting_approval)),

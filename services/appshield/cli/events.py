@@ -14,7 +14,7 @@ from appshield.cli.options import Namespace, Output
 from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
 from appshield.contracts import decode
-from appshield.contracts.applications import ApplicationObserved, PauseChanged
+from appshield.contracts.applications import ApplicationObserved, PauseChanged, RpoChanged
 from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.runs import RunChanged, StepFailed
 from appshield.contracts.streams import OUTCOMES, STATE, StreamSpec
@@ -129,6 +129,10 @@ def sentence(message: Message) -> str:
             by = f" by {message.actor}" if message.actor else ""
             text = f"{'paused' if message.paused else 'not paused any more'}{by}"
             text += f": {message.reason}" if message.reason else ""
+        case RpoChanged():
+            rpo = message.rpo
+            text = f"recovery point {rpo.state}: {rpo.promised_s} s promised since "
+            text += f"{time_text(rpo.counted_from)}"
         case StepEvent():
             text = f"{message.run} {message.step}: {message.verb}"
         case _:

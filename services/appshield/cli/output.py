@@ -24,6 +24,9 @@ _COLOURS = {
     "running": "cyan",
     "cancelled": "yellow",
     "orphaned": "yellow",
+    "kept": "green",
+    "at-risk": "yellow",
+    "broken": "red",
     "paused": "yellow",
     "awaiting-approval": "yellow",
 }

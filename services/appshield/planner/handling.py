@@ -5,6 +5,7 @@ returns, which acknowledges its cause. Called again, it finds its own work and g
 """
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -34,6 +35,7 @@ from appshield.contracts.runs import (
     FINAL_STATES,
     CopyDue,
     Progress,
+    RpoAlertDue,
     RpoDue,
     Run,
     ScheduleDue,
@@ -41,9 +43,10 @@ from appshield.contracts.runs import (
     UpkeepDue,
     WaitOver,
 )
-from appshield.planner import deciding
+from appshield.planner import deciding, measuring
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
+from appshield.planner.alerting import Alerting
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.dispatching import Handlers
 from appshield.planner.leading import Leadership
@@ -62,6 +65,7 @@ from appshield.planner.timing import Timing
 from appshield.planner.triggering import Triggering
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
+from appshield.service.metrics import Gauge
 
 _CONFLICT_RETRY_S = 0.2
 
@@ -88,6 +92,7 @@ class Planner:
         monitoring: Monitoring,
         reactions: Reactions,
         recording: Recording,
+        alerting: Alerting,
         leadership: Leadership,
         clock: Clock,
     ) -> None:
@@ -107,6 +112,7 @@ class Planner:
         self._monitoring = monitoring
         self._reactions = reactions
         self._recording = recording
+        self._alerting = alerting
         self._leadership = leadership
         self._clock = clock
         # messages about one application take turns, so that they do not see each other half done
@@ -150,6 +156,10 @@ class Planner:
         """Note that a step moves, so that its deadline moves with it."""
         self._moved[progress.run, progress.step] = self._clock.now()
 
+    def gauges(self) -> Iterator[Gauge]:
+        """Give what there is to measure about applications."""
+        return measuring.gauges(self._registry.all(), self._clock.now())
+
     async def _begin_waiting(self) -> None:
         """Start the runs whose turn it is, each in the turn of its application."""
         while (place := self._lines.take()) is not None:
@@ -185,6 +195,7 @@ class Planner:
         table.add(UpkeepDue, self._upkeep_due)
         table.add(CopyDue, self._copy_due)
         table.add(ReactionsDue, self._reactions.due)
+        table.add(RpoAlertDue, self._alerting.due)
         table.add(StepEvent, self._outcome)
         return table
 
@@ -223,6 +234,8 @@ class Planner:
         record = await self._observation.observed(fact)
         if record is not None and targets_differ(record, before.get(record.app_id)):
             await self._copies.plan(record.app_id)
+        if record is not None:
+            await self._alerting.look(record.app_id)
         await self._look_at(fact.app)
 
     async def _outcome(self, event: StepEvent) -> None:
@@ -277,6 +290,7 @@ class Planner:
         else:
             await self._upkeep.after(run)
             await self._copies.after(run)
+        await self._alerting.after(run)
         await self._reactions.look(run.app_id)
 
 

@@ -32,6 +32,7 @@ class _InForce(msgspec.Struct, frozen=True):
     targets: tuple[str, ...]
     findings: tuple[str, ...]
     reactions: tuple[Reaction, ...]
+    rpo_alert_s: int
 
 
 class Policies:
@@ -114,6 +115,7 @@ class Policies:
             findings=in_force.findings,
             reactions=in_force.reactions,
             reacted=still_asked(record.reacted, in_force.reactions),
+            rpo_alert_s=in_force.rpo_alert_s,
         )
 
     def forget(self, record: ApplicationRecord) -> None:
@@ -139,6 +141,7 @@ class Policies:
                 targets=combined.targets,
                 findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
                 reactions=_reactions(policies),
+                rpo_alert_s=min((p.rpo_alert_s for p in policies if p.rpo_alert_s), default=0),
             )
         return known
 
@@ -183,6 +186,7 @@ def _remembered(fact: PolicyObserved) -> PolicyRecord:
         targets=fact.targets,
         refused=fact.refused,
         reactions=fact.reactions,
+        rpo_alert_s=fact.rpo_alert_s,
     )
 
 

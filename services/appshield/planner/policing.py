@@ -8,10 +8,12 @@ import structlog
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyObserved, policy_key
+from appshield.planner.alerting import Alerting
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.observing import Observation
 from appshield.planner.policies import Policies
 from appshield.planner.reactions import Reactions
+from appshield.planner.recovery import promised_s
 from appshield.planner.registry import Registry
 from appshield.planner.targeting import targets_differ
 
@@ -30,12 +32,14 @@ class Policing:
         observation: Observation,
         copies: CopyPlanning,
         reactions: Reactions,
+        alerting: Alerting,
     ) -> None:
         self._policies = policies
         self._registry = registry
         self._observation = observation
         self._copies = copies
         self._reactions = reactions
+        self._alerting = alerting
 
     async def observed(self, fact: PolicyObserved, turn: Callable[[AppRef], asyncio.Lock]) -> None:
         """Take in the newest fact about one Policy object; each application has its turn."""
@@ -74,3 +78,5 @@ class Policing:
             await self._copies.plan(app_id)
         if record != before:
             await self._reactions.look(app_id)
+        if record is not None and (before is None or promised_s(record) != promised_s(before)):
+            await self._alerting.look(app_id)

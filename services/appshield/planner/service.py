@@ -10,6 +10,7 @@ from appshield.contracts.runs import Progress
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
+from appshield.planner.alerting import Alerting
 from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
@@ -32,7 +33,7 @@ from appshield.planner.timing import Timing
 from appshield.planner.triggering import Triggering
 from appshield.planner.trimming import keep_trimmed
 from appshield.planner.upkeep import UpkeepPlanning
-from appshield.service import Clock, SystemClock, joined
+from appshield.service import Clock, Joined, SystemClock, joined
 
 _CONSUMERS = (
     streams.PLANNER_FACTS,
@@ -50,12 +51,13 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         for stream in mapped_streams(settings.signals):
             await service.bus.ensure_stream(stream)
         while not stopping.is_set():
-            await _lead(service.bus, service.worker, settings, stopping)
+            await _lead(service, settings, stopping)
 
 
-async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Event) -> None:
+async def _lead(service: Joined, settings: Settings, stopping: asyncio.Event) -> None:
     """Plan from taking the lease to losing it or being told to stop."""
-    leadership = Leadership(bus, worker)
+    bus = service.bus
+    leadership = Leadership(bus, service.worker)
     if not await leadership.acquire(stopping):
         return
     planner = build(bus, leadership, SystemClock(), settings.limits())
@@ -64,6 +66,7 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
         keeping.add_done_callback(lambda _: over.set())
         await planner.reconcile()
+        service.health.measure(planner.gauges)
         for consumer in _CONSUMERS:
             tasks.create_task(
                 bus.consume(
@@ -75,6 +78,7 @@ async def _lead(bus: Bus, worker: str, settings: Settings, stopping: asyncio.Eve
         tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
         tasks.create_task(_listen(bus, planner, over), name="progress")
         tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
+    service.health.measure(None)  # who does not lead knows nothing
     await leadership.resign()
 
 
@@ -119,6 +123,7 @@ def build(
         pausing=pausing,
         clock=clock,
     )
+    alerting = Alerting(bus=bus, runs=runs, registry=registry, catalog=catalog, clock=clock)
     return Planner(
         runs=runs,
         registry=registry,
@@ -146,12 +151,14 @@ def build(
             observation=observation,
             copies=copies,
             reactions=reactions,
+            alerting=alerting,
         ),
         monitoring=Monitoring(registry),
         reactions=reactions,
         recording=Recording(
             catalog=catalog, registry=registry, observation=observation, clock=clock
         ),
+        alerting=alerting,
         leadership=leadership,
         clock=clock,
     )

@@ -1,6 +1,7 @@
 """Write back what became of an application: its status, its revisions, an event for a refusal."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Bus
-from appshield.contracts.applications import ApplicationRecord, Described
+from appshield.contracts.applications import ApplicationRecord, Described, Rpo, RpoState
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
@@ -19,6 +20,13 @@ from appshield.language.values import duration
 from appshield.service import pause
 from appshield.watcher.folding import described
 from appshield.watcher.revisions import keep_revision
+
+WITHIN_RPO = "WithinRPO"
+_RPO_REASONS: Mapping[RpoState, str] = {
+    "kept": "Kept",
+    "at-risk": "AtRisk",
+    "broken": "Broken",
+}
 
 
 class Statuses:
@@ -74,11 +82,22 @@ class Statuses:
         if (obj.get("status") or {}).get("revision") != record.revision:
             await self._keep_revision(record, obj)
         status = status_of(record, obj)
+        await self._alert(obj, status)
         if status != obj.get("status"):
             await self._cluster.patch_status(
                 APPLICATION, record.app.name, status, namespace=record.app.namespace
             )
         self._written[record.app_id] = said
+
+    async def _alert(self, obj: Object, status: dict[str, Any]) -> None:
+        """Record an event when the promise about the newest version is not kept, or is again."""
+        before, now = _reason(obj.get("status") or {}), _reason(status)
+        if now is None or now == (before or "Kept"):
+            return
+        message = next(c["message"] for c in status["conditions"] if c["type"] == WITHIN_RPO)
+        await self._cluster.record_event(
+            obj, reason=f"RecoveryPoint{now}", message=message, warning=now != "Kept"
+        )
 
     async def _keep_revision(self, record: ApplicationRecord, obj: Object) -> None:
         """Keep what is in force; a cluster that does not allow that gets its status all the same.
@@ -94,12 +113,22 @@ class Statuses:
             structlog.get_logger().warning("revision not kept", problem=str(error))
 
 
+def _reason(status: dict[str, Any]) -> str | None:
+    conditions = (one for one in status.get("conditions", []) if one["type"] == WITHIN_RPO)
+    return next((str(one["reason"]) for one in conditions), None)
+
+
 def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     """Say in a status what the registry knows; a condition keeps its time while it stays so."""
     status: dict[str, Any] = {
         "applicationId": record.app_id,
         "revision": record.revision,
-        "conditions": [_accepted(record, obj), *_paused(record), *_healthy(record)],
+        "conditions": [
+            _accepted(record, obj),
+            *_paused(record),
+            *_healthy(record),
+            *_within_rpo(record),
+        ],
     }
     if record.health is not None:
         status["health"] = record.health.status
@@ -188,6 +217,31 @@ def _healthy(record: ApplicationRecord) -> list[dict[str, Any]]:
             "lastTransitionTime": _written(record.health.since),
         }
     ]
+
+
+def _within_rpo(record: ApplicationRecord) -> list[dict[str, Any]]:
+    """State whether the newest good version is as young as promised; nothing without a promise."""
+    if record.rpo is None:
+        return []
+    return [
+        {
+            "type": WITHIN_RPO,
+            "status": "False" if record.rpo.state == "broken" else "True",
+            "reason": _RPO_REASONS[record.rpo.state],
+            "message": rpo_text(record.rpo, record.expected_backup_s),
+            "lastTransitionTime": _written(record.rpo.since),
+        }
+    ]
+
+
+def rpo_text(rpo: Rpo, expected_s: float) -> str:
+    """Say how the promise stands, and since when the age counts."""
+    since = f"version {rpo.version} of" if rpo.version else "there is no good version; known since"
+    promised = f"at most {duration(rpo.promised_s)} old is promised"
+    text = f"{promised}; {since} {_written(rpo.counted_from)}"
+    if rpo.state == "at-risk":
+        text += f"; the next backup, which takes about {expected_s:.0f} s, would end too late"
+    return text
 
 
 def _written(at: datetime) -> str:

@@ -1,6 +1,7 @@
 """Liveness and readiness over HTTP: `/livez` answers while the loop turns, `/readyz` asks parts.
 
 Every part that a service is wired with registers one check; readiness names those that fail.
+`/metrics` gives what the service measures, for Prometheus.
 """
 
 import asyncio
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
+
+from appshield.service.metrics import CONTENT_TYPE, Measure, exposition
 
 Check = Callable[[], Awaitable[str]]
 """Returns an empty text when well, else what is wrong."""
@@ -21,10 +24,19 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._measure: Measure | None = None
 
     def add(self, name: str, check: Check) -> None:
         """Let readiness depend on `check`."""
         self._checks[name] = check
+
+    def measure(self, measure: Measure | None) -> None:
+        """Say what gives the metrics of the service; None for nothing."""
+        self._measure = measure
+
+    def metrics(self) -> str:
+        """Read what the service measures, in the text form of Prometheus."""
+        return exposition(self._measure() if self._measure is not None else ())
 
     async def problems(self) -> dict[str, str]:
         """Ask every check; return what is wrong by name, empty when all is well."""
@@ -52,8 +64,12 @@ async def serve_health(health: Health, *, host: str, port: int) -> AsyncIterator
             {"ready": not problems, "problems": problems}, status=503 if problems else 200
         )
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=health.metrics().encode(), headers={"Content-Type": CONTENT_TYPE})
+
     application = web.Application()
-    application.add_routes([web.get("/livez", live), web.get("/readyz", ready)])
+    routes = {"/livez": live, "/readyz": ready, "/metrics": metrics}
+    application.add_routes([web.get(path, answer) for path, answer in routes.items()])
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:

@@ -44,14 +44,14 @@ def test_what_no_rule_has_made_stays() -> None:
 def test_each_version_that_stays_has_its_reasons() -> None:
     """Those of the rule that made it, or that no rule removes it; what goes has none."""
     made = [
-        version(1),
+        nightly(1),
         version(2, rule=""),
         version(3, rule="weekly"),
-        replace(version(4), pinned=True),
-        version(5, damaged=True),
-        replace(version(6), locked_until=NOW + timedelta(days=1)),
-        version(7),
-        version(8),
+        replace(nightly(4), pinned=True),
+        nightly(5, damaged=True),
+        replace(nightly(6), locked_until=NOW + timedelta(days=1)),
+        nightly(7),
+        nightly(8),
     ]
     why = upkeeping.why_kept(RECORD, made, "primary", NOW)
     assert why == {

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from appshield.service import Health, health, serve_health
+from appshield.service.metrics import Gauge, Sample
 
 
 async def well() -> str:
@@ -53,3 +54,18 @@ async def test_what_is_not_well_or_does_not_answer_is_named(
         assert (status, answer["ready"]) == (503, False)
         assert answer["problems"] == {"watch": "it rains", "store": "no answer within 0.05 s"}
         assert (await ask(port, "/livez"))[0] == 200
+
+
+async def test_what_a_service_measures_is_served_for_prometheus() -> None:
+    """Read when somebody asks; a service that measures nothing gives an empty answer."""
+    parts = Health()
+    async with (
+        serve_health(parts, host="127.0.0.1", port=0) as port,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            assert (answer.status, await answer.text()) == (200, "")
+        parts.measure(lambda: [Gauge("age_seconds", "How old.", (Sample({"app": "shop"}, 2),))])
+        async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+            assert 'age_seconds{app="shop"} 2\n' in await answer.text()

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from appshield.contracts.applications import ApplicationRecord, Protection
+from appshield.contracts.applications import ApplicationRecord, Protection, Rpo, RpoState
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster, Kind, Object
-from appshield.kubernetes.kinds import APPLICATION
+from appshield.kubernetes.kinds import APPLICATION, EVENT
 from appshield.watcher.statuses import Statuses, status_of
 from fake_kubernetes import FakeKubernetes
 from memory_bus import MemoryBus
@@ -183,3 +183,48 @@ async def test_other_histories_and_other_clusters_are_not_written(place: Place) 
     await place.learn(replace(place.record, app_id="a-3", app=elsewhere, last_version=9))
     await place.learn(place.record)
     await place.until_version(3)
+
+
+AT_RISK = Rpo(
+    promised_s=3600,
+    state="at-risk",
+    since=datetime(2026, 11, 24, 12, 50, tzinfo=UTC),
+    counted_from=datetime(2026, 11, 24, 12, tzinfo=UTC),
+    version=3,
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "reason"),
+    [("kept", "True", "Kept"), ("at-risk", "True", "AtRisk"), ("broken", "False", "Broken")],
+)
+def test_the_promise_about_the_newest_version_is_a_condition(
+    state: RpoState, status: str, reason: str
+) -> None:
+    """With what is promised, and since when the age counts."""
+    said = status_of(replace(RECORD, rpo=replace(AT_RISK, state=state)), application())
+    found = next(one for one in said["conditions"] if one["type"] == "WithinRPO")
+    assert (found["status"], found["reason"]) == (status, reason)
+    assert "at most 1h old is promised; version 3 of 2026-11-24T12:00:00Z" in found["message"]
+
+
+async def test_a_promise_at_risk_is_an_event_once_and_another_when_it_is_kept_again(
+    place: Place,
+) -> None:
+    """Whoever looks at the application's events sees it; one look at it changes nothing."""
+
+    async def events() -> list[tuple[str, str]]:
+        found = await place.cluster.list(EVENT, namespace="shop")
+        return sorted((one["reason"], one["type"]) for one in found)
+
+    async def until(rpo: Rpo, number: int) -> None:
+        await place.learn(replace(place.record, rpo=rpo, last_version=number))
+        await place.until_version(number)
+
+    await until(replace(AT_RISK, state="kept"), 3)
+    assert await events() == []
+    await until(AT_RISK, 4)
+    await until(AT_RISK, 5)
+    assert await events() == [("RecoveryPointAtRisk", "Warning")]
+    await until(replace(AT_RISK, state="kept"), 6)
+    assert ("RecoveryPointKept", "Normal") in await events()

@@ -1,0 +1,54 @@
+"""What the planner measures of applications, for those who watch them from outside. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.service.metrics import Gauge, Sample
+
+
+def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gauge]:
+    """Give the gauges about applications that are active."""
+    active = [record for record in records if record.state == "active"]
+    promised = [(record, record.rpo) for record in active if record.rpo is not None]
+    yield Gauge(
+        "appshield_recovery_point_age_seconds",
+        "Age of the newest version.",
+        tuple(
+            Sample(_about(one), (now - one.last_backup_at).total_seconds())
+            for one in active
+            if one.last_backup_at is not None
+        ),
+    )
+    yield Gauge(
+        "appshield_recovery_point_promised_seconds",
+        "How old the newest good version may become.",
+        tuple(Sample(_about(one), rpo.promised_s) for one, rpo in promised),
+    )
+    yield Gauge(
+        "appshield_recovery_point_late",
+        "1 while the promise is at risk, 2 while it is broken, 0 while it is kept.",
+        tuple(Sample(_about(one), _LATE[rpo.state]) for one, rpo in promised),
+    )
+    yield Gauge(
+        "appshield_backup_expected_seconds",
+        "How long the next backup may take.",
+        tuple(Sample(_about(one), one.expected_backup_s) for one in active),
+    )
+    yield Gauge(
+        "appshield_restore_last_seconds",
+        "How long the last restore that succeeded took.",
+        tuple(
+            Sample(_about(one), one.last_restore.took_s)
+            for one in active
+            if one.last_restore is not None
+        ),
+    )
+
+
+_LATE = {"kept": 0.0, "at-risk": 1.0, "broken": 2.0}
+
+
+def _about(record: ApplicationRecord) -> dict[str, str]:
+    app = record.app
+    return {"cluster": app.cluster, "namespace": app.namespace, "application": app.name}
