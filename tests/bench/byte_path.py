@@ -5,6 +5,11 @@
     python byte_path.py restore REPOSITORY FOLDER
     python byte_path.py check   REPOSITORY [--read-data]
     python byte_path.py prune   REPOSITORY [--forget-last]
+    python byte_path.py copy    REPOSITORY FOLDER
+    python byte_path.py heal    REPOSITORY FOLDER
+
+`copy` brings the last version into a second repository in FOLDER; `heal` brings from there what is
+damaged in the first.
 
 REPOSITORY is a folder, or `s3:http://host:port/bucket/prefix` with the key in the variables
 AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the password is in REPOSITORY_PASSWORD. Only the public
@@ -37,13 +42,19 @@ from appshield.repository import (
     SnapshotDocument,
     Writer,
     check,
+    copy_tree,
     forget,
+    heal,
     prune,
+    repair_index,
     seal_snapshot,
 )
 from appshield.repository.files import FileProblem, restore_directory, store_directory, told
 from appshield.repository.restore_workers import restore_pool
 from appshield.repository.settling import SettlingIndex
+from appshield.service.memory import give_memory_back
+
+COMMANDS = ("init", "backup", "restore", "check", "prune", "copy", "heal")
 
 SOURCE = b"source"
 """The entry of a version that holds the folder."""
@@ -112,6 +123,32 @@ def remove_unneeded(repository: Repository, *, forget_last: bool) -> None:
         prune(repository, lock, grace_s=0)
 
 
+def copy(repository: Repository, folder: Path) -> None:
+    """Bring the last version into a repository in a folder, made now if it is not there."""
+    password = os.environ["REPOSITORY_PASSWORD"]
+    target = Repository.create(FolderObjectStore(folder), password, like=repository)
+    _, document = repository.snapshots()[-1]
+    with (
+        RepositoryLock.acquire(repository, owner="bench"),
+        RepositoryLock.acquire(target, owner="bench") as lock,
+    ):
+        copy_tree(repository, target, lock, document.tree_id)
+        copied = msgspec.structs.replace(document, parent=None)
+        target.publish_snapshot(seal_snapshot(target, copied), lock=lock)
+
+
+def heal_from(repository: Repository, folder: Path) -> None:
+    """Repair the index, and bring what cannot be read from the repository in a folder."""
+    other = Repository.open(FolderObjectStore(folder), os.environ["REPOSITORY_PASSWORD"])
+    with (
+        RepositoryLock.acquire(other, owner="bench"),
+        RepositoryLock.acquire(repository, owner="bench", exclusive=True) as lock,
+    ):
+        repair_index(repository, lock)
+        report = heal(repository, lock, [other])
+    sys.exit(str(report.lost[0]) if report.lost else None)
+
+
 def refuse_problems(problems: tuple[FileProblem, ...]) -> None:
     """Fail when anything was not whole: a benchmark of less work is none."""
     if problems:
@@ -129,9 +166,10 @@ def opened(folder: Path) -> Iterator[int]:
 
 
 def main() -> None:
-    """Run one command."""
+    """Run one command, with memory treated as a service does it."""
+    give_memory_back()
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=("init", "backup", "restore", "check", "prune"))
+    parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("repository")
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--read-data", action="store_true")
@@ -150,6 +188,10 @@ def main() -> None:
             restore(repository, asked.folder, asked.workers)
         case "prune":
             remove_unneeded(repository, forget_last=asked.forget_last)
+        case "copy":
+            copy(repository, asked.folder)
+        case "heal":
+            heal_from(repository, asked.folder)
         case "check":
             report = check(repository, read_data=asked.read_data)
             sys.exit(None if report.is_sound else str(report.errors[0]))

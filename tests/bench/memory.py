@@ -5,7 +5,8 @@
     huge      2,000,000 files, each a blob (only when asked for: it takes long)
 
 The repositories are local folders on the disk of the cache. That of a million blobs is made once
-by our own writer and linked, file by file, for each measurement.
+by our own writer and linked, file by file, for each measurement. It is copied whole into a second
+repository, and healed from there after a third of its packs has gone.
 """
 
 import datetime as dt
@@ -42,8 +43,10 @@ FURTHER_BLOB_BYTES: Final = 64
 ONE_FOLDER_BYTES: Final = 64 * MIB
 HUGE_BYTES: Final = 384 * MIB
 VERBS: Final = ("backup", "restore", "check", "check-data", "prune")
-VERBS_OF_A_MILLION: Final = ("restore", "check", "check-data", "backup", "prune")
+VERBS_OF_A_MILLION: Final = ("restore", "check", "check-data", "copy", "heal", "backup", "prune")
 """What is restored there is the version that has the blobs; what is pruned is the one after."""
+LOST_SHARE: Final = 3
+"""Before it is healed, one of so many packs goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,17 @@ class MemoryRow:
         return PLAIN_BYTES
 
 
-def memory_rows(*, large: bool) -> list[MemoryRow]:
-    """Return the rows in the order in which they are measured."""
+def memory_rows(*, large: bool, only: Sequence[str] = ()) -> list[MemoryRow]:
+    """Return the rows in the order in which they are measured; of those with words of `only`."""
     amounts = ["nested", "lone", *(["huge"] if large else [])]
     others = [MemoryRow(amount, verb) for amount in amounts for verb in VERBS]
-    return [*(MemoryRow("million", verb) for verb in VERBS_OF_A_MILLION), *others]
+    rows = [*(MemoryRow("million", verb) for verb in VERBS_OF_A_MILLION), *others]
+    wanted = [words.split("-") for words in only]
+    return [
+        row
+        for row in rows
+        if not wanted or any(set(words) <= set(row.name.split("-")) for words in wanted)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +129,12 @@ class MemoryBench:
             "check": program.other(target, amount, "check"),
             "check-data": program.other(target, amount, "check", "--read-data"),
             "prune": program.other(target, amount, "prune", *forgotten),
+            "copy": program.other(target, amount, "copy", str(folder / "copied")),
+            "heal": program.other(target, amount, "heal", str(folder / "copied")),
         }
         for row in rows:
+            if row.verb == "heal":
+                self._damage(target.folder(amount), commands["copy"], folder / "copied")
             self._measure(row, commands[row.verb])
 
     def _measure(self, row: MemoryRow, command: Command) -> None:
@@ -132,6 +145,15 @@ class MemoryBench:
             f"{row.name:26} {measured.wall_s:8.2f} s wall {measured.cpu_s:8.2f} s CPU "
             f"{measured.pss_peak_bytes / MIB:6.0f} MiB"
         )
+
+    def _damage(self, repository: Path, copy: Command, copied: Path) -> None:
+        """Let packs of the repository be lost that a copy has; it is made unless it is there."""
+        if not copied.exists():
+            words, environment = copy
+            measure(words, environment=environment, output=self.work / "output.log")
+        packs = sorted(path for path in (repository / "data").rglob("*") if path.is_file())
+        for pack in packs[::LOST_SHARE]:
+            pack.unlink()
 
     def _repository_of_a_million(self) -> Path:
         files = max(1, round(1_000_000 * self.scale / BLOBS_OF_A_FILE))
@@ -182,18 +204,19 @@ def _made_at() -> dt.datetime:
 
 
 def markdown(rows: Sequence[MemoryRow], summaries: Mapping[str, Mapping[str, Summary]]) -> str:
-    """Write the rows that were measured, beside their bounds."""
+    """Write the rows beside their bounds, those that were not measured, too."""
     lines = ["| row | peak PSS MiB | at most | holds | wall s | CPU s |"]
     lines.append("| --- | ---: | ---: | --- | ---: | ---: |")
     for row in rows:
+        most = row.bound_bytes(summaries)
+        bound = "–" if most is None else f"{most / MIB:.0f}"
         found = summaries.get(row.name, {}).get(PROGRAM)
         if found is None:
+            lines.append(f"| {row.name} | not measured | {bound} | – | – | – |")
             continue
-        most = row.bound_bytes(summaries)
         holds = "–" if most is None else "yes" if found.pss_peak_bytes <= most else "**no**"
-        bound = "–" if most is None else f"{most / MIB:.0f}"
         lines.append(
             f"| {row.name} | {found.pss_peak_bytes / MIB:.0f} | {bound} | {holds} "
             f"| {found.wall_s[1]:.1f} | {found.cpu_s[1]:.1f} |"
         )
-    return "\n".join(lines) + "\n" if len(lines) > 2 else ""
+    return "\n".join(lines) + "\n"

@@ -2,11 +2,11 @@
 
     walk the version's trees in the source  → mark each blob that the target lacks
     read the marked blobs, pack by pack     → open, seal for the target, prove, pack, upload
-    walk once more                          → is all of it there, in packs of the right size?
+    walk it in the target                   → is all of it there, in packs of the right size?
 
 A blob has the same name in both, as names come from content. What was uploaded before is not sent
-again, also by a copy that was killed. Beside the indexes one byte is in memory for each blob of the
-source, and a few ranges of packs.
+again, also by a copy that was killed. In memory are an index of each, and one byte for each blob
+of the source, beside a few ranges and packs; the source's index goes before the last walk.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from appshield.repository.pruning.using import Marks
 from appshield.repository.repository import Repository
 from appshield.repository.settings import PackSettings
 from appshield.repository.transferring import KINDS, GoOn, Transfer, UnreadableBlobError
-from appshield.repository.walking import TreeProblem, TreeWalk, lost_in
+from appshield.repository.walking import TreeProblem, TreeWalk, lost_in, missing_blobs
 from appshield.repository.writer import Writer
 
 MOST_TOLD: Final = 5
@@ -54,31 +54,30 @@ def copy_tree(
 ) -> CopyReport:
     """Make all that is below a directory of the source readable in the target.
 
-    `lock` is the target's; the source is to be locked, too. Killed at any instant it leaves the
-    target valid, and the next copy goes on from what is there.
+    `lock` is the target's; the source is locked, too, since before its index was read. Killed at
+    any instant it leaves the target valid, and the next copy goes on from what is there.
 
     Raises:
         DamagedError: something cannot be read in the source; names the path.
         LockLostError: the lock is gone; what was written is valid.
     """
-    index = source.load_index()
     adopt_unnamed_packs(target, lock, index=target.load_index())
     with Writer(target, lock, settings=settings) as writer:
-        sent = _send(source, index, writer, tree_id, go_on)
+        sent = _send(source, writer, tree_id, go_on)
     report = replace(sent, bytes_stored=writer.bytes_stored)
     del writer  # and with it the packs in memory, before everything is looked at once more
-    lacks = _lacking(target, target.read_index())
+    for repository in (source, target):
+        repository.forget_index()
     done = report.bytes_copied
-    missing = _lost(source, index, lacks, tree_id, lambda: go_on(done, done))
+    missing = missing_blobs(target, tree_id, seen=lambda: go_on(done, done))
     if missing:
         raise _problem("the copy is not whole", missing)
     return report
 
 
-def _send(
-    source: Repository, index: Index, writer: Writer, tree_id: bytes, go_on: GoOn
-) -> CopyReport:
+def _send(source: Repository, writer: Writer, tree_id: bytes, go_on: GoOn) -> CopyReport:
     """Give the writer what its repository lacks."""
+    index = source.index
     lacks = _lacking(writer.repository, writer.repository.index)  # which the writer has loaded
     marks = _missing(source, index, lacks, tree_id, lambda: go_on(0, 0))
     del lacks
@@ -119,28 +118,17 @@ def _lacking(target: Repository, index: Index) -> Lacks:
     return lacks
 
 
-def _lost(
-    source: Repository, index: Index, lacks: Lacks, tree_id: bytes, seen: Callable[[], None]
-) -> tuple[TreeProblem, ...]:
-    """Return at which paths of the version there are blobs that are lacking."""
-
-    def look(kind: BlobKind, row: int) -> str | None:
-        seen()
-        return lacks(kind, index.table(kind).identity(row))
-
-    return TreeWalk(source, index, look).problems(tree_id)
-
-
 def _with_path(
     source: Repository, index: Index, tree_id: bytes, error: UnreadableBlobError
 ) -> DamagedError:
-    def is_it(kind: BlobKind, identity: bytes) -> str | None:
-        return str(error) if (kind, identity) == (error.kind, error.identity) else None
+    def look(kind: BlobKind, row: int) -> str | None:
+        is_it = (kind, index.table(kind).identity(row)) == (error.kind, error.identity)
+        return str(error) if is_it else None
 
-    return _problem("it cannot be read", _lost(source, index, is_it, tree_id, lambda: None))
+    return _problem("it cannot be read", TreeWalk(source, index, look).problems(tree_id))
 
 
-def _problem(what: str, problems: Sequence[TreeProblem]) -> DamagedError:
+def _problem(what: str, problems: Sequence[TreeProblem | str]) -> DamagedError:
     more = len(problems) - MOST_TOLD
     told = "; ".join(map(str, problems[:MOST_TOLD]))
     return DamagedError(what, why=f"{told}; and {more} more" if more > 0 else told)

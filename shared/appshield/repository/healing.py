@@ -116,8 +116,12 @@ class _Healing:
 
     def bring_from(self, other: Repository) -> None:
         """Write anew what cannot be read here and can be there."""
-        index = self._repository.read_index()
         there = _There(other)
+        self._mark_lacking(there)
+        self._brought += self._transfer(other, there.index, there.marks)
+
+    def _mark_lacking(self, there: "_There") -> None:
+        index = self._repository.read_index()
         places = _Places(index, self._damage)
 
         def look(kind: BlobKind, row: int) -> str | None:
@@ -129,7 +133,6 @@ class _Healing:
             walk.problems(document.tree_id)
         for kind, identity in places.unreadable():
             there.take(kind, identity)
-        self._brought += self._transfer(other, there.index, there.marks)
 
     def finish(self) -> HealReport:
         """Remove the bad packs that are of no more use; tell what stays lost."""

@@ -171,10 +171,13 @@ class PackingWriter:
         self._uploading.drain()
 
     def close(self) -> None:
-        """Stop: open packs are dropped, uploads under way are awaited."""
+        """Stop: open packs are dropped, uploads under way are awaited; no buffer stays."""
         if self._encoding is not None:
             self._encoding.close()
         self._uploading.close()
+        self._spare.clear()
+        for place in (place for places in self._places.values() for place in places):
+            place.pack = None
 
     def count_stored(self, size_bytes: int) -> None:
         """Count a pack that became durable; told from any thread."""

@@ -42,7 +42,9 @@ PlannedRanges = Iterator[tuple[PackRange, bytes | DamagedError]]
 _Ahead = tuple[PackRange, "Future[bytes | DamagedError]"]
 
 
-def plan(wanted: Mapping[str, list[Sealed]]) -> Iterator[PackRange]:
+def plan(
+    wanted: Mapping[str, list[Sealed]], *, range_bytes: int = RANGE_BYTES
+) -> Iterator[PackRange]:
     """Yield the ranges that bring these blobs of packs, in the order of each pack."""
     for pack_id, blobs in wanted.items():
         blobs.sort()
@@ -50,7 +52,7 @@ def plan(wanted: Mapping[str, list[Sealed]]) -> Iterator[PackRange]:
         start, end = blobs[0].offset, 0
         for number, blob in enumerate(blobs):
             blob_end = blob.offset + blob.sealed_bytes
-            if number > first and (blob.offset - end > GAP_BYTES or blob_end - start > RANGE_BYTES):
+            if number > first and (blob.offset - end > GAP_BYTES or blob_end - start > range_bytes):
                 yield PackRange(pack_id, start, end, blobs[first:number])
                 first, start = number, blob.offset
             end = blob_end
@@ -58,10 +60,14 @@ def plan(wanted: Mapping[str, list[Sealed]]) -> Iterator[PackRange]:
 
 
 class PackRanges:
-    """Reads parts of packs and keeps the last few; thread-safe."""
+    """Reads parts of packs and keeps the last few; thread-safe.
 
-    def __init__(self, store: ObjectStore) -> None:
+    What is planned is read in ranges of at most `range_bytes`, unless a single blob has more.
+    """
+
+    def __init__(self, store: ObjectStore, *, range_bytes: int = RANGE_BYTES) -> None:
         self._store = store
+        self._range_bytes = range_bytes
         self._changing = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._kept_bytes = 0
@@ -93,7 +99,7 @@ class PackRanges:
         Raises:
             AppShieldError: from the iterator: the store cannot be reached, or refuses.
         """
-        ranges = plan(wanted)
+        ranges = plan(wanted, range_bytes=self._range_bytes)
         ahead = deque(map(self._begin, islice(ranges, RANGES_AHEAD)))
         return self._taken(ranges, ahead)
 

@@ -23,7 +23,11 @@ from appshield.repository.pruning.using import Marks
 from appshield.repository.ranges import PackRange, PackRanges
 from appshield.repository.repository import Repository
 
-THREADS: Final = 2
+THREADS: Final = 1
+"""Opens and seals faster than any network; a second one would hold a pack and a range more."""
+
+RANGE_BYTES: Final = 4 << 20
+"""Read at once: some of them are in memory beside the packs that are written."""
 
 BLOBS_AT_ONCE: Final = 10_000
 BYTES_AT_ONCE: Final = 256 << 20
@@ -71,7 +75,7 @@ class Transfer:
         self._writer = writer
         self._go_on = go_on
         self._unreadable = unreadable
-        self._ranges = PackRanges(source.store)
+        self._ranges = PackRanges(source.store, range_bytes=RANGE_BYTES)
         self._codec = BlobCodec(source.key)
         self._bytes_total = sum(_marked_bytes(index, kind, marks[kind]) for kind in KINDS)
         self.blobs = sum(sum(marked) for marked in marks.values())

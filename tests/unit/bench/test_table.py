@@ -109,3 +109,11 @@ def test_one_folder_may_take_a_little_more_than_many() -> None:
     assert row.bound_bytes({}) is None
     assert "| memory-lone-check | 100 | 164 | yes |" in memory_markdown(rows, nested | lone)
     assert "| memory-lone-check | 100 | – | – |" in memory_markdown(rows, lone)
+
+
+def test_rows_about_memory_are_chosen_by_words_and_the_others_are_told_as_not_measured() -> None:
+    """So that a run made in several goes shows what it lacks."""
+    chosen = memory_rows(large=True, only=["million-copy", "huge"])
+    assert chosen[0].name == "memory-million-copy"
+    assert {row.amount for row in chosen[1:]} == {"huge"}
+    assert "| memory-huge-backup | not measured | 384 |" in memory_markdown(chosen, {})
