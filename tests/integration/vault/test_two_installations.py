@@ -22,6 +22,7 @@ async def test_only_a_vault_that_somebody_else_uses_is_refused(
     """The refusal names its place and its home; without its Secret nobody can use it."""
     home = Home(folder=tmp_path / "first", cache=tmp_path)
     async with FakeKubernetes() as fake, Cluster.connect(fake.access) as cluster:
+        await ensure_free_or_ours(cluster, "main", OTHERS)  # a cluster that knows no Vaults
         fake.serve(VAULT)
         await ensure_free_or_ours(cluster, "main", OTHERS)
         await add_vault(cluster, home, name="main", location=s3_folder, credentials=s3_credentials)
