@@ -19,7 +19,6 @@ import pytest
 
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import files_of, image_source
-from appshield.contracts.identities import AppRef
 from appshield.contracts.restores import ImagesPushed, PushImages
 from appshield.contracts.sources import ImageSource
 from appshield.errors import RunFailedError
@@ -37,14 +36,15 @@ from appshield.registry import (
     RegistryHosts,
     blobs_of,
 )
-from appshield.repository import Reader, Repository, RepositoryLock, Writer, seal_snapshot
+from appshield.repository import Reader, Repository, RepositoryLock, Writer
 from appshield.repository.files import store_documents
 from appshield.restorer.pushing import Pushing
 from appshield.uploader.archiving import store_image
 from cluster_application import POD_NAME, deploy, namespace_of_its_own, remove_namespace, run_in
 from command_line import CommandLine, Said
 from installation import Installation
-from repository_content import SWIFT, directory_node, document
+from repository_content import SWIFT, directory_node
+from restore_orders import order, published
 from waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
@@ -252,22 +252,8 @@ class Version:
             with Writer(self.repository, lock) as writer:
                 images = directory_node(b"images", bytes.fromhex(stored.tree))
                 tree = writer.add_tree([*Reader(self.repository).read_tree(root), images])
-            sealed = seal_snapshot(self.repository, document(tree))
-            self.repository.publish_snapshot(sealed, lock=lock)
-        self.order = PushImages(
-            app=AppRef(cluster="c", namespace="shop", name="shop"),
-            run="r",
-            step="push",
-            attempt=1,
-            epoch=1,
-            app_id="a",
-            vault="v",
-            version=1,
-            snapshot_id=sealed.snapshot_id,
-            target_namespace="shop",
-            images=(image,),
-            registry=host,
-        )
+            snapshot_id = published(self.repository, tree, lock)
+        self.order = order(PushImages, "push", snapshot_id, images=(image,), registry=host)
 
     @asynccontextmanager
     async def held_by(self, *_: str) -> AsyncIterator[Any]:

@@ -6,7 +6,6 @@ import pytest
 from msgspec.structs import replace
 
 from appshield.capture.captured import CapturedApplication, CapturedComponent, CapturedVolume
-from appshield.contracts.identities import AppRef
 from appshield.contracts.restores import PlanRestore
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
 from appshield.objectstore import MemoryObjectStore
@@ -16,6 +15,7 @@ from appshield.restorer.choosing import Choice
 from appshield.restorer.planning import dumps_to_load
 from appshield.restorer.reading import VersionContent
 from repository_content import PASSWORD, SWIFT
+from restore_orders import order
 
 FILES = {
     "manifests/secret/credentials.json": b"{}",
@@ -101,18 +101,7 @@ def test_a_path_that_is_no_part_of_the_application_is_refused(
         Choice((path,)).ensure_held(*version)
 
 
-ORDER = PlanRestore(
-    app=AppRef(cluster="c", namespace="shop", name="shop"),
-    run="r",
-    step="plan",
-    attempt=1,
-    epoch=1,
-    app_id="a",
-    vault="v",
-    version=1,
-    snapshot_id="s",
-    target_namespace="shop",
-)
+ORDER = order(PlanRestore, "plan", "s")
 STATEFUL_SET = {"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"}}
 
 

@@ -8,14 +8,14 @@ from msgspec.structs import replace
 
 from appshield.capture.captured import CapturedApplication
 from appshield.capture.layout import files_of
-from appshield.contracts.identities import AppRef
 from appshield.contracts.restores import PlanRestore
 from appshield.errors import DamagedError
 from appshield.objectstore import MemoryObjectStore
-from appshield.repository import Reader, Repository, RepositoryLock, Writer, seal_snapshot
+from appshield.repository import Reader, Repository, RepositoryLock, Writer
 from appshield.repository.files import store_documents
 from appshield.restorer.reading import VersionContent, read_version
-from repository_content import PASSWORD, SWIFT, document
+from repository_content import PASSWORD, SWIFT
+from restore_orders import order, published
 
 SECRET = "manifests/secret/credentials.json"
 CLAIM = "manifests/persistentvolumeclaim/data.json"
@@ -48,20 +48,8 @@ class Version:
         with RepositoryLock.acquire(self.repository, owner="test", timing=SWIFT) as lock:
             with Writer(self.repository, lock) as writer:
                 self.root = store_documents(files, writer, mtime_ns=0)
-            sealed = seal_snapshot(self.repository, document(self.root))
-            self.repository.publish_snapshot(sealed, lock=lock)
-        self.order = PlanRestore(
-            app=AppRef(cluster="c", namespace="shop", name="shop"),
-            run="r",
-            step="plan",
-            attempt=1,
-            epoch=1,
-            app_id="a",
-            vault="v",
-            version=1,
-            snapshot_id=sealed.snapshot_id,
-            target_namespace="shop",
-        )
+            snapshot_id = published(self.repository, self.root, lock)
+        self.order = order(PlanRestore, "plan", snapshot_id)
 
     def damage(self, *paths: str) -> None:
         """Flip a bit of what these paths hold."""
