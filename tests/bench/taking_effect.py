@@ -197,7 +197,7 @@ async def _make_up_to(installation: Installation, count: int) -> None:
         objects = await cluster.list(APPLICATION)
         return all((obj.get("status") or {}).get("revision") for obj in objects)
 
-    await wait_until(all_known, deadline_s=600, what=f"{count} applications known", every_s=1)
+    await wait_until(all_known, deadline_s=1800, what=f"{count} applications known", every_s=1)
 
 
 def _application(number: int, changed: int) -> Object:

@@ -21,6 +21,8 @@ from appshield.service import pause
 from appshield.watcher.folding import described
 from appshield.watcher.revisions import keep_revision
 
+_AT_ONCE = 16
+"""Statuses are written side by side; of one application one after the other."""
 WITHIN_RPO = "WithinRPO"
 _RPO_REASONS: Mapping[RpoState, str] = {
     "kept": "Kept",
@@ -37,16 +39,29 @@ class Statuses:
         self._cluster = cluster
         self._cluster_name = cluster_name
         self._written: dict[str, tuple[ApplicationRecord, int]] = {}
+        self._newest: dict[str, ApplicationRecord] = {}
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def keep_written(self, stopping: asyncio.Event) -> None:
         """Write the status of every application that changes, until told to stop."""
-        async for change in self._records.watch("", stopping=stopping):
-            record = change.value
-            if record is None or record.state != "active":
-                self._written.pop(change.key, None)
-                continue
-            if record.app.cluster == self._cluster_name:
-                await self._until_written(record, stopping)
+        async with asyncio.TaskGroup() as tasks:
+            async for change in self._records.watch("", stopping=stopping):
+                record = change.value
+                if record is None or record.state != "active":
+                    self._written.pop(change.key, None)
+                elif record.app.cluster == self._cluster_name:
+                    if record.app_id not in self._newest:
+                        tasks.create_task(self._write_newest(record.app_id, stopping))
+                    self._newest[record.app_id] = record
+
+    async def _write_newest(self, app_id: str, stopping: asyncio.Event) -> None:
+        """Write the status of one application until nothing newer of it has come meanwhile."""
+        written: ApplicationRecord | None = None
+        async with self._at_once:
+            while self._newest[app_id] is not written and not stopping.is_set():
+                written = self._newest[app_id]
+                await self._until_written(written, stopping)
+            del self._newest[app_id]
 
     async def refused(self, obj: Object, why: str) -> None:
         """Record an event about a refused document."""

@@ -175,6 +175,36 @@ async def test_a_status_is_written_when_the_cluster_is_back(
     await place.until_version(3)
 
 
+async def test_one_that_cannot_be_written_holds_up_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is written when it can be, with what is newest then."""
+    place.fake.put(
+        other := application() | {"metadata": {**application()["metadata"], "name": "b"}}
+    )
+    get, open_again = place.cluster.get, asyncio.Event()
+
+    async def held(kind: Kind, name: str, namespace: str = "") -> Object | None:
+        if name == "shop":
+            await open_again.wait()
+        return await get(kind, name, namespace)
+
+    monkeypatch.setattr(place.cluster, "get", held)
+    await place.learn(place.record)
+    uid = (place.fake.take(APPLICATION, "b", "shop") or other)["metadata"]["uid"]
+    second = replace(place.record, app_id="a-9", app=replace(APP, name="b"), uid=uid)
+    await place.learn(second)
+    await wait_until(
+        lambda: ((place.fake.take(APPLICATION, "b", "shop") or {}).get("status") or {}) != {},
+        deadline_s=20,
+        what="the other is written",
+    )
+    await place.learn(replace(place.record, last_version=4))
+    await place.learn(replace(place.record, last_version=5))
+    open_again.set()
+    await place.until_version(5)
+
+
 async def test_other_histories_and_other_clusters_are_not_written(place: Place) -> None:
     """An orphan of the same name says nothing about the object that is there now."""
     await place.learn(replace(place.record, app_id="a-0", state="orphaned", last_version=9))
