@@ -1,5 +1,6 @@
 """Two Vaults: what is saved is copied, and comes back from the second when the first is lost."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,8 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.streams import CATALOG
 from appshield.kubernetes.kinds import VAULT
 from appshield.local.cluster import ClusterFacts
+from appshield.vault import open_vault
+from appshield.vault.finding import ClusterVaults
 from cluster_application import (
     deploy,
     namespace_of_its_own,
@@ -22,13 +25,16 @@ from restic_binary import Restic
 from vaults import vault_at
 from waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(420)
 
 
 async def test_what_was_copied_comes_back_when_the_first_bucket_is_lost(
     installation: Installation, local_cluster: ClusterFacts, restic: Restic
 ) -> None:
-    """By itself, with the uploader killed while it copies; a stock restic is content with both."""
+    """By itself, with the uploader killed while it copies; a stock restic is content with both.
+
+    Damage in the first is healed from the second as soon as a check has found it.
+    """
     appshield = CommandLine(installation.home.folder)
     async with (
         vault_at(installation, "", purpose="first") as first,
@@ -55,6 +61,17 @@ async def test_what_was_copied_comes_back_when_the_first_bucket_is_lost(
             await installation.restic(
                 restic, app_id, "check", "--read-data", "--retry-lock", "60s", vault=vault
             )
+
+        await _damage(installation, app_id, first)
+        found = await appshield("vault", "check", first, "--contents", "all")
+        assert (found.code, "damaged: version 1: " in found.out) == (8, True)
+        await _healed(installation, app_id)
+        _well(await appshield("vault", "check", first, "--contents", "all"))
+        repaired = _well(await appshield("vault", "repair", first, "--wait"))
+        assert "all data was read: no damage" in repaired.out
+        await installation.restic(
+            restic, app_id, "check", "--read-data", "--retry-lock", "60s", vault=first
+        )
 
         chosen = await appshield("restore", app, "1", "--from", second, "--to", beside, "--wait")
         _well(chosen)
@@ -89,6 +106,31 @@ async def _copied(installation: Installation, app_id: str, first: str, second: s
         return entry is not None and entry.value.vaults == (first, second)
 
     await wait_until(in_both, deadline_s=120, what="version 1 in both Vaults")
+
+
+async def _damage(installation: Installation, app_id: str, vault: str) -> None:
+    """Flip a bit in each pack of the application's repository."""
+    access = await ClusterVaults(installation.cluster).access(vault)
+    store = open_vault(access).application(app_id).repository_store
+
+    def flip() -> None:
+        for pack in list(store.list("data")):
+            stored = bytearray(store.get(pack.name))
+            stored[len(stored) // 2] ^= 1
+            store.put(pack.name, bytes(stored))
+
+    await asyncio.to_thread(flip)
+
+
+async def _healed(installation: Installation, app_id: str) -> None:
+    """Wait until the damage that was found is no longer known: a repair follows by itself."""
+    bucket = installation.bus.bucket(CATALOG, VersionRecord)
+
+    async def is_good() -> bool:
+        versions = [entry.value async for entry in bucket.items(f"{app_id}.")]
+        return len(versions) == 2 and all(one.damage is None for one in versions)
+
+    await wait_until(is_good, deadline_s=90, what="both versions healed")
 
 
 def _well(said: Said) -> Said:
