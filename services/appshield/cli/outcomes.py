@@ -205,11 +205,11 @@ def _repair_lines(run: Run, done: RepositoryRepaired) -> list[str]:
 
 def _healed_lines(healed: Healed) -> list[str]:
     lines = [f"not asked: Vault {text}" for text in healed.unused]
-    if healed.sources:
-        where = ", ".join(healed.sources)
+    if healed.brought or healed.replaced or healed.documents:
         found = f"{healed.brought} blobs written anew, {healed.replaced} damaged packs replaced"
-        healing = healed.brought or healed.replaced or healed.documents
-        lines.append(f"healed from {where}: {found}" if healing else "all data was read: no damage")
+        lines.append(f"healed from {', '.join(healed.sources) or 'itself'}: {found}")
+    elif not healed.damage:
+        lines.append("all data was read: no damage")
     lines += [f"version {one.number} has its document again" for one in healed.documents]
     lost = _damage_lines(healed.damage)
     return [*lines, "what no other Vault has stays damaged:", *lost] if lost else lines

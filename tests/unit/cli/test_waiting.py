@@ -10,6 +10,13 @@ from appshield.cli.progress import Silent
 from appshield.cli.waiting import admitted, ended
 from appshield.contracts import streams
 from appshield.contracts.identities import AppRef
+from appshield.contracts.maintenance import (
+    Healed,
+    NamedVersion,
+    RepairProgress,
+    RepositoryRepaired,
+    VersionDamage,
+)
 from appshield.contracts.runs import Failure, Progress, Run, Trigger
 from appshield.contracts.subjects import live
 from appshield.errors import RunFailedError, UnavailableError
@@ -125,3 +132,47 @@ def test_a_catalog_run_names_its_vault() -> None:
     """It has no application of its own."""
     run = replace(RUN, kind="catalog", state="succeeded", finished_at=CUT_AT)
     assert lines_of(run) == ["Vault primary was read in 0.0 s"]
+
+
+def test_a_repair_tells_what_came_from_where_and_what_stays_damaged() -> None:
+    """That there is no damage is said only when all was read and none stayed."""
+    damage = VersionDamage(number=2, snapshot_id="s", paths=("volumes/data/a",), paths_total=3)
+    told = {
+        "healed": Healed(
+            sources=("offsite",),
+            unused=("third: it does not answer",),
+            brought=4,
+            replaced=1,
+            documents=(NamedVersion(number=1, snapshot_id="s"),),
+        ),
+        "lost": Healed(sources=("offsite",), damage=(damage,)),
+        "whole": Healed(sources=("offsite",)),
+    }
+    lines = {name: "\n".join(lines_of(_repaired(healed))) for name, healed in told.items()}
+    assert lines["healed"].splitlines() == [
+        "the index of shop/web was whole",
+        "not asked: Vault third: it does not answer",
+        "healed from offsite: 4 blobs written anew, 1 damaged packs replaced",
+        "version 1 has its document again",
+    ]
+    assert lines["lost"].splitlines()[1:] == [
+        "what no other Vault has stays damaged:",
+        "damaged: version 2: volumes/data/a",
+        "damaged: version 2: and 2 more",
+    ]
+    assert lines["whole"].splitlines()[1:] == ["all data was read: no damage"]
+
+
+def _repaired(healed: Healed) -> Run:
+    done = RepositoryRepaired(
+        app=APP,
+        run="r-1",
+        step="repair",
+        attempt=1,
+        app_id="a-1",
+        vault="primary",
+        repaired_at=CUT_AT,
+        healed=healed,
+    )
+    progress = RepairProgress(done=done)
+    return replace(RUN, kind="repair", state="succeeded", finished_at=CUT_AT, repair=progress)
