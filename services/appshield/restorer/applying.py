@@ -12,7 +12,7 @@ from appshield.manifests.images import replace_images
 from appshield.manifests.objects import Reference, reference_of
 from appshield.manifests.relocating import link_owners
 from appshield.restorer.cluster_wide import is_shared, make_where_absent
-from appshield.restorer.marking import is_ours, mark_of, marked
+from appshield.restorer.marking import is_ours, is_same_content, mark_of, marked
 from appshield.restorer.preparing import ensure_namespace
 from appshield.restorer.reading import read_version
 from appshield.restorer.targets import described, kind_of, standing
@@ -84,13 +84,14 @@ class Applying:
             there = await self._cluster.create(kind, marked(link_owners(obj, made), mark))
         except AlreadyExistsError:
             other = await standing(self._cluster, obj)
-            if other is None or not (order.existing or is_ours(other, mark)):
+            ours = other is not None and (is_ours(other, mark) or is_same_content(obj, other))
+            if other is None or not (order.existing or ours):
                 raise RefusedError(
                     f"{described(obj)} came into the way while restoring",
                     next_step="Delete it and restore again; what is done already is kept.",
                 ) from None
             there = other
-            if not is_ours(other, mark) and obj["kind"] != "PersistentVolumeClaim":
+            if not ours and obj["kind"] != "PersistentVolumeClaim":
                 there = await self._cluster.apply(kind, link_owners(obj, made))
         made[reference_of(obj)] = there["metadata"]["uid"]
 

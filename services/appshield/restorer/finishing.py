@@ -16,9 +16,9 @@ from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POD
 from appshield.podvolumes import remove, selector_of
 from appshield.podvolumes.hooks import ContainerHooks
-from appshield.restorer.marking import RESTORING, is_ours, mark_of
+from appshield.restorer.marking import RESTORING, is_content, is_ours, mark_of
 from appshield.restorer.reading import VersionContent, read_version
-from appshield.restorer.targets import WORKLOADS, kind_of, standing
+from appshield.restorer.targets import WORKLOADS, all_standing, kind_of
 from appshield.service import together
 from appshield.service.steps import StepContext, order_of, outcome
 
@@ -47,7 +47,9 @@ class Finishing:
                 await self._resume(content, order.target_namespace)
             context.moved()
             mark = mark_of(order)
-            await together(self._unmark(obj, mark) for obj in content.objects)
+            bearing = [obj for obj in content.objects if not is_content(obj)]
+            found = await all_standing(self._cluster, bearing)
+            await together(self._unmark(obj, mark) for obj in found if obj is not None)
         return outcome(RestoreFinished, order)
 
     async def _remove_holders(self, order: FinishRestore) -> None:
@@ -70,11 +72,10 @@ class Finishing:
                 structlog.get_logger().warning("nothing to resume", problem=str(error))
 
     async def _unmark(self, obj: Object, mark: str) -> None:
-        found = await standing(self._cluster, obj)
         kind = await kind_of(self._cluster, obj)
-        if found is None or kind is None or not is_ours(found, mark):
+        if kind is None or not is_ours(obj, mark):
             return
-        meta = found["metadata"]
+        meta = obj["metadata"]
         patch = {"metadata": {"annotations": {RESTORING: None}}}
         await self._cluster.merge_patch(
             kind, meta["name"], patch, namespace=meta.get("namespace", "")

@@ -174,7 +174,7 @@ def _objects(
 
     Damaged objects that are not chosen are passed over: nobody asks for them.
     """
-    found: dict[str, Object] = {}
+    nodes: dict[str, Node] = {}
     lost: list[str] = []
 
     def damaged(path: str, error: DamagedError) -> None:
@@ -192,17 +192,16 @@ def _objects(
     for folder in folders:
         above = f"{MANIFESTS}/{folder.name.decode()}"
         try:
-            nodes = reader.read_tree(folder.subtree or b"")
+            tree = reader.read_tree(folder.subtree or b"")
         except DamagedError as error:
             damaged(above, error)
             continue
-        for node in nodes:
-            path = f"{above}/{node.name.decode()}"
-            try:
-                content = b"".join(reader.iter_file(node))
-            except DamagedError as error:
-                damaged(path, error)
-                continue
+        nodes |= {f"{above}/{node.name.decode()}": node for node in tree}
+    found: dict[str, Object] = {}
+    for path, content in zip(nodes, reader.read_files(nodes.values()), strict=True):
+        if isinstance(content, DamagedError):
+            damaged(path, content)
+        else:
             found[path] = msgspec.json.decode(content, type=Object)
     return found, lost
 

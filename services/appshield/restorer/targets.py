@@ -1,14 +1,18 @@
 """The target as it stands: which of the objects to be made are there already, and whose."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import Cluster, Kind, Object, ready
 from appshield.kubernetes.kinds import NAMESPACE
-from appshield.restorer.marking import is_ours
+from appshield.restorer.marking import is_ours, is_same_content
 from appshield.service import together
 
 _NAMED_MAX = 40
+_LISTED_FROM = 16
+"""So many objects of one kind are looked for in a list of all of that kind."""
 CONTINUED_WITHIN_S = 3_600.0
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"})
 
@@ -30,9 +34,37 @@ async def standing(cluster: Cluster, obj: Object) -> Object | None:
     return await cluster.get(kind, metadata["name"], metadata.get("namespace", ""))
 
 
+async def all_standing(cluster: Cluster, objects: Sequence[Object]) -> list[Object | None]:
+    """Read what stands in the place of each object; a kind with many of them is listed."""
+    alike = Counter(_kind_and_namespace(obj) for obj in objects)
+    many = [place for place, number in alike.items() if number >= _LISTED_FROM]
+    listed = dict(zip(many, await together(_list(cluster, *one) for one in many), strict=True))
+
+    async def find(obj: Object) -> Object | None:
+        place = _kind_and_namespace(obj)
+        if place in listed:
+            return listed[place].get(obj["metadata"]["name"])
+        return await standing(cluster, obj)
+
+    return await together(find(obj) for obj in objects)
+
+
+async def _list(cluster: Cluster, api_version: str, kind: str, namespace: str) -> dict[str, Object]:
+    try:
+        served = await cluster.kind_of(api_version, kind)
+    except NotFoundError:
+        return {}
+    found = await cluster.list(served, namespace=namespace)
+    return {obj["metadata"]["name"]: obj for obj in found}
+
+
+def _kind_and_namespace(obj: Object) -> tuple[str, str, str]:
+    return obj["apiVersion"], obj["kind"], obj["metadata"].get("namespace", "")
+
+
 async def present_of(cluster: Cluster, objects: list[Object], mark: str) -> list[Object]:
     """Choose the objects that are there already, our own unfinished work and namespaces aside."""
-    found = await together(standing(cluster, obj) for obj in objects)
+    found = await all_standing(cluster, objects)
     return _not_ours(objects, found, mark)
 
 
@@ -47,13 +79,16 @@ def _not_ours(objects: list[Object], found: list[Object | None], mark: str) -> l
 async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> None:
     """Make sure that nothing which would be made is there, our own unfinished work aside.
 
-    `objects` are those of the application alone, without what it shares with the whole cluster.
+    What only holds content, and holds the same, is not in the way. `objects` are those of the
+    application alone, without what it shares with the whole cluster.
 
     Raises:
         RefusedError: names every object that is in the way.
     """
-    found = await together(standing(cluster, obj) for obj in objects)
-    in_the_way = [described(obj) for obj in _not_ours(objects, found, mark)]
+    found = await all_standing(cluster, objects)
+    pairs = zip(objects, found, strict=True)
+    needed = [None if is_same_content(obj, other) else other for obj, other in pairs]
+    in_the_way = [described(obj) for obj in _not_ours(objects, needed, mark)]
     if running := in_use_since_long(found, mark, datetime.now(UTC)):
         raise RefusedError(
             "an earlier restore of this version did not finish, and its application is in use",

@@ -2,7 +2,8 @@
 
 A request that never reached the server, or that the server turned away unread (429), is always
 repeated; one whose fate is unknown (5xx, a cut connection, no answer in time) only when doing it
-twice does no harm.
+twice does no harm. When the server is overloaded, all requests of a connection wait, not only the
+one that it turned away: many at once would else keep it so.
 """
 
 import asyncio
@@ -50,6 +51,7 @@ class _Failure(msgspec.Struct, frozen=True):
     error: AppShieldError
     attempts: int  # how often in all it is worth trying
     executed: bool  # the server may have acted on it
+    overloaded: bool = False  # it turned this away for its own sake, whatever was asked
     asked_s: float | None = None
 
 
@@ -58,6 +60,7 @@ class Requests:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._calm_at = 0.0
 
     async def send(self, call: Call) -> Object:
         """Return the decoded JSON answer.
@@ -68,6 +71,7 @@ class Requests:
         started = time.monotonic()
         failures = 0
         while True:
+            await self._until_calm()
             outcome = await self._exchange(call)
             if not isinstance(outcome, _Failure):
                 return _decoded(outcome, call)
@@ -75,9 +79,18 @@ class Requests:
             if failures >= outcome.attempts or (outcome.executed and not call.repeatable):
                 raise outcome.error
             pause = pause_s(failures, outcome.asked_s)
-            if time.monotonic() + pause - started > PATIENCE_S:
+            again_at = time.monotonic() + pause
+            if again_at - started > PATIENCE_S:
                 raise outcome.error
+            if outcome.overloaded:
+                self._calm_at = max(self._calm_at, again_at)
             await asyncio.sleep(pause)
+
+    async def _until_calm(self) -> None:
+        """Wait while the server has asked for fewer requests."""
+        left_s = self._calm_at - time.monotonic()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence_s: float) -> AsyncIterator[aiohttp.StreamReader]:
@@ -170,6 +183,8 @@ def _refused(call: Call, response: aiohttp.ClientResponse, body: bytes) -> _Fail
         error=error,
         attempts=call.attempts if passing else 2 if response.status == 401 else 1,
         executed=response.status not in {401, 429},
+        # a refusal for the sake of one object (an eviction, an admission webhook) has a reason
+        overloaded=response.status == 429 and not status.reason,
         asked_s=asked_s,
     )
 

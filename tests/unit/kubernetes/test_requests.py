@@ -1,5 +1,6 @@
 """Requests are repeated where that is safe, and refused in words."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from appshield.kubernetes.errors import Status, refusal, status_of
 from appshield.kubernetes.retrying import backoff_s, pause_s
 from fake_kubernetes import FakeKubernetes
 from kubernetes_api import config_map, through_proxy
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -71,6 +73,22 @@ async def test_the_server_says_when_to_come_back(fake: FakeKubernetes, cluster: 
     started = time.monotonic()
     await cluster.get(kinds.NAMESPACE, "default")
     assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize(("reason", "waits"), [("", True), ("TooManyRequests", False)])
+async def test_an_overloaded_server_is_left_alone_by_all(
+    fake: FakeKubernetes, cluster: Cluster, reason: str, waits: bool
+) -> None:
+    """Unless it speaks of one object alone, as a disruption budget or a webhook does."""
+    fake.fail_next(1, 429, path="/first", retry_after_s=1, reason=reason)
+    first = asyncio.create_task(cluster.get(kinds.NAMESPACE, "first"))
+    await wait_until(lambda: bool(fake.requests), deadline_s=5, what="the first request")
+    await asyncio.wait({first}, timeout=0.1)  # so that its answer is known
+    other = asyncio.create_task(cluster.get(kinds.NAMESPACE, "default"))
+    await asyncio.wait({other}, timeout=0.3)
+    assert any("default" in path for _, path in fake.requests) is not waits
+    assert await other is not None
+    await first
 
 
 def test_an_absurd_retry_after_is_bounded() -> None:

@@ -4,11 +4,12 @@ import itertools
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appshield.errors import InvalidInputError
+from appshield.errors import DamagedError, InvalidInputError
 from appshield.objectstore import MemoryObjectStore, ObjectMissingError
 from appshield.repository import (
     Node,
@@ -66,6 +67,24 @@ def test_what_was_written_can_be_read(repository: Repository) -> None:
         node = reader.find(tree, b"sub/" + name)
         assert b"".join(reader.iter_file(node)) == data
         assert sum(map(reader.blob_size, node.content or ())) == len(data) == node.size_bytes
+
+
+def test_many_small_files_are_read_together(repository: Repository) -> None:
+    """In order, with few requests; one that is not right spoils no other."""
+    files = {f"{number:03}".encode(): noise(100, seed=number) for number in range(50)}
+    with writing(repository) as writer:
+        tree = store_files(writer, files | {b"empty": b""})
+    reader = Reader(Repository.open(repository.store, PASSWORD))
+    sub = reader.find(tree, b"sub").subtree
+    assert sub
+    nodes = list(reader.read_tree(sub))
+    broken = msgspec.structs.replace(nodes[7], content=(b"\0" * 32,))
+    read = list(reader.read_files([*nodes[:7], broken, *nodes[8:]]))
+    wanted = {**files, b"empty": b""}
+    assert isinstance(read[7], DamagedError)
+    assert [one for at, one in enumerate(read) if at != 7] == [
+        wanted[node.name] for at, node in enumerate(nodes) if at != 7
+    ]
 
 
 def test_a_blob_is_stored_once(repository: Repository) -> None:
