@@ -1,12 +1,12 @@
 """Read an application as it stands in the cluster: its document, its members, their volumes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from appshield.contracts.identities import AppRef
 from appshield.errors import NotFoundError, RefusedError
-from appshield.kubernetes import Cluster, Kind, Object
+from appshield.kubernetes import Cluster, Kind, Listing, Object
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import (
     APPLICATION,
@@ -31,7 +31,7 @@ from appshield.manifests.membership import (
     kinds_needed,
     select,
 )
-from appshield.service import together
+from appshield.service import both, together
 
 _VOLUME_KINDS = (POD, PVC, PV, VOLUME_SNAPSHOT_CLASS)
 
@@ -40,7 +40,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What the cluster says about an application at one moment.
 
     `document` is the one in force, which need not be the newest; `application` is what it means,
-    with the hooks that pods are annotated with, about which `notes` tell.
+    with the hooks that pods are annotated with, about which `notes` tell. `of_one_moment`: nothing
+    of it was written after the first of the kinds was listed, so all lists show one moment.
     """
 
     document: Object
@@ -54,6 +55,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     volumes: tuple[Object, ...]
     snapshot_classes: tuple[Object, ...]
     notes: tuple[str, ...]
+    of_one_moment: bool
 
 
 async def read_application(cluster: Cluster, app: AppRef) -> Reading:
@@ -64,8 +66,9 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
         RefusedError: its namespace is being deleted, or its document is refused and none was
             accepted before.
     """
-    namespace = await _living_namespace(cluster, app)
-    newest = await cluster.get(APPLICATION, app.name, app.namespace)
+    namespace, newest = await both(
+        _living_namespace(cluster, app), cluster.get(APPLICATION, app.name, app.namespace)
+    )
     if newest is None:
         raise NotFoundError(
             f"application {app} is gone",
@@ -91,16 +94,16 @@ async def read_document(
     Each kind is listed once, whatever the number of objects.
     """
     cluster.refresh()  # a kind may be newer than the last look, and its objects must not be missed
-    profiles, problems = profiles_in_force(await _list(cluster, PROFILE, ""))
+    known, served = await both(_list(cluster, PROFILE, ""), cluster.kinds())
+    profiles, problems = profiles_in_force(known.objects)
     resolved = resolve(application, profiles)
-    served = await cluster.kinds()
     listed = await _list_all(
         cluster, {*kinds_needed(resolved, served), *_VOLUME_KINDS}, resolved.namespace
     )
-    present = [obj for objects in listed.values() for obj in objects]
+    present = [obj for listing in listed.values() for obj in listing.objects]
     shared = set(cluster_kinds_needed(resolved, served, present)) - listed.keys()
     listed |= await _list_all(cluster, shared, "")
-    objects = tuple(obj for found in listed.values() for obj in found)
+    objects = tuple(obj for listing in listed.values() for obj in listing.objects)
     membership = select(resolved, objects)
     imported = import_hooks(resolved, membership.objects)
     return Reading(
@@ -110,12 +113,33 @@ async def read_document(
         namespace=namespace,
         objects=objects,
         membership=membership,
-        pods=listed[POD],
-        claims=listed[PVC],
-        volumes=listed[PV],
-        snapshot_classes=listed[VOLUME_SNAPSHOT_CLASS],
+        pods=tuple(listed[POD].objects),
+        claims=tuple(listed[PVC].objects),
+        volumes=tuple(listed[PV].objects),
+        snapshot_classes=tuple(listed[VOLUME_SNAPSHOT_CLASS].objects),
         notes=(*problems, *imported.notes),
+        of_one_moment=not membership.missing
+        and of_one_moment(
+            (document, namespace, *membership.objects, *listed[POD].objects),
+            [listing.resource_version for listing in listed.values()],
+        ),
     )
+
+
+def of_one_moment(objects: Iterable[Object], listed_at: Iterable[str]) -> bool:
+    """Say whether no object was written after the first list was made. Pure.
+
+    All lists then show what was there when that one was made; what was deleted between two of them
+    is missed by references to it alone. Versions count up through all kinds that one API server
+    stores; one that is no number, of a server of its own, tells nothing. A kind that is not served
+    has no moment.
+    """
+    versions = [str(obj["metadata"].get("resourceVersion") or "") for obj in objects]
+    moments = [text for text in listed_at if text]
+    if not all(text.isdecimal() for text in (*versions, *moments)):
+        return False
+    first = min(map(int, moments), default=0)
+    return all(int(version) <= first for version in versions)
 
 
 async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
@@ -137,15 +161,15 @@ async def _living_namespace(cluster: Cluster, app: AppRef) -> Object:
 
 async def _list_all(
     cluster: Cluster, kinds: Collection[Kind], namespace: str
-) -> dict[Kind, tuple[Object, ...]]:
+) -> dict[Kind, Listing[Object]]:
     """List the objects of each kind with one request, in a fixed order of kinds."""
     ordered = sorted(kinds, key=lambda kind: (kind.group, kind.kind))
     found = await together(_list(cluster, kind, namespace) for kind in ordered)
     return dict(zip(ordered, found, strict=True))
 
 
-async def _list(cluster: Cluster, kind: Kind, namespace: str) -> tuple[Object, ...]:
+async def _list(cluster: Cluster, kind: Kind, namespace: str) -> Listing[Object]:
     try:
-        return tuple(await cluster.list(kind, namespace=namespace if kind.namespaced else ""))
+        return await cluster.listing(kind, namespace=namespace if kind.namespaced else "")
     except NotServedError:
-        return ()  # a kind that the cluster does not have has no objects
+        return Listing([], "")  # a kind that the cluster does not have has no objects

@@ -34,7 +34,7 @@ from appshield.snapshotter.archiving import image_sources
 from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
-from appshield.snapshotter.quiescing import Quiescing, Shelves
+from appshield.snapshotter.quiescing import Quiescing, Shelves, quiesced_parts
 from appshield.snapshotter.readiness import plan_of
 from appshield.snapshotter.reading import Reading, read_application
 from appshield.snapshotter.releasing import Releasing
@@ -93,17 +93,16 @@ class Taking:
             RunFailedError: a hook or a snapshot failed.
         """
         order = order_of(command, TakeSnapshot)
-        # what an earlier attempt cut holds another moment: beside new cuts it would be no point
-        await self._quiescing.release(order.app_id, order.run)
-        await self._releasing.remove_objects(order.run, order.app.namespace, context)
-        before = await read_application(self._cluster, order.app)
+        before, _ = await both(
+            read_application(self._cluster, order.app), self._without_earlier(order, context)
+        )
         planning = plan_of(before)
         captured = capture(before, planning.volumes)
         context.moved()
         point = await self._cut(order, captured, planning.volumes, context)
         context.moved()
         settled, volumes = await both(
-            self._settled(order, captured, planning),
+            self._settled(order, before, captured, planning),
             self._volumes(order, before, planning.volumes, point.cuts, context),
         )
         context.moved()
@@ -129,6 +128,11 @@ class Taking:
             states=settled.states,
         )
 
+    async def _without_earlier(self, order: TakeSnapshot, context: StepContext) -> None:
+        """Remove what an earlier attempt cut: it holds another moment, and would be no point."""
+        await self._quiescing.release(order.app_id, order.run)
+        await self._releasing.remove_objects(order.run, order.app.namespace, context)
+
     async def _cut(
         self,
         order: TakeSnapshot,
@@ -137,8 +141,9 @@ class Taking:
         context: StepContext,
     ) -> PointInTime:
         """Quiesce, cut, and resume whatever happens in between."""
-        shelf = await self._shelves.shelf(order.vault, order.app_id)
-        staged = await run_blocking(lambda _: shelf.stage(order.run, captured.encode()))
+        staged = ""
+        if quiesced_parts(captured.components):
+            staged = await self._staged(order, captured)
         await context.ensure_wanted()
         async with self._quiescing.quiesced(
             order, captured, staged, block_s=self._cut_timeout_s
@@ -162,9 +167,29 @@ class Taking:
         )
 
     async def _settled(
-        self, order: TakeSnapshot, captured: CapturedApplication, planning: VolumePlanning
+        self,
+        order: TakeSnapshot,
+        reading: Reading,
+        captured: CapturedApplication,
+        planning: VolumePlanning,
     ) -> Settled:
-        """Read the manifests until two readings agree, and stage them."""
+        """Stage the manifests, read again unless all of them are known to be of one moment.
+
+        Where something was cut or quiesced since the first reading, that moment is over.
+        """
+        nothing_done = not planning.volumes and not quiesced_parts(captured.components)
+        if not (nothing_done and reading.of_one_moment):
+            reading, captured = await self._agreed(order, captured, planning)
+        return Settled(
+            captured=captured,
+            sha256=await self._staged(order, captured),
+            states=states(reading.membership.objects),
+        )
+
+    async def _agreed(
+        self, order: TakeSnapshot, captured: CapturedApplication, planning: VolumePlanning
+    ) -> tuple[Reading, CapturedApplication]:
+        """Read the manifests until two readings agree."""
         for _ in range(_READS_MAX):
             reading = await read_application(self._cluster, order.app)
             _ensure_same_volumes(plan_of(reading), planning)
@@ -176,13 +201,13 @@ class Taking:
         else:
             warning = "the objects kept changing while they were read"
             captured = msgspec.structs.replace(captured, warnings=(*captured.warnings, warning))
+        return reading, captured
+
+    async def _staged(self, order: TakeSnapshot, captured: CapturedApplication) -> str:
+        """Put what was captured where the uploader finds it; return its digest."""
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         content = captured.encode()
-        return Settled(
-            captured=captured,
-            sha256=await run_blocking(lambda _: shelf.stage(order.run, content)),
-            states=states(reading.membership.objects),
-        )
+        return await run_blocking(lambda _: shelf.stage(order.run, content))
 
     async def _volumes(
         self,

@@ -4,7 +4,7 @@ committed before?         answer, by the tag in the repository
 sealed before, and whole? go on with those very bytes
 all stored blobs there?   else tell which sources were lost
 join, seal, write ahead   the first sealed document wins; every retry writes its very bytes
-number promised           before it is believed
+number promised           meanwhile, before it is believed
 older packs kept on       as long as this version, where the Vault keeps objects (object lock)
 lock still ours?          then the document goes into the repository: the version exists
 """
@@ -33,7 +33,7 @@ from appshield.repository import (
 from appshield.repository.nodes import Node
 from appshield.repository.retaining import retain_version
 from appshield.repository.snapshots import check_sealed
-from appshield.service import Cancelled, run_blocking
+from appshield.service import Cancelled, both, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.publishing import Publishing, sealed_in
 
@@ -56,25 +56,36 @@ class Committing:
             if found:
                 return _stored(order, found)
             context.moved()
-            written = await self._publishing.written(order.run)
-            record = written.value if written else None
-            sealed = await run_blocking(partial(_whole, held, record, context))
-            if sealed is None:
-                context.moved()
-                lost = await run_blocking(partial(_lost, held, order.facts, context))
-                if lost:
-                    names = tuple(lost)
-                    return outcome(SourcesLost, order, sources=names, why=lost[names[0]])
-                context.moved()
-                made = await run_blocking(partial(_seal, held, order.facts))
-                sealed = await self._publishing.write_ahead(order.run, made, written)
+            sealed, _ = await both(
+                self._sealed(order, held, context),
+                asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number),
+            )
+            if isinstance(sealed, SourcesLost):
+                return sealed
             context.moved()
-            await asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number)
             await run_blocking(partial(_retain, held, sealed, context))
             await context.ensure_wanted()
             done = _stored(order, sealed.snapshot_id)
             await self._publishing.make_exist(held, sealed, done)
         return done
+
+    async def _sealed(
+        self, order: CommitBackup, held: HeldRepository, context: StepContext
+    ) -> SealedSnapshot | SourcesLost:
+        """Give the sealed document of this run, made now unless it was before and is still good."""
+        written = await self._publishing.written(order.run)
+        record = written.value if written else None
+        sealed = await run_blocking(partial(_whole, held, record, context))
+        if sealed is not None:
+            return sealed
+        context.moved()
+        lost = await run_blocking(partial(_lost, held, order.facts, context))
+        if lost:
+            names = tuple(lost)
+            return outcome(SourcesLost, order, sources=names, why=lost[names[0]])
+        context.moved()
+        made = await run_blocking(partial(_seal, held, order.facts))
+        return await self._publishing.write_ahead(order.run, made, written)
 
 
 def _whole(

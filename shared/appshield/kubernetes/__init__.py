@@ -25,7 +25,7 @@ from appshield.kubernetes.errors import (
 )
 from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import Kind, Object, ObjectRef
-from appshield.kubernetes.listing import Selection
+from appshield.kubernetes.listing import Listing, Selection
 from appshield.kubernetes.readiness import Readiness, ready
 from appshield.kubernetes.watching import KeepingReflector, KeepingSink, Reflector, WatchSink
 
@@ -40,6 +40,7 @@ __all__ = [
     "KeepingReflector",
     "KeepingSink",
     "Kind",
+    "Listing",
     "NamespaceTerminatingError",
     "NotServedError",
     "Object",

@@ -16,7 +16,7 @@ from appshield.kubernetes.discovery import Discovery
 from appshield.kubernetes.errors import ConflictError, NotServedError
 from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, Kind, Object, ObjectRef
-from appshield.kubernetes.listing import Selection, list_all, whole
+from appshield.kubernetes.listing import Listing, Selection, list_all, whole
 from appshield.kubernetes.requests import APPLY_PATCH, JSON, MERGE_PATCH, Call, Requests
 
 CONNECT_ATTEMPTS = 2
@@ -82,6 +82,10 @@ class Cluster:
         """Return all objects from one moment, with `apiVersion` and `kind` filled in."""
         selection = Selection(namespace, label_selector, field_selector)
         return (await list_all(self.requests, kind, selection, whole)).objects
+
+    async def listing(self, kind: Kind, *, namespace: str = "") -> Listing[Object]:
+        """Return all objects, and the resource version at which they were so; else as `list`."""
+        return await list_all(self.requests, kind, Selection(namespace), whole)
 
     async def create(
         self, kind: Kind, body: Object, *, namespace: str = "", dry_run: bool = False

@@ -5,6 +5,7 @@ Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ class Discovery:
         """Return what is served, from memory where possible."""
         async with self._asking:
             if self._served is None:
-                documents = [await self._ask(path) for path in ("/api", "/apis")]
+                documents = await asyncio.gather(self._ask("/api"), self._ask("/apis"))
                 self._served = _served(documents)
             return self._served
 
@@ -104,7 +105,7 @@ def _unknown(name: str) -> NotFoundError:
     )
 
 
-def _served(documents: list[Object]) -> Served:
+def _served(documents: Iterable[Object]) -> Served:
     preferred: dict[tuple[str, str], Kind] = {}
     every: list[Kind] = []
     unavailable: set[str] = set()

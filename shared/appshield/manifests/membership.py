@@ -34,8 +34,10 @@ from appshield.manifests.objects import (
     by_reference,
     controller_of,
     group_of,
+    kind_of,
     labels_of,
     metadata,
+    namespace_of,
     owners_of,
 )
 from appshield.manifests.references import claims_of, references
@@ -129,7 +131,11 @@ def cluster_kinds_needed(
     if not application.resources.follow:
         return []
     wanted: set[tuple[str, str]] = set()
-    for obj in objects:
+    present = list(objects)
+    if not any(kind_of(obj) == "PersistentVolumeClaim" for obj in present):
+        # what the whole cluster has leads to nothing by itself, and is mostly there for claims
+        present = [obj for obj in present if namespace_of(obj)]
+    for obj in present:
         wanted.update((e.to.group, e.to.kind) for e in references(obj) if not e.to.namespace)
         group, kind = group_of(obj), obj.get("kind")
         if group not in BUILT_IN_GROUPS and group != OWN_GROUP:

@@ -133,6 +133,7 @@ def reading(spec: dict[str, Any], shop: Shop, *more: Object) -> Reading:
         volumes=tuple(shop.volumes),
         snapshot_classes=tuple(shop.snapshot_classes),
         notes=(),
+        of_one_moment=True,
     )
 
 

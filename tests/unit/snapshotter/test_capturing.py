@@ -48,6 +48,7 @@ def reading(*more: Object, components: tuple[Any, ...] = (DATABASE,), **world: A
         snapshot_classes=tuple(made.snapshot_classes),
         profiles=shipped_profiles(),
         notes=(),
+        of_one_moment=True,
     )
 
 

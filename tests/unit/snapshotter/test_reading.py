@@ -7,7 +7,7 @@ import pytest
 from appshield.contracts.identities import AppRef
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION
-from appshield.snapshotter.reading import Reading, read_application
+from appshield.snapshotter.reading import Reading, of_one_moment, read_application
 from fake_kubernetes import FakeKubernetes
 
 NAMESPACE = "shop"
@@ -61,6 +61,36 @@ async def test_requests_do_not_grow_with_the_objects(workloads: int) -> None:
     _, few = await read(1)
     assert len(paths) == len(few)
     assert [path for path, times in Counter(paths).items() if times > 1] == []
+
+
+def _written(version: str) -> Object:
+    return {"metadata": {"name": "one", "resourceVersion": version}}
+
+
+@pytest.mark.parametrize(
+    ("objects", "moments", "one"),
+    [
+        (["7", "12"], ["12", "13", "20"], True),
+        (["7", "13"], ["12", "13", "20"], False),
+        (["7"], ["12", ""], True),
+        (["7", "100"], ["20", "101"], False),
+        (["seven"], ["12"], False),
+        ([""], ["12"], False),
+        (["7"], ["twelve"], False),
+    ],
+)
+def test_lists_are_of_one_moment_when_nothing_was_written_since_the_first(
+    objects: list[str], moments: list[str], one: bool
+) -> None:
+    """Versions are compared as numbers, and only where all of them are."""
+    assert of_one_moment(map(_written, objects), moments) is one
+
+
+async def test_what_stands_still_is_of_one_moment() -> None:
+    """By the API server's own versions."""
+    reading, _ = await read(3)
+    assert reading.of_one_moment
+    assert reading.membership.missing == ()
 
 
 async def test_a_kind_that_is_newer_than_the_last_look_is_not_missed() -> None:
