@@ -79,16 +79,17 @@ def _not_ours(objects: list[Object], found: list[Object | None], mark: str) -> l
 async def ensure_free(cluster: Cluster, objects: list[Object], mark: str) -> None:
     """Make sure that nothing which would be made is there, our own unfinished work aside.
 
-    What only holds content, and holds the same, is not in the way. `objects` are those of the
-    application alone, without what it shares with the whole cluster.
+    What only holds content, and holds the same, is not in the way by itself. `objects` are those of
+    the application alone, without what it shares with the whole cluster.
 
     Raises:
         RefusedError: names every object that is in the way.
     """
     found = await all_standing(cluster, objects)
     pairs = zip(objects, found, strict=True)
-    needed = [None if is_same_content(obj, other) else other for obj, other in pairs]
-    in_the_way = [described(obj) for obj in _not_ours(objects, needed, mark)]
+    different = [None if is_same_content(obj, other) else other for obj, other in pairs]
+    hindered = bool(_not_ours(objects, different, mark))
+    in_the_way = [described(obj) for obj in _not_ours(objects, found, mark)] if hindered else []
     if running := in_use_since_long(found, mark, datetime.now(UTC)):
         raise RefusedError(
             "an earlier restore of this version did not finish, and its application is in use",
