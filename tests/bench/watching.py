@@ -33,6 +33,7 @@ from appshield.kubernetes.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     NAMESPACE,
+    REPLICA_SET,
     SERVICE,
 )
 from appshield.local.cluster import ClusterSettings, cluster_up
@@ -54,6 +55,7 @@ PER_NAMESPACE: Final = {CONFIG_MAP: 350, DEPLOYMENT: 50, SERVICE: 50}
 OBJECTS: Final = NAMESPACES * (sum(PER_NAMESPACE.values()) + PER_NAMESPACE[DEPLOYMENT])
 AT_ONCE: Final = 64
 READY_DEADLINE_S: Final = 600
+MADE_DEADLINE_S: Final = 1800
 SETTLED_S: Final = 20
 LABELS: Final = {"app.kubernetes.io/part-of": "bench"}
 CLUSTER: Final = "bench"
@@ -105,6 +107,7 @@ async def fill(cluster: Cluster) -> None:
         if number % 10 == 0:
             _say(f"making objects: {number} of {NAMESPACES} namespaces")
         await asyncio.gather(*(make(kind, body, name) for kind, body in bodies(name)))
+    await _until_made(cluster)
 
 
 async def know(bus: Bus, cluster: Cluster) -> None:
@@ -129,12 +132,23 @@ async def know(bus: Bus, cluster: Cluster) -> None:
         await records.put(app_id, record)
 
 
+async def _until_made(cluster: Cluster) -> None:
+    """Wait until the cluster's controllers have made what the objects ask for."""
+    selector = "app.kubernetes.io/part-of=bench"
+    wanted = NAMESPACES * PER_NAMESPACE[DEPLOYMENT]
+
+    async def look() -> bool:
+        made = len(await cluster.list(REPLICA_SET, label_selector=selector))
+        _say(f"controllers have made {made} of {wanted} ReplicaSets")
+        return made >= wanted
+
+    await wait_until(look, deadline_s=MADE_DEADLINE_S, what="ReplicaSets made", every_s=10)
+
+
 async def told(bus: Bus) -> int:
     """Count the applications whose health was told."""
     messages = [decode(stored.body) async for stored in bus.read(STATE)]
-    return sum(
-        isinstance(one, HealthChanged) and one.health.status == "Healthy" for one in messages
-    )
+    return sum(isinstance(one, HealthChanged) for one in messages)
 
 
 @asynccontextmanager

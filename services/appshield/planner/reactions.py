@@ -117,6 +117,7 @@ class Reactions:
         first = next(filter(None, others), "")
         return Situation(
             app=facts_of(record),
+            promised_s=record.rpo_alert_s,
             restoring=active is not None and active.kind == "restore",
             busy=f"it waits for run {first}" if first else "",
         )

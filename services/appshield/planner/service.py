@@ -100,30 +100,16 @@ def build(
         clock=clock,
     )
     policies = Policies(bus, leadership)
-    timing = Timing(bus=bus, registry=registry, clock=clock)
-    observation = Observation(
-        bus=bus, registry=registry, policies=policies, timing=timing, clock=clock
-    )
-    admitted: dict[str, Any] = {
-        "runs": runs,
-        "registry": registry,
-        "catalog": catalog,
-        "queue": queue,
-        "clock": clock,
-    }
+    basic: dict[str, Any] = {"bus": bus, "registry": registry, "clock": clock}
+    timing = Timing(**basic)
+    observation = Observation(**basic, policies=policies, timing=timing)
+    known: dict[str, Any] = {"runs": runs, "registry": registry, "catalog": catalog, "clock": clock}
+    admitted: dict[str, Any] = {**known, "queue": queue}
     copies = CopyPlanning(**admitted, observation=observation)
     admission = Admission(**admitted)
-    pausing = Pausing(bus=bus, registry=registry, clock=clock)
-    reactions = Reactions(
-        bus=bus,
-        runs=runs,
-        registry=registry,
-        catalog=catalog,
-        admission=admission,
-        pausing=pausing,
-        clock=clock,
-    )
-    alerting = Alerting(bus=bus, runs=runs, registry=registry, catalog=catalog, clock=clock)
+    pausing = Pausing(**basic)
+    reactions = Reactions(**known, bus=bus, admission=admission, pausing=pausing)
+    alerting = Alerting(**known, bus=bus)
     return Planner(
         runs=runs,
         registry=registry,
@@ -134,15 +120,7 @@ def build(
         copies=copies,
         observation=observation,
         timing=timing,
-        triggering=Triggering(
-            bus=bus,
-            runs=runs,
-            registry=registry,
-            queue=queue,
-            admission=admission,
-            timing=timing,
-            clock=clock,
-        ),
+        triggering=Triggering(**basic, runs=runs, queue=queue, admission=admission, timing=timing),
         lines=lines,
         pausing=pausing,
         policing=Policing(
