@@ -99,6 +99,8 @@ def test_another_change_of_the_object_begins_anew() -> None:
     """The rollout went through, or somebody else changed it: it says something else now."""
     later = Change(state="blue", states={WEB: "blue"})
     assert decide(later, HOLD, RUN, VERSION, NOW) == Begin()
+    under_way = replace(RUN, state="running", finished_at=None)
+    assert decide(later, HOLD, under_way, None, NOW) == Begin()
 
 
 def test_what_changed_while_it_was_saved_begins_anew() -> None:
