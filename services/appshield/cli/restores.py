@@ -55,6 +55,10 @@ KeepGoing: TypeAlias = Annotated[
 NeedsApproval: TypeAlias = Annotated[
     bool, Parameter(negative="", help="Do nothing before somebody says `appshield approve RUN`.")
 ]
+ReadFrom: TypeAlias = Annotated[
+    str,
+    Parameter(name="--from", help="The Vault to read. Default: the first good one, then the next."),
+]
 
 
 async def restore(
@@ -63,12 +67,7 @@ async def restore(
     /,
     *,
     to: Annotated[str, Parameter(name="--to", help="Another namespace to restore into.")] = "",
-    vault: Annotated[
-        str,
-        Parameter(
-            name="--from", help="The Vault to read. Default: the first good one, then the next."
-        ),
-    ] = "",
+    vault: ReadFrom = "",
     namespace: Namespace = "",
     history: History = "",
     wait: Wait = False,
