@@ -117,6 +117,7 @@ class Planner:
         self._clock = clock
         # messages about one application take turns, so that they do not see each other half done
         self._turns: WeakValueDictionary[AppRef | str, asyncio.Lock] = WeakValueDictionary()
+        self._beginning = asyncio.Lock()
         self._moved: dict[tuple[str, str], datetime] = {}
         self._handlers = self._table()
 
@@ -161,10 +162,11 @@ class Planner:
         return measuring.gauges(self._registry.all(), self._clock.now())
 
     async def _begin_waiting(self) -> None:
-        """Start the runs whose turn it is, each in the turn of its application."""
-        while (place := self._lines.take()) is not None:
-            async with self._turn(place.app):
-                await self._queue.begin(place)
+        """Start the runs whose turn it is, one after the other, each in its application's turn."""
+        async with self._beginning:
+            while (place := self._lines.take()) is not None:
+                async with self._turn(place.app):
+                    await self._queue.begin(place)
         for app_id in self._lines.untold():
             if (record := self._registry.get(app_id)) is not None:
                 async with self._turn(record.app):
