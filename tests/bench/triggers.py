@@ -53,6 +53,7 @@ P50_MS: Final = 10
 P99_MS: Final = 100
 DEADLINE_S: Final = 900.0
 _AT_ONCE: Final = 32
+_DATA: Final = {"data": {"changed": "never"}}
 _RULE: Final = {
     "name": "changed",
     "on": {"change": {"of": ["configmaps"], "when": "new.data != old.data"}},
@@ -106,7 +107,7 @@ async def _fill(cluster: Cluster, count: int) -> None:
             place = _place(number)
             await make(NAMESPACE, _object(NAMESPACE, place, {}))
             for one in range(OBJECTS_PER_APPLICATION):
-                await make(CONFIG_MAP, _object(CONFIG_MAP, f"object-{one}", {"data": {}}), place)
+                await make(CONFIG_MAP, _object(CONFIG_MAP, f"object-{one}", _DATA), place)
             spec = {"type": "web", "protect": [_RULE]}
             await make(APPLICATION, _object(APPLICATION, "shop", {"spec": spec}), place)
 

@@ -24,7 +24,7 @@ RULES = [
                 "of": ["statefulsets"],
                 "when": "new.spec.template != old.spec.template",
             },
-            "settle": "3s",
+            "settle": "20s",  # by then the pod runs again
         },
     },
     {"name": "gone", "on": {"change": {"of": ["configmaps"], "when": "new == null"}}},
@@ -42,8 +42,10 @@ async def test_rollouts_deletions_and_signals_make_one_version_each(
     async with namespace_of_its_own(installation, "triggers") as namespace:
         spec = {"protect": RULES}
         await deploy(installation, namespace, local_cluster.busybox_image, spec=spec)
+        notes = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "notes"}}
+        await cluster.create(CONFIG_MAP, notes, namespace=namespace)
         record = await installation.known(installation.app(namespace))
-        await _remembered(installation, record.app_id, {"StatefulSet", "ConfigMap"})
+        await _remembered(installation, record.app_id, {"db", "notes"})
 
         for step in ("one", "two"):
             await _roll_out(installation, namespace, step)
@@ -52,7 +54,7 @@ async def test_rollouts_deletions_and_signals_make_one_version_each(
         old = installation.pid("watcher")
         killing = asyncio.create_task(installation.kill("watcher"))
         await wait_until(lambda: not _lives(old), deadline_s=30, what="the watcher is dead")
-        await cluster.delete(CONFIG_MAP, "settings", namespace=namespace)
+        await cluster.delete(CONFIG_MAP, "notes", namespace=namespace)
         await killing
         await _made(installation, record.app_id, rollout=1, gone=1)
 
@@ -74,16 +76,16 @@ def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}/exe").exists()
 
 
-async def _remembered(installation: Installation, app_id: str, kinds: set[str]) -> None:
-    """Wait until the watcher remembers objects of these kinds, and all that there are of them."""
+async def _remembered(installation: Installation, app_id: str, names: set[str]) -> None:
+    """Wait until the watcher remembers these objects, after all of their kinds were read."""
     bucket = installation.bus.bucket(streams.PROJECTIONS, dict[str, object])
 
     async def look() -> bool:
         entries = [entry.value async for entry in bucket.items(f"{app_id}.")]
-        objects = {str(entry.get("object", "")).partition(" ")[0] for entry in entries}
-        return kinds <= objects and any("meanings" in entry for entry in entries)
+        seen = {str(entry.get("object", "")).rpartition("/")[2] for entry in entries}
+        return names <= seen and any("meanings" in entry for entry in entries)
 
-    await wait_until(look, deadline_s=DEADLINE_S, what=f"{kinds} are remembered", every_s=0.5)
+    await wait_until(look, deadline_s=DEADLINE_S, what=f"{names} are remembered", every_s=0.5)
 
 
 async def _made(installation: Installation, app_id: str, **versions: int) -> None:

@@ -1,6 +1,6 @@
-"""What is kept for a while behind the planner, then goes: outcomes that it has read, ended runs.
+"""What is kept for a while behind the planner, then goes: what it has read, and ended runs.
 
-Unread outcomes and runs that have not ended never go; nor do versions, which are no runs.
+What is unread and runs that have not ended never go; nor do versions, which are no runs.
 """
 
 import asyncio
@@ -10,10 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 from appshield.bus import Bucket, Bus
 from appshield.contracts.runs import FINAL_STATES, Run
-from appshield.contracts.streams import OUTCOMES, PLANNER_OUTCOMES, RUNS
+from appshield.contracts.streams import (
+    OUTCOMES,
+    PLANNER_OUTCOMES,
+    PLANNER_SIGNALS,
+    RUNS,
+    SIGNALS,
+)
 from appshield.errors import UnavailableError
 from appshield.service import pause
 
+_READ = ((OUTCOMES, PLANNER_OUTCOMES), (SIGNALS, PLANNER_SIGNALS))
 _EVERY_S = 60.0
 _RUNS_EVERY_S = 3_600.0
 RUNS_KEPT = timedelta(days=30)
@@ -25,9 +32,10 @@ async def keep_trimmed(bus: Bus, history: int, stopping: asyncio.Event) -> None:
     looked_at = -_RUNS_EVERY_S
     while not stopping.is_set():
         with contextlib.suppress(UnavailableError):
-            floor = await bus.acknowledged(PLANNER_OUTCOMES)
-            if floor > history:
-                await bus.trim(OUTCOMES, below_sequence=floor - history)
+            for stream, reader in _READ:
+                floor = await bus.acknowledged(reader)
+                if floor > history:
+                    await bus.trim(stream, below_sequence=floor - history)
             if time.monotonic() - looked_at > _RUNS_EVERY_S:
                 await forget_runs(runs, datetime.now(UTC))
                 looked_at = time.monotonic()
