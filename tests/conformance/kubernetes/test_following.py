@@ -9,14 +9,23 @@ from pathlib import Path
 import pytest
 
 from appshield.errors import DeadlineError
-from appshield.kubernetes import Cluster, Kind, Object, Reflector, kinds, ready
+from appshield.kubernetes import (
+    Cluster,
+    KeepingReflector,
+    Kind,
+    Object,
+    Reflector,
+    Selection,
+    kinds,
+    ready,
+)
 from kubernetes_api import Api, config_map, gadgets, through_proxy
 from mirror import Mirror
 from waiting import wait_until
 
 
 @asynccontextmanager
-async def reflecting(reflector: Reflector) -> AsyncIterator[None]:
+async def reflecting(reflector: KeepingReflector[Object]) -> AsyncIterator[None]:
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(reflector.run(stopping))
@@ -118,6 +127,25 @@ async def test_a_reflector_brings_the_set_and_then_each_change(
         await cluster.delete(kinds.CONFIG_MAP, "a", namespace=namespace)
         await wait_until(lambda: mirror.names == {"b"}, deadline_s=20, what="a is gone")
     assert mirror.calls[1:] == [("changed", "b"), ("changed", "b"), ("deleted", "a")]
+
+
+async def test_metadata_alone_is_sent_where_no_more_is_asked_for(
+    cluster: Cluster, namespace: str
+) -> None:
+    """In the set and in changes; each object says of which kind it is."""
+    await cluster.create(kinds.CONFIG_MAP, config_map("a"), namespace=namespace)
+    mirror = Mirror()
+    selection = Selection(namespace, "appshield.io/test", metadata_only=True)
+    reflector = KeepingReflector(
+        cluster, kinds.CONFIG_MAP, selection, sink=mirror, keep=lambda obj: obj
+    )
+    async with reflecting(reflector):
+        await wait_until(lambda: reflector.synced, deadline_s=20, what="the set came")
+        await cluster.create(kinds.CONFIG_MAP, config_map("b"), namespace=namespace)
+        await wait_until(lambda: mirror.names == {"a", "b"}, deadline_s=20, what="b came")
+    for obj in mirror.objects.values():
+        assert obj.keys() == {"apiVersion", "kind", "metadata"}
+        assert (obj["apiVersion"], obj["kind"]) == ("v1", "ConfigMap")
 
 
 async def test_an_object_that_leaves_the_selection_is_gone(
