@@ -267,10 +267,10 @@ class MemoryBus(Bus):
         return [
             one
             for one in self._streams[state.spec.stream].messages.values()
-            if state.wants(one)
-            and one.sequence not in state.settled
+            if one.sequence not in state.settled
             and one.sequence not in state.running
             and state.not_before.get(one.sequence, 0) <= now
+            and state.wants(one)
         ]
 
     async def _store(

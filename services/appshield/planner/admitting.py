@@ -139,7 +139,8 @@ class Admission:
     async def trigger_restore(self, request: RequestRestore, trigger: Trigger) -> None:
         """Admit a restore, whatever triggers it."""
         run = new_run("restore", request.app, trigger, self._clock.now())
-        if (existing := await self._runs.get(run.id)) is not None:
+        existing = await self._runs.get(run.id)
+        if existing is not None and existing.value.app_id:
             await self._queue.admit(existing)
             return
         found = await self._version(request)

@@ -171,9 +171,8 @@ class MaintenanceAdmission:
         """Find the history that is meant; None once the request has its run or its refusal."""
         run = new_run(kind, request.app, asked(request, self._clock.now()), self._clock.now())
         existing = await self._runs.get(run.id)
-        if existing is not None:
-            beside = kind in {"check", "pin", "copy"}
-            await (self._queue.start_beside if beside else self._queue.admit)(existing)
+        if existing is not None and existing.value.app_id:
+            await self._queue.go_on(existing)
             return None
         record = self._registry.get(request.app_id)
         if record is None:

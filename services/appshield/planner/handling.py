@@ -126,10 +126,13 @@ class Planner:
         await self._registry.load()
         await self._policing.reconcile()
         for entry in await self._runs.unfinished():
-            run = (await self._runs.write(entry, entry.value)).value
-            if run.state in FINAL_STATES:
-                await self._ended(run)
-            await self._triggering.reconcile(run)
+            written = await self._runs.write(entry, entry.value)
+            if written.value.state in FINAL_STATES:
+                await self._ended(written.value)
+            elif written.value.state == "pending" and written.value.app_id:
+                # its trigger may not come again, or not find any more what it was admitted for
+                await self._queue.go_on(written)
+            await self._triggering.reconcile(written.value)
         for record in self._registry.all():
             await self._queue.start_next(record)
         await self._reactions.reconcile()
@@ -142,6 +145,7 @@ class Planner:
             async with AsyncExitStack() as turns:
                 for whose in _whose_turns(delivery.message):
                     await turns.enter_async_context(self._turn(whose))
+                await self._runs.keep_promises()
                 await self._handle(delivery)
             await self._begin_waiting()
         except StaleRevisionError as error:

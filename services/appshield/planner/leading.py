@@ -1,12 +1,11 @@
 """Who plans: one planner at a time holds a lease; its epoch grows with every taker.
 
 A lease fences writes by compare-and-set, not side effects: a planner that was stopped and wakes up
-finds its lease expired by the machine's monotonic clock before it does anything.
+finds its lease expired by the event loop's clock, which only grows, before it does anything.
 """
 
 import asyncio
 import contextlib
-import time
 
 import structlog
 
@@ -33,7 +32,7 @@ class Leadership:
     async def acquire(self, stopping: asyncio.Event) -> bool:
         """Wait until the lease is ours; False when told to stop first."""
         while not stopping.is_set():
-            asked_at = time.monotonic()
+            asked_at = _monotonic_s()
             try:
                 self._revision = await self._bucket.create(_KEY, self._holder)
             except (KeyExistsError, UnavailableError):
@@ -49,7 +48,7 @@ class Leadership:
         """Renew until told to stop or the lease is lost; then return."""
         while self.held() and not stopping.is_set():
             await pause(stopping, LEASES.live_s / _RENEW_SHARE)
-            asked_at = time.monotonic()
+            asked_at = _monotonic_s()
             try:
                 self._revision = await self._bucket.update(_KEY, self._holder, self._revision)
             except StaleRevisionError:
@@ -69,7 +68,7 @@ class Leadership:
 
     def held(self) -> bool:
         """Say whether the lease is certainly ours at this moment."""
-        return time.monotonic() < self._valid_until
+        return _monotonic_s() < self._valid_until
 
     def ensure(self) -> None:
         """Stop whoever asks when the lease is not certainly ours.
@@ -82,3 +81,7 @@ class Leadership:
 
     def _extend(self, asked_at: float) -> None:
         self._valid_until = asked_at + LEASES.live_s * _MARGIN_SHARE
+
+
+def _monotonic_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from appshield.bus import Bucket, Bus, Entry
+from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
 from appshield.contracts.health import Reacted, Reaction
 from appshield.contracts.identities import token
@@ -21,6 +21,7 @@ from appshield.language.expression_errors import ExpressionError
 from appshield.language.expression_values import AppFacts, ComponentFacts, VolumeFacts
 from appshield.language.matching import Matching
 from appshield.planner.leading import Leadership
+from appshield.planner.remembering import Remembered
 
 _COMBINED_MAX = 20_000
 _Combination: TypeAlias = tuple[str, bytes, tuple[str, ...]]
@@ -39,50 +40,45 @@ class Policies:
     """Records of policies; written by the leading planner only."""
 
     def __init__(self, bus: Bus, leadership: Leadership) -> None:
-        self._bucket: Bucket[PolicyRecord] = bus.bucket(POLICIES, PolicyRecord)
-        self._leadership = leadership
-        self._entries: dict[str, Entry[PolicyRecord]] = {}
+        self._records = Remembered(bus, POLICIES, PolicyRecord, leadership)
         self._matching: dict[str, Matching[str]] = {}
         self._combined: dict[_Combination, _InForce] = {}
 
     async def load(self) -> None:
         """Read every policy anew, as another planner may have written them."""
-        self._entries = {}
         self._matching = {}
         self._combined = {}
-        async for entry in self._bucket.items():
-            self._entries[policy_key(entry.value.app)] = entry
-            self._match(entry.value)
+        await self._records.load()
+        for record in self._records.values():
+            self._match(record)
 
     async def take_in(self, fact: PolicyObserved) -> None:
         """Take in the newest fact about a policy.
 
         Raises:
-            StaleRevisionError: another planner has written in the meantime.
+            StaleRevisionError: memory was behind, and is not any more: take it in again.
         """
         key = policy_key(fact.app)
-        seen = self._entries.get(key)
+        seen = self._records.get(key)
         if not fact.exists:
-            if seen is not None and seen.value.uid == fact.uid:
-                self._leadership.ensure()
-                await self._bucket.delete(key, revision=seen.revision)
-                del self._entries[key]
+            if seen is not None and seen.uid == fact.uid:
+                await self._records.delete(key)
                 self._combined = {}
                 self._in(fact.app.cluster).remove_policy(fact.app.name)
             return
         record = self._match(_remembered(fact))
-        if seen is None or replace(seen.value, settled=False) != record:
+        if seen is None or replace(seen, settled=False) != record:
             await self._write(key, record)
 
     async def settle(self, key: str) -> None:
         """Note that every application is in line with a policy; one that is gone is forgotten."""
-        seen = self._entries.get(key)
+        seen = self._records.get(key)
         if seen is not None:
-            await self._write(key, replace(seen.value, settled=True))
+            await self._write(key, replace(seen, settled=True))
 
     def names(self) -> list[str]:
         """List the keys of all policies."""
-        return list(self._entries)
+        return self._records.keys()
 
     def concerned(
         self, fact: PolicyObserved, records: Iterable[ApplicationRecord]
@@ -129,8 +125,8 @@ class Policies:
         if known is None:
             if len(self._combined) >= _COMBINED_MAX:
                 self._combined = {}  # of documents as they were once
-            entries = (self._entries.get(f"{token(cluster)}.{token(name)}") for name in names)
-            policies = [entry.value for entry in entries if entry is not None]
+            found = (self._records.get(f"{token(cluster)}.{token(name)}") for name in names)
+            policies = [policy for policy in found if policy is not None]
             combined = combine_rules(
                 Offer(policy="", rules=own.protections, targets=own.targets),
                 [_offer(policy) for policy in policies],
@@ -146,16 +142,9 @@ class Policies:
         return known
 
     async def _write(self, key: str, record: PolicyRecord) -> None:
-        seen = self._entries.get(key)
-        if seen is not None and seen.value == record:
-            return
-        self._leadership.ensure()
-        if seen is None:
-            revision = await self._bucket.create(key, record)
-        else:
-            revision = await self._bucket.update(key, record, seen.revision)
-        self._entries[key] = Entry(value=record, revision=revision)
-        self._combined = {}
+        before = self._records.get(key)
+        if await self._records.write(key, record) != before:
+            self._combined = {}
 
     def _in(self, cluster: str) -> Matching[str]:
         return self._matching.setdefault(cluster, Matching())

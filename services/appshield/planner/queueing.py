@@ -35,6 +35,7 @@ from appshield.planner.runs import Runs
 from appshield.service import Clock
 
 _GO_FIRST = frozenset({"backup", "restore"})
+_BESIDE = frozenset({"catalog", "check", "pin", "copy"})
 
 
 class Queue:
@@ -56,6 +57,10 @@ class Queue:
         self._retention = retention
         self._leadership = leadership
         self._clock = clock
+
+    async def go_on(self, entry: Entry[Run]) -> None:
+        """Go on with a run that is there already, as `admit` or `start_beside` would have."""
+        await (self.start_beside if entry.value.kind in _BESIDE else self.admit)(entry)
 
     async def admit(self, entry: Entry[Run]) -> None:
         """Let a new run wait for its turn, which may be now; or fold it into one that waits."""

@@ -16,13 +16,17 @@ class Runs:
         self._bus = bus
         self._bucket: Bucket[Run] = bus.bucket(RUNS, Run)
         self._leadership = leadership
+        self._owed: set[str] = set()
 
     async def get(self, run_id: str) -> Entry[Run] | None:
         """Read a run with its revision."""
         return await self._bucket.get(run_id)
 
     async def create(self, run: Run) -> Entry[Run]:
-        """Write a new run, or find the one that is there under the same identity."""
+        """Write a new run, or find the one that is there under the same identity.
+
+        One that was about to be refused for want of a history is written anew when it has one now.
+        """
         self._leadership.ensure()
         try:
             revision = await self._bucket.create(run.id, run)
@@ -30,6 +34,8 @@ class Runs:
             found = await self._bucket.get(run.id)
             if found is None:
                 raise
+            if run.app_id and not found.value.app_id and found.value.state == "pending":
+                return await self.write(found, run)
             return found
         return Entry(value=run, revision=revision)
 
@@ -40,6 +46,22 @@ class Runs:
             StaleRevisionError: another planner has written in the meantime.
         """
         self._leadership.ensure()
+        try:
+            written = await self._write(seen, run)
+        except BaseException:
+            self._owed.add(run.id)
+            raise
+        return written
+
+    async def keep_promises(self) -> None:
+        """Publish what a write that failed has promised; its cause may not lead here again."""
+        for run_id in sorted(self._owed):
+            entry = await self.get(run_id)
+            if entry is not None:
+                await self.write(entry, entry.value)
+            self._owed.discard(run_id)
+
+    async def _write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
         revision = seen.revision
         if run != seen.value:
             revision = await self._bucket.update(run.id, run, seen.revision)

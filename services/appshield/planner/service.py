@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Retry
 from appshield.contracts import streams, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.runs import Progress
@@ -51,35 +51,43 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         for stream in mapped_streams(settings.signals):
             await service.bus.ensure_stream(stream)
         while not stopping.is_set():
-            await _lead(service, settings, stopping)
+            await lead(service, settings, stopping, SystemClock())
 
 
-async def _lead(service: Joined, settings: Settings, stopping: asyncio.Event) -> None:
+async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clock: Clock) -> None:
     """Plan from taking the lease to losing it or being told to stop."""
     bus = service.bus
     leadership = Leadership(bus, service.worker)
     if not await leadership.acquire(stopping):
         return
-    planner = build(bus, leadership, SystemClock(), settings.limits())
+    planner = build(bus, leadership, clock, settings.limits())
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
         keeping.add_done_callback(lambda _: over.set())
-        await planner.reconcile()
-        service.health.measure(planner.gauges)
-        for consumer in _CONSUMERS:
-            tasks.create_task(
-                bus.consume(
-                    consumer, planner.handle, stopping=over, concurrency=settings.concurrency
-                ),
-                name=consumer.name,
-            )
-        tasks.create_task(keep_agent_consumers(bus, over), name="agents")
-        tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
-        tasks.create_task(_listen(bus, planner, over), name="progress")
-        tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
+        try:
+            await planner.reconcile()
+        except Retry:
+            keeping.cancel()  # the lease was not certainly ours any more: begin anew
+        else:
+            service.health.measure(planner.gauges)
+            _plan(bus, planner, settings, over, tasks)
     service.health.measure(None)  # who does not lead knows nothing
     await leadership.resign()
+
+
+def _plan(
+    bus: Bus, planner: Planner, settings: Settings, over: asyncio.Event, tasks: asyncio.TaskGroup
+) -> None:
+    for consumer in _CONSUMERS:
+        tasks.create_task(
+            bus.consume(consumer, planner.handle, stopping=over, concurrency=settings.concurrency),
+            name=consumer.name,
+        )
+    tasks.create_task(keep_agent_consumers(bus, over), name="agents")
+    tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
+    tasks.create_task(_listen(bus, planner, over), name="progress")
+    tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
 
 
 def build(

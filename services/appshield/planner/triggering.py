@@ -17,7 +17,7 @@ from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection, TriggerKind
 from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged
-from appshield.contracts.identities import AppRef
+from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import Failure, RpoDue, Run, ScheduleDue, Trigger, WaitOver
 from appshield.language.expression_errors import ExpressionError, UndecidedError
@@ -83,12 +83,13 @@ class Triggering:
         """Act on a schedule whose time has come, unless it was missed and such are skipped."""
         record = self._registry.get(due.app_id)
         rule = _rule(record, due.protection, "schedule")
+        identity = f"schedule/{due.app_id}/{due.protection}/{due.at.isoformat()}"
         if record is None or rule is None or not is_moment_of(record, rule, due.at):
+            await self._go_on(identity)
             return  # it is another schedule by now, with a timer of its own
         now = self._clock.now()
         late = now - due.at > timedelta(seconds=_LATE_S)
         if not (late and rule.missed == "skip"):
-            identity = f"schedule/{due.app_id}/{rule.name}/{due.at.isoformat()}"
             await self.fire(record, rule, _trigger("schedule", identity, rule, due.at))
         await self._timing.set_schedule(record, rule, max(now, due.at))
 
@@ -96,7 +97,9 @@ class Triggering:
         """Act on an rpo, unless a newer version has come meanwhile."""
         record = self._registry.get(due.app_id)
         rule = _rule(record, due.protection, "rpo")
+        identity = f"rpo/{due.app_id}/{due.protection}/{due.at.isoformat()}"
         if record is None or rule is None:
+            await self._go_on(identity)
             return
         now = max(self._clock.now(), due.at)
         due_at = rpo_due_at(record, rule)
@@ -104,7 +107,6 @@ class Triggering:
             await self._timing.set_rpo(record, rule, not_before=due_at)
             return
         if not await self._is_on_its_way(record, rule):
-            identity = f"rpo/{due.app_id}/{rule.name}/{due.at.isoformat()}"
             await self.fire(record, rule, _trigger("rpo", identity, rule, due.at))
         # the end of a backup sets the timer anew; this one is for one that does not begin or end
         again_at = now + max(retry_pause(rule), timedelta(seconds=record.expected_backup_s))
@@ -170,6 +172,12 @@ class Triggering:
         """Make a run of a trigger, held back as its rule says; a paused application has none."""
         if record.state == "active" and record.paused is None:
             await self._make_run(record, rule, trigger)
+
+    async def _go_on(self, identity: str) -> None:
+        """Begin a run that was made when its rule was still there, by a planner that ended then."""
+        entry = await self._runs.get(run_id("backup", identity))
+        if entry is not None:
+            await self._queue.go_on(entry)
 
     async def _make_run(
         self, record: ApplicationRecord, rule: Protection, trigger: Trigger

@@ -251,11 +251,14 @@ class Quiescing:
     async def _resume(self, promise: Entry[QuiesceLease], application: CapturedApplication) -> bool:
         """Run every resume hook, all of them whatever one does, then take the promise back.
 
-        Returns whether the promise was still there: if not, somebody has resumed before us.
+        Returns whether the promise was still ours: if not, we were thought dead, and somebody has
+        resumed before us and may have quiesced anew. Then we resume when that is over, as our own
+        quiesce hook may have run late.
 
         Raises:
             RunFailedError: a hook failed; the promise stays and is due now.
         """
+        ours = await self._until_free(promise)
         parts = [p for p in application.components if p.name in promise.value.components]
         failed = await asyncio.gather(*(self._resume_one(application, part) for part in parts))
         if any(failed):
@@ -272,7 +275,17 @@ class Quiescing:
             return False
         with contextlib.suppress(StaleRevisionError):  # written anew at this moment: not ours
             await self._promises.delete(promise.key, revision=promise.revision)
-        return True
+        return ours
+
+    async def _until_free(self, promise: Entry[QuiesceLease]) -> bool:
+        """Wait while another promise holds the application; say whether ours still does."""
+        while (found := await self._promises.get(promise.key)) is not None:
+            if found.revision == promise.revision:
+                return True
+            if self._clock.now() > found.value.resume_by + timedelta(seconds=_GRACE_S):
+                return False
+            await asyncio.sleep(_LOOK_EVERY_S)
+        return False
 
     async def _resume_one(self, application: CapturedApplication, part: CapturedComponent) -> str:
         """Resume one component; say what failed, or nothing."""

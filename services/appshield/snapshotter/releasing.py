@@ -5,7 +5,7 @@ after half of it was done, ends in the same emptiness.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from appshield.contracts.backups import ReleaseSnapshot, SnapshotReleased
 from appshield.contracts.message import StepCommand
@@ -47,13 +47,15 @@ class Releasing:
         try:
             await self._quiescing.release(order.app_id, order.run)
         finally:
-            await self.remove_objects(order.run, order.app.namespace, context)
+            await self.remove_objects(order.run, order.app.namespace, context.moved)
         shelf = await self._shelves.shelf(order.vault, order.app_id)
         await asyncio.to_thread(shelf.unstage, order.run)
         return outcome(SnapshotReleased, order)
 
-    async def remove_objects(self, run: str, namespace: str, context: StepContext) -> None:
-        """Remove what the run made in the cluster.
+    async def remove_objects(
+        self, run: str, namespace: str, moved: Callable[[], None] = lambda: None
+    ) -> None:
+        """Remove what the run made in the cluster; `moved` is called as that goes on.
 
         Raises:
             UnavailableError: something is still being deleted after a minute.
@@ -61,9 +63,11 @@ class Releasing:
         places = tuple(dict.fromkeys((self._namespace, namespace)))
         if not await self._has_made_any(run, places):
             return
-        for kind in (POD, PVC):
-            await self._remove(kind, run, self._namespace)
-            context.moved()
+        for place in places:
+            await self._remove(POD, run, place)
+        moved()
+        await self._remove(PVC, run, self._namespace)
+        moved()
         await self._adopt_contents(run, places)
         for content in await self._find(VOLUME_SNAPSHOT_CONTENT, run, ""):
             patch = {"spec": {"deletionPolicy": "Delete"}}
@@ -71,14 +75,13 @@ class Releasing:
             await self._cluster.merge_patch(VOLUME_SNAPSHOT_CONTENT, name, patch)
         for place in places:
             await self._remove(VOLUME_SNAPSHOT, run, place)
-            context.moved()
+            moved()
         await self._remove(VOLUME_SNAPSHOT_CONTENT, run, "")
 
     async def _has_made_any(self, run: str, places: Collection[str]) -> bool:
         """Whether anything of the run is there: mostly nothing, before its first attempt."""
-        kinds = [(kind, self._namespace) for kind in (POD, PVC)]
-        kinds += [(VOLUME_SNAPSHOT, place) for place in places]
-        kinds += [(VOLUME_SNAPSHOT_CONTENT, "")]
+        kinds = [(kind, place) for kind in (POD, VOLUME_SNAPSHOT) for place in places]
+        kinds += [(PVC, self._namespace), (VOLUME_SNAPSHOT_CONTENT, "")]
         return any(await together(self._find(kind, run, place) for kind, place in kinds))
 
     async def _adopt_contents(self, run: str, places: Collection[str]) -> None:

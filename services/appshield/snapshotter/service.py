@@ -15,6 +15,7 @@ from appshield.snapshotter.quiescing import Quiescing
 from appshield.snapshotter.releasing import Releasing
 from appshield.snapshotter.settings import Settings
 from appshield.snapshotter.shelves import VaultShelves
+from appshield.snapshotter.sweeping import Sweeping
 from appshield.snapshotter.taking import Taking
 from appshield.vault.finding import ClusterVaults
 
@@ -27,8 +28,11 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         joined(settings, "snapshotter", stopping) as service,
     ):
         quiescing = build_quiescing(service.bus, cluster, service.worker)
+        releasing = build_releasing(cluster, quiescing, settings)
+        sweeping = Sweeping(cluster, bus=service.bus, releasing=releasing)
         work = build(service.bus, cluster, quiescing, settings, service.worker)
         service.run(quiescing.keep_promises(stopping), "keep promises")
+        service.run(sweeping.keep_swept(stopping), "sweep")
         service.consume([streams.SNAPSHOTTER_ORDERS], work.handle)
 
 
@@ -43,17 +47,22 @@ def build_quiescing(bus: Bus, cluster: Cluster, worker: str) -> Quiescing:
     )
 
 
+def build_releasing(cluster: Cluster, quiescing: Quiescing, settings: Settings) -> Releasing:
+    """Build what removes all that a run made."""
+    return Releasing(
+        cluster,
+        quiescing=quiescing,
+        shelves=VaultShelves(ClusterVaults(cluster)),
+        system_namespace=settings.system_namespace,
+    )
+
+
 def build(
     bus: Bus, cluster: Cluster, quiescing: Quiescing, settings: Settings, worker: str
 ) -> StepWork:
     """Build the snapshotter's handlers; tests build them over their own parts."""
     shelves = VaultShelves(ClusterVaults(cluster))
-    releasing = Releasing(
-        cluster,
-        quiescing=quiescing,
-        shelves=shelves,
-        system_namespace=settings.system_namespace,
-    )
+    releasing = build_releasing(cluster, quiescing, settings)
     taking = Taking(
         cluster,
         quiescing=quiescing,

@@ -131,7 +131,7 @@ class Taking:
     async def _without_earlier(self, order: TakeSnapshot, context: StepContext) -> None:
         """Remove what an earlier attempt cut: it holds another moment, and would be no point."""
         await self._quiescing.release(order.app_id, order.run)
-        await self._releasing.remove_objects(order.run, order.app.namespace, context)
+        await self._releasing.remove_objects(order.run, order.app.namespace, context.moved)
 
     async def _cut(
         self,

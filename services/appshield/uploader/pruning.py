@@ -1,6 +1,7 @@
 """Prune a repository: what no version needs goes, and backups and restores go first.
 
 The run says when one of them waits: pruning then stops at its next safe point and is planned again.
+What a worker staged for a run that had ended meanwhile goes, too.
 """
 
 import asyncio
@@ -12,12 +13,13 @@ from functools import partial
 from appshield.bus import Bucket, Bus
 from appshield.contracts.maintenance import PruneRepository, RepositoryPruned
 from appshield.contracts.message import StepCommand
-from appshield.contracts.runs import Run
+from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.contracts.streams import RUNS
 from appshield.custody import Custody, HeldRepository
 from appshield.repository import PruneReport, prune
 from appshield.service import Cancelled, Clock, SystemClock, run_bulk
 from appshield.service.steps import StepContext, order_of, outcome
+from appshield.vault import ApplicationShelf
 
 
 class Pruning:
@@ -36,6 +38,7 @@ class Pruning:
             self._asked_to_give_way(order.run) as asked,
         ):
             await context.ensure_wanted()
+            await self._unstage_ended(held.shelf)
             done = await run_bulk(partial(_prune, held, order, asked))
         return outcome(
             RepositoryPruned,
@@ -49,6 +52,13 @@ class Pruning:
             packs_deleted=done.packs_deleted,
             packs_rewritten=done.packs_rewritten,
         )
+
+    async def _unstage_ended(self, shelf: ApplicationShelf) -> None:
+        """Remove what was staged late: by a worker that was stopped until its run had ended."""
+        for run in await asyncio.to_thread(shelf.staging):
+            entry = await self._runs.get(run)
+            if entry is None or entry.value.state in FINAL_STATES:
+                await asyncio.to_thread(shelf.unstage, run)
 
     @asynccontextmanager
     async def _asked_to_give_way(self, run: str) -> AsyncIterator[threading.Event]:

@@ -176,6 +176,11 @@ class ApplicationShelf:
             raise DamagedError(f"what run {run} staged is not what its digest {sha256} says")
         return content
 
+    def staging(self) -> list[str]:
+        """List the runs of which something is staged."""
+        self._objects.require()
+        return sorted(self._objects.store.folders(f"{self._folder}/staging"))
+
     def unstage(self, run: str) -> None:
         """Remove all that a run has staged."""
         self._objects.require()

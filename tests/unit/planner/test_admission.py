@@ -1,5 +1,6 @@
 """Which trigger becomes which run, and when its turn comes."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -20,7 +21,7 @@ from appshield.contracts.requests import (
 )
 from appshield.contracts.runs import Run
 from appshield.errors import DamagedError, RefusedError, UnavailableError
-from planner_world import APP, World
+from planner_world import APP, Killed, World
 
 
 async def _started(world: World, *protections: Protection) -> None:
@@ -288,3 +289,35 @@ async def test_a_backup_may_be_asked_for_in_other_vaults() -> None:
     await world.settle()
     [version] = await world.versions()
     assert version.vaults == ("offsite", "third")
+
+
+async def test_a_refusal_cut_short_does_not_hold_back_what_can_be_done_now() -> None:
+    """The planner ended while it refused; the application is known when the wish comes again."""
+    world = World()
+    await world.new_planner(at=2)
+    await world.ask(RequestBackup(app=APP, request_id="one"))
+    with pytest.raises(Killed):
+        await world.settle()
+    assert [(run.state, run.app_id) for run in await world.runs()] == [("pending", "")]
+
+    await world.observe()
+    await world.new_planner()
+    await world.settle()
+    assert (await _run(world, "one")).state == "succeeded"
+
+
+async def test_a_run_that_was_made_and_not_admitted_is_begun_by_the_next_planner() -> None:
+    """Its rule is gone meanwhile, so that its trigger would not make it again."""
+    world = World()
+    await _started(world, Protection(name="often", trigger="schedule", schedule="* * * * *"))
+    for at in range(1, 20):
+        await world.new_planner(at=at, moment="after")
+        await world.bus.pass_time(60)
+        with contextlib.suppress(Killed):
+            await world.deliver(streams.PLANNER_TIMERS)
+        if any(run.state == "pending" for run in await world.runs()):
+            break
+    await world.observe(resource_version="2")
+    await world.new_planner()
+    await world.settle()
+    assert {run.state for run in await world.runs()} <= {"succeeded", "folded"}

@@ -190,3 +190,29 @@ async def test_a_cut_during_which_somebody_resumed_is_not_told_consistent(place:
         await other.resume_late()
     assert not quiesced.whole
     assert not place.container.quiesced
+
+
+async def test_one_thought_dead_does_not_resume_in_the_middle_of_anothers_cut(
+    place: Place,
+) -> None:
+    """It was stopped in its own cut; when it wakes up it waits until the other's is over."""
+    slow, other = place.snapshotter("slow"), place.snapshotter("other")
+    await place.announce("other")
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def cut_slowly() -> bool:
+        async with slow.quiesced(ORDER, APPLICATION, await place.staged(), block_s=60) as quiesced:
+            begun.set()
+            await over.wait()
+        return quiesced.whole
+
+    first = asyncio.create_task(cut_slowly())
+    await begun.wait()
+    await other.release("a-1", "b-1")
+    async with other.quiesced(ORDER, APPLICATION, await place.staged(), block_s=60) as quiesced:
+        over.set()
+        await asyncio.wait({first}, timeout=0.05)
+        assert place.container.quiesced
+    assert quiesced.whole
+    assert not await first
+    assert not place.container.quiesced

@@ -258,6 +258,14 @@ async def test_pruning_frees_what_only_forgotten_versions_had(place: Place) -> N
     assert names_in(place.store, "applications/a-1/repository/locks") == []
 
 
+async def test_pruning_removes_what_was_staged_for_a_run_that_has_ended(place: Place) -> None:
+    """A worker that was stopped until then staged it, and nobody will ask for it."""
+    shelf = place.vault.application("a-1")
+    shelf.stage("b-long-gone", b"content")
+    await place.prune()
+    assert shelf.staging() == []
+
+
 async def test_within_its_grace_nothing_is_deleted(place: Place) -> None:
     """It is told how much waits, so that the next prune is planned."""
     before = place.pack_bytes()

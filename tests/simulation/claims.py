@@ -1,0 +1,80 @@
+"""What must hold of a simulated system that has come to rest, whatever happened to it."""
+
+from collections.abc import Iterator
+
+from appshield.contracts.runs import Run
+from appshield.contracts.streams import DEAD
+from simulation.outside import Store
+from simulation.world import World
+
+
+async def broken(world: World) -> list[str]:
+    """List every claim that does not hold."""
+    runs = await world.runs()
+    return [
+        *_processes_rested(world),
+        *(text for run in runs for text in _run(world, run)),
+        *(text for store in world.outside.stores.values() for text in _store(store, runs)),
+        *await _catalog(world),
+    ]
+
+
+def _processes_rested(world: World) -> Iterator[str]:
+    for one in world.applications:
+        if one.snapshots:
+            yield f"{one.app}: snapshots were left behind: {sorted(s.run for s in one.snapshots)}"
+        if one.loaders:
+            yield f"{one.app}: loader pods were left behind: {sorted(one.loaders)}"
+    dead = world.bus.stored(DEAD)
+    if dead:
+        yield f"{len(dead)} messages were given up, such as {dead[0].subject}"
+
+
+def _run(world: World, run: Run) -> Iterator[str]:
+    if run.kind == "backup":
+        stores = world.outside.stores.values()
+        made = sum(store.ever[run.app_id, run.id] for store in stores if store.name == run.vault)
+        if run.state == "succeeded" and made != 1:
+            yield f"{run.id} succeeded and has made {made} versions"
+        if made > 1:
+            yield f"{run.id} has made {made} versions"
+    if run.kind == "restore" and run.state == "succeeded":
+        one = world.outside.applications[run.app]
+        if not one.restored[run.id]:
+            yield f"{run.id} succeeded and has restored nothing"
+
+
+def _store(store: Store, runs: list[Run]) -> Iterator[str]:
+    yield from (f"{store.name}: number used again, {text}" for text in store.numbers_used_again)
+    if left := store.staged():
+        yield f"{store.name}: staged content was left behind: {left}"
+    for versions in store.versions.values():
+        for version in versions.values():
+            periods = {tree.partition("@")[2] for tree in version.trees if "@" in tree}
+            if len(version.trees) != 3:
+                yield f"version {version.number} holds {version.trees}"
+            if version.consistency == "application" and (len(periods) != 1 or "0" in periods):
+                yield (
+                    f"version {version.number} of {version.run} says that its volumes are of one "
+                    f"time of rest: {version.trees}"
+                )
+
+
+async def _catalog(world: World) -> list[str]:
+    done = {run.id for run in await world.runs() if run.state == "succeeded"}
+    known = {(vault, each.facts.run) for each in await world.catalog() for vault in each.vaults}
+    there = {
+        (store.name, version.run)
+        for store in world.outside.stores.values()
+        for versions in store.versions.values()
+        for version in versions.values()
+    }
+    lost = [
+        f"the catalog does not know the version of {run} in {vault}"
+        for vault, run in there - known
+        if run in done
+    ]
+    phantom = [
+        f"the catalog knows a version of {run} that {vault} has not" for vault, run in known - there
+    ]
+    return sorted(lost + phantom)

@@ -1,0 +1,66 @@
+"""What people and schedules ask of the simulated system, as a seed has it."""
+
+import asyncio
+
+from appshield.contracts.applications import ApplicationObserved, Keep, Protection
+from appshield.contracts.message import Message
+from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRestore
+from simulation.outside import Application
+from simulation.world import World
+
+_EVERY_MINUTE = Protection(
+    name="often", trigger="schedule", schedule="* * * * *", keep=Keep(last=3)
+)
+
+
+async def some_days_work(world: World) -> None:
+    """Observe two applications, then ask for backups, restores and cancellations in any order."""
+    draw = world.chance.random
+    scheduled = draw.random() < 0.5
+    copied = draw.random() < 0.3
+    for one in world.applications:
+        await _observe(world, one, scheduled=scheduled, copied=copied, resource_version="1")
+    for number in range(draw.randint(2, 7)):
+        await asyncio.sleep(draw.choice((0.0, 0.5, 5.0, 30.0)))
+        wish = await _wish(world, draw.choice(world.applications), f"{number}")
+        await world.bus.publish(wish)
+        if draw.random() < 0.2:
+            world.bus.forget_duplicates()
+            await world.bus.publish(wish)
+    await asyncio.sleep(draw.choice((1.0, 20.0, 90.0)))
+    for one in world.applications:
+        await _observe(world, one, scheduled=False, copied=copied, resource_version="2")
+
+
+async def _observe(
+    world: World, one: Application, *, scheduled: bool, copied: bool, resource_version: str
+) -> None:
+    await world.bus.publish(
+        ApplicationObserved(
+            app=one.app,
+            uid=one.uid,
+            resource_version=resource_version,
+            exists=True,
+            revision="r1",
+            protections=(_EVERY_MINUTE,) if scheduled else (),
+            targets=("primary", "offsite") if copied else ("primary",),
+            targets_named=copied,
+        )
+    )
+
+
+async def _wish(world: World, one: Application, name: str) -> Message:
+    draw = world.chance.random
+    kind = draw.choice(("backup", "backup", "backup", "restore", "cancel"))
+    versions = [each.facts.number for each in await world.catalog() if each.facts.app == one.app]
+    if kind == "restore" and versions:
+        return RequestRestore(
+            app=one.app,
+            request_id=f"restore-{name}",
+            version=draw.choice(sorted(versions)),
+            running_backup=draw.choice(("wait", "cancel")),
+        )
+    runs = sorted(run.id for run in await world.runs() if run.app == one.app)
+    if kind == "cancel" and runs:
+        return RequestCancel(app=one.app, request_id=f"cancel-{name}", run=draw.choice(runs))
+    return RequestBackup(app=one.app, request_id=f"backup-{name}")

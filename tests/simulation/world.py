@@ -1,0 +1,186 @@
+"""One simulated system: a bus, an outside, two of each service that die and are started again.
+
+Planners are the real ones, led by the real lease; workers do real step work over a told outside.
+`live` lets a story happen among accidents, then lets everything work and waits until the system is
+at rest; what must hold then is in `claims`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from appshield.bus import Bus
+from appshield.contracts import streams
+from appshield.contracts.agents import Agent, ServiceName
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.identities import AppRef
+from appshield.contracts.requests import RequestPrune
+from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.planner.service import lead
+from appshield.planner.settings import Settings
+from appshield.service.announcing import announce
+from appshield.service.health import Health
+from appshield.service.joining import Joined
+from appshield.service.steps import StepWork
+from simulation.bus import SimulatedBus
+from simulation.chance import LONGEST_STOP_S, Chance
+from simulation.line import Line
+from simulation.outside import Application, Outside, Store
+from simulation.process import Process
+from simulation.workers import NODE, Restorer, Snapshotter, Uploader, build_quiescing
+
+CLUSTER = "test"
+SETTINGS = Settings(nats_url="", cluster=CLUSTER)
+SERVICES: tuple[ServiceName, ...] = ("planner", "snapshotter", "uploader", "restorer")
+_REST_WITHIN_S = 7_200.0
+_LOOK_EVERY_S = 5.0
+
+
+class NoRestError(AssertionError):
+    """The system did not come to rest, though everything worked."""
+
+
+class World:
+    """See the module; made inside a running virtual loop."""
+
+    def __init__(self, seed: int, chance: Chance | None = None) -> None:
+        self.seed = seed
+        self.chance = chance or Chance(seed)
+        self.trace: list[str] = []
+        self.bus = SimulatedBus(self.chance)
+        self.applications = [
+            Application(AppRef(cluster=CLUSTER, namespace=name, name=name), f"uid-{name}")
+            for name in ("shop", "blog")
+        ]
+        self.outside = Outside(self.applications, [Store("primary"), Store("offsite")])
+        self.processes: list[Process] = []
+        self._loop = asyncio.get_running_loop()
+        self._started = 0
+
+    def now(self) -> datetime:
+        """Return the present moment; the world is the clock of its services."""
+        return self.bus.time
+
+    def start(self, service: ServiceName) -> None:
+        """Start a process of a service; it is started again whenever it ends."""
+        self._started += 1
+        name = f"{service}-{self._started}"
+
+        def ended() -> None:
+            self._loop.call_later(self.chance.delay_s() + 0.5, self.start, service)
+
+        process = Process(name, self.chance, ended=ended, trace=self.trace)
+        self.processes.append(process)
+        process.spawn(self._main(service, process))
+
+    async def live(self, story: Callable[["World"], Awaitable[None]]) -> None:
+        """Start everything, tell the story, and come to rest."""
+        for spec in streams.BUCKETS:
+            self.bus.add_bucket(spec)
+        for service in SERVICES:
+            self.start(service)
+            self.start(service)
+        await story(self)
+        self.chance.calm = True
+        await asyncio.sleep(LONGEST_STOP_S)
+        await self._rest()
+        for record in await self.records():  # as the daily upkeep does
+            await self.bus.publish(
+                RequestPrune(app=record.app, request_id=record.app_id, app_id=record.app_id)
+            )
+        for process in [one for one in self.processes if one.name.startswith("snapshotter")]:
+            process.kill()  # those that come after them sweep
+        await self._rest()
+
+    async def runs(self) -> list[Run]:
+        """List all runs."""
+        return [entry.value async for entry in self.bus.bucket(streams.RUNS, Run).items()]
+
+    async def records(self) -> list[ApplicationRecord]:
+        """List the applications that the planner knows."""
+        bucket = self.bus.bucket(streams.APPLICATIONS, ApplicationRecord)
+        return [entry.value async for entry in bucket.items()]
+
+    async def catalog(self) -> list[VersionRecord]:
+        """List the versions that the catalog knows."""
+        bucket = self.bus.bucket(streams.CATALOG, VersionRecord)
+        return [entry.value async for entry in bucket.items()]
+
+    async def _main(self, service: ServiceName, process: Process) -> None:
+        line = Line(self.bus, process)
+        try:
+            await self._serve(service, process, line)
+        except Exception as error:  # noqa: BLE001 - a service that fails ends, and is started again
+            process.note(f"fails: {error!r}")
+            process.kill()
+
+    async def _serve(self, service: ServiceName, process: Process, line: Bus) -> None:
+        stopping = process.stopping
+        if service == "planner":
+            async with asyncio.TaskGroup() as tasks:
+                joined = Joined(
+                    bus=line,
+                    worker=process.name,
+                    health=Health(),
+                    stopping=stopping,
+                    concurrency=SETTINGS.concurrency,
+                    tasks=tasks,
+                )
+                while not stopping.is_set():
+                    await lead(joined, SETTINGS, stopping, self)
+            return
+        node = NODE if service in {"uploader", "restorer"} else ""
+        # two agents of one node would share a record; each has a name of its own here
+        agent = Agent(
+            service=service, cluster=CLUSTER, worker=process.name, node=node, seen_at=self.now()
+        )
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(announce(line, agent, stopping))
+            work, consumers = self._worker(service, process, line, tasks)
+            for consumer in consumers:
+                tasks.create_task(line.consume(consumer, work.handle, stopping=stopping))
+
+    def _worker(
+        self, service: ServiceName, process: Process, line: Bus, tasks: asyncio.TaskGroup
+    ) -> tuple[StepWork, list[streams.ConsumerSpec]]:
+        name = process.name
+        if service == "snapshotter":
+            quiescing = build_quiescing(line, process, self.outside, self, name)
+            snapshotter = Snapshotter(process, self.outside, line, quiescing, self)
+            handlers = snapshotter.handlers()
+            tasks.create_task(quiescing.keep_promises(process.stopping))
+            tasks.create_task(snapshotter.keep_swept(process.stopping))
+            consumers = [streams.SNAPSHOTTER_ORDERS]
+        elif service == "uploader":
+            handlers = Uploader(process, self.outside, line, self).handlers()
+            agent = streams.agent_consumer("uploader", CLUSTER, NODE)
+            consumers = [streams.UPLOADER_ORDERS, agent]
+        else:
+            handlers = Restorer(process, self.outside).handlers()
+            agent = streams.agent_consumer("restorer", CLUSTER, NODE)
+            consumers = [streams.RESTORER_ORDERS, agent]
+        return StepWork(line, worker=name, handlers=handlers), consumers
+
+    async def _rest(self) -> None:
+        until_s = self._loop.time() + _REST_WITHIN_S
+        while self._loop.time() < until_s:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            if not await self._open():
+                return
+        raise NoRestError(f"seed {self.seed} does not come to rest: {await self._open()}")
+
+    async def _open(self) -> list[str]:
+        """Say what is still to be done."""
+        runs = [
+            f"run {run.id} is {run.state}, outbox {len(run.outbox)}"
+            for run in await self.runs()
+            if run.state not in FINAL_STATES or run.outbox
+        ]
+        records = [
+            f"{record.app} has {record.active_run} active, {record.pending_runs} pending"
+            for record in await self.records()
+            if record.active_run or record.pending_runs
+        ]
+        rest = [f"{one.app} is at rest" for one in self.applications if one.at_rest]
+        return [*runs, *records, *rest, *self.bus.open_messages()]
