@@ -64,6 +64,8 @@ async def latency(folder: Path, count: int, rounds: int) -> str:
     """Measure (a); return the section."""
     named = os.environ.get("APPSHIELD_BENCH_CLUSTER", "bench")
     facts = await cluster_up(ClusterSettings.from_environment(os.environ, name=named), _say)
+    for limit in ("RUNS_MAX", "RUNS_PER_VAULT_MAX"):  # none of these runs ever ends
+        os.environ[f"APPSHIELD_PLANNER_{limit}"] = str(2 * rounds)
     orders: dict[type[StepCommand], StepHandler] = {OpenRepository: Workers().open}
     async with (
         Cluster.connect(ClusterAccess(kubeconfig=str(facts.kubeconfig))) as cluster,

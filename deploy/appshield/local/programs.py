@@ -63,7 +63,7 @@ def environment_of_parent(ours: Mapping[str, str]) -> dict[str, str]:
 def environment_of(
     service: str, *, bus: BusAccess, surroundings: Surroundings, ours: Mapping[str, str]
 ) -> dict[str, str]:
-    """Write the whole environment of a service."""
+    """Write the whole environment of a service; settings of it that a person made go along."""
     settings = {
         "NATS_URL": bus.url,
         "NATS_SEED_FILE": bus.seed_file,
@@ -83,11 +83,10 @@ def environment_of(
         settings["GATE_AT"] = f"https://{surroundings.gate_host}:{surroundings.gate_port}"
     if service == "gateway":
         settings["GATE_HOST"] = surroundings.gate_host
-    environment = environment_of_parent(ours)
-    for name, value in settings.items():
-        if value:
-            environment[f"APPSHIELD_{service.upper()}_{name}"] = value
-    return environment
+    begins = f"APPSHIELD_{service.upper()}_"
+    of_person = {name: value for name, value in ours.items() if name.startswith(begins)}
+    made = {f"{begins}{name}": value for name, value in settings.items() if value}
+    return {**environment_of_parent(ours), **of_person, **made}
 
 
 def pid_file(folder: Path, service: str) -> Path:
