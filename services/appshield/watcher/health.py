@@ -35,6 +35,8 @@ from appshield.watcher.informers import Informers
 from appshield.watcher.sightings import ALWAYS, Sightings
 
 LOOK = timedelta(seconds=1)
+ASK_AGAIN = timedelta(seconds=30)
+"""How often it is asked whether a kind is served that was not."""
 UNREAD_MAX = timedelta(seconds=60)
 """A kind that cannot be read for so long holds up nobody any more: nothing is known of it."""
 
@@ -67,6 +69,7 @@ class HealthWatch:
         self._watched: dict[str, _Watched] = {}
         self._belonged: dict[str, tuple[Reference, ...]] = {}
         self._wanted_at: dict[Kind, datetime] = {}
+        self._asked_at = clock.now()
         self._dirty: set[str] = set()
         self._news = asyncio.Event()
 
@@ -192,13 +195,17 @@ class HealthWatch:
             await self._tell(watched, told, decision.damped)
         else:
             watched.damped = decision.damped
-        watched.look_at = decision.look_at
+        watched.look_at = decision.look_at or (now + ASK_AGAIN if unread else None)
 
     async def _unread(
         self, belonged: tuple[Reference, ...], now: datetime
     ) -> frozenset[tuple[str, str]] | None:
         """Ask for all kinds that are needed; name those that cannot be read, None while waiting."""
         wanted, unserved = await self._kinds(belonged)
+        if unserved and now - self._asked_at > ASK_AGAIN:
+            self._asked_at = now
+            self._cluster.refresh()  # a definition may be newer than the last look
+            wanted, unserved = await self._kinds(belonged)
         unread = set(unserved)
         for kind in wanted:
             since = self._wanted_at.setdefault(kind, now)

@@ -16,7 +16,7 @@ from appshield.contracts.streams import APPLICATIONS, MEMBERS, STATE
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, DEPLOYMENT, EVENT, PROFILE
 from appshield.service import SystemClock
-from appshield.watcher import damping
+from appshield.watcher import damping, health
 from appshield.watcher.health import HealthWatch
 from appshield.watcher.informers import Informers
 from fake_kubernetes import FakeKubernetes
@@ -206,6 +206,20 @@ async def test_a_kind_whose_definition_goes_makes_nothing_missing(shop: Watched)
         shop.fake.store.kinds.remove(WIDGET)
         shop.fake.cut_watches()
         await shop.becomes("Unknown", "Widget")
+
+
+async def test_a_kind_that_is_served_later_is_known_then(
+    shop: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the definitions were installed anew."""
+    monkeypatch.setattr(health, "ASK_AGAIN", timedelta(milliseconds=50))
+    await shop.belong(("acme.io", "Widget", "w"))
+    async with shop.running():
+        await shop.becomes("Unknown", "Widget")
+        shop.fake.serve(WIDGET)
+        await shop.becomes("Missing", "Widget w")
+        shop.fake.put(plain(WIDGET, "w"))
+        await shop.becomes("Healthy")
 
 
 async def test_a_profile_says_how_a_kind_is(shop: Watched) -> None:
