@@ -21,9 +21,9 @@ ROOT = "appshield.v1"
 ANY_NODE = "_any"
 
 
-def event(noun: str, verb: str, app: AppRef) -> str:
-    """Name the subject of a fact about an application."""
-    return f"{ROOT}.evt.{noun}.{verb}.{place(app)}"
+def event(noun: str, verb: str, app: AppRef | None = None) -> str:
+    """Name the subject of a fact about an application, or the filter for those about any."""
+    return f"{ROOT}.evt.{noun}.{verb}.{place(app) if app is not None else '>'}"
 
 
 def command(noun: str, verb: str, app: AppRef, *, node: str = "") -> str:

@@ -64,6 +64,12 @@ async def versions(
         note(f"the Application object of {place} is gone; its versions stay")
     if len({one.facts.app_id for one in found}) > 1:
         note(f"{place} has several histories: choose one with --history ID to show or restore")
+    made = max((record.last_version for record in records), default=0)
+    if made and not found:
+        note(
+            f"{place} had versions up to {made} that the catalog does not know any more: "
+            f"`appshield rebuild-catalog {records[0].vault}` reads them from the Vault"
+        )
     say_table(
         ("VERSION", "CUT AT", "CONSISTENCY", "TRIGGER", "SIZE", "STORED", "VAULTS", "HISTORY", ""),
         [_row(one) for one in found],

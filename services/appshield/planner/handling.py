@@ -125,6 +125,8 @@ class Planner:
         """After taking over: keep every promise that was written and start what waits."""
         await self._registry.load()
         await self._policing.reconcile()
+        if await self._observation.has_lost_everything():
+            await self._relearn()
         for entry in await self._runs.unfinished():
             written = await self._runs.write(entry, entry.value)
             if written.value.state in FINAL_STATES:
@@ -149,7 +151,16 @@ class Planner:
                 await self._handle(delivery)
             await self._begin_waiting()
         except StaleRevisionError as error:
+            if self._leadership.held() and not self._registry.histories_of(delivery.message.app):
+                await self._relearn()  # somebody has removed what was known of the application
             raise Retry(str(error), after_s=_CONFLICT_RETRY_S) from error
+
+    async def _relearn(self) -> None:
+        """Take in again what the registry does not know: facts are still there, and so are runs."""
+        if not await self._observation.relearn():
+            return
+        for entry in await self._runs.unfinished():
+            await self._queue.regain(entry.value)
 
     async def _handle(self, delivery: Delivery) -> None:
         if isinstance(delivery.message, Signal):

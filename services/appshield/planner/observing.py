@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Bus
@@ -15,7 +16,7 @@ from appshield.contracts.applications import (
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
 from appshield.contracts.identities import application_id
 from appshield.contracts.runs import CopyDue, UpkeepDue
-from appshield.contracts.streams import STATE
+from appshield.contracts.streams import PLANNER_FACTS, STATE
 from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
 from appshield.planner.timing import Timing
@@ -58,6 +59,26 @@ class Observation:
         if known is None:
             await self.schedule_upkeep(record, self._clock.now())
         return self._registry.get(app_id)
+
+    async def has_lost_everything(self) -> bool:
+        """Say whether the registry is empty though facts were taken in before."""
+        if any(True for _ in self._registry.all()):
+            return False
+        return await self._bus.acknowledged(PLANNER_FACTS) > 0
+
+    async def relearn(self) -> int:
+        """Take in what was told of applications that the registry does not know; count them."""
+        known = {record.uid for record in self._registry.all()}
+        seen = subjects.event(ApplicationObserved.noun, ApplicationObserved.verb)
+        learned = 0
+        async for stored in self._bus.read(STATE, filters=(seen,)):
+            fact = decode(stored.body)
+            if isinstance(fact, ApplicationObserved) and fact.exists and fact.uid not in known:
+                await self.observed(fact)
+                learned += 1
+        if learned:
+            structlog.get_logger().warning("applications learned again", applications=learned)
+        return learned
 
     async def renew(self, app_id: str) -> None:
         """Bring a known application in line with the policies in force.

@@ -34,6 +34,7 @@ from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.service import Clock
 
+_TAKE_TURNS = frozenset({"backup", "restore", "forget", "prune", "repair"})
 _GO_FIRST = frozenset({"backup", "restore"})
 _BESIDE = frozenset({"catalog", "check", "pin", "copy"})
 
@@ -91,6 +92,17 @@ class Queue:
         if run.kind in _GO_FIRST and record.active_run != run.id and run.wait is None:
             await self._ask_to_give_way(record.active_run)
         await self.start_next(record)
+
+    async def regain(self, run: Run) -> None:
+        """Give a run its place again where the application's record, made anew, has none for it."""
+        record = self._registry.get(run.app_id)
+        if record is None or run.kind not in _TAKE_TURNS or record.active_run:
+            return
+        if run.state in {"running", "ending"}:
+            highest = max(record.highest_version or 0, run.version or 0)
+            await self._registry.write(
+                replace(record, active_run=run.id, highest_version=highest or None)
+            )
 
     async def start_beside(self, entry: Entry[Run]) -> None:
         """Start a run that changes no application; such runs never wait."""

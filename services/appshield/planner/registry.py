@@ -52,7 +52,7 @@ class Registry:
         record = self._records.get(app_id)
         if record is None:
             raise LookupError(f"history {app_id} is unknown")
-        number = max(record.highest_version or 0, at_least_above) + 1
+        number = max(record.highest_version or 0, record.last_version, at_least_above) + 1
         await self.write(replace(record, highest_version=number))
         return number
 
