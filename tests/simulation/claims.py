@@ -12,6 +12,7 @@ async def broken(world: World) -> list[str]:
     """List every claim that does not hold."""
     runs = await world.runs()
     return [
+        *world.seen_wrong,
         *_processes_rested(world),
         *(text for run in runs for text in _run(world, run)),
         *(text for store in world.outside.stores.values() for text in _store(store, runs)),

@@ -4,6 +4,7 @@ Each remembers what was done to it, so that the claims at the end can be checked
 """
 
 from collections import Counter
+from datetime import datetime
 
 import msgspec
 
@@ -22,6 +23,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     run: str
     claim: str
     period: int
+    cut_at: datetime
 
 
 class Version(msgspec.Struct, frozen=True):

@@ -204,7 +204,7 @@ class Snapshotter:
 
     async def _cut(self, one: Application, run: str, claim: str) -> Snapshot:
         async def do() -> Snapshot:
-            snapshot = Snapshot(run, claim, one.period)
+            snapshot = Snapshot(run, claim, one.period, self._clock.now())
             one.snapshots.add(snapshot)
             return snapshot
 

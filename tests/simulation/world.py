@@ -35,6 +35,7 @@ SETTINGS = Settings(nats_url="", cluster=CLUSTER)
 SERVICES: tuple[ServiceName, ...] = ("planner", "snapshotter", "uploader", "restorer")
 _REST_WITHIN_S = 7_200.0
 _LOOK_EVERY_S = 5.0
+_BESIDE = frozenset({"catalog", "check", "pin", "copy"})
 
 
 class NoRestError(AssertionError):
@@ -55,6 +56,8 @@ class World:
         ]
         self.outside = Outside(self.applications, [Store("primary"), Store("offsite")])
         self.processes: list[Process] = []
+        self.seen_wrong: list[str] = []
+        """What was seen on the way that must never be."""
         self._loop = asyncio.get_running_loop()
         self._started = 0
 
@@ -81,10 +84,13 @@ class World:
         for service in SERVICES:
             self.start(service)
             self.start(service)
+        watching = self._loop.create_task(self._watch_turns())
         await story(self)
         self.chance.calm = True
         await asyncio.sleep(LONGEST_STOP_S)
         await self._rest()
+        watching.cancel()
+        await self._look_for_unreleased()
         for record in await self.records():  # as the daily upkeep does
             await self.bus.publish(
                 RequestPrune(app=record.app, request_id=record.app_id, app_id=record.app_id)
@@ -106,6 +112,29 @@ class World:
         """List the versions that the catalog knows."""
         bucket = self.bus.bucket(streams.CATALOG, VersionRecord)
         return [entry.value async for entry in bucket.items()]
+
+    async def _watch_turns(self) -> None:
+        """See that at most one run at a time changes an application."""
+        under_way: dict[str, Run] = {}
+        async for change in self.bus.bucket(streams.RUNS, Run).watch(stopping=asyncio.Event()):
+            run = change.value
+            if run is None or run.kind in _BESIDE:
+                continue
+            under_way.pop(run.id, None)
+            if run.state in {"running", "ending"}:
+                under_way[run.id] = run
+                others = [one.id for one in under_way.values() if one.app_id == run.app_id]
+                if len(others) > 1:
+                    self.seen_wrong.append(f"{' and '.join(others)} ran at once")
+
+    async def _look_for_unreleased(self) -> None:
+        """Before anything is swept: a run removes what was made while it was under way itself."""
+        ended = {run.id: run.finished_at for run in await self.runs()}
+        for one in self.applications:
+            for each in one.snapshots:
+                ended_at = ended.get(each.run)
+                if ended_at is not None and each.cut_at < ended_at:
+                    self.seen_wrong.append(f"{each.run} has not released its snapshots")
 
     async def _main(self, service: ServiceName, process: Process) -> None:
         line = Line(self.bus, process)

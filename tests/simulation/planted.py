@@ -1,0 +1,188 @@
+"""Bugs to plant: each takes one promise out of the product, as a careless change would."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+from msgspec.structs import replace
+
+from appshield.bus import Entry
+from appshield.contracts.agents import CommitRecord
+from appshield.contracts.runs import Run
+from appshield.planner import backing_up
+from appshield.planner.handling import Planner
+from appshield.planner.leading import Leadership
+from appshield.planner.queueing import Queue
+from appshield.planner.registry import Registry
+from appshield.planner.runs import Runs
+from appshield.planner.steps import Next
+from appshield.service import steps
+from appshield.snapshotter.quiescing import Quiescing
+from appshield.uploader.publishing import Publishing
+
+Planting = Callable[[], contextlib.AbstractContextManager[Any]]
+
+
+@contextmanager
+def acknowledged_before_published() -> Iterator[None]:
+    """State is written, the cause acknowledged, and the promises are published some time later."""
+    later: set[asyncio.Task[Any]] = set()
+
+    async def early(self: Runs, seen: Entry[Run], run: Run) -> Entry[Run]:
+        revision = seen.revision
+        if run != seen.value:
+            revision = await self._bucket.update(run.id, replace(run, outbox=()), revision)
+        for promised in run.outbox:
+            task = asyncio.ensure_future(self._publish(promised))
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            later.add(task)
+        return Entry(value=replace(run, outbox=()), revision=revision)
+
+    with mock.patch.object(Runs, "write", early):
+        yield
+
+
+@contextmanager
+def no_outbox() -> Iterator[None]:
+    """State is written without its promises, which are published after that, if at all."""
+
+    async def without(self: Runs, seen: Entry[Run], run: Run) -> Entry[Run]:
+        bare = replace(run, outbox=())
+        revision = seen.revision
+        if bare != seen.value:
+            revision = await self._bucket.update(run.id, bare, revision)
+        for promised in run.outbox:
+            await self._publish(promised)
+        return Entry(value=bare, revision=revision)
+
+    with mock.patch.object(Runs, "write", without):
+        yield
+
+
+@contextmanager
+def state_written_whatever_it_is_now() -> Iterator[None]:
+    """A run is written without comparing it with what was read: epochs fence nothing."""
+
+    async def over(self: Runs, seen: Entry[Run], run: Run) -> Entry[Run]:
+        await self._bucket.put(run.id, run)
+        for promised in run.outbox:
+            await self._publish(promised)
+        cleared = replace(run, outbox=())
+        revision = await self._bucket.put(run.id, cleared)
+        return Entry(value=cleared, revision=revision)
+
+    with mock.patch.object(Runs, "write", over):
+        yield
+
+
+def no_look_at_the_run() -> contextlib.AbstractContextManager[Any]:
+    """Workers do every order that comes, whatever became of its run."""
+    return mock.patch.object(steps, "unwanted", return_value=None)
+
+
+@contextmanager
+def two_leaders() -> Iterator[None]:
+    """Planners do not look at their lease, and take it from each other."""
+
+    async def acquire(self: Leadership, stopping: asyncio.Event) -> bool:
+        self._revision = await self._bucket.put("planner", self._holder)
+        self.epoch = self._revision
+        return True
+
+    async def keep(self: Leadership, stopping: asyncio.Event) -> None:
+        await stopping.wait()
+
+    with (
+        mock.patch.object(Leadership, "acquire", acquire),
+        mock.patch.object(Leadership, "keep", keep),
+        mock.patch.object(Leadership, "held", return_value=True),
+    ):
+        yield
+
+
+@contextmanager
+def resume_lost() -> Iterator[None]:
+    """Nobody keeps a promise to resume that a dead snapshotter made."""
+
+    async def nothing(self: Quiescing, *_: Any) -> None:
+        return
+
+    with (
+        mock.patch.object(Quiescing, "resume_late", nothing),
+        mock.patch.object(Quiescing, "release", nothing),
+    ):
+        yield
+
+
+def number_used_again() -> contextlib.AbstractContextManager[Any]:
+    """The next version is one above the newest, whatever was promised before."""
+
+    async def newest(self: Registry, app_id: str, *, at_least_above: int) -> int:
+        record = self.get(app_id)
+        return (record.last_version if record else 0) + 1
+
+    return mock.patch.object(Registry, "next_version", newest)
+
+
+def commit_not_written_ahead() -> contextlib.AbstractContextManager[Any]:
+    """Whoever commits publishes what it has sealed itself."""
+
+    async def own(self: Publishing, key: str, made: Any, useless: Any) -> Any:
+        return made
+
+    async def nothing(self: Publishing, key: str) -> Entry[CommitRecord] | None:
+        return None
+
+    patches = contextlib.ExitStack()
+    patches.enter_context(mock.patch.object(Publishing, "write_ahead", own))
+    patches.enter_context(mock.patch.object(Publishing, "written", nothing))
+    return patches
+
+
+def nothing_released() -> contextlib.AbstractContextManager[Any]:
+    """A backup that fails or is cancelled leaves what it made."""
+
+    def only_after_success(run: Run) -> tuple[Any, ...]:
+        return () if run.ends_as != "succeeded" else (Next("release"),)
+
+    return mock.patch.object(backing_up, "last", only_after_success)
+
+
+def next_one_forgotten() -> contextlib.AbstractContextManager[Any]:
+    """A planner that takes over starts nothing that waited."""
+
+    async def loaded(self: Planner) -> None:
+        await self._registry.load()
+        await self._policing.reconcile()
+
+    return mock.patch.object(Planner, "reconcile", loaded)
+
+
+@contextmanager
+def runs_at_once() -> Iterator[None]:
+    """Every run begins when it is admitted, whatever runs already."""
+
+    async def at_once(self: Queue, entry: Entry[Run]) -> None:
+        await self.start_beside(entry)
+
+    with mock.patch.object(Queue, "admit", at_once):
+        yield
+
+
+PLANTINGS: Mapping[str, tuple[Planting, int]] = {
+    "acknowledged before published": (acknowledged_before_published, 3),
+    "no outbox": (no_outbox, 5),
+    "no compare of epochs": (state_written_whatever_it_is_now, 27),
+    "no look at the run": (no_look_at_the_run, 57),
+    "two leaders": (two_leaders, 5),
+    "resume lost": (resume_lost, 67),
+    "number used again": (number_used_again, 198),
+    "commit not written ahead": (commit_not_written_ahead, 28),
+    "nothing released": (nothing_released, 14),
+    "next one forgotten": (next_one_forgotten, 8),
+    "runs at once": (runs_at_once, 0),
+}
+"""Each with a seed that has found it: tried first, before all others."""
