@@ -19,6 +19,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from appshield.bus import Bus, connect_bus
 from appshield.contracts.applications import (
     ApplicationRecord,
@@ -75,7 +77,7 @@ def record(number: int) -> ApplicationRecord:
         revision="r1",
         application_type="database/postgresql",
         criticality="gold",
-        protections=(NIGHTLY,),
+        protections=(replace(NIGHTLY, targets=("primary",)),),
         targets=("primary",),
         own=OwnProtection(protections=(NIGHTLY,), targets=("primary",)),
         highest_version=VERSIONS_EACH,
