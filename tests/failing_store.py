@@ -4,7 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 
 from appshield.errors import UnavailableError
-from appshield.objectstore import MemoryObjectStore, ObjectFacts, ObjectStore
+from appshield.objectstore import (
+    MemoryObjectStore,
+    ObjectFacts,
+    ObjectStore,
+    PiecewiseRange,
+    RangeReader,
+)
 
 
 class StoreAround:
@@ -25,6 +31,11 @@ class StoreAround:
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return self.inner.get(name, offset=offset, length=length)
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        return PiecewiseRange(
+            lambda start, size: self.get(name, offset=start, length=size), offset, length
+        )
 
     def size(self, name: str) -> int | None:
         return self.inner.size(name)

@@ -9,7 +9,7 @@ import msgspec
 from appshield.errors import DamagedError
 from appshield.repository.compression import Compression
 from appshield.repository.gotext import json_name
-from appshield.repository.nodes import Node, StoredEntry, TreeSink
+from appshield.repository.nodes import BlobAt, Node, PlainBlobs, StoredEntry, TreeSink
 from appshield.repository.tree_writing import TreeWriter
 from appshield.repository.trees import decode_node, encode_node
 from appshield.repository.treestream import encoded_entries, entries_of
@@ -74,12 +74,14 @@ class MemoryBlobs:
     def blob_size(self, blob_id: bytes) -> int:
         return len(self._find(blob_id))
 
-    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[PlainBlobs]:
         for blob_id in blob_ids:
             try:
-                yield blob_id, self.read_blob(blob_id)
+                data = bytearray(self.read_blob(blob_id))
             except DamagedError as error:
-                yield blob_id, error
+                yield PlainBlobs(memoryview(b""), (), [(blob_id, error)])
+            else:
+                yield PlainBlobs(memoryview(data), [BlobAt(blob_id, 0, len(data))])
 
     def read_tree(self, tree_id: bytes) -> tuple[Node, ...]:
         return tuple(decode_node(entry.stored) for entry in self.read_entries(tree_id))

@@ -150,6 +150,43 @@ def test_a_range_is_what_lies_there(
     assert store.get("digits", offset=offset, length=length) == expected
 
 
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [(0, 10, b"0123456789"), (2, 5, b"23456"), (7, 9, b"789"), (10, 5, b""), (4, 0, b"")],
+)
+def test_a_range_is_read_as_it_arrives(
+    store: ObjectStore, offset: int, length: int, expected: bytes
+) -> None:
+    """In pieces of any size; behind its end comes nothing, and closing it early is no matter."""
+    store.put("digits", b"0123456789")
+    reader = store.open_range("digits", offset=offset, length=length)
+    read = bytearray()
+    piece = memoryview(bytearray(3))
+    while got := reader.readinto(piece):
+        assert got == 3 or len(read) + got == len(expected)
+        read += piece[:got]
+    assert read == expected
+    reader.close()
+    unread = store.open_range("digits", offset=0, length=10)
+    unread.readinto(piece)
+    unread.close()
+    assert store.get("digits") == b"0123456789"
+
+
+def test_ranges_under_way_do_not_disturb_each_other(store: ObjectStore) -> None:
+    """Several are open at a time, and one that is missing is told when it is read."""
+    content = {f"object-{number}": os.urandom(3 << 20) for number in range(3)}
+    for name, data in content.items():
+        store.put(name, data)
+    missing = store.open_range("folder/nothing", offset=0, length=10)
+    readers = {name: store.open_range(name, offset=1, length=4 << 20) for name in content}
+    for name, reader in readers.items():
+        room = memoryview(bytearray(4 << 20))
+        assert room[: reader.readinto(room)] == content[name][1:]
+    with pytest.raises(ObjectMissingError, match="folder/nothing"):
+        missing.readinto(memoryview(bytearray(1)))
+
+
 @pytest.mark.parametrize(("offset", "length"), [(-1, None), (0, -1)])
 def test_a_range_before_the_object_is_refused(
     store: ObjectStore, offset: int, length: int | None

@@ -29,6 +29,7 @@ from appshield.objectstore.port import (
 from appshield.objectstore.requests import S3Patience
 from appshield.objectstore.retention import LockMode, Retention
 from appshield.objectstore.s3 import S3ObjectStore
+from appshield.objectstore.streaming import PiecewiseRange, RangeReader
 
 __all__ = [
     "FolderAccess",
@@ -40,6 +41,8 @@ __all__ = [
     "ObjectMissingError",
     "ObjectRetainedError",
     "ObjectStore",
+    "PiecewiseRange",
+    "RangeReader",
     "RetainingStore",
     "Retention",
     "S3Access",

@@ -16,6 +16,7 @@ from appshield.objectstore.port import (
     folder_of,
 )
 from appshield.objectstore.retention import Retention
+from appshield.objectstore.streaming import PiecewiseRange, RangeReader
 
 
 class MemoryObjectStore:
@@ -65,6 +66,14 @@ class MemoryObjectStore:
         if data is None:
             raise ObjectMissingError(f"there is no object {name}")
         return data[offset:] if length is None else data[offset : offset + length]
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        """See ObjectStore.open_range."""
+        check_name(name)
+        check_range(offset, length)
+        return PiecewiseRange(
+            lambda start, size: self.get(name, offset=start, length=size), offset, length
+        )
 
     def size(self, name: str) -> int | None:
         """See ObjectStore.size."""

@@ -13,6 +13,7 @@ import msgspec
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError, UnavailableError
 from appshield.objectstore.retention import Retention
+from appshield.objectstore.streaming import RangeReader
 
 
 class ObjectExistsError(RefusedError):
@@ -79,6 +80,13 @@ class ObjectStore(Protocol):
 
         Raises:
             ObjectMissingError: there is no such object.
+        """
+        ...
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        """Begin to read a range, without waiting for it; what `get` raises comes from its reader.
+
+        To be read, or closed, by the thread and process that opened it.
         """
         ...
 
@@ -197,6 +205,9 @@ class _View:
 
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         return self._store.get(self._whole(name), offset=offset, length=length)
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        return self._store.open_range(self._whole(name), offset=offset, length=length)
 
     def size(self, name: str) -> int | None:
         return self._store.size(self._whole(name))

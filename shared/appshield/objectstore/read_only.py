@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from appshield.errors import RefusedError
 from appshield.objectstore.port import ObjectFacts, ObjectStore
+from appshield.objectstore.streaming import RangeReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,10 @@ class ReadOnlyStore:
     def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
         """See ObjectStore.get."""
         return self.inner.get(name, offset=offset, length=length)
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        """See ObjectStore.open_range."""
+        return self.inner.open_range(name, offset=offset, length=length)
 
     def size(self, name: str) -> int | None:
         """See ObjectStore.size."""

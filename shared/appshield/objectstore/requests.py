@@ -5,16 +5,18 @@ beyond its timeout) and what the service asks to repeat (429, 500, 502, 503, 504
 like). The pauses double, with jitter; a `Retry-After` of the service makes them longer.
 """
 
+import contextlib
 import hashlib
 import http.client
 import random
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import msgspec
 
-from appshield.objectstore.answers import Answer, Right, may_pass, unreachable
+from appshield.objectstore.answers import PARTIAL_CONTENT, Answer, Right, may_pass, unreachable
 from appshield.objectstore.connections import Connections
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.signing import canonical_path, canonical_query, signed_headers
@@ -105,8 +107,26 @@ class S3Requests:
             time.sleep(self._patience.pause_s(attempt, asked_s=asked_s))  # the port blocks
             attempt += 1
 
+    def begin_range(self, key: str, offset: int, length: int) -> "ArrivingRange | None":
+        """Send a request for a part of an object, once; None if that fails."""
+        headers = {"range": f"bytes={offset}-{offset + length - 1}"}
+        request = _Request("GET", canonical_path(self._root + key), "", headers, b"", NOTHING)
+        with contextlib.suppress(OSError, http.client.HTTPException), ExitStack() as lent:
+            connection = lent.enter_context(self.connections.lend())
+            self._send(connection, request)
+            return ArrivingRange(connection, lent.pop_all())
+        return None
+
     def _ask_once(self, request: _Request) -> Answer:
-        """Send one request, freshly signed, and read its answer whole."""
+        """Send one request and read its answer whole."""
+        with self.connections.lend() as connection:
+            self._send(connection, request)
+            response = connection.getresponse()
+            told = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, told, response.read(), _right(request))
+
+    def _send(self, connection: http.client.HTTPConnection, request: _Request) -> None:
+        """Send a request, freshly signed."""
         signed = signed_headers(
             request.method,
             request.path,
@@ -119,11 +139,30 @@ class S3Requests:
         )
         target = f"{request.path}?{request.query}" if request.query else request.path
         body = request.data if request.method in {"PUT", "POST"} else None
-        with self.connections.lend() as connection:
-            connection.request(request.method, target, body=body, headers=signed)
-            response = connection.getresponse()
-            told = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, told, response.read(), _right(request))
+        connection.request(request.method, target, body=body, headers=signed)
+
+
+class ArrivingRange:
+    """The body of a partial answer; anything but the bytes that were asked for is a failure."""
+
+    def __init__(self, connection: http.client.HTTPConnection, lent: ExitStack) -> None:
+        self._connection = connection
+        self._lent = lent
+        self._response: http.client.HTTPResponse | None = None
+
+    def readinto(self, buffer: memoryview) -> int:
+        """See Arriving."""
+        if self._response is None:
+            self._response = self._connection.getresponse()
+            if self._response.status != PARTIAL_CONTENT:
+                raise http.client.HTTPException(f"status {self._response.status}")
+        return self._response.readinto(buffer)
+
+    def close(self) -> None:
+        """See Arriving: a connection of which all was read is kept for the next request."""
+        if self._response is None or self._response.length != 0:
+            self._connection.close()
+        self._lent.close()
 
 
 def _right(request: _Request) -> Right:

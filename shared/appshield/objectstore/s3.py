@@ -42,6 +42,7 @@ from appshield.objectstore.retention import (
     lock_headers,
     retention_document,
 )
+from appshield.objectstore.streaming import PiecewiseRange, RangeReader
 from appshield.objectstore.versions import Versions
 
 
@@ -140,6 +141,18 @@ class S3ObjectStore:
         if answer.status == PARTIAL_CONTENT:
             return answer.body[:length]
         return answer.body[offset:][:length]  # the service does not know ranges
+
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
+        """See ObjectStore.open_range."""
+        check_range(offset, length)
+        key = self._key(name)
+        arriving = self._requests.begin_range(key, offset, length) if length else None
+        return PiecewiseRange(
+            lambda start, size: self.get(name, offset=start, length=size),
+            offset,
+            length,
+            arriving=arriving,
+        )
 
     def size(self, name: str) -> int | None:
         """See ObjectStore.size."""

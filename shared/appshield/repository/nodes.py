@@ -10,7 +10,7 @@ a `BlobSink` when it saves and takes them from a `BlobSource` when it restores.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -127,6 +127,22 @@ class BlobSink(Protocol):
         ...
 
 
+class BlobAt(NamedTuple):
+    """A blob as the bytes from `start` to `end` of a buffer."""
+
+    blob_id: bytes
+    start: int
+    end: int
+
+
+class PlainBlobs(NamedTuple):
+    """Verified blobs that came together, in one buffer; and what is wrong with others."""
+
+    buffer: memoryview
+    blobs: Sequence[BlobAt]
+    damaged: Sequence[tuple[bytes, DamagedError]] = ()
+
+
 class BlobSource(Protocol):
     """Gives back what was saved, verified; safe to use from several threads."""
 
@@ -134,11 +150,11 @@ class BlobSource(Protocol):
         """Return the plain bytes of a blob; a `DamagedError` names what does not verify."""
         ...
 
-    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[PlainBlobs]:
         """Yield each of these blobs once, in the order that suits best, or what is wrong with it.
 
-        Fetching begins with the call, and what comes next is fetched meanwhile; memory is bounded
-        however many there are.
+        Fetching begins with the call, and what comes next arrives meanwhile; memory is bounded
+        however many there are. What was yielded is valid until this thread asks for more.
         """
         ...
 

@@ -7,12 +7,11 @@ which all are known, by a plan of few requests that run ahead of the reader.
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, NamedTuple
 
 from appshield.errors import DamagedError
-from appshield.objectstore import ObjectMissingError, ObjectStore
+from appshield.objectstore import ObjectMissingError, ObjectStore, RangeReader
 from appshield.repository.layout import file_name
 from appshield.repository.opening import Sealed
 
@@ -20,13 +19,12 @@ READ_AHEAD_BYTES: Final = 4 << 20
 KEPT_BYTES: Final = 32 << 20
 """What is kept of packs; a single blob that is larger is not."""
 
-RANGE_BYTES: Final = 12 << 20
-"""A request costs the store as much as some megabytes do; what is under way costs us memory."""
+RANGE_BYTES: Final = 32 << 20
+"""A pack of the usual size comes with one request; it is in memory in windows only."""
 GAP_BYTES: Final = 1 << 20
 """Bytes between two wanted blobs that are rather fetched than made a reason for two requests."""
 RANGES_AHEAD: Final = 1
 """Of each plan, beside the range that is read: the plan after it is begun meanwhile."""
-FETCH_THREADS: Final = 2
 
 
 class PackRange(NamedTuple):
@@ -38,8 +36,38 @@ class PackRange(NamedTuple):
     blobs: list[Sealed]
 
 
-PlannedRanges = Iterator[tuple[PackRange, bytes | DamagedError]]
-_Ahead = tuple[PackRange, "Future[bytes | DamagedError]"]
+class PackStream:
+    """A range of a pack that is on its way, read from its start to its end."""
+
+    def __init__(self, part: PackRange, reader: RangeReader) -> None:
+        self.part = part
+        self._reader = reader
+        self._position = part.start
+
+    def fill(self, start: int, buffer: memoryview) -> int:
+        """Fill a buffer from an offset of the pack on, not before where the last one ended.
+
+        Returns how many bytes: fewer where the pack ends, none where it is missing.
+
+        Raises:
+            AppShieldError: the store cannot be reached, or refuses.
+        """
+        try:
+            while self._position < start:
+                if not self._read(buffer[: start - self._position]):
+                    return 0
+            return self._read(buffer)
+        except ObjectMissingError:
+            return 0
+
+    def _read(self, buffer: memoryview) -> int:
+        length = self._reader.readinto(buffer)
+        self._position += length
+        return length
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._reader.close()
 
 
 def plan(
@@ -71,7 +99,6 @@ class PackRanges:
         self._changing = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._kept_bytes = 0
-        self._threads = ThreadPoolExecutor(FETCH_THREADS, "appshield-fetch")  # starts when used
 
     def read(self, pack_id: str, *, offset: int, length: int, pack_size: int) -> memoryview:
         """Return `length` bytes of a pack.
@@ -90,37 +117,32 @@ class PackRanges:
         self._keep((pack_id, offset), part)
         return memoryview(part)[:length]
 
-    def read_planned(self, wanted: Mapping[str, list[Sealed]]) -> "PlannedRanges":
-        """Begin to fetch the ranges of a plan, and return them with their bytes, in order.
+    def read_planned(self, wanted: Mapping[str, list[Sealed]]) -> Iterator[PackStream]:
+        """Ask for the first ranges of a plan, and return all of them, one after the other.
 
-        A range that is missing comes as the error that says so; one that ends early comes short.
-        Nothing of it is kept for later.
+        Each is read before the next one is asked for; nothing of it is kept for later.
 
         Raises:
-            AppShieldError: from the iterator: the store cannot be reached, or refuses.
+            AppShieldError: from the iterator: the store cannot be asked.
         """
         ranges = plan(wanted, range_bytes=self._range_bytes)
         ahead = deque(map(self._begin, islice(ranges, RANGES_AHEAD)))
         return self._taken(ranges, ahead)
 
-    def _begin(self, part: PackRange) -> "_Ahead":
-        return part, self._threads.submit(self._fetch, part)
+    def _begin(self, part: PackRange) -> PackStream:
+        name = file_name("data", part.pack_id)
+        length = part.end - part.start
+        return PackStream(part, self._store.open_range(name, offset=part.start, length=length))
 
-    def _taken(self, ranges: Iterator[PackRange], ahead: "deque[_Ahead]") -> "PlannedRanges":
+    def _taken(self, ranges: Iterator[PackRange], ahead: deque[PackStream]) -> Iterator[PackStream]:
         try:
             while ahead:
-                part, fetched = ahead.popleft()
                 ahead.extend(map(self._begin, islice(ranges, 1)))
-                yield part, fetched.result()
+                yield ahead[0]
+                ahead.popleft().close()
         finally:
-            for _, fetched in ahead:
-                fetched.cancel()
-
-    def _fetch(self, part: PackRange) -> bytes | DamagedError:
-        try:
-            return self._get(part.pack_id, part.start, part.end - part.start)
-        except DamagedError as error:
-            return error
+            for stream in ahead:
+                stream.close()
 
     def _get(self, pack_id: str, offset: int, length: int) -> bytes:
         name = file_name("data", pack_id)

@@ -1,17 +1,18 @@
 """Reading: blobs, directories and files back out of packs, each verified before it is believed."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
 from appshield.errors import DamagedError, InvalidInputError, NotFoundError
 from appshield.objectstore import ObjectStore
 from appshield.repository.blobs import BlobCodec, BlobKind
-from appshield.repository.crypto import SealingKey
+from appshield.repository.crypto import SEAL_BYTES, SealingKey
 from appshield.repository.index import BlobPlace, Index
-from appshield.repository.nodes import Node, StoredEntry
-from appshield.repository.opening import BlobOpener, Sealed
-from appshield.repository.ranges import PackRanges, PlannedRanges
+from appshield.repository.nodes import BlobAt, Node, PlainBlobs, StoredEntry
+from appshield.repository.opening import BlobOpener, Sealed, blob_opener, windows
+from appshield.repository.ranges import PackRanges, PackStream
 from appshield.repository.repository import Repository
 from appshield.repository.trees import decode_node, decode_tree
 from appshield.repository.treestream import encoded_entries, entries_of, inflated
@@ -34,13 +35,14 @@ class BlobReader:
         self._key = key
         self._codec = BlobCodec(key)
         self._ranges = PackRanges(store)
+        self._of_thread = threading.local()
         self._pack_ids: dict[int, str] = {}  # of the packs that were met, by number
 
     def read_blob(self, blob_id: bytes) -> bytes:
         """See BlobSource.read_blob."""
         return self._read("data", blob_id)
 
-    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[tuple[bytes, bytes | DamagedError]]:
+    def read_blobs(self, blob_ids: Iterable[bytes]) -> Iterator[PlainBlobs]:
         """See BlobSource.read_blobs."""
         wanted: dict[str, list[Sealed]] = {}
         unknown: list[bytes] = []
@@ -53,15 +55,29 @@ class BlobReader:
         return self._opened(unknown, self._ranges.read_planned(wanted))
 
     def _opened(
-        self, unknown: Iterable[bytes], ranges: PlannedRanges
-    ) -> Iterator[tuple[bytes, bytes | DamagedError]]:
-        for blob_id in unknown:
-            yield blob_id, _missing("data", blob_id)
-        opener = BlobOpener(self._key)
-        for part, fetched in ranges:
-            found = b"" if isinstance(fetched, DamagedError) else fetched
-            for blob, plain in opener.open_all(found, part.start, part.blobs):
-                yield blob.blob_id, self._elsewhere(blob.blob_id) if plain is None else plain
+        self, unknown: Sequence[bytes], streams: Iterator[PackStream]
+    ) -> Iterator[PlainBlobs]:
+        if unknown:
+            missing = [(blob_id, _missing("data", blob_id)) for blob_id in unknown]
+            yield PlainBlobs(memoryview(b""), (), missing)
+        opener = self._opener
+        for stream in streams:
+            for window in windows(stream.part.blobs):
+                start = window[0].offset
+                length = stream.fill(start, opener.room(window[-1].end - start))
+                plain, starts = opener.open(length, start, window)
+                right, wrong = _sorted_out(window, starts)
+                yield PlainBlobs(plain, right)
+                yield from map(self._elsewhere, wrong)
+
+    @property
+    def _opener(self) -> BlobOpener:
+        """What opens blobs in this thread; made when it first comes here."""
+        try:
+            opener: BlobOpener = self._of_thread.opener
+        except AttributeError:
+            opener = self._of_thread.opener = blob_opener(self._key)
+        return opener
 
     def blob_size(self, blob_id: bytes) -> int:
         """See BlobSource.blob_size; DamagedError when no index names the blob."""
@@ -131,12 +147,13 @@ class BlobReader:
             pack_size=self._index.pack_size(place.pack_id) or 0,
         )
 
-    def _elsewhere(self, blob_id: bytes) -> bytes | DamagedError:
+    def _elsewhere(self, blob_id: bytes) -> PlainBlobs:
         """Return a blob that is not right where it was looked for, or what is wrong with it."""
         try:
-            return self.read_blob(blob_id)
+            plain = self.read_blob(blob_id)
         except DamagedError as error:
-            return error
+            return PlainBlobs(memoryview(b""), (), ((blob_id, error),))
+        return PlainBlobs(memoryview(plain), (BlobAt(blob_id, 0, len(plain)),))
 
     def _locate(self, blob_id: bytes) -> tuple[str, Sealed | None]:
         """Return the first place of a chunk: pack, and where in it; None if it is unknown."""
@@ -180,12 +197,12 @@ class Reader(BlobReader):
             raise InvalidInputError(f"{node.kind} {node.name!r} has no content, it is not a file")
         content = iter(node.content)
         while together := tuple(islice(content, CHUNKS_AHEAD)):
-            chunks = dict(self.read_blobs(together))
-            for blob_id in together:
-                chunk = chunks[blob_id]
-                if isinstance(chunk, DamagedError):
-                    raise chunk
-                yield chunk
+            chunks: dict[bytes, bytes] = {}
+            for buffer, blobs, damaged in self.read_blobs(together):
+                for _, error in damaged:
+                    raise error
+                chunks |= {blob_id: bytes(buffer[start:end]) for blob_id, start, end in blobs}
+            yield from map(chunks.__getitem__, together)
 
     def read_files(self, nodes: Iterable[Node]) -> Iterator[bytes | DamagedError]:
         """Yield the whole content of each of many small files, in order, or what is wrong with it.
@@ -223,6 +240,21 @@ class Reader(BlobReader):
             if entry.name >= name:
                 return decode_node(entry.stored) if entry.name == name else None
         return None
+
+
+def _sorted_out(
+    window: Sequence[Sealed], starts: Sequence[int]
+) -> tuple[list[BlobAt], list[bytes]]:
+    """Return where the blobs of a window are that are right, and the ids of the others."""
+    right: list[BlobAt] = []
+    wrong: list[bytes] = []
+    for (_, sealed_bytes, compressed_from, blob_id), start in zip(window, starts, strict=True):
+        if start < 0:
+            wrong.append(blob_id)
+        else:
+            size_bytes = compressed_from or sealed_bytes - SEAL_BYTES
+            right.append(BlobAt(blob_id, start, start + size_bytes))
+    return right, wrong
 
 
 def _missing(kind: BlobKind, identity: bytes) -> DamagedError:

@@ -5,7 +5,7 @@ stays so. The target's writer proves each against its name before its pack is up
 not carried on: a blob that does not verify is looked for in the other packs that hold it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -15,12 +15,12 @@ from appshield.repository.blobs import BlobCodec, BlobKind
 from appshield.repository.contents import PackRows, rows_of_packs
 from appshield.repository.index import BlobPlace, Index
 from appshield.repository.layout import file_name
-from appshield.repository.opening import Sealed
+from appshield.repository.opening import Sealed, windows
 from appshield.repository.packing import PackingWriter
 from appshield.repository.packs import PackEntry
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.pruning.using import Marks
-from appshield.repository.ranges import PackRange, PackRanges
+from appshield.repository.ranges import PackRanges, PackStream
 from appshield.repository.repository import Repository
 
 THREADS: Final = 1
@@ -96,10 +96,10 @@ class Transfer:
             for kind in KINDS:
                 packs = _packs_of(self._index, kind, self._marks[kind])
                 for wanted in self._batches(kind, rows_of_packs(self._index, packs)):
-                    for part, fetched in self._ranges.read_planned(wanted):
+                    for window, fetched in _fetched(self._ranges.read_planned(wanted)):
                         self._go_on(self.bytes_done, self._bytes_total)
-                        pool.submit(partial(self._take, kind, part, fetched))
-                        self.bytes_done += sum(blob.sealed_bytes for blob in part.blobs)
+                        pool.submit(partial(self._take, kind, window, fetched))
+                        self.bytes_done += sum(blob.sealed_bytes for blob in window)
             pool.drain()
         finally:
             pool.close()
@@ -127,12 +127,11 @@ class Transfer:
             if found == kind and marks[row]:
                 yield rows.entry(at)
 
-    def _take(self, kind: BlobKind, part: PackRange, fetched: bytes | DamagedError) -> None:
-        view = memoryview(b"" if isinstance(fetched, DamagedError) else fetched)
-        for blob in part.blobs:
-            start = blob.offset - part.start
+    def _take(self, kind: BlobKind, window: Sequence[Sealed], fetched: memoryview) -> None:
+        for blob in window:
+            start = blob.offset - window[0].offset
             try:
-                self._give(kind, blob, view[start : start + blob.sealed_bytes])
+                self._give(kind, blob, fetched[start : start + blob.sealed_bytes])
             except DamagedError:
                 self._give_from_elsewhere(kind, blob)
 
@@ -159,6 +158,15 @@ class Transfer:
         entry = place.entry
         name = file_name("data", place.pack_id)
         return self._source.store.get(name, offset=entry.offset, length=entry.sealed_bytes)
+
+
+def _fetched(streams: Iterator[PackStream]) -> Iterator[tuple[Sequence[Sealed], memoryview]]:
+    """Yield blobs in groups, with the bytes of their pack from the first of them on."""
+    for stream in streams:
+        for window in windows(stream.part.blobs):
+            start = window[0].offset
+            room = memoryview(bytearray(window[-1].end - start))
+            yield window, room[: stream.fill(start, room)]
 
 
 def _sealed(entry: PackEntry) -> Sealed:

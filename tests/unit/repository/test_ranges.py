@@ -7,11 +7,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appshield.objectstore import MemoryObjectStore
+from appshield.objectstore import MemoryObjectStore, RangeReader
 from appshield.repository.layout import file_name
 from appshield.repository.opening import Sealed
 from appshield.repository.ranges import GAP_BYTES, RANGE_BYTES, PackRange, PackRanges, plan
-from waiting import wait_until
 
 PACK_ID = "ab" * 32
 
@@ -69,23 +68,37 @@ class Watched(MemoryObjectStore):
         super().__init__()
         self.asked: list[int] = []
 
-    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+    def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
         self.asked.append(offset)
-        return super().get(name, offset=offset, length=length)
+        return super().open_range(name, offset=offset, length=length)
 
 
-async def test_a_plan_is_begun_with_the_call_and_runs_a_little_ahead() -> None:
-    """One range is on its way before anybody reads, one more than is read later, and no others."""
+def test_a_plan_is_begun_with_the_call_and_runs_a_little_ahead() -> None:
+    """One range is asked for before anybody reads, one more than is read later, and no others."""
     store = Watched()
     half = RANGE_BYTES // 2 + 1
     blobs = blobs_of([(0, half)] * 4)
     store.put(file_name("data", PACK_ID), bytes(4 * half))
 
     reading = PackRanges(store).read_planned({PACK_ID: blobs})
-    await wait_until(lambda: store.asked == [0], deadline_s=10, what="the first request")
-    part, fetched = next(reading)
-    assert part == PackRange(PACK_ID, 0, half, blobs[:1])
-    assert fetched == bytes(half)
-    await wait_until(lambda: store.asked == [0, half], deadline_s=10, what="the second request")
-    assert [part.start for part, _ in reading] == [half, 2 * half, 3 * half]
+    assert store.asked == [0]
+    stream = next(reading)
+    assert stream.part == PackRange(PACK_ID, 0, half, blobs[:1])
+    assert store.asked == [0, half]
+    assert [stream.part.start for stream in reading] == [half, 2 * half, 3 * half]
     assert store.asked == [0, half, 2 * half, 3 * half]
+
+
+def test_a_stream_passes_over_what_is_not_wanted_and_ends_where_the_pack_does() -> None:
+    """Also in a pack that is shorter than it should be, or is not there."""
+    store = MemoryObjectStore()
+    blobs = blobs_of([(0, 100), (50, 100), (50, 100)])
+    content = bytes(range(250)) + b"cut"
+    store.put(file_name("data", PACK_ID), content)
+    (stream,) = PackRanges(store).read_planned({PACK_ID: blobs})
+    for blob, length in zip(blobs, (100, 100, 0), strict=True):
+        room = memoryview(bytearray(100))
+        assert stream.fill(blob.offset, room) == length
+        assert room[:length] == content[blob.offset :][:length]
+    (stream,) = PackRanges(store).read_planned({"cd" * 32: blobs})
+    assert stream.fill(0, memoryview(bytearray(100))) == 0

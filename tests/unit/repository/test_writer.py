@@ -442,7 +442,12 @@ def test_small_chunks_are_stored_together(repository: Repository) -> None:
     assert (report.blobs, report.is_sound) == (400, True)
     assert report.packs >= 2
     reader = Reader(Repository.open(repository.store, PASSWORD))
-    assert dict(reader.read_blobs(ids)) == {blob_id(chunk): chunk for chunk in chunks}
+    read = {
+        identity: bytes(buffer[start:end])
+        for buffer, blobs, _ in reader.read_blobs(ids)
+        for identity, start, end in blobs
+    }
+    assert read == {blob_id(chunk): chunk for chunk in chunks}
     with writing(Repository.open(repository.store, PASSWORD)) as writer:
         writer.add_small(chunks)
     assert check(repository).packs == report.packs

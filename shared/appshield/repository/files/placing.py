@@ -28,7 +28,7 @@ from appshield.repository.files.plain import PlainFile, PlainWriter, plain_file
 from appshield.repository.files.removing import remove_entry
 from appshield.repository.files.writing import Chunk, ChunkWriter, open_private, open_unnamed
 from appshield.repository.gotext import parse_name
-from appshield.repository.nodes import BlobSource, Node
+from appshield.repository.nodes import BlobSource, Node, PlainBlobs
 from appshield.repository.trees import decode_node
 from appshield.repository.workers.ports import Work
 
@@ -169,39 +169,57 @@ class _Placing:
         if not file.chunks_left:
             self._complete(file)
 
-    def _write_wanted(self, blobs: Iterable[tuple[bytes, bytes | DamagedError]]) -> None:
-        for blob_id, data in blobs:
-            for target in self._wanted[blob_id]:
-                if isinstance(target, PlainFile):
-                    self._write_plain(target, data)
-                else:
-                    self._write_chunk(*target, data)
+    def _write_wanted(self, blobs: Iterable[PlainBlobs]) -> None:
+        for buffer, found, damaged in blobs:
+            plain: list[tuple[PlainFile, int, int]] = []
+            for blob_id, start, end in found:
+                for target in self._wanted[blob_id]:
+                    if isinstance(target, PlainFile):
+                        plain.append((target, start, end))
+                    else:
+                        self._write_chunk(*target, buffer[start:end])
+            if plain:
+                self._write_plain(buffer, plain)
+            for blob_id, error in damaged:
+                for target in self._wanted[blob_id]:
+                    self._give_up(target, error)
 
-    def _write_plain(self, file: PlainFile, data: bytes | DamagedError) -> None:
-        try:
-            if isinstance(data, DamagedError):
-                raise data
-            if len(data) != file.size_bytes:
-                raise _wrong_size(file.size_bytes, len(data))
-            self._plain.write(file, data)
-        except (DamagedError, OSError) as error:
-            self._fail(file.part, file.name, error)
-        else:
-            self._writer.bytes_written += len(data)
-            self._advance(1, len(data))
+    def _write_plain(self, buffer: memoryview, files: list[tuple[PlainFile, int, int]]) -> None:
+        """Write plain files, those that are refused one by one: each has its own failure."""
+        written, refused = self._plain.write_all(buffer, files)
+        self._writer.bytes_written += sum(file.size_bytes for file in written)
+        self._advance(len(written), sum(file.size_bytes for file in written))
+        for file, start, end in refused:
+            try:
+                if end - start != file.size_bytes:
+                    raise _wrong_size(file.size_bytes, end - start)
+                self._plain.write(file, buffer[start:end])
+            except (DamagedError, OSError) as error:
+                self._fail(file.part, file.name, error)
+            else:
+                self._writer.bytes_written += file.size_bytes
+                self._advance(1, file.size_bytes)
 
-    def _write_chunk(self, file: _File, chunk: Chunk, data: bytes | DamagedError) -> None:
+    def _give_up(self, target: PlainFile | tuple[_File, Chunk], error: DamagedError) -> None:
+        """Take that a blob of a file cannot be had."""
+        if isinstance(target, PlainFile):
+            self._fail(target.part, target.name, error)
+            return
+        file, _ = target
+        if file.chunks_left > 0:  # else it has failed already
+            self._drop(file)
+            self._fail(file.part, file.node.name, error)
+
+    def _write_chunk(self, file: _File, chunk: Chunk, data: memoryview) -> None:
         if file.chunks_left <= 0:
             return  # it has failed
         try:
-            if isinstance(data, DamagedError):
-                raise data
             self._write(file, chunk, data)
         except (DamagedError, OSError) as error:
             self._drop(file)
             self._fail(file.part, file.node.name, error)
 
-    def _write(self, file: _File, chunk: Chunk, data: bytes) -> None:
+    def _write(self, file: _File, chunk: Chunk, data: memoryview) -> None:
         if len(data) != chunk.end - chunk.start:
             raise _wrong_size(file.node.size_bytes, len(data))
         if file.descriptor < 0:

@@ -59,9 +59,9 @@ def is_hole(descriptor: int, start: int, end: int) -> bool:
     return start < end <= _seek(descriptor, start, os.SEEK_DATA, end)
 
 
-def is_zero(data: bytes) -> bool:
+def is_zero(data: bytes | memoryview) -> bool:
     """Whether there is nothing but zeros."""
-    return not (data[0] or data[-1] or data.strip(b"\0")) if data else True
+    return not (data[0] or data[-1] or bytes(data).strip(b"\0")) if data else True
 
 
 def make_hole(descriptor: int, start: int, end: int) -> None:
@@ -79,7 +79,7 @@ def make_hole(descriptor: int, start: int, end: int) -> None:
         _write(descriptor, memoryview(bytes(min(_ZEROS_AT_ONCE, end - position))), position)
 
 
-def write_sparsely(descriptor: int, data: bytes, offset: int) -> None:
+def write_sparsely(descriptor: int, data: bytes | memoryview, offset: int) -> None:
     """Write, but leave out whole blocks of zeros; the file must have nothing at that place yet."""
     view = memoryview(data)
     unwritten = 0
@@ -89,14 +89,16 @@ def write_sparsely(descriptor: int, data: bytes, offset: int) -> None:
     _write(descriptor, view[unwritten:], offset + unwritten)
 
 
-def zero_blocks(data: bytes, offset: int) -> Iterator[int]:
+def zero_blocks(data: bytes | memoryview, offset: int) -> Iterator[int]:
     """Yield where in `data` whole blocks of a file are zeros; `data` is at `offset` of the file."""
     first = -offset % BLOCK_BYTES
-    heads = data[first::BLOCK_BYTES]  # a block of zeros begins with one: few bytes are looked at
+    heads = bytes(
+        data[first::BLOCK_BYTES]
+    )  # a block of zeros begins with one: few bytes are looked at
     head = heads.find(0)
     while head >= 0:
         block = first + head * BLOCK_BYTES
-        if data.startswith(_ZERO_BLOCK, block):
+        if bytes(data[block : block + BLOCK_BYTES]) == _ZERO_BLOCK:
             yield block
         head = heads.find(0, head + 1)
 

@@ -98,11 +98,12 @@ class ChunkWriter:
                 wanted.setdefault(chunk.blob_id, []).append(chunk)
         blobs = self._source.read_blobs(wanted)
         yield
-        for blob_id, data in blobs:
-            if isinstance(data, DamagedError):
-                raise data
-            for chunk in wanted[blob_id]:
-                self.write(descriptor, chunk, data)
+        for buffer, found, damaged in blobs:
+            for _, error in damaged:
+                raise error
+            for blob_id, start, end in found:
+                for chunk in wanted[blob_id]:
+                    self.write(descriptor, chunk, buffer[start:end])
 
     def write_known(self, descriptor: int, chunk: Chunk, older: int | None) -> bool:
         """Write a chunk that need not be fetched: zeros, or what the older file has there."""
@@ -115,7 +116,7 @@ class ChunkWriter:
         self.write(descriptor, chunk, data)
         return True
 
-    def write(self, descriptor: int, chunk: Chunk, data: bytes) -> None:
+    def write(self, descriptor: int, chunk: Chunk, data: bytes | memoryview) -> None:
         """Write a verified chunk where the file has nothing yet."""
         if not is_zero(data):
             write_sparsely(descriptor, data, chunk.start)

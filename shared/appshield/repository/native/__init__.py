@@ -1,0 +1,92 @@
+"""The inner loops of a restore in C, where they could be built and this machine has what they need.
+
+`restoring.c` says what they do. Python does the same without them, with the same results, and is
+what decides whenever they find something not plainly right.
+"""
+
+import ctypes
+import os
+import struct
+import weakref
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+LIBRARY: Final = Path(__file__).with_name("restoring.so")
+"""What the build of the package leaves here; see `hatch_build.py`."""
+
+SWITCH: Final = "APPSHIELD_NATIVE"
+"""Variable that turns the C part off where it is `0`, also in worker processes."""
+
+BLOB: Final = struct.Struct("=IIII32s")
+"""`struct blob`: start, sealed bytes, plain bytes or 0, whether it is right, id."""
+
+FILE: Final = struct.Struct("=iIqqIIQQIi")
+"""`struct file`: directory, mode, seconds, nanoseconds, start and size, name, whether written."""
+
+
+class NativeCode:
+    """The functions of the library; `restoring.c` says what they promise."""
+
+    def __init__(self, library: ctypes.CDLL) -> None:
+        number, memory = ctypes.c_size_t, ctypes.c_void_p
+        self._new_opener = library.appshield_opener_new
+        self._new_opener.restype = memory
+        self._new_opener.argtypes = [ctypes.c_char_p] * 3
+        self._free_opener = library.appshield_opener_free
+        self._free_opener.restype = None
+        self._free_opener.argtypes = [memory]
+        self._open = library.appshield_open
+        self._open.restype = None
+        self._open.argtypes = [memory, memory, number, memory, number, memory, number]
+        self._write_files = library.appshield_write_files
+        self._write_files.restype = None
+        self._write_files.argtypes = [memory, number, ctypes.c_char_p, memory, number]
+
+    def opener(self, encrypt: bytes, mac_k: bytes, mac_r: bytes) -> "NativeOpener":
+        """Return what opens blobs with a key; MemoryError."""
+        opener = self._new_opener(encrypt, mac_k, mac_r)
+        if not opener:
+            raise MemoryError
+        return NativeOpener(self._open, self._free_opener, opener)
+
+    def write_files(self, table: bytearray, count: int, names: bytes, buffer: memoryview) -> None:
+        """Write the files of a table, a `FILE` each, with what is in a writable buffer."""
+        self._write_files(_at(table), count, names, _at(buffer), len(buffer))
+
+
+class NativeOpener:
+    """Opens blobs with one key; belongs to one thread."""
+
+    def __init__(
+        self, open_blobs: Callable[..., None], free: Callable[..., None], opener: int
+    ) -> None:
+        self._open = open_blobs
+        self._opener = opener
+        weakref.finalize(self, free, opener)
+
+    def open(
+        self, sealed: bytearray, size_bytes: int, table: bytearray, count: int, plain: bytearray
+    ) -> None:
+        """Open the blobs of a table, a `BLOB` each, from one buffer into another."""
+        self._open(self._opener, _at(sealed), size_bytes, _at(table), count, _at(plain), len(plain))
+
+
+def _at(buffer: bytearray | memoryview) -> object:
+    """Return the address of a buffer, which stays where it is as long as this lives."""
+    return ctypes.byref(ctypes.c_char.from_buffer(buffer))
+
+
+def native_code() -> NativeCode | None:
+    """Return the C part; None where there is none, or it is turned off."""
+    return None if os.environ.get(SWITCH) == "0" else _loaded()
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> NativeCode | None:
+    try:
+        library = ctypes.CDLL(str(LIBRARY))
+    except OSError:  # not built, or for another machine
+        return None
+    return NativeCode(library) if library.appshield_load() else None
