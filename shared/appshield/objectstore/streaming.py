@@ -7,6 +7,7 @@ by piece, which knows about patience and says what is wrong.
 
 import contextlib
 import http.client
+import weakref
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -54,6 +55,8 @@ class PiecewiseRange:
         self._position = offset
         self._end = offset + length
         self._arriving = arriving
+        # who fails between opening and reading never comes to close it
+        self._let_go = None if arriving is None else weakref.finalize(self, arriving.close)
 
     def readinto(self, buffer: memoryview) -> int:
         """See RangeReader."""
@@ -72,9 +75,9 @@ class PiecewiseRange:
 
     def close(self) -> None:
         """See RangeReader."""
-        if self._arriving is not None:
-            self._arriving.close()
-            self._arriving = None
+        self._arriving = None
+        if self._let_go is not None:
+            self._let_go()
 
     def _arrived(self, buffer: memoryview) -> int:
         if self._arriving is None:
