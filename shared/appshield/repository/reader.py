@@ -197,12 +197,12 @@ class Reader(BlobReader):
             raise InvalidInputError(f"{node.kind} {node.name!r} has no content, it is not a file")
         content = iter(node.content)
         while together := tuple(islice(content, CHUNKS_AHEAD)):
-            chunks: dict[bytes, bytes] = {}
-            for buffer, blobs, damaged in self.read_blobs(together):
-                for _, error in damaged:
-                    raise error
-                chunks |= {blob_id: bytes(buffer[start:end]) for blob_id, start, end in blobs}
-            yield from map(chunks.__getitem__, together)
+            chunks = self._chunks(together)
+            for blob_id in together:
+                chunk = chunks[blob_id]
+                if isinstance(chunk, DamagedError):
+                    raise chunk
+                yield chunk
 
     def read_files(self, nodes: Iterable[Node]) -> Iterator[bytes | DamagedError]:
         """Yield the whole content of each of many small files, in order, or what is wrong with it.
@@ -211,12 +211,20 @@ class Reader(BlobReader):
         """
         files = iter(nodes)
         while together := tuple(islice(files, FILES_AHEAD)):
-            chunks = dict(self.read_blobs(one for node in together for one in node.content or ()))
+            chunks = self._chunks(one for node in together for one in node.content or ())
             for node in together:
                 pieces = [chunks[one] for one in node.content or ()]
                 wrong = [piece for piece in pieces if isinstance(piece, DamagedError)]
                 right = (piece for piece in pieces if not isinstance(piece, DamagedError))
                 yield wrong[0] if wrong else b"".join(right)
+
+    def _chunks(self, blob_ids: Iterable[bytes]) -> dict[bytes, bytes | DamagedError]:
+        """Return copies of a few blobs, and what is wrong with others."""
+        chunks: dict[bytes, bytes | DamagedError] = {}
+        for buffer, blobs, damaged in self.read_blobs(blob_ids):
+            chunks |= {blob_id: bytes(buffer[start:end]) for blob_id, start, end in blobs}
+            chunks |= dict(damaged)
+        return chunks
 
     def find(self, tree_id: bytes, path: str | bytes) -> Node:
         """Return the entry at `path` below a directory; parts are separated by `/`.

@@ -225,12 +225,12 @@ def _write(
             make_hole(descriptor, chunk.start, chunk.start + chunk.length)
         else:
             wanted.setdefault(chunk.blob_id, []).append(chunk)
-    for blob_id, data in source.read_blobs(wanted):
-        if isinstance(data, DamagedError):
-            damaged += ((chunk, data) for chunk in wanted[blob_id])
-            continue
-        for chunk in wanted[blob_id]:
-            _write_whole(descriptor, chunk.start, data)
+    for buffer, blobs, wrong in source.read_blobs(wanted):
+        for blob_id, start, end in blobs:
+            for chunk in wanted[blob_id]:
+                _write_whole(descriptor, chunk.start, buffer[start:end])
+        for blob_id, error in wrong:
+            damaged += ((chunk, error) for chunk in wanted[blob_id])
     return damaged
 
 
@@ -251,8 +251,7 @@ def _read_whole(descriptor: int, start: int, length: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _write_whole(descriptor: int, start: int, data: bytes) -> None:
-    view = memoryview(data)
+def _write_whole(descriptor: int, start: int, view: memoryview) -> None:
     while view:
         done = os.pwrite(descriptor, view, start)
         view, start = view[done:], start + done
