@@ -26,7 +26,7 @@ async def test_compose_accepts_the_file_and_it_names_every_service(
         said, problems = await process.communicate()
     assert (process.returncode, problems.decode()) == (0, "")
     services = yaml.safe_load(said)["services"]
-    assert {"nats", "store", *SERVICES} - {"gateway"} <= set(services)
+    assert {"nats", "store", *SERVICES} == set(services)
     assert "-master.telemetry=false" in services["store"]["command"]
     published = [p for one in services.values() for p in one.get("ports", [])]
     assert {port["host_ip"] for port in published} == {"127.0.0.1"}
