@@ -1,16 +1,11 @@
 """Settings of the restorer, from `APPSHIELD_RESTORER_*`."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
+from appshield.repository.workers.processors import usable_processors
 from appshield.service import ServiceSettings
-
-
-def usable_processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
