@@ -1,7 +1,7 @@
 """Wiring of the planner: what is built from what, and what runs beside what."""
 
 import asyncio
-from typing import Any
+from typing import NamedTuple
 
 from appshield.bus import Bus, Retry
 from appshield.contracts import streams, subjects
@@ -90,49 +90,48 @@ def _plan(
     tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
 
 
+class _Parts(NamedTuple):
+    """What the planner knows, and what admits runs and lets them begin: the rest stands on it."""
+
+    runs: Runs
+    registry: Registry
+    catalog: Catalog
+    policies: Policies
+    lines: Lines
+    retention: Retention
+    queue: Queue
+    timing: Timing
+    observation: Observation
+    admission: Admission
+    copies: CopyPlanning
+
+
 def build(
     bus: Bus, leadership: Leadership, clock: Clock, limits: Limits = DEFAULT_LIMITS
 ) -> Planner:
     """Build the planner's parts over a bus; tests build them over theirs."""
-    runs = Runs(bus, leadership)
-    registry = Registry(bus, leadership)
-    catalog = Catalog(bus)
-    retention = Retention(runs=runs, registry=registry, catalog=catalog, clock=clock)
-    lines = Lines(limits)
-    queue = Queue(
-        runs=runs,
-        registry=registry,
-        lines=lines,
-        retention=retention,
-        leadership=leadership,
-        clock=clock,
+    parts = _parts(bus, leadership, clock, limits)
+    registry, observation, copies = parts.registry, parts.observation, parts.copies
+    pausing = Pausing(bus=bus, registry=registry, clock=clock)
+    alerting = Alerting(
+        bus=bus, runs=parts.runs, registry=registry, catalog=parts.catalog, clock=clock
     )
-    policies = Policies(bus, leadership)
-    basic: dict[str, Any] = {"bus": bus, "registry": registry, "clock": clock}
-    timing = Timing(**basic)
-    observation = Observation(**basic, policies=policies, timing=timing)
-    known: dict[str, Any] = {"runs": runs, "registry": registry, "catalog": catalog, "clock": clock}
-    admitted: dict[str, Any] = {**known, "queue": queue}
-    copies = CopyPlanning(**admitted, observation=observation)
-    admission = Admission(**admitted)
-    pausing = Pausing(**basic)
-    reactions = Reactions(**known, bus=bus, admission=admission, pausing=pausing)
-    alerting = Alerting(**known, bus=bus)
+    reactions = _reactions(bus, parts, pausing, clock)
     return Planner(
-        runs=runs,
+        runs=parts.runs,
         registry=registry,
-        queue=queue,
-        admission=admission,
-        maintenance=MaintenanceAdmission(**admitted, copies=copies),
-        upkeep=UpkeepPlanning(**admitted, retention=retention, observation=observation),
+        queue=parts.queue,
+        admission=parts.admission,
+        maintenance=_maintenance(parts, clock),
+        upkeep=_upkeep(parts, clock),
         copies=copies,
         observation=observation,
-        timing=timing,
-        triggering=Triggering(**basic, runs=runs, queue=queue, admission=admission, timing=timing),
-        lines=lines,
+        timing=parts.timing,
+        triggering=_triggering(bus, parts, clock),
+        lines=parts.lines,
         pausing=pausing,
         policing=Policing(
-            policies=policies,
+            policies=parts.policies,
             registry=registry,
             observation=observation,
             copies=copies,
@@ -142,10 +141,97 @@ def build(
         monitoring=Monitoring(registry),
         reactions=reactions,
         recording=Recording(
-            catalog=catalog, registry=registry, observation=observation, clock=clock
+            catalog=parts.catalog, registry=registry, observation=observation, clock=clock
         ),
         alerting=alerting,
         leadership=leadership,
+        clock=clock,
+    )
+
+
+def _parts(bus: Bus, leadership: Leadership, clock: Clock, limits: Limits) -> _Parts:
+    runs, registry, catalog = Runs(bus, leadership), Registry(bus, leadership), Catalog(bus)
+    policies, lines = Policies(bus, leadership), Lines(limits)
+    retention = Retention(runs=runs, registry=registry, catalog=catalog, clock=clock)
+    queue = Queue(
+        runs=runs,
+        registry=registry,
+        lines=lines,
+        retention=retention,
+        leadership=leadership,
+        clock=clock,
+    )
+    timing = Timing(bus=bus, registry=registry, clock=clock)
+    observation = Observation(
+        bus=bus, registry=registry, policies=policies, timing=timing, clock=clock
+    )
+    admission = Admission(runs=runs, registry=registry, catalog=catalog, queue=queue, clock=clock)
+    copies = CopyPlanning(
+        runs=runs,
+        registry=registry,
+        catalog=catalog,
+        queue=queue,
+        observation=observation,
+        clock=clock,
+    )
+    return _Parts(
+        runs=runs,
+        registry=registry,
+        catalog=catalog,
+        policies=policies,
+        lines=lines,
+        retention=retention,
+        queue=queue,
+        timing=timing,
+        observation=observation,
+        admission=admission,
+        copies=copies,
+    )
+
+
+def _reactions(bus: Bus, parts: _Parts, pausing: Pausing, clock: Clock) -> Reactions:
+    return Reactions(
+        bus=bus,
+        runs=parts.runs,
+        registry=parts.registry,
+        catalog=parts.catalog,
+        admission=parts.admission,
+        pausing=pausing,
+        clock=clock,
+    )
+
+
+def _triggering(bus: Bus, parts: _Parts, clock: Clock) -> Triggering:
+    return Triggering(
+        bus=bus,
+        runs=parts.runs,
+        registry=parts.registry,
+        queue=parts.queue,
+        admission=parts.admission,
+        timing=parts.timing,
+        clock=clock,
+    )
+
+
+def _maintenance(parts: _Parts, clock: Clock) -> MaintenanceAdmission:
+    return MaintenanceAdmission(
+        runs=parts.runs,
+        registry=parts.registry,
+        catalog=parts.catalog,
+        queue=parts.queue,
+        copies=parts.copies,
+        clock=clock,
+    )
+
+
+def _upkeep(parts: _Parts, clock: Clock) -> UpkeepPlanning:
+    return UpkeepPlanning(
+        runs=parts.runs,
+        registry=parts.registry,
+        catalog=parts.catalog,
+        retention=parts.retention,
+        queue=parts.queue,
+        observation=parts.observation,
         clock=clock,
     )
 
