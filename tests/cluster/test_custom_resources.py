@@ -80,11 +80,15 @@ def _requirement(operator: str, *values: str) -> dict[str, Any]:
     return {"resources": {"selector": {"matchExpressions": [one]}}}
 
 
+def _notify(**more: Any) -> dict[str, Any]:
+    return {"match": "true", "react": [{"when": "true", "do": {"notify": more}}]}
+
+
 SECRET = {"namespace": "a", "name": "b"}
 VAULT = {"endpoint": "https://a.org", "bucket": "abc", "credentialsSecret": SECRET}
 VAULT |= {"keySecret": SECRET}
 FILES = {"volumes": {"method": "files"}}
-NOBODY = {"react": [{"when": "true", "do": {"notify": {}}}]}
+KEPT_ELSEWHERE = {**RULE, "targets": ["primary"], "keepIn": {"offsite": {"last": 1}}}
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("Application", _rule(rpo="1h", manual=True), "exactly one trigger"),
     ("Application", _rule(), "exactly one trigger"),
@@ -96,6 +100,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("Application", {"protect": [{**RULE, "true": {"manual": True}}]}, "must be given once"),
     ("Application", {"protect": [{**RULE, "keep": {}}]}, "must keep something"),
     ("Application", {"protect": [{**RULE, "keep": {"last": 0}}]}, "must keep something"),
+    ("Application", {"protect": [KEPT_ELSEWHERE]}, "keepIn names a Vault that is no target"),
     ("Application", {"protect": [RULE, RULE]}, "Duplicate value"),
     ("Application", {"targets": ["primary", "primary"]}, "Duplicate value"),
     ("Application", _component(quiesce=HOOK), "a quiesce needs a resume"),
@@ -116,7 +121,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("Application", {"images": "tag"}, "Unsupported value"),
     ("Policy", {"match": "true"}, "a policy must do something"),
     ("Policy", {"match": "true", "alerts": {}}, "a policy must do something"),
-    ("Policy", {"match": "true", **NOBODY}, "notify tells nobody"),
+    ("Policy", _notify(), "notify tells nobody"),
+    ("Policy", _notify(webhook="alerts.example.org/hook"), "webhook is an http or https address"),
+    ("Policy", _notify(webhook="https://me:pw@a.org/hook"), "webhook is an http or https address"),
+    ("Policy", _notify(signal="late", secret=SECRET), "secret signs nothing"),
+    ("Profile", {"type": "a/b", "health": [{"of": "pods"}]}, "health of a kind says nothing"),
     ("Policy", {"match": "true", "react": [{"when": "true", "do": {}}]}, "exactly one action"),
     ("Vault", {**VAULT, "endpoint": "ftp://a.org"}, "endpoint is the http or https address"),
     ("Vault", {**VAULT, "endpoint": "https://me:pw@a.org"}, "endpoint is the http or https"),

@@ -6,7 +6,7 @@ What CEL cannot say cheaply (a schedule that never comes, time zones) is `checki
 
 from typing import NamedTuple
 
-from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, TRIGGERS
+from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, STATES, TRIGGERS
 from appshield.language.resolved import DATABASE_PREFIX
 
 
@@ -71,9 +71,22 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Action": (_exactly_one(ACTIONS, "action"),),
     "NotifyAction": (
         Rule("has(self.signal) || has(self.webhook)", "notify tells nobody: add signal or webhook"),
+        Rule(
+            "!has(self.webhook) || self.webhook.matches('^https?://[^/?#@]+([/?#].*)?$')",
+            "webhook is an http or https address, without user and password",
+        ),
+        Rule(
+            "!has(self.secret) || has(self.webhook)",
+            "secret signs nothing, as there is no webhook: remove secret",
+        ),
     ),
     "Protection": (
         Rule("has(self.on) != has(self.__true__)", "on, which starts a backup, must be given once"),
+        Rule(
+            "!has(self.keepIn) || !has(self.targets) || self.targets.size() == 0 || "
+            "self.keepIn.all(vault, vault in self.targets)",
+            "keepIn names a Vault that is no target of the rule",
+        ),
     ),
     "Keep": (Rule(f"{_KEPT} || has(self.within)", "keep must keep something"),),
     "Requirement": (
@@ -81,6 +94,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "self.operator in ['In', 'NotIn'] ? has(self.values) && self.values.size() > 0 : "
             "!has(self.values) || self.values.size() == 0",
             "In and NotIn need values, Exists and DoesNotExist take none",
+        ),
+    ),
+    "HealthOfKind": (
+        Rule(
+            " || ".join(f"has(self.{state})" for state in STATES),
+            f"health of a kind says nothing: add {', '.join(STATES)}",
         ),
     ),
     "Component": _PAIRS,

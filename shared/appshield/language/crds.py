@@ -22,14 +22,15 @@ from appshield.language.status import (
 
 Schema = dict[str, Any]
 
-_NAMES: dict[str, tuple[str, str]] = {
-    "Application": ("applications", "asapp"),
+_NAMES: dict[str, tuple[str, ...]] = {
+    "Application": ("applications", "asapp", "apps"),
     "Policy": ("policies", "aspol"),
     "Profile": ("profiles", "asprof"),
     "Vault": ("vaults", "asvault"),
     "Backup": ("backups", "asbackup"),
     "Restore": ("restores", "asrestore"),
 }
+"""The plural of each kind, then its short names; `apps` is for `kubectl get apps.appshield.io`."""
 _STATUS: dict[str, type[ObjectStatus]] = {
     "Application": ApplicationStatus,
     "Policy": PolicyStatus,
@@ -103,7 +104,7 @@ def crds() -> tuple[dict[str, Any], ...]:
 
 
 def _definition(kind: str) -> dict[str, Any]:
-    plural, short = _NAMES[kind]
+    plural, *short = _NAMES[kind]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -119,7 +120,7 @@ def _definition(kind: str) -> dict[str, Any]:
                 "listKind": f"{kind}List",
                 "plural": plural,
                 "singular": kind.lower(),
-                "shortNames": [short],
+                "shortNames": short,
                 "categories": ["appshield"],
             },
             "versions": [_version(kind)],
