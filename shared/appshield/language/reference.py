@@ -19,7 +19,6 @@ Examples = dict[tuple[str, str], Any]
 """The first value that was met of each field, by type and field name."""
 
 _EXAMPLE_MAX = 72
-_OF_DOCUMENTS = frozenset({"apiVersion", "kind"})
 _OF_THE_SERVER = frozenset({"uid", "generation", "resourceVersion", "deletionTimestamp"})
 _PLAIN = {
     inspect.StrType: "text",
@@ -120,7 +119,7 @@ def _section(struct: inspect.StructType, examples: Examples) -> str:
 
 
 def _written(struct: inspect.StructType) -> list[inspect.Field]:
-    left_out = _OF_DOCUMENTS | (_OF_THE_SERVER if struct.cls.__name__ == "ObjectMeta" else set())
+    left_out = _OF_THE_SERVER if struct.cls.__name__ == "ObjectMeta" else frozenset()
     return [field for field in struct.fields if field.encode_name not in left_out]
 
 
