@@ -16,7 +16,7 @@ import msgspec
 
 from appshield.errors import DamagedError
 from appshield.repository.files.descriptors import identity, open_file, path_of, pinned, stale
-from appshield.repository.files.metadata import Target, apply_metadata, kind_of
+from appshield.repository.files.metadata import Target, apply_metadata
 from appshield.repository.files.naming import (
     name_file,
     rename_over,
@@ -26,18 +26,13 @@ from appshield.repository.files.naming import (
 from appshield.repository.files.orders import EntriesPlaced, Part, Placed, PlaceEntries, Trouble
 from appshield.repository.files.plain import PlainFile, PlainWriter, plain_file
 from appshield.repository.files.removing import remove_entry
+from appshield.repository.files.special import is_special, make_special
 from appshield.repository.files.writing import Chunk, ChunkWriter, open_private, open_unnamed
 from appshield.repository.gotext import parse_name
 from appshield.repository.nodes import BlobSource, Node, PlainBlobs
 from appshield.repository.trees import decode_node
 from appshield.repository.workers.ports import Work
 
-_TYPES = {
-    "dev": stat.S_IFBLK,
-    "chardev": stat.S_IFCHR,
-    "fifo": stat.S_IFIFO,
-    "socket": stat.S_IFSOCK,
-}
 _PRIVATE_FILE = stat.S_IFREG | 0o600
 
 Advance = Callable[[int, int], None]
@@ -304,15 +299,15 @@ class _Placing:
         directory = self._directories[number]
         if not part.is_new:
             with suppress(OSError), pinned(node.name, directory) as present:
-                if _may_stay(os.fstat(present), part, node) and _is_special(present, node):
+                if _may_stay(os.fstat(present), part, node) and is_special(present, node):
                     self._apply(number, path_of(present), node)
                     self._remember(number, present, node)
                     return
         temporary = self._temporaries[number]
         remove_entry(temporary, directory)
-        _make(temporary, directory, node)
+        make_special(temporary, directory, node)
         with pinned(temporary, directory) as made:
-            if not _is_special(made, node):
+            if not is_special(made, node):
                 raise stale(node.name)
             self._apply(number, path_of(made), node)
             replace = self._order.replace_directories
@@ -388,23 +383,3 @@ def open_older(directory: int, name: bytes) -> int | None:
 def _may_stay(status: os.stat_result, part: Part, node: Node) -> bool:
     """Whether an existing object can be this node: not if it has names that do not belong."""
     return status.st_nlink == 1 or (node.links > 1 and node.name not in part.strangers)
-
-
-def _make(name: bytes, directory: int, node: Node) -> None:
-    if node.kind == "symlink":
-        if not node.linktarget or b"\0" in node.linktarget:
-            raise DamagedError("the link has no possible target", why=repr(node.linktarget))
-        os.symlink(node.linktarget, name, dir_fd=directory)
-    else:
-        mode = _TYPES[node.kind] | stat.S_IRUSR | stat.S_IWUSR
-        os.mknod(name, mode, node.device, dir_fd=directory)
-
-
-def _is_special(descriptor: int, node: Node) -> bool:
-    """Whether a pinned object is of a node's kind, with its target or device number."""
-    status = os.fstat(descriptor)
-    if kind_of(status) != node.kind:
-        return False
-    if node.kind == "symlink":
-        return os.readlink(b"", dir_fd=descriptor) == node.linktarget
-    return node.kind not in {"dev", "chardev"} or status.st_rdev == node.device
