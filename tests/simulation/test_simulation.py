@@ -21,6 +21,9 @@ FOUND = {
     39: "a snapshot that a stopped worker cut after its run had ended was never removed",
     61: "a run whose trigger was gone when its message came again was never begun",
     392: "a refusal whose telling failed was never told",
+    789: "a refusal that a stopped planner wrote late was never told",
+    830: "a run that was gone waited for its turn for ever",
+    559: "a stopped planner made a run late, which nobody knew of",
     733: "an application was resumed in the middle of another's cut, by one thought dead",
     84: "promises of a run that another run's end had begun waited for the next planner",
 }

@@ -114,8 +114,10 @@ class Queue:
     async def refuse(self, run: Run, why: Failure) -> None:
         """End a run before it begins."""
         entry = await self._runs.create(run)
-        if entry.value.state == "pending":
-            await self._runs.write(entry, deciding.refuse(entry.value, why, now=self._clock.now()))
+        refused = entry.value
+        if refused.state == "pending":
+            refused = deciding.refuse(refused, why, now=self._clock.now())
+        await self._runs.write(entry, refused)
 
     async def cancel(self, entry: Entry[Run], why: Failure) -> Run:
         """Stop a run that has not ended; return it as it is then."""
@@ -149,6 +151,8 @@ class Queue:
             entry = await self._runs.get(record.active_run)
             if entry is not None and entry.value.state == "pending":
                 entry = await self._start(entry, record)
+            elif entry is not None:  # a planner that ended then may not have published all of it
+                entry = await self._runs.write(entry, entry.value)
             if entry is not None and entry.value.state not in FINAL_STATES:
                 self._lines.begin(place_of(entry.value, record.usual_nodes))
                 self._lines.leave(record.app_id)
@@ -156,9 +160,9 @@ class Queue:
             self._lines.end(record.active_run)
             record = await self._registry.write(replace(record, active_run=""))
         waiting = await self._all(record.pending_runs)
-        gone = {run.id for run in waiting if run.state in FINAL_STATES}
-        if gone:
-            left = tuple(run for run in record.pending_runs if run not in gone)
+        still = {run.id for run in waiting if run.state not in FINAL_STATES}
+        if still != set(record.pending_runs):
+            left = tuple(run for run in record.pending_runs if run in still)
             record = await self._registry.write(replace(record, pending_runs=left))
         chosen = first_in_line(waiting, self._clock.now())
         if chosen is None:

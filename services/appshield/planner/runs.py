@@ -37,6 +37,10 @@ class Runs:
             if run.app_id and not found.value.app_id and found.value.state == "pending":
                 return await self.write(found, run)
             return found
+        if not self._leadership.held():
+            # stopped before it was written: who leads now may have decided that there is none
+            await self._bucket.delete(run.id, revision=revision)
+            self._leadership.ensure()
         return Entry(value=run, revision=revision)
 
     async def write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
