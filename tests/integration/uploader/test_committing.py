@@ -20,10 +20,10 @@ from appshield.objectstore import ObjectRetainedError, S3Credentials, S3Location
 from appshield.objectstore.bucket import ensure_bucket
 from appshield.repository import SnapshotDocument, Writer, check
 from appshield.repository.files import store_documents
-from appshield.service.steps import StepContext
 from appshield.uploader.committing import Committing
 from appshield.vault import Vault, VaultAccess, new_root_key, open_vault, vault_retention
 from embedded_bus import APP
+from wanted_step import WantedStep
 
 APP_ID = "a-1"
 CUT_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -38,20 +38,6 @@ class OneVault:
     async def open(self, name: str) -> Vault:
         assert name == self._vault.name
         return self._vault
-
-
-class Wanted(StepContext):
-    """A step that is wanted; when `dies` is set, only until it is about to publish."""
-
-    def __init__(self, *, dies: bool = False) -> None:
-        self._dies = dies
-
-    def moved(self) -> None:
-        pass
-
-    async def ensure_wanted(self) -> None:
-        if self._dies:
-            raise UnavailableError("killed here")
 
 
 class Bench:
@@ -100,7 +86,7 @@ class Bench:
             facts=facts,
         )
         committing = Committing(bus=self.bus, custody=self.custody(worker))
-        return await committing.commit(order, Wanted(dies=dies))
+        return await committing.commit(order, WantedStep(dies=dies))
 
     async def snapshots(self) -> list[tuple[str, SnapshotDocument]]:
         """List what is in the repository; all of it is whole."""

@@ -26,33 +26,17 @@ from appshield.objectstore import ObjectRetainedError, S3Credentials, S3Location
 from appshield.objectstore.bucket import ensure_bucket
 from appshield.repository import SnapshotDocument, Writer, check, seal_snapshot
 from appshield.repository.files import store_documents
-from appshield.service.steps import StepContext
 from appshield.uploader.copying import Copying
 from appshield.vault import Vault, VaultAccess, new_root_key, open_vault, vault_retention
 from embedded_bus import APP
 from repository_content import noise
 from restic_binary import BUILD_TIMEOUT_S, Restic
 from waiting import wait_until
+from wanted_step import WantedStep
 
 CUT_AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 FILES = 60
 FILE_BYTES = 1_000_000
-
-
-class Wanted(StepContext):
-    """A step that is wanted."""
-
-    def __init__(self) -> None:
-        self._last = (0, 0, 0)
-
-    def progress(self, bytes_done: int, bytes_total: int = 0, bytes_stored: int = 0) -> None:
-        pass
-
-    def _tell(self, bytes_done: int, bytes_total: int, bytes_stored: int) -> None:
-        pass
-
-    async def ensure_wanted(self) -> None:
-        pass
 
 
 class Later:
@@ -132,7 +116,7 @@ class Bench:
     async def copy(self, version: NamedVersion, worker: str = "one") -> VersionCopied:
         """Copy as one uploader."""
         copying = Copying(bus=self.bus, custody=self.custody(worker))
-        return await copying.copy(self.order(version), Wanted())
+        return await copying.copy(self.order(version), WantedStep())
 
     async def copies(self) -> list[str]:
         """List what is in the second Vault; all of it is whole."""
@@ -337,7 +321,7 @@ async def _copy_as_told() -> None:
         bench = Bench(bus, accesses["first"], accesses["second"])
         vaults: Any = bench
         custody = Custody(bus=bus, vaults=vaults, worker="killed")
-        await Copying(bus=bus, custody=custody).copy(order, Wanted())
+        await Copying(bus=bus, custody=custody).copy(order, WantedStep())
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ from appshield.objectstore.bucket import ensure_bucket
 from appshield.objectstore.retention import LockMode
 from appshield.repository import Repository, RepositoryLock, Writer, check, seal_snapshot
 from appshield.repository.retaining import retain_version
-from appshield.service.steps import StepContext
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.pruning import Pruning
 from appshield.vault import Vault, VaultAccess, new_root_key, open_vault, vault_retention
@@ -30,6 +29,7 @@ from appshield.vault.access import DAY_S
 from memory_bus import MemoryBus
 from repository_content import SWIFT, document, noise, store_files
 from waiting import wait_until
+from wanted_step import WantedStep
 
 KEPT_S = 6.0
 OWN_BYTES = 200_000
@@ -42,19 +42,6 @@ ORDER: dict[str, Any] = {
     "app_id": "a-1",
     "vault": "main",
 }
-
-
-class Wanted(StepContext):
-    """A step that is wanted."""
-
-    def __init__(self) -> None:
-        pass
-
-    def moved(self) -> None:
-        pass
-
-    async def ensure_wanted(self) -> None:
-        pass
 
 
 class Place:
@@ -92,7 +79,7 @@ class Place:
     async def forget(self, number: int) -> VersionsForgotten:
         """Forget a version; the outcome says why it stays, if it does."""
         order = ForgetVersions(**ORDER, versions=(self.versions[number],))
-        return await Forgetting(self.custody).forget(order, Wanted())
+        return await Forgetting(self.custody).forget(order, WantedStep())
 
     async def is_forgotten(self, number: int) -> bool:
         return not (await self.forget(number)).kept
@@ -100,7 +87,7 @@ class Place:
     async def is_pruned(self) -> bool:
         """Prune without grace; say whether nothing waits for its date any more."""
         order = PruneRepository(**ORDER, grace_s=0)
-        done = await Pruning(bus=self.bus, custody=self.custody).prune(order, Wanted())
+        done = await Pruning(bus=self.bus, custody=self.custody).prune(order, WantedStep())
         return done.bytes_waiting == 0
 
 

@@ -28,36 +28,16 @@ from appshield.repository import (
     seal_snapshot,
 )
 from appshield.repository.files import store_documents
-from appshield.service.steps import StepContext
 from appshield.uploader.copying import Copying
 from appshield.vault import ApplicationIdentity, ApplicationShelf, Vault
 from failing_store import names_in
 from memory_bus import MemoryBus
 from repository_content import SWIFT, noise
+from wanted_step import WantedStep
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 APP_ID = "a-1"
-
-
-class Wanted(StepContext):
-    """A step that is wanted; when `dies` is set, only until it is about to publish."""
-
-    def __init__(self, *, dies: bool = False) -> None:
-        self._dies = dies
-        self.command: Any = None
-
-    def progress(self, bytes_done: int, bytes_total: int = 0, bytes_stored: int = 0) -> None:
-        pass
-
-    def _tell(self, bytes_done: int, bytes_total: int, bytes_stored: int) -> None:
-        pass
-
-    _last = (0, 0, 0)
-
-    async def ensure_wanted(self) -> None:
-        if self._dies:
-            raise UnavailableError("killed here")
 
 
 class Places:
@@ -143,7 +123,7 @@ class Places:
             version=self.versions[number],
         )
         custody = Custody(bus=self.bus, vaults=self, worker=worker)
-        return await Copying(bus=self.bus, custody=custody).copy(order, Wanted(dies=dies))
+        return await Copying(bus=self.bus, custody=custody).copy(order, WantedStep(dies=dies))
 
     def copies(self) -> list[tuple[str, SnapshotDocument]]:
         """List what is in the second Vault; all of it is whole."""

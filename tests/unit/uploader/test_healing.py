@@ -26,31 +26,18 @@ from appshield.repository import (
     seal_snapshot,
 )
 from appshield.repository.files import store_documents
-from appshield.service.steps import StepContext
 from appshield.uploader.findings import THE_DOCUMENT, known_damage
 from appshield.uploader.repairing import Repairing
 from appshield.vault import ApplicationShelf, Vault
 from failing_store import names_in
 from memory_bus import MemoryBus
 from repository_content import SWIFT, noise
+from wanted_step import WantedStep
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 APP_ID = "a-1"
 OWN = "volumes/data/own"
-
-
-class Wanted(StepContext):
-    """A step that is wanted."""
-
-    def __init__(self) -> None:
-        pass
-
-    def moved(self) -> None:
-        pass
-
-    async def ensure_wanted(self) -> None:
-        pass
 
 
 class Places:
@@ -95,7 +82,7 @@ class Places:
             versions=tuple(self.versions.values()),
         )
         custody = Custody(bus=self.bus, vaults=self, worker="w")
-        return await Repairing(custody).repair(order, Wanted())
+        return await Repairing(custody).repair(order, WantedStep())
 
     def damage_own(self, number: int, name: str = "main") -> None:
         """Flip a bit of a version's own file."""

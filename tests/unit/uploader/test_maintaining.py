@@ -36,7 +36,6 @@ from appshield.repository import (
     check,
     seal_snapshot,
 )
-from appshield.service.steps import StepContext
 from appshield.uploader.checking import Checking
 from appshield.uploader.forgetting import Forgetting
 from appshield.uploader.pinning import Pinning
@@ -46,6 +45,7 @@ from appshield.vault import Vault
 from failing_store import names_in
 from memory_bus import MemoryBus
 from repository_content import SWIFT, document, noise, store_files
+from wanted_step import WantedStep
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
 ORDER: dict[str, Any] = {
@@ -59,19 +59,6 @@ ORDER: dict[str, Any] = {
 }
 PACKS = "applications/a-1/repository/data"
 INDEXES = "applications/a-1/repository/index"
-
-
-class Wanted(StepContext):
-    """A step that is wanted."""
-
-    def __init__(self) -> None:
-        pass
-
-    def moved(self) -> None:
-        pass
-
-    async def ensure_wanted(self) -> None:
-        pass
 
 
 class Place:
@@ -128,23 +115,23 @@ class Place:
     async def forget(self, *numbers: int, even_last: bool = False) -> VersionsForgotten:
         named = tuple(self.versions[number] for number in numbers)
         order = ForgetVersions(**ORDER, versions=named, even_last=even_last)
-        return await Forgetting(self.custody).forget(order, Wanted())
+        return await Forgetting(self.custody).forget(order, WantedStep())
 
     async def check(self, part: int = 0, parts: int = 0) -> RepositoryChecked:
         order = CheckRepository(**ORDER, part=part, parts=parts)
-        return await Checking(self.custody).check(order, Wanted())
+        return await Checking(self.custody).check(order, WantedStep())
 
     async def prune(self, grace_s: float = 0) -> RepositoryPruned:
         order = PruneRepository(**ORDER, grace_s=grace_s)
-        return await Pruning(bus=self.bus, custody=self.custody).prune(order, Wanted())
+        return await Pruning(bus=self.bus, custody=self.custody).prune(order, WantedStep())
 
     async def repair(self) -> RepositoryRepaired:
         order = RepairRepository(**ORDER)
-        return await Repairing(self.custody).repair(order, Wanted())
+        return await Repairing(self.custody).repair(order, WantedStep())
 
     async def pin(self, number: int, *, pinned: bool = True) -> None:
         order = PinVersion(**ORDER, version=self.versions[number], pinned=pinned, actor="me")
-        await Pinning(self.custody).pin(order, Wanted())
+        await Pinning(self.custody).pin(order, WantedStep())
 
     async def ask_to_give_way(self) -> None:
         """Let the run say that a backup waits."""
