@@ -183,7 +183,7 @@ def subject_form(message: type[Message]) -> str:
 def _stream_row(stream: StreamSpec) -> tuple[str, ...]:
     kept = "until handled" if stream.retention == "work" else "until a limit"
     if stream.age_max_s:
-        kept += f", {stream.age_max_s / 86_400:g} days"
+        kept += f", {_time(stream.age_max_s)}"
     if stream.messages_per_subject_max > 0:
         kept += f", {stream.messages_per_subject_max} per subject"
     full = "refuses new ones" if stream.discard == "new" else "drops the oldest"
@@ -202,13 +202,18 @@ def _consumer_row(consumer: ConsumerSpec) -> tuple[str, ...]:
         f"`{consumer.name}`",
         f"`{consumer.stream}`",
         _codes(consumer.filters),
-        f"{consumer.ack_wait_s:g} s",
+        _time(consumer.ack_wait_s),
         often,
     )
 
 
+def _time(seconds: float) -> str:
+    days = seconds / 86_400
+    return f"{days:g} days" if days > 1 else f"{seconds:g} s"
+
+
 def _bucket_row(bucket: BucketSpec) -> tuple[str, ...]:
-    lives = f"{bucket.live_s:g} s" if bucket.live_s else "for ever"
+    lives = _time(bucket.live_s) if bucket.live_s else "for ever"
     return f"`{bucket.name}`", bucket.purpose, _size(bucket.bytes_max), lives
 
 
