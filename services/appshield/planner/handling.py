@@ -1,4 +1,4 @@
-"""Messages in, runs moved: the planner's four consumers meet here.
+"""Messages in, runs moved: all that the planner consumes comes here, and goes on to its part.
 
 Each handler reads, decides, writes with the promises that follow, publishes them, and only then
 returns, which acknowledges its cause. Called again, it finds its own work and goes on.
