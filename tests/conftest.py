@@ -9,6 +9,7 @@ settings.load_profile("suite")
 pytest_plugins = [
     "sharing_out",
     "restic_binary",
+    "native_library",
     "nats_binary",
     "compose_binary",
     "embedded_bus",

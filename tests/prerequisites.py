@@ -11,6 +11,7 @@ import pytest
 
 from compose_binary import built_compose
 from containers import ensure_docker
+from native_library import built_native
 from nats_binary import built_nats
 from restic_binary import built_restic, debian_package
 
@@ -20,6 +21,7 @@ NEEDED_BY: dict[str, tuple[str, Callable[[], Any]]] = {
     "docker_compose": ("docker compose from its source, about four minutes", built_compose),
     "debian_restic": ("Debian's restic", debian_package),
     "engine": ("Debian's container engine", ensure_docker),
+    "native_library": ("a compiler of Debian", built_native),
 }
 
 

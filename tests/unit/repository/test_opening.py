@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from appshield.repository.blobs import BlobCodec, blob_id
 from appshield.repository.crypto import SEAL_BYTES, SealingKey
-from appshield.repository.native import SWITCH, native_code
+from appshield.repository.native import SWITCH
 from appshield.repository.opening import (
     WINDOW_BYTES,
     BlobOpener,
@@ -20,6 +20,7 @@ from appshield.repository.opening import (
     blob_opener,
     windows,
 )
+from native_library import built_native
 from repository_content import noise
 
 KEY = SealingKey(encrypt=bytes([1]) * 32, mac_k=bytes([2]) * 16, mac_r=bytes([3]) * 16)
@@ -30,9 +31,7 @@ SIZES = (1, 15, 16, 31, 55, 56, 63, 64, 65, 119, 120, 4096, 100_000, 1 << 20)
 def opener(request: pytest.FixtureRequest) -> BlobOpener:
     if request.param == "Python":
         return PythonOpener(KEY)
-    native = native_code()
-    assert native is not None, "the C part was not built; is there a compiler?"
-    return CompiledOpener(native, KEY)
+    return CompiledOpener(built_native(), KEY)
 
 
 def plain_of(size: int, number: int) -> bytes:

@@ -21,6 +21,7 @@ CONTENTS = {
 }
 
 
+@pytest.mark.usefixtures("native_library")
 @pytest.mark.parametrize("native", ["1", "0"], ids=["C", "Python"])
 def test_plain_files_come_back_whole(
     tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch, native: str

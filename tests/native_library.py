@@ -1,0 +1,48 @@
+"""The C part of restores for tests: built now, with Debian's compiler, where it was not before."""
+
+import fcntl
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from appshield.repository import native
+from appshield.repository.native import LIBRARY, NativeCode
+from go_programs import refuse_install
+
+FLAGS = ["-std=gnu11", "-O3", "-shared", "-fPIC"]
+
+
+def built_native() -> NativeCode:
+    """Return the C part; a machine without a compiler gets Debian's."""
+    with Path("/tmp/appshield-native.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not LIBRARY.exists():
+            _build()
+            native._loaded.cache_clear()
+    found = native.native_code()
+    assert found is not None, (
+        "the C part of restores was built and cannot be used here: it needs an x86-64 processor "
+        "with SHA and AVX instructions, libcrypto.so.3 and libzstd.so.1 (APPSHIELD_NATIVE=0 turns "
+        "it off in the product, not in its tests)"
+    )
+    return found
+
+
+def _build() -> None:
+    if shutil.which("cc") is None:
+        refuse_install("the Debian packages gcc and libc6-dev have to be installed")
+        for command in ("update -qq", "install --yes -qq gcc libc6-dev libzstd1"):
+            subprocess.run(["apt-get", *shlex.split(command)], check=True, capture_output=True)
+    source = LIBRARY.with_suffix(".c")
+    unfinished = LIBRARY.with_suffix(".unfinished")
+    subprocess.run(["cc", *FLAGS, "-o", unfinished, source, "-ldl"], check=True)
+    unfinished.replace(LIBRARY)
+
+
+@pytest.fixture
+def native_library() -> NativeCode:
+    """The C part."""
+    return built_native()
