@@ -57,18 +57,27 @@ set -euo pipefail
 exec 3<>/dev/tcp/127.0.0.1/4222
 ask() {
     printf 'PUB %s answers %d\\r\\n%s\\r\\n' "$1" "${#2}" "$2" >&3
+    hear
+}
+write() {  # a row that is written again after its answer was lost is the same row
+    local name=$'NATS/1.0\\r\\nNats-Msg-Id: '"$1"$'\\r\\n\\r\\n'
+    printf 'HPUB rows answers %d %d\\r\\n%s%s\\r\\n' \\
+        "${#name}" "$((${#name} + ${#1}))" "$name" "$1" >&3
+    hear
+}
+hear() {
     while read -r -u 3 word _; do [ "$word" = MSG ] && break; done
     read -r -u 3 answer
     answer=${answer%$'\\r'}
 }
 part() { sed -n "s/.*\\"$1\\":\\"\\{0,1\\}\\([^,}\\"]*\\).*/\\1/p" <<<"$answer"; }
-printf 'CONNECT {"verbose":false}\\r\\nSUB answers 1\\r\\n' >&3
+printf 'CONNECT {"verbose":false,"headers":true}\\r\\nSUB answers 1\\r\\n' >&3
 case "$1" in
     ready) ask '$JS.API.INFO' ''; grep -q '"limits"' <<<"$answer" ;;
     prepare)
         ask '$JS.API.STREAM.CREATE.rows' '{"name":"rows","subjects":["rows"],"storage":"file"}'
         grep -q '"did_create":true' <<<"$answer" ;;
-    write) ask rows "$2"; [ "$(part seq)" = "$2" ] ;;
+    write) write "$2"; [ "$(part seq)" = "$2" ] ;;
     rows)
         ask '$JS.API.STREAM.INFO.rows' ''; last=$(part last_seq)
         for ((at = 1; at <= last; at++)); do

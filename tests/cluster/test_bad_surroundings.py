@@ -105,7 +105,7 @@ async def test_a_watcher_that_may_not_watch_is_not_ready_and_says_why(
             problem = await wait_until(
                 lambda: _watch_problem(port), deadline_s=45, what="readiness with a reason"
             )
-            for kind in ("namespaces", "persistentvolumeclaims", "policies"):
+            for kind in ("namespaces", "policies", "profiles"):
                 assert f"not allowed to watch {kind}" in problem
         finally:
             watcher.terminate()

@@ -172,10 +172,10 @@ async def test_a_wish_never_changes(
         labels: Object = {"metadata": {"labels": {"a": "b"}}}
         await cluster.merge_patch(KINDS[kind], "try", labels, namespace=namespace)
         status = {"phase": "Running", "run": "b-1", "progress": "40 %"}
-        await cluster.patch_status(KINDS[kind], "try", status, namespace=namespace)
-        found = await cluster.get(KINDS[kind], "try", namespace)
-        assert found is not None
-        assert (found["spec"], found["status"]) == (made["spec"], status)
+        # what it is right then: whoever acts on wishes in this cluster goes on to write there
+        found = await cluster.patch_status(KINDS[kind], "try", status, namespace=namespace)
+        assert found["spec"] == made["spec"]
+        assert status.items() <= found["status"].items()
 
 
 def _document(kind: str, spec: dict[str, Any]) -> Object:
