@@ -81,7 +81,12 @@ async def _of_application(want: Wanted, now: datetime) -> list[Explanation]:
             if refused
             else (f"in the cluster, generation {generation}")
         )
-        said = Document(told=told, app_id=str(status.get("applicationId") or ""))
+        saved_at = status.get("lastBackupAt")
+        said = Document(
+            told=told,
+            app_id=str(status.get("applicationId") or ""),
+            last_backup_at=datetime.fromisoformat(saved_at) if saved_at else None,
+        )
         return [await _in_cluster(cluster, in_force, application, said, now)]
 
 

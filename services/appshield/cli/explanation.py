@@ -5,12 +5,13 @@ what is explained is what happens.
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from appshield.contracts.sources import Consistency
 from appshield.kubernetes import Object
+from appshield.language import defaults
 from appshield.language.effective import EffectiveProtection, EffectiveRule
 from appshield.language.profiles import Profiles
 from appshield.language.resolved import (
@@ -50,7 +51,8 @@ class Line(msgspec.Struct, frozen=True, order=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule of protection: when it makes a version, where it goes, how long it stays.
 
-    Only a schedule has a `timezone` and `next_times`.
+    `next_times` are those of a schedule, or until when an rpo needs its next versions if anything
+    changes; what waits for something to happen has none, and no `timezone`.
     """
 
     name: str
@@ -73,13 +75,15 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a document comes from, for people, and the history from which jitter is drawn.
+    """Where a document comes from, for people, and the history on which the next times depend.
 
-    `app_id` is empty where no history has begun: the times are nominal then.
+    `app_id`, from which jitter is drawn, is empty where no history has begun: the times are nominal
+    then. `last_backup_at` is when its newest version was made, None where there is none.
     """
 
     told: str
     app_id: str = ""
+    last_backup_at: datetime | None = None
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +112,7 @@ def explained_document(
         application=application,
         document=said.told,
         profiles={part.name: _profile_text(part, profiles, len(parts)) for part in parts},
-        rules=tuple(_rule(rule, "document", now, said.app_id) for rule in application.protect),
+        rules=tuple(_rule(rule, "document", now, said) for rule in application.protect),
         protection=None,
         contents=None,
         ready=None,
@@ -136,7 +140,7 @@ def explained_application(
     """
     application, planning = reading.application, planning_of(reading)
     alone = explained_document(application, reading.profiles, said, now=now)
-    rules = tuple(_effective_rule(rule, now, said.app_id) for rule in protection.rules)
+    rules = tuple(_effective_rule(rule, now, said) for rule in protection.rules)
     targets = {*protection.targets, *(target for rule in rules for target in rule.targets)}
     missing = (
         *obstacles(reading, planning),
@@ -210,18 +214,21 @@ def _contents(reading: Reading, planning: VolumePlanning, *, possible: bool) -> 
     )
 
 
-def _effective_rule(effective: EffectiveRule, now: datetime, app_id: str) -> Rule:
+def _effective_rule(effective: EffectiveRule, now: datetime, said: Document) -> Rule:
     origin = f"policy {effective.policy}" if effective.policy else "document"
-    return _rule(effective.rule, origin, now, app_id)
+    return _rule(effective.rule, origin, now, said)
 
 
-def _rule(rule: ResolvedProtection, origin: str, now: datetime, app_id: str) -> Rule:
+def _rule(rule: ResolvedProtection, origin: str, now: datetime, said: Document) -> Rule:
     times: tuple[datetime, ...] = ()
     timezone = ""
     if isinstance(rule.trigger, Schedule):
-        key = f"{app_id}/{rule.name}" if app_id else ""
+        key = f"{said.app_id}/{rule.name}" if said.app_id else ""
         times = upcoming(rule.trigger, now, count=NEXT_TIMES, key=key)
         timezone = rule.trigger.timezone
+    elif isinstance(rule.trigger, RpoTrigger):
+        times = _ages(timedelta(seconds=rule.trigger.age_s), now, said.last_backup_at)
+        timezone = defaults.TIMEZONE
     return Rule(
         name=rule.name,
         origin=origin,
@@ -236,6 +243,12 @@ def _rule(rule: ResolvedProtection, origin: str, now: datetime, app_id: str) -> 
         ),
         targets=rule.targets,
     )
+
+
+def _ages(age: timedelta, now: datetime, last_backup_at: datetime | None) -> tuple[datetime, ...]:
+    """Return when the newest version is too old: at once where it is, or where there is none."""
+    first = now if last_backup_at is None else max(last_backup_at + age, now)
+    return tuple(first + age * count for count in range(NEXT_TIMES))
 
 
 def _when(trigger: ResolvedTrigger) -> str:

@@ -107,6 +107,10 @@ def _of_volume(volume: dict[str, Any], namespace: str) -> Iterator[Edge]:
         yield from _edge(namespace, "Secret", name, how, optional=optional)
         optional = config.get("optional") is True
         yield from _edge(namespace, "ConfigMap", config.get("name"), how, optional=optional)
+    for driver in volume.values():  # csi, cephfs, iscsi and others: what their storage asks for
+        for field in ("secretRef", "nodePublishSecretRef"):
+            yield from _edge(namespace, "Secret", mapping(driver, field).get("name"), how)
+    yield from _edge(namespace, "Secret", mapping(volume, "azureFile").get("secretName"), how)
 
 
 def _of_stateful_set(obj: Object) -> Iterator[Edge]:

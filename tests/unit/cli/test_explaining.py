@@ -32,7 +32,11 @@ from unit.manifests.shop import NAMESPACE, PART_OF, Shop, make
 
 GOLDEN = Path(__file__).parent / "explained"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-SAID = Document(told="in the cluster, generation 3", app_id="a-0123")
+SAID = Document(
+    told="in the cluster, generation 3",
+    app_id="a-0123",
+    last_backup_at=datetime(2026, 11, 24, 11, 30, tzinfo=UTC),
+)
 SPEC: dict[str, Any] = {
     "type": "database/postgresql",
     "criticality": "gold",
@@ -210,6 +214,25 @@ def test_times_are_the_ones_that_the_planner_will_set() -> None:
         )
     }
     assert 0 < offset.total_seconds() <= 600
+
+
+@pytest.mark.parametrize(
+    ("saved", "hours"),
+    [
+        ("11:30", ["12:30", "13:30", "14:30"]),
+        ("09:00", ["12:00", "13:00", "14:00"]),
+        ("", ["12:00", "13:00", "14:00"]),
+    ],
+    ids=["in time", "too old", "never saved"],
+)
+def test_an_rpo_says_until_when_it_needs_versions(saved: str, hours: list[str]) -> None:
+    """Counted from the newest version, and from now where that is too old or missing."""
+    at = datetime.fromisoformat(f"2026-11-24T{saved}:00Z") if saved else None
+    said = Document(told="", app_id="a-0123", last_backup_at=at)
+    found = explained_document(resolve(read(SPEC)), shipped_profiles(), said, now=NOW)
+    times = {rule.name: rule.next_times for rule in found.rules}
+    assert [f"{one:%H:%M}" for one in times["fresh"]] == hours
+    assert times["told"] == times["asked"] == ()
 
 
 @pytest.mark.parametrize("vaults", [(), ("primary", "offsite")], ids=["not ready", "ready"])

@@ -11,10 +11,16 @@ from hypothesis import strategies as st
 
 from appshield.language.crds import crds
 from appshield.language.json_schema import schema_of_all
-from appshield.language.kinds import KINDS, Application, Vault, document
+from appshield.language.kinds import KINDS, Application, Policy, Vault, document
 from appshield.language.object_reading import read_object
 from appshield.language.reading import read_documents
-from appshield.language.resolving import as_data, resolve, resolve_vault, revision
+from appshield.language.resolving import (
+    as_data,
+    resolve,
+    resolve_policy,
+    resolve_vault,
+    revision,
+)
 from language_documents import documents
 
 SCHEMAS = {
@@ -57,13 +63,15 @@ def test_any_document_fits_the_schemas(kind: str) -> None:
 
 
 @SOME
-@given(st.one_of(documents("Application"), documents("Vault")))
+@given(st.one_of(documents("Application"), documents("Policy"), documents("Vault")))
 def test_any_document_resolves_to_a_model_that_can_be_written_down(data: dict[str, Any]) -> None:
     """The order of its fields changes nothing."""
     resource = read_object(data)
     turned = read_object(_turned(data))
     if isinstance(resource, Application) and isinstance(turned, Application):
         assert json.loads(json.dumps(as_data(resolve(resource)))) == as_data(resolve(turned))
+    elif isinstance(resource, Policy) and isinstance(turned, Policy):
+        assert as_data(resolve_policy(resource)) == as_data(resolve_policy(turned))
     elif isinstance(resource, Vault) and isinstance(turned, Vault):
         assert msgspec.json.encode(resolve_vault(resource)) == msgspec.json.encode(
             resolve_vault(turned)

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appshield.language.kinds import Application, Policy, Vault, document
+from appshield.language.kinds import Application, Policy, Profile, Resource, Vault, document
 from appshield.language.object_reading import read_object
 from appshield.language.problems import DocumentError
+from appshield.language.profiles import shipped_profiles
 from appshield.language.reading import read_documents, read_text
-from appshield.language.resolving import as_data, resolve, resolve_vault
+from appshield.language.resolving import as_data, resolve, resolve_policy, resolve_vault
 from appshield.language.yaml_source import DEPTH_MAX, SIZE_MAX_BYTES
 
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -55,6 +56,32 @@ def test_an_application_resolves_to_the_committed_model(name: str) -> None:
     resolved = as_data(resolve(_application(text)))
     golden = json.loads((DOCUMENTS / f"{name}.resolved.json").read_text())
     assert golden == resolved
+
+
+@pytest.mark.parametrize("name", ["policy", "vault"])
+def test_a_policy_and_a_vault_resolve_to_the_committed_model(name: str) -> None:
+    """With every reaction, verification, alert, lock and secret that the examples write."""
+    read = read_documents((EXAMPLES / f"{name}.yaml").read_text(), name)
+    golden = json.loads((DOCUMENTS / f"{name}.resolved.json").read_text())
+    assert golden == [_resolved(one.resource) for one in read]
+
+
+def test_a_component_resolves_by_a_profile_of_ones_own_to_the_committed_model() -> None:
+    """Each value with its origin; what the profile says of health is not for versions."""
+    (read,) = read_documents((EXAMPLES / "profile.yaml").read_text(), "profile.yaml")
+    assert isinstance(read.resource, Profile)
+    profiles = shipped_profiles().with_own([read.resource])
+    spec = "spec: {type: database/acme, components: [{name: db, workload: {kind: A, name: db}}]}"
+    resolved = as_data(resolve(_application(f"{HEAD}{spec}"), profiles))
+    golden = json.loads((DOCUMENTS / "profile.resolved.json").read_text())
+    assert golden == resolved["components"]
+
+
+def _resolved(resource: Resource) -> dict[str, Any]:
+    assert isinstance(resource, Policy | Vault)
+    return as_data(
+        resolve_policy(resource) if isinstance(resource, Policy) else resolve_vault(resource)
+    )
 
 
 def test_a_vault_resolves_without_slashes_around_its_names() -> None:

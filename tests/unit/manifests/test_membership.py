@@ -99,6 +99,24 @@ def test_follow_takes_in_what_members_refer_to() -> None:
     assert why["Service db"] == "StatefulSet db refers to it (serviceName)"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"csi": {"driver": "a.io", "nodePublishSecretRef": {"name": "unused"}}},
+        {"cephfs": {"monitors": ["a"], "secretRef": {"name": "unused"}}},
+        {"azureFile": {"shareName": "a", "secretName": "unused"}},
+        {"projected": {"sources": [{"secret": {"name": "unused"}}]}},
+    ],
+    ids=lambda source: next(iter(source)),
+)
+def test_what_a_volumes_storage_asks_for_belongs(source: dict[str, object]) -> None:
+    """A pod whose storage lacks its Secret never starts."""
+    spec = {"template": {"spec": {"volumes": [{"name": "data", **source}]}}}
+    mounting = make("apps/v1", "Deployment", "mounts", labels=PART_OF, spec=spec)
+    found = select(application(resources=BY_LABEL), [*Shop().objects, mounting])
+    assert _why(found)["Secret unused"] == "Deployment mounts refers to it (volume data)"
+
+
 def test_a_reference_that_leads_nowhere_is_reported_unless_it_is_optional() -> None:
     """The Ingress names a Service `web` that nobody made; the Secret `extra` may be absent."""
     found = select(application(resources=BY_LABEL), Shop().objects)
