@@ -177,7 +177,10 @@ class Observation:
 def remembered(
     known: ApplicationRecord | None, fact: ApplicationObserved, app_id: str
 ) -> ApplicationRecord:
-    """Fold a fact into what is known; a refused document leaves the last good one in force."""
+    """Fold a fact into what is known; a refused document leaves the last good one in force.
+
+    Where nothing is known any more, that is the one which the fact tells.
+    """
     record = known or ApplicationRecord(
         app_id=app_id, app=fact.app, uid=fact.uid, vault=fact.targets[0], state="active"
     )
@@ -189,7 +192,7 @@ def remembered(
         resource_version=fact.resource_version,
         refused=fact.refused,
     )
-    if fact.refused:
+    if fact.refused and record.revision:
         return record
     return replace(
         record,

@@ -19,11 +19,8 @@ from appshield.contracts.applications import (
 )
 from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyObserved, policy_place
-from appshield.errors import InvalidInputError
 from appshield.kubernetes import Object
-from appshield.language.in_force import policy_in_force
-from appshield.language.kinds import Application
-from appshield.language.object_reading import read_object
+from appshield.language.in_force import application_in_force, policy_in_force
 from appshield.language.profiles import Profiles
 from appshield.language.reaction_names import digest_of, rule_of
 from appshield.language.resolved import (
@@ -68,7 +65,7 @@ _KINDS: dict[type, TriggerKind] = {
 def observe(
     obj: Object, cluster: str, describe: Describe, profiles: Profiles | None = None
 ) -> ApplicationObserved:
-    """Say what an Application object says, or why it is refused.
+    """Say what the Application in force says, and why a newer document is refused.
 
     Args:
         obj: the Application object.
@@ -86,19 +83,13 @@ def observe(
         exists=True,
         adopts=adopts,
     )
-    try:
-        document = read_object(obj)
-    except InvalidInputError as error:
-        return _refused(base, str(error))
-    if not isinstance(document, Application):
-        return _refused(base, f"it is a {type(document).__name__}")
+    document, refused = application_in_force(obj)
+    base = replace(base, refused=refused[:_REFUSED_CHARACTERS_MAX])
+    if document is None:
+        return base
     resolved = resolve(document, profiles)
-    return ApplicationObserved(
-        app=app,
-        uid=base.uid,
-        resource_version=base.resource_version,
-        exists=True,
-        adopts=adopts,
+    return replace(
+        base,
         revision=resolved.revision,
         application_type=resolved.type,
         criticality=resolved.criticality,
@@ -135,17 +126,6 @@ def observe_policy(obj: Object, cluster: str) -> PolicyObserved:
         targets=resolved.targets,
         reactions=tuple(reaction_of(one) for one in resolved.react),
         rpo_alert_s=resolved.rpo_alert_s,
-    )
-
-
-def _refused(base: ApplicationObserved, why: str) -> ApplicationObserved:
-    return ApplicationObserved(
-        app=base.app,
-        uid=base.uid,
-        resource_version=base.resource_version,
-        exists=True,
-        adopts=base.adopts,
-        refused=why[:_REFUSED_CHARACTERS_MAX],
     )
 
 

@@ -187,7 +187,7 @@ class Telling:
         await self._bus.publish(fact)
         await self._cursors.put(key, told)
         structlog.get_logger().info("told", fact=fact.noun, of=str(fact.app), refused=fact.refused)
-        if fact.refused:
+        if fact.refused and not told.again:  # what changes around it is no news about the document
             await self._reporter.refused(obj, fact.refused)
 
     async def _tell_gone(self, told: Told) -> None:

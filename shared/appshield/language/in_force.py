@@ -38,6 +38,11 @@ def document_in_force(obj: dict[str, Any]) -> tuple[dict[str, Any], Application]
     return accepted, _read(accepted, Application)
 
 
+def application_in_force(obj: dict[str, Any]) -> tuple[Application | None, str]:
+    """Return the document in force, None if there is none, and why the object's own is refused."""
+    return _in_force(obj, Application)
+
+
 def policy_in_force(obj: dict[str, Any]) -> tuple[Policy | None, str]:
     """Return the policy in force, None if there is none, and why the object's own is refused."""
     return _in_force(obj, Policy)

@@ -151,6 +151,22 @@ async def test_a_refused_document_is_told_and_reported_once(place: Place) -> Non
     assert place.reports.refused_because == [fact.refused]
 
 
+async def test_a_refused_document_is_told_with_the_one_that_stays_in_force(place: Place) -> None:
+    """It is in the status, so that a planner that has lost everything learns it from the fact."""
+    wrong = application(version="2", components=[{"name": "db"}])
+    in_force = '{"criticality": "gold", "protect": [{"name": "a", "on": {"rpo": "1h"}}]}'
+    await place.telling.changed({**wrong, "status": {"inForce": in_force}})
+    [fact] = place.bus.published(streams.STATE)
+    assert isinstance(fact, ApplicationObserved)
+    assert "spec.components[0].workload" in fact.refused
+    assert (fact.criticality, [rule.rpo_s for rule in fact.protections]) == ("gold", [3600])
+    assert fact.revision != ""
+    labelled: Object = {"metadata": {"name": "shop", "labels": {"team": "a"}}}
+    await place.surroundings.namespaces.changed(labelled)
+    assert len(place.bus.facts) == 2
+    assert place.reports.refused_because == [fact.refused]
+
+
 async def test_a_fact_that_could_not_be_published_is_told_again(place: Place) -> None:
     """The cursor moves after the fact, never before it."""
     place.bus.away = True
