@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
 from appshield.cli.explanation import Contents, Explanation, Line, Rule
-from appshield.language.checking import ACTIONS
+from appshield.language import defaults
 from appshield.language.effective import EffectiveProtection
+from appshield.language.protection import Action
 from appshield.language.resolved import ResolvedComponent, ResolvedHook, ResolvedReaction
 from appshield.language.values import duration
 
@@ -56,6 +57,7 @@ def _policies(protection: EffectiveProtection) -> Iterator[str]:
         *(f"reacts ({one.policy}): {_reaction(one.reaction)}" for one in protection.reactions),
         *(
             f"verifies ({one.policy}): {one.verify.schedule.cron} ({one.verify.schedule.timezone})"
+            ", which this release does not do yet"
             for one in protection.verifications
         ),
     ]
@@ -69,11 +71,26 @@ def _policies(protection: EffectiveProtection) -> Iterator[str]:
 
 
 def _reaction(reaction: ResolvedReaction) -> str:
-    action = next(name for name in ACTIONS if getattr(reaction.do, name) is not None)
     lasting = f" for {duration(reaction.lasts_s)}" if reaction.lasts_s else ""
     limit = reaction.at_most
     often = f", at most {limit.count} in {duration(limit.window_s)}" if limit is not None else ""
-    return f"{action} when {reaction.when}{lasting}{often}"
+    return f"{_action(reaction.do)} when {reaction.when}{lasting}{often}"
+
+
+def _action(do: Action) -> str:
+    """Say what is done. The address of a webhook is not shown: some hold a password."""
+    text = "backup"
+    if do.restore is not None:
+        where = f" to {do.restore.to}" if do.restore.to else ""
+        asks = (do.restore.approve or defaults.REACTION_APPROVAL) == "manual"
+        text = f"restore {do.restore.version}{where}{' after approval' if asks else ''}"
+    if do.notify is not None:
+        signal = f"signal {do.notify.signal}" if do.notify.signal else ""
+        webhook = "a webhook" if do.notify.webhook else ""
+        text = f"notify by {' and '.join(filter(None, (signal, webhook)))}"
+    if do.pause is not None:
+        text = f"pause for {do.pause.lasts}" if do.pause.lasts else "pause"
+    return text
 
 
 def _component(part: ResolvedComponent, profile: str) -> Iterator[tuple[str, str]]:

@@ -99,7 +99,16 @@ POLICIES = [
                 "for": "5m",
                 "do": {"backup": {}},
                 "atMost": "1/1d",
-            }
+            },
+            {
+                "when": "health == 'Missing'",
+                "do": {"restore": {"version": "last-good", "to": "standby"}},
+            },
+            {
+                "when": "rpo.age > duration('2h')",
+                "do": {"notify": {"signal": "late", "webhook": "https://a.org/s3cret"}},
+            },
+            {"when": "health == 'Degraded'", "for": "1h", "do": {"pause": {"for": "4h"}}},
         ],
         targets=["offsite"],
         verify={"schedule": "0 5 * * 0"},
