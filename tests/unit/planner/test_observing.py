@@ -18,6 +18,7 @@ def told(revision: str, *, refused: str = "") -> ApplicationObserved:
 
 
 def kept(record: ApplicationRecord) -> tuple[str, list[str], str]:
+    assert record.own is not None
     return record.revision, [rule.name for rule in record.own.protections], record.refused
 
 
