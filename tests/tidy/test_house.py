@@ -4,8 +4,10 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +53,13 @@ def test_layers_hold() -> None:
     linter = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([linter], cwd=ROOT, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Modules can be put in an order in which each knows those before it only."""
+    graph = grimp.build_graph("appshield", cache_dir=None)
+    known = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert tuple(TopologicalSorter(known).static_order())
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -25,10 +25,10 @@ from appshield.repository.files.orders import (
     PlaceEntries,
     WriteChunks,
 )
+from appshield.repository.files.worker_restoring import do_order
 from appshield.repository.files.worker_storing import store
 from appshield.repository.packing import BytesRead
 from appshield.repository.packs import StoredPack
-from appshield.repository.restore_workers import do_order
 from appshield.repository.workers.context import WorkerContext
 from appshield.repository.workers.ports import Work, finished
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from appshield.errors import AppShieldError
+from appshield.repository.workers import jobs
 from appshield.repository.workers.failures import Failure, WorkerDiedError
 from appshield.repository.workers.framing import EVENT, FAILED, Frame
 from appshield.repository.workers.peers import (
@@ -56,9 +57,6 @@ class WorkerPool:
         go_on: Callable[[], None] = lambda: None,
         on_start: Callable[[], None] = lambda: None,
     ) -> None:
-        # imported here: the table knows everybody who has jobs, and they know the pool
-        from appshield.repository.workers import jobs
-
         self._encode = jobs.encode
         self._decode = jobs.decode_answer
         self._setup = setup
