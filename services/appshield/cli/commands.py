@@ -11,7 +11,6 @@ _RUNNING = Group("Bring AppShield up", sort_key=1)
 _PROTECTING = Group("Save and bring back", sort_key=2)
 _LOOKING = Group("Look", sort_key=3)
 _KEEPING = Group("Vaults and repair", sort_key=4)
-_GENERAL = Group("General", sort_key=5)
 
 _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_RUNNING, "up", "installation:up", "Run AppShield on this machine against a cluster."),

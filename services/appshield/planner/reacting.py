@@ -49,10 +49,9 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """How far reactions are, which of them begin to act, and when to look again."""
+    """How far reactions are, and when to look again."""
 
     reacted: tuple[Reacted, ...]
-    acting: tuple[Reaction, ...] = ()
     look_at: datetime | None = None
 
 
@@ -65,18 +64,15 @@ def look(
     """Decide about every reaction that is in force for an application."""
     known = {one.digest: one for one in record.reacted}
     states: list[Reacted] = []
-    acting: list[Reaction] = []
     times: list[datetime] = []
     for reaction in record.reactions:
         before = known.get(reaction.digest, Reacted(digest=reaction.digest))
         asked = _Asked(reaction, record, situation, conditions(reaction.when))
         state, again_at = _decide(asked, before, now)
         states.append(state)
-        if state.acting and not before.acting:
-            acting.append(reaction)
         if again_at is not None:
             times.append(again_at)
-    return Look(reacted=tuple(states), acting=tuple(acting), look_at=min(times, default=None))
+    return Look(reacted=tuple(states), look_at=min(times, default=None))
 
 
 class _Asked:

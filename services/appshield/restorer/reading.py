@@ -28,7 +28,6 @@ from appshield.repository.nodes import Node
 from appshield.restorer.choosing import Choice
 from appshield.service import Cancelled, run_blocking
 
-DOCUMENT_KIND = "Application"
 CONTINUES = "appshield.io/continues"
 _CLAIM = "PersistentVolumeClaim"
 

@@ -97,9 +97,7 @@ CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisi
 REPLICA_SET = Kind("apps", "v1", "ReplicaSet", "replicasets")
 JOB = Kind("batch", "v1", "Job", "jobs")
 CRON_JOB = Kind("batch", "v1", "CronJob", "cronjobs")
-LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 STORAGE_CLASS = Kind("storage.k8s.io", "v1", "StorageClass", "storageclasses", namespaced=False)
-CSI_DRIVER = Kind("storage.k8s.io", "v1", "CSIDriver", "csidrivers", namespaced=False)
 CRD = Kind(
     "apiextensions.k8s.io",
     "v1",

@@ -56,11 +56,6 @@ def pod_template(obj: Object) -> PodTemplate | None:
     return PodTemplate(path, template)
 
 
-def is_workload(obj: Object) -> bool:
-    """Whether the object runs pods."""
-    return (group_of(obj), kind_of(obj)) in _TEMPLATE_PATHS
-
-
 def containers(spec: dict[str, Any]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return each container of a pod's spec with the list it stands in and its index."""
     return [

@@ -10,7 +10,6 @@ ones. Whoever keeps something for each blob keeps it in an array by row.
 
 import os
 import threading
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -108,11 +107,6 @@ class Index:
             added = self._added[kind].rows.get(identity)
             return -1 if added is None else len(table) + added
         return row
-
-    def find_all(self, kind: BlobKind, identities: Iterable[bytes]) -> "array[int]":
-        """Return the first row of each of many blobs, -1 for those that no index names."""
-        find = self.find
-        return array("q", [find(kind, identity) for identity in identities])
 
     def place(self, kind: BlobKind, row: int) -> BlobPlace:
         """Return what is known of the blob in a row."""

@@ -26,11 +26,6 @@ class RepairReport(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: tuple[tuple[str, str], ...]
     damaged_indexes: tuple[str, ...]
 
-    @property
-    def found_nothing(self) -> bool:
-        """Whether the index was as it should be."""
-        return not (self.named or self.dropped or self.unreadable or self.damaged_indexes)
-
 
 def repair_index(repository: Repository, lock: RepositoryLock) -> RepairReport:
     """Name every pack that is there, drop those that are not, and remove damaged index files.

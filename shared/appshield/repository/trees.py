@@ -62,7 +62,6 @@ class _StoredTree(msgspec.Struct):
 _stored_node: Final = msgspec.json.Decoder(_StoredNode)
 
 
-EMPTY_TREE: Final = b'{"nodes":[]}\n'
 OPENING: Final = b'{"nodes":['
 CLOSING: Final = b"]}\n"
 """A tree is the opening, its encoded nodes ascending by name with commas between, the closing."""

@@ -18,14 +18,3 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
         return datetime.now(UTC)
-
-
-class FixedClock:
-    """A clock for tests that moves only when it is told to."""
-
-    def __init__(self, at: datetime) -> None:
-        self.at = at
-
-    def now(self) -> datetime:
-        """Return the moment that was set."""
-        return self.at

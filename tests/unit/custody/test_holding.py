@@ -12,9 +12,9 @@ from appshield.errors import NotFoundError, UnavailableError
 from appshield.objectstore import MemoryObjectStore, ObjectStore
 from appshield.repository import Repository, RepositoryLock
 from appshield.repository.locks import RepositoryLockedError
-from appshield.service.clock import FixedClock
 from appshield.vault import Vault
 from failing_store import StoreAround, names_in
+from fixed_clock import FixedClock
 from memory_bus import MemoryBus
 from waiting import wait_until
 

@@ -77,8 +77,11 @@ class Life:
 
     def look(self) -> Look:
         found = look(self.record, self.situation, REACTION.condition, self.now)
+        acting = {state.digest for state in found.reacted if state.acting}
         self.acted += [
-            ((self.now - START).total_seconds(), reaction.action) for reaction in found.acting
+            ((self.now - START).total_seconds(), reaction.action)
+            for reaction in self.record.reactions
+            if reaction.digest in acting
         ]
         states = tuple(replace(state, acting=False) for state in found.reacted)
         self.record = replace(self.record, reacted=states)

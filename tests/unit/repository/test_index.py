@@ -119,7 +119,7 @@ def test_packs_can_be_added_to_a_loaded_index() -> None:
     assert first is not None
     assert second is not None
     assert (first.pack_id, second.pack_id) == ("aa" * 32, "bb" * 32)
-    assert list(index.find_all("data", [new, old, b"\3" * 32])) == [2, 0, -1]
+    assert [index.find("data", blob) for blob in (new, old, b"\3" * 32)] == [2, 0, -1]
     assert index.place("data", 2) == second
     assert index.pack_size("bb" * 32) == pack_size_bytes([entry(old), entry(new)])
     assert dict(index.packs()).keys() == {"aa" * 32, "bb" * 32}

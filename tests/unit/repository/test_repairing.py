@@ -11,6 +11,7 @@ from appshield.objectstore import MemoryObjectStore
 from appshield.repository import (
     LockLostError,
     Reader,
+    RepairReport,
     Repository,
     RepositoryLock,
     adopt_unnamed_packs,
@@ -57,7 +58,8 @@ def test_a_sound_index_is_left_as_it_is(store: MemoryObjectStore) -> None:
     repository = Repository.open(store, PASSWORD)
     before = names_in(store, "index")
     with alone(repository) as lock:
-        assert repair_index(repository, lock).found_nothing
+        report = repair_index(repository, lock)
+    assert report == RepairReport(named=(), dropped=(), unreadable=(), damaged_indexes=())
     assert names_in(store, "index") == before
     with (
         RepositoryLock.acquire(repository, owner="me", timing=SWIFT) as shared,

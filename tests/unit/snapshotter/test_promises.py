@@ -13,10 +13,10 @@ from appshield.contracts.streams import QUIESCED, RUNS
 from appshield.errors import AppShieldError, DeadlineError, NotFoundError, RunFailedError
 from appshield.objectstore import MemoryObjectStore
 from appshield.podvolumes.components import NoWorkloadError
-from appshield.service.clock import FixedClock
 from appshield.snapshotter.quiescing import Quiescing, again_s
 from appshield.vault import ApplicationShelf, Vault
 from failing_store import names_in
+from fixed_clock import FixedClock
 from memory_bus import MemoryBus
 from planner_world import APP
 

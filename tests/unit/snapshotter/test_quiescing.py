@@ -12,10 +12,10 @@ from appshield.contracts.backups import TakeSnapshot
 from appshield.contracts.streams import AGENTS, QUIESCED
 from appshield.errors import UnavailableError
 from appshield.objectstore import MemoryObjectStore
-from appshield.service.clock import FixedClock
 from appshield.snapshotter.quiescing import Quiescing
 from appshield.snapshotter.shelves import VaultShelves
 from appshield.vault import Vault
+from fixed_clock import FixedClock
 from memory_bus import MemoryBus
 from planner_world import APP
 

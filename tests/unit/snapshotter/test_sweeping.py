@@ -9,12 +9,12 @@ from appshield.contracts.runs import Run, RunState, Trigger
 from appshield.contracts.streams import RUNS
 from appshield.kubernetes.kinds import POD, PVC
 from appshield.podvolumes import labels_of
-from appshield.service.clock import FixedClock
 from appshield.snapshotter.quiescing import Quiescing
 from appshield.snapshotter.releasing import Releasing
 from appshield.snapshotter.shelves import VaultShelves
 from appshield.snapshotter.sweeping import Sweeping
 from fake_kubernetes import FakeKubernetes
+from fixed_clock import FixedClock
 from memory_bus import MemoryBus
 from planner_world import APP
 from simulation.outside import Outside

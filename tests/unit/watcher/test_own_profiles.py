@@ -9,17 +9,12 @@ import pytest
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import PROFILE
-from appshield.service import Clock
 from appshield.watcher.own_profiles import OwnProfiles
 from fake_kubernetes import FakeKubernetes
+from fixed_clock import FixedClock
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 REDIS = "cache/redis"
-
-
-class Noon(Clock):
-    def now(self) -> datetime:
-        return NOW
 
 
 class Place:
@@ -27,7 +22,7 @@ class Place:
         self.fake = fake
         self.looked_again: list[str] = []
         self.told: list[str] = []
-        self.own = OwnProfiles(cluster, self, Noon(), self._look_again)
+        self.own = OwnProfiles(cluster, self, FixedClock(NOW), self._look_again)
 
     async def refused(self, obj: Object, why: str) -> None:
         self.told.append(f"{obj['metadata']['name']}: {why}")

@@ -19,18 +19,11 @@ from appshield.language.admission import RUN_ANYWAY
 from appshield.watcher import wishes
 from appshield.watcher.wishing import KNOWN_WITHIN_S, Wishing, installed_at
 from fake_kubernetes import FakeKubernetes
+from fixed_clock import FixedClock
 from memory_bus import MemoryBus
 from waiting import wait_until
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
-
-
-class FixedClock:
-    def __init__(self) -> None:
-        self.at = datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.at
 
 
 class Place:
@@ -40,7 +33,7 @@ class Place:
         self.fake = fake
         self.cluster = cluster
         self.bus = MemoryBus("watcher")
-        self.clock = FixedClock()
+        self.clock = FixedClock(datetime.now(UTC))
         self.since = datetime.now(UTC) - timedelta(hours=1)
 
     def watcher(self, kind: str = "Backup") -> Wishing:

@@ -39,11 +39,6 @@ class PruneReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_waiting: int
     gave_way: bool
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing is left to do but to wait."""
-        return not self.gave_way
-
 
 class _Survey(msgspec.Struct, frozen=True):
     """What there is, and what is used of it."""

@@ -79,10 +79,6 @@ class WorkerContext:
         assert isinstance(part, kind)
         return part
 
-    def add_part(self, part: Part) -> None:
-        """Give a part that was made elsewhere: jobs in the caller's own process use its objects."""
-        self._parts[type(part)] = part
-
     def close(self) -> None:
         """Close all parts."""
         while self._parts:
