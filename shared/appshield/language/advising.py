@@ -9,7 +9,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from appshield.language.advising_rules import advise_rule, period_s
-from appshield.language.kinds import Application, Component, Policy, Resource, Strategy, Vault
+from appshield.language.kinds import (
+    Application,
+    Component,
+    Policy,
+    Resource,
+    Restore,
+    Strategy,
+    Vault,
+)
 from appshield.language.policy_spec import PolicySpec
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles
@@ -38,6 +46,8 @@ def advise(resource: Resource, now: datetime, *, backup_takes_s: float = 0) -> I
                 yield from _reaction(reaction, (*spec, "react", index))
         case Vault():
             yield from _vault(resource, spec)
+        case Restore():
+            yield from _choice(resource.spec.version, (*spec, "version"))
         case _:
             return
 
@@ -119,9 +129,7 @@ def _reaction(reaction: Reaction, path: Path) -> Iterator[Problem]:
     do = (*path, "do")
     restore, notify = reaction.do.restore, reaction.do.notify
     if restore is not None:
-        if restore.version == "last-verified":
-            wrong = "does nothing yet: this release verifies no version"
-            yield Problem((*do, "restore", "version"), wrong, "say last-good")
+        yield from _choice(restore.version, (*do, "restore", "version"))
         if restore.approve == "auto" and reaction.lasts is None:
             wrong = "restores at the first sign, without anybody's approval"
             yield Problem((*do, "restore"), wrong, "add for, such as for: 5m")
@@ -130,6 +138,12 @@ def _reaction(reaction: Reaction, path: Path) -> Iterator[Problem]:
             yield Problem((*do, "restore"), wrong, "add atMost, such as atMost: 1/1d")
     if notify is not None and notify.webhook and notify.webhook.startswith("http://"):
         yield Problem((*do, "notify", "webhook"), "sends in the clear", "use an https address")
+
+
+def _choice(version: str, path: Path) -> Iterator[Problem]:
+    if version == "last-verified":
+        wrong = "does nothing yet: this release verifies no version"
+        yield Problem(path, wrong, "say last-good")
 
 
 def _vault(vault: Vault, path: Path) -> Iterator[Problem]:

@@ -42,7 +42,7 @@ class ObjectMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
 
     name: Annotated[ObjectName, Meta(description="The object's name.")]
     namespace: Annotated[
-        str, Meta(description="Its namespace; Policies and Vaults stand in none.")
+        str, Meta(description="Its namespace; Policies, Profiles and Vaults stand in none.")
     ] = ""
     uid: str = ""
     generation: int = 0

@@ -137,6 +137,13 @@ def test_a_policy_is_warned_of_what_it_probably_does_not_mean(spec: str, said: s
     assert warning.startswith(said)
 
 
+def test_a_restore_of_what_is_never_verified_is_warned_of() -> None:
+    """It would be refused as soon as it is asked for."""
+    (warning,) = _warned("Restore", "{application: shop, version: last-verified}")
+    assert warning.startswith("spec.version: does nothing yet: this release verifies no version")
+    assert _warned("Restore", "{application: shop, version: last-good}") == []
+
+
 def test_an_address_in_the_clear_is_warned_of_unless_it_is_this_machine() -> None:
     """What is stored is sealed; its names and the store's credentials are not."""
     (warning,) = _warned("Vault", f"{{endpoint: 'http://s3.example.org', {VAULT}}}")
