@@ -14,6 +14,7 @@ from appshield.kubernetes.kinds import (
     POLICY,
     PROFILE,
     RESTORE,
+    VAULT,
 )
 from appshield.language.adapters import chosen
 from appshield.service import Joined, SystemClock, joined, together
@@ -30,6 +31,7 @@ from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
 from appshield.watcher.surroundings import Surroundings
 from appshield.watcher.telling import Applications, Policies, Telling
+from appshield.watcher.vault_statuses import VaultStatuses
 from appshield.watcher.wishing import Wishing, installed_at
 
 
@@ -67,6 +69,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(surroundings.volumes.keep_told(stopping), "volumes of applications")
         service.run(profiles.run(stopping), "watch profiles")
         service.run(policies.run(stopping), "watch policies")
+        vaults = Reflector(cluster, VAULT, sink=VaultStatuses(cluster, statuses, SystemClock()))
+        service.run(vaults.run(stopping), "watch Vaults")
         known = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
         service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")

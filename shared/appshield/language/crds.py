@@ -35,6 +35,7 @@ _STATUS: dict[str, type[ObjectStatus]] = {
     "Application": ApplicationStatus,
     "Policy": PolicyStatus,
     "Profile": DocumentStatus,
+    "Vault": DocumentStatus,
     "Backup": CommandStatus,
     "Restore": CommandStatus,
 }
@@ -78,6 +79,11 @@ _COLUMNS: dict[str, list[dict[str, Any]]] = {
         {"name": "Endpoint", "type": "string", "jsonPath": ".spec.endpoint"},
         {"name": "Bucket", "type": "string", "jsonPath": ".spec.bucket"},
         {"name": "Read-only", "type": "boolean", "jsonPath": ".spec.readOnly"},
+        {
+            "name": "Accepted",
+            "type": "string",
+            "jsonPath": ".status.conditions[?(@.type=='Accepted')].status",
+        },
         _AGE,
     ],
     "Backup": [
@@ -151,7 +157,7 @@ def _object_schema(kind: str) -> Schema:
             "kind": {"type": "string", "description": f"{kind}."},
             "metadata": {"type": "object"},
             "spec": properties["spec"],
-            "status": structural_schema(_STATUS.get(kind, ObjectStatus)),
+            "status": structural_schema(_STATUS[kind]),
         },
     }
 

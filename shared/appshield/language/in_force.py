@@ -7,12 +7,12 @@ administrators write and nothing is lost that the document's readers may not see
 import json
 from typing import Any, TypeVar
 
-from appshield.language.kinds import Application, Policy, Profile
+from appshield.language.kinds import Application, Policy, Profile, Vault
 from appshield.language.object_reading import find_problems, read_object
 from appshield.language.problems import DocumentError
 
 IN_FORCE = "inForce"
-ResourceT = TypeVar("ResourceT", Application, Policy, Profile)
+ResourceT = TypeVar("ResourceT", Application, Policy, Profile, Vault)
 
 
 def spec_in_force(obj: dict[str, Any]) -> str:
@@ -51,6 +51,11 @@ def policy_in_force(obj: dict[str, Any]) -> tuple[Policy | None, str]:
 def profile_in_force(obj: dict[str, Any]) -> tuple[Profile | None, str]:
     """Return the profile in force, None if there is none, and why the object's own is refused."""
     return _in_force(obj, Profile)
+
+
+def vault_in_force(obj: dict[str, Any]) -> tuple[Vault | None, str]:
+    """Return the Vault in force, None if there is none, and why the object's own is refused."""
+    return _in_force(obj, Vault)
 
 
 def _in_force(obj: dict[str, Any], kind: type[ResourceT]) -> tuple[ResourceT | None, str]:

@@ -11,8 +11,7 @@ from typing import Any, Protocol
 from appshield.errors import DeniedError, InvalidInputError, NotFoundError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import SECRET, VAULT
-from appshield.language.kinds import Vault as VaultDocument
-from appshield.language.object_reading import read_object
+from appshield.language.in_force import vault_in_force
 from appshield.language.protection import SecretReference
 from appshield.language.resolved import ResolvedVault
 from appshield.language.resolving import resolve_vault
@@ -93,9 +92,13 @@ class ClusterVaults:
                 f"Vault {name} does not exist",
                 next_step="`appshield vault add` makes one; `kubectl get vaults` lists them.",
             )
-        document = read_object(found)
-        if not isinstance(document, VaultDocument):
-            raise InvalidInputError(f"{name} is no Vault")
+        document, refused = vault_in_force(found)
+        if document is None:
+            raise InvalidInputError(
+                f"Vault {name} cannot be opened",
+                why=f"its document is refused, and none was accepted before: {refused}",
+                next_step="Correct the document and apply it again.",
+            )
         return resolve_vault(document)
 
     async def _secret(self, reference: SecretReference, vault: str) -> dict[str, str]:
