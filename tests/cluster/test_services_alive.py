@@ -20,7 +20,7 @@ from waiting import wait_until
 
 CLUSTER = "another"
 STOP_DEADLINE_S = 60.0
-WITH_CLUSTER = ("watcher", "snapshotter", "uploader", "restorer")
+WITH_CLUSTER = ("watcher", "snapshotter", "uploader", "restorer", "gateway")
 WITH_NODE = ("uploader", "restorer")
 
 

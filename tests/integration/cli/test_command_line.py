@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,6 +19,10 @@ from appshield.errors import DeniedError
 from appshield.service.run_logs import log_line
 from command_line import Backstage, CommandLine, backstage
 from waiting import wait_until
+
+ESCAPES = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+BAR = re.compile(rb"take +\S+ +[\d.]+/1\.0 GB [\d.]+ [kM]B/s \d+:\d\d:\d\d")
+"""How much of how much, how fast, and how long it will take."""
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +136,7 @@ async def test_a_backup_that_was_folded_is_followed_where_it_went(
     assert said[1].json()["id"] == said[2].json()["id"]
 
 
-async def test_a_terminal_shows_bars_with_bytes_and_rate(
+async def test_a_terminal_shows_bars_with_bytes_rate_and_time_left(
     behind: Backstage, appshield: CommandLine
 ) -> None:
     """They are for the person: the result on standard output stays plain."""
@@ -147,12 +153,14 @@ async def test_a_terminal_shows_bars_with_bytes_and_rate(
         run = await _running(behind, "take")
         app = AppRef(cluster="test", namespace="shop", name="web")
 
+        done = itertools.count(10**6, 10**5)
+
         async def barred() -> bool:
             told = Progress(
-                app=app, run=run, step="take", worker="w", bytes_done=10**6, bytes_total=4 * 10**6
+                app=app, run=run, step="take", worker="w", bytes_done=next(done), bytes_total=10**9
             )
             await behind.bus.tell(live("progress", app), told)
-            return b"1.0/4.0 MB" in shown
+            return BAR.search(ESCAPES.sub(b"", bytes(shown))) is not None
 
         await wait_until(barred, deadline_s=30, what="a bar")
     finally:

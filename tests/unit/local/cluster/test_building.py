@@ -29,6 +29,39 @@ async def test_nothing_missing_is_nothing_to_say() -> None:
     assert said == []
 
 
+async def test_what_will_be_installed_and_built_is_said_in_a_line_each_before_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever reads it can still press Ctrl-C."""
+    happened: list[str] = []
+    absent = {"no-such-program": "some-package"}
+
+    async def installs(*command: str, **_: object) -> None:
+        if "install" in command:
+            happened.append("installs")
+            absent.clear()
+
+    async def compiles(_go: Path, _sources: Path, _folder: Path, _report: object) -> None:
+        happened.append("compiles")
+
+    async def go() -> Path:
+        return Path("/usr/bin/go")
+
+    monkeypatch.setattr(building, "PACKAGES", absent)
+    monkeypatch.setattr(building, "run_command", installs)
+    monkeypatch.setattr(building, "compile_programs", compiles)
+    monkeypatch.setattr(building, "find_go", go)
+    monkeypatch.setattr("os.sync", lambda: None)
+    parts = await ensure_parts(tmp_path, {}, happened.append)
+    assert [line.split(" (")[0].split(" with ")[0] for line in happened if "lists" not in line] == [
+        "Installing Debian packages: some-package",
+        "installs",
+        f"Building {building.BUILT_FROM}",
+        "compiles",
+        f"Built into {parts.folder}",
+    ]
+
+
 async def test_forbidden_to_install_lists_everything_that_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
