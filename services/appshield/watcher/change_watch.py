@@ -22,14 +22,11 @@ from appshield.gate import SYSTEM_NAMESPACE
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, SECRET
 from appshield.language.expression_errors import ExpressionError
-from appshield.language.in_force import document_in_force
-from appshield.language.problems import DocumentError
-from appshield.language.resolved import ResolvedApplication
-from appshield.language.resolving import resolve
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import Reference
 from appshield.service import Clock
 from appshield.watcher.changes import Changes, WaitingRule
+from appshield.watcher.documents import DocumentsInForce
 from appshield.watcher.informers import Informers
 from appshield.watcher.projecting import meaning, reads_of
 from appshield.watcher.remembering import Memory
@@ -55,35 +52,22 @@ class ChangeWatch:
         self._clock = clock
         self._memory = Memory(bus)
         self._records: dict[str, ApplicationRecord] = {}
-        self._documents: dict[str, ResolvedApplication] = {}
+        self._in_force = DocumentsInForce(lambda _: self._news.set(), while_going=True)
         self._belonged: dict[str, frozenset[Reference]] = {}
         self._followed: dict[Kind, tuple[frozenset[tuple[str, str, str]], Changes]] = {}
         self._renewed: set[str] = set()
         self._known = 0
         self._news = asyncio.Event()
         self._key = b""
-        self._read = False
 
     async def keep_told(self, stopping: asyncio.Event) -> None:
         """Tell changes until told to stop."""
         await self._memory.load()
-        self._informers.follow(APPLICATION, _Documents(self))
+        self._informers.follow(APPLICATION, self._in_force)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_registry(stopping), name="rules that wait for changes")
             tasks.create_task(self._watch_members(stopping), name="what belongs to applications")
             tasks.create_task(self._follow_kinds(stopping), name="kinds that change")
-
-    def documented(
-        self, found: Iterable[tuple[str, ResolvedApplication | None]], *, are_all: bool = False
-    ) -> None:
-        """Take documents in force by the objects' uids, None for one that has none any more."""
-        self._read = self._read or are_all
-        for uid, document in found:
-            if document is None:
-                self._documents.pop(uid, None)
-            else:
-                self._documents[uid] = document
-        self._news.set()
 
     async def _watch_registry(self, stopping: asyncio.Event) -> None:
         async for change in self._bus.bucket(APPLICATIONS, ApplicationRecord).watch(
@@ -124,13 +108,16 @@ class ChangeWatch:
                     await self._news.wait()
             await asyncio.sleep(SETTLE_S)  # what changes at the same time is taken together
             self._news.clear()
-            if stopping.is_set() or not self._read or self._known < len((APPLICATIONS, MEMBERS)):
+            if stopping.is_set() or not self._is_known():
                 continue  # what is not known yet must not look as if it were gone
             try:
                 await self._bring_in_line()
             except AppShieldError as error:
                 structlog.get_logger().warning("changes not watched", problem=str(error))
                 self._news.set()
+
+    def _is_known(self) -> bool:
+        return self._in_force.complete and self._known >= len((APPLICATIONS, MEMBERS))
 
     async def _bring_in_line(self) -> None:
         for app_id in self._memory.apps() - self._records.keys():
@@ -162,7 +149,7 @@ class ChangeWatch:
 
     def _rules(self) -> Iterable[WaitingRule]:
         for record in self._records.values():
-            application = self._documents.get(record.uid)
+            application = self._in_force.documents.get(record.uid)
             if application is None:
                 continue
             belongs = (application.resources, [one.workload for one in application.components])
@@ -199,40 +186,6 @@ class ChangeWatch:
             if waiting:
                 found[kind] = waiting
         return found
-
-
-class _Documents:
-    """The follower of Application objects, for their documents in force."""
-
-    metadata_only = False
-
-    def __init__(self, watch: ChangeWatch) -> None:
-        self._watch = watch
-
-    def keep(self, _kind: Kind, obj: Object) -> tuple[str, ResolvedApplication | None]:
-        """See `Follower`."""
-        uid = str(obj["metadata"]["uid"])
-        try:
-            return uid, resolve(document_in_force(obj)[1])
-        except DocumentError:
-            return uid, None
-
-    async def replace(
-        self, _kind: Kind, kept: list[tuple[str, ResolvedApplication | None]]
-    ) -> None:
-        """See `Follower`."""
-        self._watch.documented(kept, are_all=True)
-
-    async def changed(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
-        """See `Follower`."""
-        self._watch.documented([kept])
-
-    async def deleted(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
-        """See `Follower`."""
-        self._watch.documented([(kept[0], None)])
-
-    async def unknown(self, _kind: Kind) -> None:
-        """See `Follower`: what was known stays true until it is known better."""
 
 
 async def change_key(cluster: Cluster) -> bytes:

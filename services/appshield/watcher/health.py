@@ -20,15 +20,13 @@ from appshield.contracts.health import Health, HealthChanged, Members
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS, CURSORS, MEMBERS
 from appshield.errors import AppShieldError
-from appshield.kubernetes import Cluster, Kind, Object, ObjectRef
+from appshield.kubernetes import Cluster, Kind, ObjectRef
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE
-from appshield.language.in_force import document_in_force
-from appshield.language.problems import DocumentError
 from appshield.language.resolved import ResolvedApplication
-from appshield.language.resolving import resolve
 from appshield.manifests.objects import Reference
 from appshield.service import Clock
 from appshield.watcher.damping import Damped, damp
+from appshield.watcher.documents import DocumentsInForce, is_going
 from appshield.watcher.folding import described, fold
 from appshield.watcher.health_rules import HealthRules
 from appshield.watcher.informers import Informers
@@ -65,7 +63,7 @@ class HealthWatch:
         self._cursors = bus.bucket(CURSORS, Damped)
         self._rules = HealthRules(informers, self._followed_kinds)
         self.sightings = Sightings(self._changed, self._rules.of)
-        self._documents: dict[str, ResolvedApplication] = {}
+        self._in_force = DocumentsInForce(self._touch)
         self._watched: dict[str, _Watched] = {}
         self._belonged: dict[str, tuple[Reference, ...]] = {}
         self._wanted_at: dict[Kind, datetime] = {}
@@ -75,25 +73,12 @@ class HealthWatch:
 
     async def keep_told(self, stopping: asyncio.Event) -> None:
         """Tell every change until told to stop."""
-        self._informers.follow(APPLICATION, Documents(self))
+        self._informers.follow(APPLICATION, self._in_force)
         self._rules.follow()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_registry(stopping))
             tasks.create_task(self._watch_members(stopping))
             tasks.create_task(self._tell_all(stopping))
-
-    def documented(self, uid: str, application: ResolvedApplication | None) -> None:
-        """Take the document in force of an application; None when there is none any more."""
-        if application is None:
-            self._documents.pop(uid, None)
-        else:
-            self._documents[uid] = application
-        self._touch([uid])
-
-    def all_documented(self, documents: dict[str, ResolvedApplication]) -> None:
-        """Take all documents that there are."""
-        self._documents = documents
-        self._touch(self._watched)
 
     async def _watch_registry(self, stopping: asyncio.Event) -> None:
         bucket = self._bus.bucket(APPLICATIONS, ApplicationRecord)
@@ -168,7 +153,7 @@ class HealthWatch:
             return
 
     async def _look_safely(self, uid: str) -> None:
-        watched, application = self._watched.get(uid), self._documents.get(uid)
+        watched, application = self._watched.get(uid), self._in_force.documents.get(uid)
         if watched is None or application is None:
             return
         try:
@@ -270,51 +255,6 @@ class HealthWatch:
         await self._cluster.record_event(
             about, reason=f"Health{told.status}", message=described(told), warning=warning
         )
-
-
-class Documents:
-    """The follower of Application objects."""
-
-    def __init__(self, watch: HealthWatch) -> None:
-        self.metadata_only = False
-        self._watch = watch
-
-    def keep(self, _kind: Kind, obj: Object) -> tuple[str, ResolvedApplication | None]:
-        """See `Follower`: the object's uid, and what its document in force means.
-
-        Nothing is told of an application that is being deleted, nor of one without a document.
-        """
-        uid = str(obj["metadata"]["uid"])
-        if is_going(obj):
-            return uid, None
-        try:
-            _, document = document_in_force(obj)
-        except DocumentError:
-            return uid, None
-        return uid, resolve(document)
-
-    async def replace(
-        self, _kind: Kind, kept: list[tuple[str, ResolvedApplication | None]]
-    ) -> None:
-        """See `Follower`."""
-        documents = {uid: document for uid, document in kept if document is not None}
-        self._watch.all_documented(documents)
-
-    async def changed(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
-        """See `Follower`."""
-        self._watch.documented(*kept)
-
-    async def deleted(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
-        """See `Follower`."""
-        self._watch.documented(kept[0], None)
-
-    async def unknown(self, _kind: Kind) -> None:
-        """See `Follower`: what was known stays true until it is known better."""
-
-
-def is_going(obj: Object) -> bool:
-    """Say whether an object is being deleted."""
-    return bool(obj["metadata"].get("deletionTimestamp"))
 
 
 def _cursor(app_id: str) -> str:
