@@ -116,7 +116,7 @@ def authority_of(secret: dict[str, object]) -> Authority:
     """
     data = secret.get("data")
     try:
-        fields = [base64.b64decode(data[name]) for name in _FIELDS]  # type: ignore[index]
+        fields = [base64.b64decode(data[name]) for name in _FIELDS]  # type: ignore[index] # told below
         read = Authority(*fields)
         _private(read.key)
         _certificates(read.trusted)
