@@ -1,5 +1,6 @@
 """A process's own connection to the bus: each call is an effect that may be its last."""
 
+import abc
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -19,9 +20,9 @@ R = TypeVar("R")
 
 
 class Line(Bus):
-    """The bus as one process sees it."""
+    """The bus as one process sees it, whichever bus it is."""
 
-    def __init__(self, bus: SimulatedBus, process: Process) -> None:
+    def __init__(self, bus: Bus, process: Process) -> None:
         self._bus = bus
         self._process = process
 
@@ -50,6 +51,7 @@ class Line(Bus):
     async def cancel_timer(self, name: str) -> None:
         await self._process.effect(f"cancel {name}", partial(self._bus.cancel_timer, name))
 
+    @abc.abstractmethod
     async def consume(
         self,
         consumer: ConsumerSpec,
@@ -58,15 +60,9 @@ class Line(Bus):
         stopping: asyncio.Event,
         concurrency: int = 8,
     ) -> None:
-        one = Subscription(self._process, handler, concurrency, stopping)
-        leave = self._bus.subscribe(consumer, one)
-        try:
-            await stopping.wait()
-        finally:
-            leave()
+        """Handle messages for as long as the process lives."""
 
     def bucket(self, spec: BucketSpec, of: type[T]) -> Bucket[T]:
-        self._bus.add_bucket(spec)
         return LineBucket(spec.name, self._bus.bucket(spec, of), self._process)
 
     async def tell(self, subject: str, message: Message) -> None:
@@ -122,6 +118,33 @@ class Line(Bus):
 
     async def health(self) -> str:
         return ""
+
+
+class SimulatedLine(Line):
+    """The bus of the simulation as one process sees it."""
+
+    def __init__(self, bus: SimulatedBus, process: Process) -> None:
+        super().__init__(bus, process)
+        self._simulated = bus
+
+    async def consume(
+        self,
+        consumer: ConsumerSpec,
+        handler: Handler,
+        *,
+        stopping: asyncio.Event,
+        concurrency: int = 8,
+    ) -> None:
+        one = Subscription(self._process, handler, concurrency, stopping)
+        leave = self._simulated.subscribe(consumer, one)
+        try:
+            await stopping.wait()
+        finally:
+            leave()
+
+    def bucket(self, spec: BucketSpec, of: type[T]) -> Bucket[T]:
+        self._simulated.add_bucket(spec)
+        return super().bucket(spec, of)
 
 
 class LineBucket(Bucket[T]):

@@ -21,6 +21,7 @@ FOUND = {
     39: "a snapshot that a stopped worker cut after its run had ended was never removed",
     61: "a run whose trigger was gone when its message came again was never begun",
     392: "a refusal whose telling failed was never told",
+    141: "a resume that failed after another had kept the promise was owed by nobody",
     789: "a refusal that a stopped planner wrote late was never told",
     830: "a run that was gone waited for its turn for ever",
     559: "a stopped planner made a run late, which nobody knew of",

@@ -9,30 +9,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
-from appshield.bus import Bus
 from appshield.contracts import streams
-from appshield.contracts.agents import Agent, ServiceName
+from appshield.contracts.agents import ServiceName
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestPrune
 from appshield.contracts.runs import FINAL_STATES, Run
-from appshield.planner.service import lead
-from appshield.planner.settings import Settings
-from appshield.service.announcing import announce
-from appshield.service.health import Health
-from appshield.service.joining import Joined
-from appshield.service.steps import StepWork
 from simulation.bus import SimulatedBus
 from simulation.chance import LONGEST_STOP_S, Chance
-from simulation.line import Line
+from simulation.line import SimulatedLine
 from simulation.outside import Application, Outside, Store
 from simulation.process import Process
-from simulation.workers import NODE, Restorer, Snapshotter, Uploader, build_quiescing
+from simulation.services import CLUSTER, SERVICES, serve
 
-CLUSTER = "test"
-SETTINGS = Settings(nats_url="", cluster=CLUSTER)
-SERVICES: tuple[ServiceName, ...] = ("planner", "snapshotter", "uploader", "restorer")
 _REST_WITHIN_S = 7_200.0
 _LOOK_EVERY_S = 5.0
 _BESIDE = frozenset({"catalog", "check", "pin", "copy"})
@@ -137,59 +127,12 @@ class World:
                     self.seen_wrong.append(f"{each.run} has not released its snapshots")
 
     async def _main(self, service: ServiceName, process: Process) -> None:
-        line = Line(self.bus, process)
+        line = SimulatedLine(self.bus, process)
         try:
-            await self._serve(service, process, line)
+            await serve(service, process, line, self.outside, self)
         except Exception as error:  # noqa: BLE001 - a service that fails ends, and is started again
             process.note(f"fails: {error!r}")
             process.kill()
-
-    async def _serve(self, service: ServiceName, process: Process, line: Bus) -> None:
-        stopping = process.stopping
-        if service == "planner":
-            async with asyncio.TaskGroup() as tasks:
-                joined = Joined(
-                    bus=line,
-                    worker=process.name,
-                    health=Health(),
-                    stopping=stopping,
-                    concurrency=SETTINGS.concurrency,
-                    tasks=tasks,
-                )
-                while not stopping.is_set():
-                    await lead(joined, SETTINGS, stopping, self)
-            return
-        node = NODE if service in {"uploader", "restorer"} else ""
-        # two agents of one node would share a record; each has a name of its own here
-        agent = Agent(
-            service=service, cluster=CLUSTER, worker=process.name, node=node, seen_at=self.now()
-        )
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(announce(line, agent, stopping))
-            work, consumers = self._worker(service, process, line, tasks)
-            for consumer in consumers:
-                tasks.create_task(line.consume(consumer, work.handle, stopping=stopping))
-
-    def _worker(
-        self, service: ServiceName, process: Process, line: Bus, tasks: asyncio.TaskGroup
-    ) -> tuple[StepWork, list[streams.ConsumerSpec]]:
-        name = process.name
-        if service == "snapshotter":
-            quiescing = build_quiescing(line, process, self.outside, self, name)
-            snapshotter = Snapshotter(process, self.outside, line, quiescing, self)
-            handlers = snapshotter.handlers()
-            tasks.create_task(quiescing.keep_promises(process.stopping))
-            tasks.create_task(snapshotter.keep_swept(process.stopping))
-            consumers = [streams.SNAPSHOTTER_ORDERS]
-        elif service == "uploader":
-            handlers = Uploader(process, self.outside, line, self).handlers()
-            agent = streams.agent_consumer("uploader", CLUSTER, NODE)
-            consumers = [streams.UPLOADER_ORDERS, agent]
-        else:
-            handlers = Restorer(process, self.outside).handlers()
-            agent = streams.agent_consumer("restorer", CLUSTER, NODE)
-            consumers = [streams.RESTORER_ORDERS, agent]
-        return StepWork(line, worker=name, handlers=handlers), consumers
 
     async def _rest(self) -> None:
         until_s = self._loop.time() + _REST_WITHIN_S

@@ -12,7 +12,7 @@ resume hook.
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from datetime import timedelta
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
-from appshield.bus import Bucket, Bus, Entry, StaleRevisionError
+from appshield.bus import Bucket, Bus, Entry, KeyExistsError, StaleRevisionError
 from appshield.capture import CapturedApplication, CapturedComponent, CapturedHook
 from appshield.contracts.agents import Agent, QuiesceLease
 from appshield.contracts.message import StepCommand
@@ -29,6 +29,7 @@ from appshield.contracts.streams import AGENTS, QUIESCED, RUNS
 from appshield.errors import AppShieldError, RunFailedError, UnavailableError
 from appshield.podvolumes.components import NoWorkloadError
 from appshield.service import Clock, pause
+from appshield.service.steps import Superseded, unwanted
 from appshield.vault import ApplicationShelf
 
 _LOOK_EVERY_S = 2.0
@@ -119,19 +120,24 @@ class Quiescing:
 
         Raises:
             NotFoundError: a hook has nothing to run in; nothing was quiesced.
+            Superseded: the run went on without us while we promised; nothing was quiesced.
             RunFailedError: a quiesce hook failed whose failure ends the backup, or a resume hook.
         """
         parts, state = await self._possible(application)
         if not parts:
             yield state
             return
-        promise = await self._promise(order, application, staged_sha256, parts, block_s)
+        promising = asyncio.ensure_future(
+            self._promise(order, application, staged_sha256, parts, block_s)
+        )
         started = time.monotonic()
         try:
+            promise = await asyncio.shield(promising)
+            await self._ensure_wanted(order)
             await self._quiesce(application, parts, state)
             yield state
         except BaseException:
-            await asyncio.shield(self._resume_after_failure(promise, application))
+            await asyncio.shield(self._resume_after_failure(promising, application))
             raise
         state.whole &= await asyncio.shield(self._resume(promise, application))
         state.lasted_ms = round((time.monotonic() - started) * 1000)
@@ -239,12 +245,21 @@ class Quiescing:
                 _raise_unless_told_to_continue(part, error)
                 state.whole = False
 
+    async def _ensure_wanted(self, order: StepCommand) -> None:
+        """Look at the run once more under the promise: what is needed to keep it goes with the run.
+
+        A release that is ordered after this look finds the promise, and keeps it before that goes.
+        """
+        run = await self._runs.get(order.run)
+        if run is not None and (why := unwanted(run.value, order)) is not None:
+            raise Superseded(why)
+
     async def _resume_after_failure(
-        self, promise: Entry[QuiesceLease], application: CapturedApplication
+        self, promising: Awaitable[Entry[QuiesceLease]], application: CapturedApplication
     ) -> None:
         """Resume; what failed first is what the run tells, so that a failure here is only noted."""
         try:
-            await self._resume(promise, application)
+            await self._resume(await promising, application)
         except AppShieldError as error:
             structlog.get_logger().error("not resumed yet", problem=str(error))
 
@@ -262,9 +277,7 @@ class Quiescing:
         parts = [p for p in application.components if p.name in promise.value.components]
         failed = await asyncio.gather(*(self._resume_one(application, part) for part in parts))
         if any(failed):
-            due = msgspec.structs.replace(promise.value, resume_by=self._clock.now())
-            with contextlib.suppress(StaleRevisionError):
-                await self._promises.update(promise.key, due, promise.revision)
+            await self._owe(promise)
             raise RunFailedError(
                 f"application {application.namespace}/{application.name} did not resume",
                 why="; ".join(text for text in failed if text),
@@ -276,6 +289,15 @@ class Quiescing:
         with contextlib.suppress(StaleRevisionError):  # written anew at this moment: not ours
             await self._promises.delete(promise.key, revision=promise.revision)
         return ours
+
+    async def _owe(self, promise: Entry[QuiesceLease]) -> None:
+        """Let the promise be due now; one that somebody else has kept meanwhile is made again."""
+        due = msgspec.structs.replace(promise.value, resume_by=self._clock.now())
+        with contextlib.suppress(KeyExistsError, StaleRevisionError):
+            if await self._promises.get(promise.key) is None:
+                await self._promises.create(promise.key, due)
+            else:
+                await self._promises.update(promise.key, due, promise.revision)
 
     async def _until_free(self, promise: Entry[QuiesceLease]) -> bool:
         """Wait while another promise holds the application; say whether ours still does."""

@@ -13,6 +13,7 @@ from appshield.contracts.streams import QUIESCED, RUNS
 from appshield.errors import AppShieldError, DeadlineError, NotFoundError, RunFailedError
 from appshield.objectstore import MemoryObjectStore
 from appshield.podvolumes.components import NoWorkloadError
+from appshield.service.steps import Superseded
 from appshield.snapshotter.quiescing import Quiescing, again_s
 from appshield.vault import ApplicationShelf, Vault
 from failing_store import names_in
@@ -235,12 +236,21 @@ async def test_what_a_late_resume_needed_goes_when_its_run_has_ended(
     place: Place, state: RunState, left: int
 ) -> None:
     """A run that goes on removes it itself, and may need it before."""
-    await place.end_run(state)
     place.fails["resume db"] = RunFailedError("not yet")
     with pytest.raises(RunFailedError):
         await place.cut(part("db"))
+    await place.end_run(state)
     assert len(place.staged()) == 1
     place.fails.clear()
     await place.quiescing.resume_late()
     assert await place.promise() is None
     assert len(place.staged()) == left
+
+
+async def test_a_run_that_ended_before_the_promise_quiesces_nothing(place: Place) -> None:
+    """What the promise needs is gone with the run: nobody could keep it."""
+    await place.end_run("succeeded")
+    with pytest.raises(Superseded):
+        await place.cut(part("db"))
+    assert place.ran == ["resume db"]
+    assert await place.promise() is None
