@@ -182,7 +182,7 @@ PLANTINGS: Mapping[str, tuple[Planting, int]] = {
     "number used again": (number_used_again, 198),
     "commit not written ahead": (commit_not_written_ahead, 28),
     "nothing released": (nothing_released, 14),
-    "next one forgotten": (next_one_forgotten, 8),
+    "next one forgotten": (next_one_forgotten, 554),
     "runs at once": (runs_at_once, 0),
 }
 """Each with a seed that has found it: tried first, before all others."""
