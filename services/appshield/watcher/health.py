@@ -142,7 +142,7 @@ class HealthWatch:
 
     async def _wait(self) -> None:
         """Wait for the next thing to look at; what comes meanwhile is looked at together."""
-        await asyncio.sleep(0.2)  # a rollout changes many objects at once
+        await asyncio.sleep(0.2)  # a rollout changes many objects at once: they are looked at once
         now = self._clock.now()
         times = [one.look_at for one in self._watched.values() if one.look_at is not None]
         seconds = max(0.0, (min(times) - now).total_seconds()) if times else None

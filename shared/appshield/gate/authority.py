@@ -114,9 +114,10 @@ def authority_of(secret: dict[str, object]) -> Authority:
     Raises:
         DamagedError: the Secret holds something else.
     """
-    data = secret.get("data")
+    found = secret.get("data")
+    data = found if isinstance(found, dict) else {}
     try:
-        fields = [base64.b64decode(data[name]) for name in _FIELDS]  # type: ignore[index] # told below
+        fields = [base64.b64decode(data[name]) for name in _FIELDS]
         read = Authority(*fields)
         _private(read.key)
         _certificates(read.trusted)

@@ -1,6 +1,7 @@
 """`[NAMESPACE/]NAME` means one history, or an error that says what to write instead."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,11 @@ from appshield.contracts.identities import AppRef
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
 
 
-def record(place: str, app_id: str = "", **fields: object) -> ApplicationRecord:
+def record(place: str, app_id: str = "", **fields: Any) -> ApplicationRecord:
     namespace, name = place.split("/")
     given = {"state": "active", "uid": "u", "vault": "primary", "last_version": 1, **fields}
     app = AppRef(cluster=str(given.pop("cluster", "here")), namespace=namespace, name=name)
-    return ApplicationRecord(app_id=app_id or f"a-{namespace}-{name}", app=app, **given)  # type: ignore[arg-type]  # fields by name
+    return ApplicationRecord(app_id=app_id or f"a-{namespace}-{name}", app=app, **given)
 
 
 WEB, DB = record("shop/web"), record("shop/db")

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ from appshield.local.embedded.folder_lock import FolderLock, ProcessIdentity
 from appshield.local.embedded.process import OwnedProcess, free_port, port_is_free, program
 
 
-def shell(logs: Path, script: str, **more: object) -> OwnedProcess:
+def shell(logs: Path, script: str, **more: Any) -> OwnedProcess:
     command = ["/bin/sh", "-c", script]
-    return OwnedProcess("the part", command, log_file=logs / "part.log", **more)  # type: ignore[arg-type] # as given
+    return OwnedProcess("the part", command, log_file=logs / "part.log", **more)
 
 
 async def no() -> bool:

@@ -9,6 +9,7 @@ import ssl
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -36,9 +37,9 @@ IMPATIENT = S3Patience(
 
 
 def store_at(
-    impostor: Impostor, credentials: S3Credentials = CREDENTIALS, **more: str
+    impostor: Impostor, credentials: S3Credentials = CREDENTIALS, **more: Any
 ) -> S3ObjectStore:
-    location = S3Location(impostor.endpoint, "a-bucket", "a/prefix", **more)  # type: ignore[arg-type] # texts
+    location = S3Location(impostor.endpoint, "a-bucket", "a/prefix", **more)
     return S3ObjectStore(location, credentials, patience=IMPATIENT)
 
 
