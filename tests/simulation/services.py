@@ -19,7 +19,8 @@ from appshield.service.joining import Joined
 from appshield.service.steps import StepWork
 from simulation.outside import Outside
 from simulation.process import Process
-from simulation.workers import NODE, Handlers, Restorer, Snapshotter, Uploader, build_quiescing
+from simulation.uploader import Uploader
+from simulation.workers import NODE, Handlers, Restorer, Snapshotter, build_quiescing
 
 CLUSTER = "test"
 SETTINGS = Settings(nats_url="", cluster=CLUSTER)
