@@ -9,7 +9,6 @@ import msgspec
 from cyclopts import Parameter
 
 from appshield.cli.healths import health_line, reactions_of, reasons_of, since_text
-from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace, Output
 from appshield.cli.output import (
     duration_text,
@@ -23,10 +22,11 @@ from appshield.cli.output import (
 )
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, run_of, versions_of
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
+from appshield.doors.naming import histories, wanted
+from appshield.doors.records import applications, run_of, versions_of
 
 
 class Copies(msgspec.Struct, frozen=True, kw_only=True):

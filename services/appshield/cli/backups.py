@@ -5,17 +5,17 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from appshield.bus import Bus
-from appshield.cli.naming import active, wanted
 from appshield.cli.options import AppName, Namespace, Output, Wait
 from appshield.cli.outcomes import failed, say_outcome
 from appshield.cli.output import note, pause_text, say, say_json
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import admitted, ended, nobody_plans
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import FINAL_STATES
+from appshield.doors.naming import active, wanted
+from appshield.doors.records import applications
+from appshield.doors.requesting import actor, ask, new_request_id
 
 ANSWER_WITHIN_S = 3.0
 """How long a command that does not wait looks whether the planner has taken up its request."""

@@ -7,12 +7,12 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from appshield.cli.naming import wanted, with_versions
 from appshield.cli.output import note
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, version_of, versions_of
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.doors.naming import wanted, with_versions
+from appshield.doors.records import applications, version_of, versions_of
 from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
 from appshield.repository import Reader, Repository
 from appshield.vault import VaultAccess, open_vault

@@ -5,7 +5,6 @@ import asyncio
 from appshield.bus import Bus
 from appshield.cli.outcomes import failed
 from appshield.cli.progress import Display
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import ended
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.backups import VersionFacts
@@ -15,6 +14,7 @@ from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, CATALOG
+from appshield.doors.requesting import actor, ask, new_request_id
 from appshield.errors import DeadlineError, NotFoundError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import APPLICATION

@@ -9,7 +9,6 @@ import msgspec
 from cyclopts import Parameter
 
 from appshield.bus import Bus, Stored
-from appshield.cli.naming import Wanted, wanted
 from appshield.cli.options import Namespace, Output
 from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
@@ -18,6 +17,7 @@ from appshield.contracts.applications import ApplicationObserved, PauseChanged, 
 from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.runs import RunChanged, StepFailed
 from appshield.contracts.streams import OUTCOMES, STATE, StreamSpec
+from appshield.doors.naming import Wanted, wanted
 
 _STREAMS = (STATE, OUTCOMES)
 

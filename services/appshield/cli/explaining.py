@@ -17,10 +17,10 @@ from appshield.cli.explanation import (
 )
 from appshield.cli.explanation_text import text_of
 from appshield.cli.listing import objects_of
-from appshield.cli.naming import Wanted, wanted
 from appshield.cli.options import Namespace
 from appshield.cli.output import note, say, say_json
 from appshield.cli.reaching import Reach
+from appshield.doors.naming import Wanted, wanted
 from appshield.errors import InvalidInputError, NotFoundError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, VAULT

@@ -6,14 +6,11 @@ from cyclopts import Parameter
 
 from appshield.bus import Bus
 from appshield.cli.backups import follow
-from appshield.cli.naming import active, wanted
 from appshield.cli.options import AppName, Namespace, Output, Wait
 from appshield.cli.outcomes import say_outcome
 from appshield.cli.output import note, say
 from appshield.cli.progress import display
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, version_of
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import ended
 from appshield.contracts.agents import Agent
 from appshield.contracts.applications import ApplicationRecord
@@ -21,6 +18,9 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.gates import Operation
 from appshield.contracts.requests import RequestGate
 from appshield.contracts.streams import AGENTS
+from appshield.doors.naming import active, wanted
+from appshield.doors.records import applications, version_of
+from appshield.doors.requesting import actor, ask, new_request_id
 from appshield.errors import DamagedError, NotFoundError, RefusedError, UnavailableError
 
 

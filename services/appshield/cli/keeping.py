@@ -8,14 +8,14 @@ from cyclopts import Parameter
 from msgspec.structs import replace
 
 from appshield.cli.backups import follow
-from appshield.cli.naming import wanted, with_versions
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, version_of
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.contracts.identities import RunKind
 from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestCopy, RequestForget, RequestPin
+from appshield.doors.naming import wanted, with_versions
+from appshield.doors.records import applications, version_of
+from appshield.doors.requesting import actor, ask, new_request_id
 
 Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
 Numbers = Annotated[

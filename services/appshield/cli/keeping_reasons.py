@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from appshield.cli.naming import histories, wanted
 from appshield.cli.output import note, pause_text, say_json, say_table, time_text
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, versions_of
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.doors.naming import histories, wanted
+from appshield.doors.records import applications, versions_of
 from appshield.planner.upkeeping import why_kept
 
 

@@ -9,11 +9,11 @@ from cyclopts import Parameter
 from appshield.cli.options import Output, RunId
 from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
-from appshield.cli.records import run_of
 from appshield.contracts import decode
 from appshield.contracts.runs import LogLine
 from appshield.contracts.streams import LOGS
 from appshield.contracts.subjects import log
+from appshield.doors.records import run_of
 
 
 async def logs(

@@ -6,8 +6,8 @@ import msgspec
 
 from appshield.cli.output import note
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications
 from appshield.contracts.applications import ApplicationRecord
+from appshield.doors.records import applications
 from appshield.errors import AppShieldError
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.language.expressions import MATCH

@@ -5,13 +5,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from appshield.cli import waiting
-from appshield.cli.naming import active, wanted
 from appshield.cli.options import AppName, Namespace
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications
-from appshield.cli.requesting import actor, new_request_id
 from appshield.contracts.requests import RequestPause
+from appshield.doors.naming import active, wanted
+from appshield.doors.records import applications
+from appshield.doors.requesting import actor, new_request_id
 
 
 async def pause(

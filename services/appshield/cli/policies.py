@@ -8,9 +8,9 @@ from cyclopts import Parameter
 from appshield.cli.options import Output
 from appshield.cli.output import say, say_fields, say_json, say_table
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, policies_of
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
+from appshield.doors.records import applications, policies_of
 from appshield.errors import NotFoundError
 
 _MATCH_CHARACTERS = 60

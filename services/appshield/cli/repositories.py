@@ -12,14 +12,11 @@ from msgspec.structs import replace
 
 from appshield.bus import Bus
 from appshield.cli.contents import vault_access
-from appshield.cli.naming import Wanted, wanted
 from appshield.cli.options import Namespace, Output, Wait
 from appshield.cli.outcomes import failed, lines_of
 from appshield.cli.output import note, say, say_json, say_table, size_text, time_text
 from appshield.cli.progress import display
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, versions_of
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.cli.waiting import ended
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import RunKind
@@ -27,6 +24,9 @@ from appshield.contracts.maintenance import RepositoryChecked
 from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestCheck, RequestPrune
 from appshield.contracts.runs import Run
+from appshield.doors.naming import Wanted, wanted
+from appshield.doors.records import applications, versions_of
+from appshield.doors.requesting import actor, ask, new_request_id
 from appshield.errors import DamagedError, NotFoundError
 from appshield.vault import VaultAccess, open_vault
 

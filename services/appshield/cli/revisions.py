@@ -8,12 +8,12 @@ import msgspec
 import yaml
 from cyclopts import Parameter
 
-from appshield.cli.naming import histories, wanted
 from appshield.cli.options import AppName, Namespace
 from appshield.cli.output import say, say_json, say_table, time_text
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, versions_of
 from appshield.contracts.applications import ApplicationRecord
+from appshield.doors.naming import histories, wanted
+from appshield.doors.records import applications, versions_of
 from appshield.errors import InvalidInputError, NotFoundError
 from appshield.language.revisions import OWNER_LABEL, Revision, read_revision
 

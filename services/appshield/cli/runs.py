@@ -6,7 +6,6 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from appshield.cli.backups import follow
-from appshield.cli.naming import wanted
 from appshield.cli.options import Namespace, Output, RunId, Wait
 from appshield.cli.outcomes import lines_of, say_outcome
 from appshield.cli.output import (
@@ -21,12 +20,13 @@ from appshield.cli.output import (
 )
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
-from appshield.cli.records import run_of
-from appshield.cli.records import runs as all_runs
-from appshield.cli.requesting import actor, new_request_id
 from appshield.cli.waiting import approved, ended
 from appshield.contracts.requests import RequestApprove, RequestCancel
 from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.doors.naming import wanted
+from appshield.doors.records import run_of
+from appshield.doors.records import runs as all_runs
+from appshield.doors.requesting import actor, new_request_id
 from appshield.errors import RefusedError
 
 _CANCELLED_WITHIN_S = 12.0

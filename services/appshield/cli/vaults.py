@@ -15,15 +15,15 @@ from typing import Annotated, Literal
 from cyclopts import Parameter, validators
 
 from appshield.cli.backups import follow
-from appshield.cli.naming import wanted, with_versions
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications
 from appshield.cli.repositories import Contents, OnlyApp, check_contents
-from appshield.cli.requesting import actor, ask, new_request_id
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestCatalog
+from appshield.doors.naming import wanted, with_versions
+from appshield.doors.records import applications
+from appshield.doors.requesting import actor, ask, new_request_id
 from appshield.errors import InvalidInputError, NotFoundError, RunFailedError
 from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault, exported_key
 from appshield.objectstore import LockMode, S3Credentials, S3Location

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from appshield.cli.naming import histories, wanted, with_versions
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import (
     note,
@@ -17,8 +16,9 @@ from appshield.cli.output import (
     time_text,
 )
 from appshield.cli.reaching import Reach
-from appshield.cli.records import applications, version_of, versions_of
 from appshield.contracts.catalog import VersionCopy, VersionRecord
+from appshield.doors.naming import histories, wanted, with_versions
+from appshield.doors.records import applications, version_of, versions_of
 
 Number = Annotated[int, Parameter(name="N", help="The version's number.")]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from appshield.cli.naming import Wanted, active, histories, wanted, with_versions
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
+from appshield.doors.naming import Wanted, active, histories, wanted, with_versions
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
 
 
