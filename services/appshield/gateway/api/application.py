@@ -1,0 +1,94 @@
+"""The API's web application: every route, and what holds for all of them.
+
+Callers are recognized before anything else, their right is checked before a route answers, every
+error is problem details, and every answer names its request's id.
+"""
+
+from collections.abc import Sequence
+
+from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from appshield.errors import AppShieldError
+from appshield.gateway.api import (
+    about,
+    applications,
+    described,
+    runs,
+    versions,
+)
+from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.problems import failed, refused_by_frame, told
+from appshield.gateway.api.recognizing import Recognizing, caller_of
+from appshield.gateway.api.request_ids import name_request
+from appshield.gateway.api.rights import PUBLIC_KEY, check_right
+
+PATH = "/api/v1"
+BODY_BYTES_MAX = 1024 * 1024
+
+ROUTES: Sequence[ControllerRouterHandler] = (
+    *about.ROUTES,
+    *applications.ROUTES,
+    *versions.ROUTES,
+    *runs.ROUTES,
+)
+
+
+def api(backend: Backend, version: str) -> Litestar:
+    """Build the API over its ports; `version` is AppShield's own."""
+
+    async def provide_backend() -> Backend:
+        return backend
+
+    application = Litestar(
+        [Router(PATH, route_handlers=ROUTES), *about.OPEN_ROUTES],
+        dependencies={
+            "backend": Provide(provide_backend),
+            "caller": Provide(caller_of, sync_to_thread=False),
+        },
+        middleware=[DefineMiddleware(Recognizing, exclude_from_auth_key=PUBLIC_KEY)],
+        guards=[check_right],
+        exception_handlers={
+            AppShieldError: told,
+            HTTPException: refused_by_frame,
+            Exception: failed,
+        },
+        before_send=[name_request],
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=_openapi(version),
+        logging_config=None,
+        state=State({"backend": backend}),
+    )
+    described.describe(application)
+    return application
+
+
+def _openapi(version: str) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="AppShield",
+        version=version,
+        summary="Saves running Kubernetes applications hot, and brings a chosen version back.",
+        description=described.DESCRIPTION,
+        use_handler_docstrings=True,
+        operation_id_creator=described.operation_id,
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    description="A token of the cluster, or of the OpenID provider.",
+                )
+            }
+        ),
+        security=[{"bearer": []}],
+        openapi_router=described.router(),
+        render_plugins=[described.ReferencePage()],
+    )

@@ -1,0 +1,78 @@
+"""The REST API in one process: callers by token and rights by table, over any bus."""
+
+from collections.abc import Mapping
+
+import msgspec
+from litestar import Litestar
+from litestar.testing import AsyncTestClient
+
+from appshield.bus import Bus
+from appshield.gateway.api.access import EVERYWHERE, Access
+from appshield.gateway.api.application import api
+from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.views import BusViews
+from appshield.service import SystemClock
+
+CLUSTER = "test"
+ADMIN = "admin"
+
+
+class TokensByName:
+    """Takes a token for the name of its caller; those that nobody gave it are nobody's."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+
+    async def caller(self, credentials: Credentials) -> Caller:
+        """Say who that is."""
+        if credentials.bearer not in self._names:
+            raise UnauthenticatedError(
+                "the token is not known", next_step="Send one of the cluster's."
+            )
+        return Caller(name=credentials.bearer, address=credentials.address)
+
+
+class RightsByTable:
+    """Allows what a table says: for each name the (verb, resource, namespace) that it has."""
+
+    def __init__(self, table: Mapping[str, frozenset[tuple[str, str, str]]]) -> None:
+        self._table = table
+
+    async def allows(
+        self, caller: Caller, verb: str, resource: str, namespace: str, name: str = ""
+    ) -> bool:
+        """Say whether the table has it, there or everywhere."""
+        if caller.name == ADMIN:
+            return True
+        rights = self._table.get(caller.name, frozenset())
+        return bool({(verb, resource, namespace), (verb, resource, EVERYWHERE)} & rights)
+
+
+def rest_api(
+    bus: Bus, table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None
+) -> Litestar:
+    """Build the API over a bus."""
+    table = table or {}
+    backend = Backend(
+        bus=bus,
+        cluster=CLUSTER,
+        views=BusViews(bus),
+        access=Access(RightsByTable(table)),
+        authenticator=TokensByName(frozenset({ADMIN, *table})),
+        clock=SystemClock(),
+    )
+    return api(backend, "0.0.0")
+
+
+def client_of(application: Litestar, name: str = ADMIN) -> AsyncTestClient[Litestar]:
+    """Talk to the API as somebody."""
+    client = AsyncTestClient(application)
+    if name:
+        client.headers["Authorization"] = f"Bearer {name}"
+    return client
+
+
+def problem_of(content: bytes) -> Mapping[str, object]:
+    """Read problem details."""
+    return msgspec.json.decode(content, type=dict[str, object])
