@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from appshield.application.reading import read_application
 from appshield.bus.keys import new_seed
 from appshield.errors import DeniedError
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.cluster import ClusterFacts
 from appshield.local.connection import read_connection
 from appshield.local.embedded.process import free_port
-from appshield.snapshotter.reading import read_application
 from cluster_application import namespace_of_its_own
 from installation import Installation
 from nats_greeting import greeting

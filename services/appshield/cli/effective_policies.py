@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from appshield.application.reading import Reading
 from appshield.kubernetes import Object
 from appshield.language.combining import combine
 from appshield.language.describing import decide, facts_of
@@ -11,7 +12,6 @@ from appshield.language.kinds import Application
 from appshield.language.resolving import resolve_policy
 from appshield.manifests.claims import volumes_of
 from appshield.manifests.objects import labels_of, name_of
-from appshield.snapshotter.reading import Reading
 
 
 def effective_protection(

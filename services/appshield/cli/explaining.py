@@ -7,6 +7,7 @@ import msgspec
 import yaml
 from cyclopts import Parameter
 
+from appshield.application.reading import read_document
 from appshield.cli.documents import STANDARD_INPUT, read_files
 from appshield.cli.effective_policies import effective_protection
 from appshield.cli.explanation import (
@@ -29,7 +30,6 @@ from appshield.language.kinds import Application, document
 from appshield.language.object_reading import find_problems
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
-from appshield.snapshotter.reading import read_document
 
 Format = Annotated[
     Literal["text", "json", "yaml"],

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from appshield.application.capturing import is_finished_job
+from appshield.application.readiness import hooks_without_place, obstacles, planning_of
+from appshield.application.reading import Reading
 from appshield.contracts.sources import Consistency
 from appshield.kubernetes import Object
 from appshield.language import defaults
@@ -33,9 +36,6 @@ from appshield.language.values import duration
 from appshield.manifests.consistency import consistency
 from appshield.manifests.objects import reference_of
 from appshield.manifests.volumes import VolumePlanning
-from appshield.snapshotter.capturing import is_finished_job
-from appshield.snapshotter.readiness import hooks_without_place, obstacles, planning_of
-from appshield.snapshotter.reading import Reading
 
 NEXT_TIMES = 3
 _PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from appshield.application.upkeeping import why_kept
 from appshield.cli.output import note, pause_text, say_json, say_table, time_text
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.doors.naming import histories, wanted
 from appshield.doors.records import applications, versions_of
-from appshield.planner.upkeeping import why_kept
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

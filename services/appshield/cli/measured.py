@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from appshield.application.facts import facts_of
 from appshield.cli.output import note
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
@@ -12,7 +13,6 @@ from appshield.errors import AppShieldError
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.language.expressions import MATCH
 from appshield.language.kinds import Application, Policy, Resource
-from appshield.planner.policies import facts_of
 
 
 class MeasuredBackups(msgspec.Struct, frozen=True, kw_only=True):

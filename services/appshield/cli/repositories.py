@@ -62,7 +62,7 @@ async def check_contents(name: str, contents: Contents, app: str, *, output: str
     Raises:
         DamagedError: something is damaged; it was said before.
     """
-    from appshield.planner.upkeeping import CHECK_PARTS, part_of_day
+    from appshield.application.upkeeping import CHECK_PARTS, part_of_day
 
     parts = {"structure": 0, "sample": CHECK_PARTS, "all": 1}[contents]
     part = part_of_day(datetime.now(UTC)).part if parts > 1 else 0

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from appshield.application.upkeeping import last_good_would_go
 from appshield.bus import Reject
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
@@ -30,7 +31,6 @@ from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.targeting import DueCopy, named, readable_at, repair_at
-from appshield.planner.upkeeping import last_good_would_go
 from appshield.service import Clock
 
 _Request = RequestForget | RequestPrune | RequestCheck | RequestRepair | RequestPin | RequestCopy

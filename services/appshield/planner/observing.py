@@ -5,6 +5,7 @@ from datetime import datetime
 import structlog
 from msgspec.structs import replace
 
+from appshield.application.upkeeping import next_moment
 from appshield.bus import Bus
 from appshield.contracts import decode, encode, subjects
 from appshield.contracts.applications import (
@@ -20,7 +21,6 @@ from appshield.contracts.streams import PLANNER_FACTS, STATE
 from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
 from appshield.planner.timing import Timing
-from appshield.planner.upkeeping import next_moment
 from appshield.service import Clock
 
 

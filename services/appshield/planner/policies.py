@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from appshield.application.facts import facts_of
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
 from appshield.contracts.health import Reacted, Reaction
@@ -18,7 +19,6 @@ from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_ke
 from appshield.contracts.streams import POLICIES
 from appshield.language.combining import Offer, combine_rules
 from appshield.language.expression_errors import ExpressionError
-from appshield.language.expression_values import AppFacts, ComponentFacts, VolumeFacts
 from appshield.language.matching import Matching
 from appshield.planner.leading import Leadership
 from appshield.planner.remembering import Remembered
@@ -205,31 +205,3 @@ def _offer(policy: PolicyRecord) -> Offer[Protection]:
 
 def _completed(rule: Protection, name: str, targets: tuple[str, ...]) -> Protection:
     return replace(rule, name=name, targets=targets)
-
-
-def facts_of(record: ApplicationRecord) -> AppFacts:
-    """Return what expressions may ask about an application."""
-    described = record.described
-    return AppFacts(
-        name=record.app.name,
-        namespace=record.app.namespace,
-        namespace_labels=described.namespace_labels,
-        type=record.application_type,
-        criticality=record.criticality,
-        labels=described.labels,
-        annotations=described.annotations,
-        components=tuple(
-            ComponentFacts(
-                name=one.name,
-                profile=one.profile,
-                strategy=one.strategy,
-                workload_kind=one.workload_kind,
-                workload_name=one.workload_name,
-            )
-            for one in described.components
-        ),
-        volumes=tuple(
-            VolumeFacts(claim=one.claim, storage_class=one.storage_class, size_bytes=one.size_bytes)
-            for one in described.volumes
-        ),
-    )

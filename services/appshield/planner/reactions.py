@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from msgspec.structs import replace
 
+from appshield.application.facts import facts_of
 from appshield.bus import Bus
 from appshield.contracts import encode, subjects
 from appshield.contracts.applications import ApplicationRecord
@@ -33,7 +34,6 @@ from appshield.language.reaction_names import rule_of
 from appshield.planner.admitting import Admission
 from appshield.planner.catalog import Catalog
 from appshield.planner.pausing import Pausing
-from appshield.planner.policies import facts_of
 from appshield.planner.reacting import Situation, last_good, look
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs

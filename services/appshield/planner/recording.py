@@ -5,6 +5,7 @@ Each may come again, and late: taking it in once more changes nothing.
 
 from msgspec.structs import replace
 
+from appshield.application.upkeeping import upkeep_in, with_upkeep
 from appshield.contracts.backups import BackupStored
 from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.maintenance import (
@@ -20,7 +21,6 @@ from appshield.contracts.runs import Run
 from appshield.planner.catalog import Catalog
 from appshield.planner.observing import Observation
 from appshield.planner.registry import Registry
-from appshield.planner.upkeeping import upkeep_in, with_upkeep
 from appshield.service import Clock
 
 _PROBLEMS_MAX = 20

@@ -5,10 +5,10 @@ While a forget run waits, a version may be pinned, another be found damaged, the
 
 from msgspec.structs import replace
 
+from appshield.application import upkeeping
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
-from appshield.planner import upkeeping
 from appshield.planner.catalog import Catalog
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs

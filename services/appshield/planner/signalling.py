@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
+from appshield.application.facts import facts_of
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.changes import Signal, signal_place
 from appshield.contracts.streams import DAY_S, MIB, SIGNALS, SourceSpec, StreamSpec
@@ -17,7 +18,6 @@ from appshield.contracts.subjects import ROOT
 from appshield.errors import InvalidInputError
 from appshield.language.expression_values import EventFacts, payload_of
 from appshield.language.expressions import SIGNAL, Condition
-from appshield.planner.policies import facts_of
 
 MAPPED = "APPSHIELD_MAPPED"
 _CONDITIONS_MAX = 1024

@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec.structs import replace
 
+from appshield.application.upkeeping import expired, made_by, rules_of
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionCopy, VersionRecord
 from appshield.contracts.maintenance import KnownVersion, NamedVersion, RepairProgress
 from appshield.contracts.runs import Failure
-from appshield.planner.upkeeping import expired, made_by, rules_of
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from appshield.application.times import jitter_key, rpo_due_at, schedule_of
 from appshield.bus import Bus
 from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.runs import RpoDue, Run, ScheduleDue
-from appshield.language.resolved import Schedule
 from appshield.language.scheduling import next_due
 from appshield.planner.registry import Registry
 from appshield.service import Clock
@@ -20,12 +20,8 @@ from appshield.service import Clock
 RETRY_MIN = timedelta(minutes=1)
 RETRY_MAX = timedelta(minutes=10)
 """How soon a backup that an rpo needs is tried again after it failed: after a tenth of the rpo."""
-_SPARE = 1.1
-"""The next backup may take a little longer than the longest of late."""
 _FORGETS = 0.9
 """What a slow backup was in the past counts a little less with each one that follows."""
-_IN_TIME = timedelta(seconds=2)
-"""Timers have a resolution of a second."""
 
 
 class Timing:
@@ -93,17 +89,6 @@ class Timing:
                 await self.set_rpo(record, rule, not_before=now + pause)
 
 
-def rpo_due_at(record: ApplicationRecord, rule: Protection) -> datetime | None:
-    """Return when the next backup has to begin, so that it ends before the newest version is old.
-
-    None where there is no version yet: then it is now.
-    """
-    if record.last_backup_at is None:
-        return None
-    takes_s = record.expected_backup_s * _SPARE
-    return record.last_backup_at + timedelta(seconds=max(rule.rpo_s - takes_s, 0)) - _IN_TIME
-
-
 def retry_pause(rule: Protection) -> timedelta:
     """Return how long to wait with the next backup of an rpo after one has failed."""
     return min(max(timedelta(seconds=rule.rpo_s / 10), RETRY_MIN), RETRY_MAX)
@@ -128,15 +113,3 @@ def is_moment_of(record: ApplicationRecord, rule: Protection, at: datetime) -> b
 def timer_name(app_id: str, rule: Protection) -> str:
     """Name the timer of a rule."""
     return f"{rule.trigger}.{app_id}.{rule.name}"
-
-
-def jitter_key(record: ApplicationRecord, rule: Protection) -> str:
-    """Name what a schedule's jitter is drawn from: the same application and rule, the same one."""
-    return f"{record.app_id}/{rule.name}"
-
-
-def schedule_of(rule: Protection) -> Schedule:
-    """Give a rule's schedule as the language's calendar takes it."""
-    return Schedule(
-        cron=rule.schedule, timezone=rule.timezone, jitter_s=rule.jitter_s, missed=rule.missed
-    )

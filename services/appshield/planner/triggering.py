@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from msgspec.structs import replace
 
+from appshield.application.times import rpo_due_at
 from appshield.bus import Bus
 from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection, TriggerKind
@@ -29,7 +30,7 @@ from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.signalling import waits_for
-from appshield.planner.timing import Timing, is_moment_of, retry_pause, rpo_due_at
+from appshield.planner.timing import Timing, is_moment_of, retry_pause
 from appshield.service import Clock
 
 _LATE_S = 300.0

@@ -6,6 +6,7 @@ of a prune or a check from the day, so that several causes on one day plan it on
 
 from msgspec.structs import replace
 
+from appshield.application import upkeeping
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import RunKind
@@ -17,7 +18,7 @@ from appshield.contracts.maintenance import (
     RepairProgress,
 )
 from appshield.contracts.runs import Run, Trigger, UpkeepDue
-from appshield.planner import deciding, targeting, upkeeping
+from appshield.planner import deciding, targeting
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import run_of_history
 from appshield.planner.observing import Observation

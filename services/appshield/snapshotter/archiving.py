@@ -1,12 +1,12 @@
 """Which images a backup archives: each digest once, for the platform that runs it."""
 
+from appshield.application.reading import Reading
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import image_source
 from appshield.contracts.sources import ImageSource
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import NODE
 from appshield.manifests.images import image_references, nodes_of_images
-from appshield.snapshotter.reading import Reading
 
 
 async def image_sources(

@@ -13,6 +13,9 @@ from datetime import datetime
 
 import msgspec
 
+from appshield.application.capturing import capture
+from appshield.application.readiness import plan_of
+from appshield.application.reading import Reading, read_application
 from appshield.bus import Bucket
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import MANIFESTS, dump_source, volume_source
@@ -31,12 +34,9 @@ from appshield.podvolumes.hooks import chosen_pods
 from appshield.service import SystemClock, both, run_blocking, together
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.snapshotter.archiving import image_sources
-from appshield.snapshotter.capturing import capture
 from appshield.snapshotter.cutting import Cut, SnapshotWanted, cut
 from appshield.snapshotter.exposing import Exposing
 from appshield.snapshotter.quiescing import Quiescing, Shelves, quiesced_parts
-from appshield.snapshotter.readiness import plan_of
-from appshield.snapshotter.reading import Reading, read_application
 from appshield.snapshotter.releasing import Releasing
 
 _READS_MAX = 4

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from appshield.application.reading import Reading
 from appshield.cli.effective_policies import effective_protection
 from appshield.cli.explanation import (
     Document,
@@ -27,7 +28,6 @@ from appshield.language.object_reading import read_object
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import select
-from appshield.snapshotter.reading import Reading
 from unit.manifests.shop import NAMESPACE, PART_OF, Shop, make
 
 GOLDEN = Path(__file__).parent / "explained"

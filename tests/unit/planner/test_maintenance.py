@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from appshield.application.upkeeping import upkeep_in
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved, Keep, Protection
 from appshield.contracts.identities import RunKind, run_id
@@ -24,7 +25,6 @@ from appshield.contracts.requests import (
 )
 from appshield.contracts.runs import Run
 from appshield.errors import RefusedError
-from appshield.planner.upkeeping import upkeep_in
 from planner_world import APP, World
 
 EVERY_MINUTE = Protection(name="often", trigger="schedule", schedule="* * * * *", keep=Keep(last=2))

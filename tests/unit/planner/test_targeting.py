@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from appshield.application import upkeeping
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection
 from appshield.contracts.catalog import CopyState, VersionCopy, VersionRecord
 from appshield.contracts.maintenance import VersionDamage
 from appshield.contracts.runs import Failure
-from appshield.planner import targeting, upkeeping
+from appshield.planner import targeting
 from planned_versions import NOW, version
 from planner_world import APP
 

@@ -1,5 +1,6 @@
 """From what was read to what is kept: the captured application. Pure."""
 
+from appshield.application.reading import Reading
 from appshield.capture import (
     CapturedApplication,
     CapturedComponent,
@@ -12,7 +13,6 @@ from appshield.language.resolved import ResolvedComponent, ResolvedHook
 from appshield.manifests.cleaning import clean
 from appshield.manifests.images import image_digests, pin_images
 from appshield.manifests.volumes import VolumePlan
-from appshield.snapshotter.reading import Reading
 
 
 def capture(reading: Reading, plan: tuple[VolumePlan, ...]) -> CapturedApplication:

@@ -1,5 +1,7 @@
 """Whether an application can be saved as it stands, and what of it. Pure."""
 
+from appshield.application.capturing import captured_hook
+from appshield.application.reading import Reading
 from appshield.errors import NotFoundError, RefusedError
 from appshield.kubernetes import Object
 from appshield.language.resolved import ResolvedComponent
@@ -7,8 +9,6 @@ from appshield.manifests.volumes import VolumePlanning, volume_plan
 from appshield.manifests.workloads import pods_by_workload
 from appshield.podvolumes.components import container_of
 from appshield.podvolumes.hooks import chosen_pods
-from appshield.snapshotter.capturing import captured_hook
-from appshield.snapshotter.reading import Reading
 
 
 def plan_of(reading: Reading) -> VolumePlanning:

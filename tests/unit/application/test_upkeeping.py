@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from appshield.application import upkeeping
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
 from appshield.contracts.catalog import VersionRecord
-from appshield.planner import upkeeping
 from planned_versions import NOW, version
 from planner_world import APP
 

@@ -4,10 +4,10 @@ from collections import Counter
 
 import pytest
 
+from appshield.application.reading import Reading, of_one_moment, read_application
 from appshield.contracts.identities import AppRef
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION
-from appshield.snapshotter.reading import Reading, of_one_moment, read_application
 from fake_kubernetes import FakeKubernetes
 
 NAMESPACE = "shop"

@@ -5,15 +5,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from appshield.application.capturing import capture, is_finished_job
+from appshield.application.readiness import plan_of
+from appshield.application.reading import Reading
 from appshield.errors import RefusedError
 from appshield.kubernetes import Object
 from appshield.language.in_force import document_in_force
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import select
-from appshield.snapshotter.capturing import capture, is_finished_job
-from appshield.snapshotter.readiness import plan_of
-from appshield.snapshotter.reading import Reading
 from unit.manifests import shop
 
 DATABASE = {"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}
