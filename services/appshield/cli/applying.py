@@ -9,10 +9,10 @@ from appshield.bus import Bucket
 from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
-from appshield.cli.surroundings import OUR_KINDS
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.doors.surroundings import OUR_KINDS
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE

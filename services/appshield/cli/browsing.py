@@ -5,37 +5,20 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
-import msgspec
 from cyclopts import Parameter
 
-from appshield.cli.contents import Opened, named, read
+from appshield.cli.contents import named, read
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import note, say, say_json_line, size_text
+from appshield.doors.browsing import listed
+from appshield.doors.contents import Opened
 from appshield.errors import InvalidInputError, NotFoundError
-from appshield.repository.browsing import Entry, dump, find_entries, list_entries, mode_text
+from appshield.repository.browsing import Entry, dump, find_entries, list_entries
 
 Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
-
-
-class ListedEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """What `ls -o json` and `find -o json` give of an entry, one a line.
-
-    A path that is no UTF-8 is written with backslashes.
-    """
-
-    version: int
-    path: str
-    kind: str
-    mode: str
-    uid: int
-    gid: int
-    size_bytes: int
-    modified_at: datetime
-    target: str = ""
 
 
 async def ls(
@@ -143,7 +126,7 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
 
 def _say(entries: Iterable[Entry], version: int, output: str) -> None:
     for entry in entries:
-        shown = _shown(entry, version)
+        shown = listed(entry, version)
         if output == "json":
             say_json_line(shown)
             continue
@@ -152,26 +135,3 @@ def _say(entries: Iterable[Entry], version: int, output: str) -> None:
         when = shown.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         size = size_text(shown.size_bytes) if entry.node.kind == "file" else ""
         say(f"{shown.mode}  {owner:<11}  {size:>9}  {when}  {shown.path}{target}")
-
-
-def _shown(entry: Entry, version: int) -> ListedEntry:
-    node = entry.node
-    return ListedEntry(
-        version=version,
-        path=entry.path.decode("utf-8", "backslashreplace"),
-        kind=node.kind,
-        mode=mode_text(node),
-        uid=node.uid,
-        gid=node.gid,
-        size_bytes=node.size_bytes,
-        modified_at=_time(node.mtime_ns),
-        target=node.linktarget.decode("utf-8", "backslashreplace"),
-    )
-
-
-def _time(time_ns: int) -> datetime:
-    """Give a time that a calendar can hold; files may claim others."""
-    try:
-        return datetime.fromtimestamp(time_ns // 10**9, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.min.replace(tzinfo=UTC)

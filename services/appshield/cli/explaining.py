@@ -7,27 +7,19 @@ import msgspec
 import yaml
 from cyclopts import Parameter
 
-from appshield.application.reading import read_document
 from appshield.cli.documents import STANDARD_INPUT, read_files
-from appshield.cli.effective_policies import effective_protection
-from appshield.cli.explanation import (
-    Document,
-    Explanation,
-    explained_application,
-    explained_document,
-)
 from appshield.cli.explanation_text import text_of
-from appshield.cli.listing import objects_of
 from appshield.cli.options import Namespace
 from appshield.cli.output import note, say, say_json
 from appshield.cli.reaching import Reach
+from appshield.doors.explaining import explained, explained_object
+from appshield.doors.explanation import Document, Explanation, explained_document
+from appshield.doors.listing import objects_of
 from appshield.doors.naming import Wanted, wanted
 from appshield.errors import InvalidInputError, NotFoundError, UnavailableError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY, VAULT
-from appshield.language.in_force import document_in_force
+from appshield.kubernetes.kinds import APPLICATION
 from appshield.language.kinds import Application, document
-from appshield.language.object_reading import find_problems
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
 
@@ -72,22 +64,7 @@ async def explain(
 
 async def _of_application(want: Wanted, now: datetime) -> list[Explanation]:
     async with Reach.here().cluster() as cluster:
-        obj = await _wanted_object(cluster, want)
-        in_force, application = document_in_force(obj)
-        refused = bool(find_problems(obj))
-        status, generation = obj.get("status") or {}, obj["metadata"].get("generation")
-        told = (
-            "the last that was accepted; a newer one is refused"
-            if refused
-            else (f"in the cluster, generation {generation}")
-        )
-        saved_at = status.get("lastBackupAt")
-        said = Document(
-            told=told,
-            app_id=str(status.get("applicationId") or ""),
-            last_backup_at=datetime.fromisoformat(saved_at) if saved_at else None,
-        )
-        return [await _in_cluster(cluster, in_force, application, said, now)]
+        return [await explained_object(cluster, await _wanted_object(cluster, want), now)]
 
 
 async def _of_file(file: str, namespace: str, now: datetime) -> list[Explanation]:
@@ -104,7 +81,7 @@ async def _of_file(file: str, namespace: str, now: datetime) -> list[Explanation
     try:
         async with Reach.here().cluster() as cluster:
             return [
-                await _in_cluster(
+                await explained(
                     cluster, document(one), one, Document(told=f"{origin}, not applied"), now
                 )
                 for origin, one in applications
@@ -116,20 +93,6 @@ async def _of_file(file: str, namespace: str, now: datetime) -> list[Explanation
         explained_document(resolve(one, profiles), profiles, Document(told=origin), now=now)
         for origin, one in applications
     ]
-
-
-async def _in_cluster(
-    cluster: Cluster, obj: Object, application: Application, said: Document, now: datetime
-) -> Explanation:
-    place = application.metadata.namespace
-    there = await cluster.get(NAMESPACE, place)
-    plain: Object = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}}
-    reading = await read_document(cluster, obj, application, there or plain)
-    vaults = [vault["metadata"]["name"] for vault in await objects_of(cluster, VAULT)]
-    policies = await objects_of(cluster, POLICY)
-    protection, problems = effective_protection(application, reading, policies)
-    found = explained_application(reading, protection, vaults, said, now=now)
-    return msgspec.structs.replace(found, warnings=(*problems, *found.warnings))
 
 
 def _placed(application: Application, namespace: str) -> Application:

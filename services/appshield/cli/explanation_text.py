@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from zoneinfo import ZoneInfo
 
-from appshield.cli.explanation import Contents, Explanation, Line, Rule
+from appshield.doors.explanation import Contents, Explanation, Line, Rule
 from appshield.language import defaults
 from appshield.language.effective import EffectiveProtection
 from appshield.language.protection import Action

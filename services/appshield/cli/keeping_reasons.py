@@ -1,27 +1,12 @@
 """`appshield versions APP --why`: for each version and Vault why it stays, or that it goes."""
 
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-import msgspec
-
-from appshield.application.upkeeping import why_kept
 from appshield.cli.output import note, pause_text, say_json, say_table, time_text
 from appshield.cli.reaching import Reach
-from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.catalog import VersionRecord
+from appshield.doors.keeping import kept_of
 from appshield.doors.naming import histories, wanted
 from appshield.doors.records import applications, versions_of
-
-
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What `versions --why -o json` gives: a version in one Vault; without a reason it goes."""
-
-    version: int
-    vault: str
-    cut_at: datetime
-    reasons: tuple[str, ...]
-    app_id: str
 
 
 async def say_reasons(app: str, namespace: str, history: str, output: str) -> None:
@@ -53,25 +38,3 @@ async def say_reasons(app: str, namespace: str, history: str, output: str) -> No
         ],
         empty=f"{want} has no version yet. `appshield backup {want}` makes one.",
     )
-
-
-def kept_of(
-    record: ApplicationRecord, versions: Iterable[VersionRecord], now: datetime
-) -> Iterator[Kept]:
-    """Say of each version in each Vault why it stays. Pure."""
-    known = list(versions)
-    vaults = sorted({vault for version in known for vault in version.vaults})
-    reasons = {
-        vault: why_kept(record, [h for v in known if (h := v.at(vault)) is not None], vault, now)
-        for vault in vaults
-    }
-    for version in known:
-        for vault in version.vaults:
-            number = version.facts.number
-            yield Kept(
-                version=number,
-                vault=vault,
-                cut_at=version.facts.cut_at,
-                reasons=reasons[vault].get(number, ()),
-                app_id=record.app_id,
-            )

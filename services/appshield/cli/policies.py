@@ -2,29 +2,16 @@
 
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 
 from appshield.cli.options import Output
 from appshield.cli.output import say, say_fields, say_json, say_table
 from appshield.cli.reaching import Reach
-from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.policies import PolicyRecord
+from appshield.doors.policies import PolicyView, policy_view
 from appshield.doors.records import applications, policies_of
 from appshield.errors import NotFoundError
 
 _MATCH_CHARACTERS = 60
-
-
-class PolicyView(msgspec.Struct, frozen=True, kw_only=True):
-    """What `policies -o json` gives of each: the policy, what it matches, where it has no answer.
-
-    `undecided` gives the reason for each application.
-    """
-
-    policy: PolicyRecord
-    applications: tuple[str, ...]
-    undecided: dict[str, str]
 
 
 async def policies(
@@ -37,7 +24,7 @@ async def policies(
     async with Reach.here().bus() as bus:
         known = await policies_of(bus)
         active = [one for one in await applications(bus) if one.state == "active"]
-    views = [_view(policy, active) for policy in known if name in {"", policy.app.name}]
+    views = [policy_view(policy, active) for policy in known if name in {"", policy.app.name}]
     if name and not views:
         raise NotFoundError(
             f"there is no policy {name}", next_step="`appshield policies` lists those that are."
@@ -52,16 +39,6 @@ async def policies(
             [_row(view) for view in views],
             empty="no policy is known. `appshield apply -f FILE` tells of one.",
         )
-
-
-def _view(policy: PolicyRecord, active: list[ApplicationRecord]) -> PolicyView:
-    name = policy.app.name
-    here = [one for one in active if one.app.cluster == policy.app.cluster]
-    return PolicyView(
-        policy=policy,
-        applications=tuple(str(one.app) for one in here if name in one.policies),
-        undecided={str(one.app): one.undecided[name] for one in here if name in one.undecided},
-    )
 
 
 def _row(view: PolicyView) -> tuple[str, ...]:

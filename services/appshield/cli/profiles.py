@@ -6,15 +6,13 @@ from typing import Annotated
 import yaml
 from cyclopts import Parameter
 
-from appshield.cli.listing import objects_of
 from appshield.cli.options import Output
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
+from appshield.doors.profiles import origin_of, profiles_in, status_of
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.kubernetes import Cluster
-from appshield.kubernetes.kinds import PROFILE
 from appshield.language.kinds import Profile, document
-from appshield.language.own_profiles import profiles_in_force
 from appshield.language.profiles import Profiles, shipped_document, shipped_profiles
 
 TypeName = Annotated[str, Parameter(name="NAME", help="The type, such as database/postgresql.")]
@@ -59,30 +57,18 @@ async def profiles_here() -> Profiles:
     """Return the profiles that hold in the cluster; a person is told when there is none to ask."""
     try:
         async with Reach.here().cluster() as cluster:
-            return await profiles_in(cluster)
+            return await _profiles_in(cluster)
     except (NotFoundError, UnavailableError) as error:
         note(f"only profiles that are shipped are known here: {error}")
         return shipped_profiles()
 
 
-async def profiles_in(cluster: Cluster) -> Profiles:
+async def _profiles_in(cluster: Cluster) -> Profiles:
     """Return the profiles that hold in a cluster; a person is told of those that do not count."""
-    found, problems = profiles_in_force(await objects_of(cluster, PROFILE))
+    found, problems = await profiles_in(cluster)
     for problem in problems:
         note(f"warning: {problem}")
     return found
-
-
-def status_of(profile: Profile) -> str:
-    """Say whether a profile was ever proved against the real server."""
-    return "proved" if profile.spec.proved else "not proved"
-
-
-def origin_of(profile: Profile, found: Profiles) -> str:
-    """Say where a profile comes from."""
-    if found.is_shipped(profile.spec.type):
-        return "shipped with AppShield"
-    return f"Profile {profile.metadata.name} in the cluster"
 
 
 def _row(profile: Profile, found: Profiles) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import Parameter
 from msgspec.structs import replace
 
@@ -24,36 +23,17 @@ from appshield.contracts.maintenance import RepositoryChecked
 from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestCheck, RequestPrune
 from appshield.contracts.runs import Run
+from appshield.doors.holding import HeldApplication, held_in
 from appshield.doors.naming import Wanted, wanted
 from appshield.doors.records import applications, versions_of
 from appshield.doors.requesting import actor, ask, new_request_id
 from appshield.errors import DamagedError, NotFoundError
-from appshield.vault import VaultAccess, open_vault
 
 Contents = Literal["none", "structure", "sample", "all"]
 OnlyApp = Annotated[
     str, Parameter(name="--app", help="Only of this application: [NAMESPACE/]NAME.")
 ]
 VaultName = Annotated[str, Parameter(name="VAULT", help="The Vault's name.")]
-
-
-class HeldApplication(msgspec.Struct, frozen=True, kw_only=True):
-    """What `vault stats -o json` gives of an application; sizes are of objects in the bucket.
-
-    `state` is `unknown` of one that is in the Vault and not in the catalog.
-    """
-
-    application: str
-    history: str
-    state: str
-    versions: int
-    damaged_versions: int
-    objects: int
-    size_bytes: int
-    packs: int
-    pack_bytes: int
-    pruned_at: str = ""
-    checked_at: str = ""
 
 
 async def check_contents(name: str, contents: Contents, app: str, *, output: str) -> None:
@@ -109,7 +89,7 @@ async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text
             ]
             counts[app_id] = len(found)
             damaged[app_id] = sum(one.damage is not None for one in found)
-    measured = await asyncio.to_thread(_measured, await vault_access(name))
+    measured = await asyncio.to_thread(held_in, await vault_access(name))
     shown = [_stats_of(one, records.get(one.history), counts, damaged, name) for one in measured]
     if want is not None:
         shown = [one for one in shown if _is_meant(want, one.application)]
@@ -161,30 +141,6 @@ def _stats_of(
         pruned_at=time_text(upkeep.pruned_at) if upkeep else "",
         checked_at=time_text(upkeep.checked_at) if upkeep else "",
     )
-
-
-def _measured(access: VaultAccess) -> list[HeldApplication]:
-    """Add up what lies in the bucket for each application; the repositories stay closed."""
-    vault = open_vault(access)
-    found = []
-    for identity in vault.applications():
-        store = vault.application(identity.app_id).repository_store
-        objects = [(one.name, one.size_bytes) for one in store.list("")]
-        packs = [size for name, size in objects if name.startswith("data/")]
-        found.append(
-            HeldApplication(
-                application=f"{identity.namespace}/{identity.name}",
-                history=identity.app_id,
-                state="unknown",
-                versions=sum(name.startswith("snapshots/") for name, _ in objects),
-                damaged_versions=0,
-                objects=len(objects),
-                size_bytes=sum(size for _, size in objects),
-                packs=len(packs),
-                pack_bytes=sum(packs),
-            )
-        )
-    return found
 
 
 async def ask_for_each(

@@ -1,31 +1,24 @@
 """`appshield revisions`: what an application's document said, and which versions that made."""
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
-import msgspec
-import yaml
 from cyclopts import Parameter
 
 from appshield.cli.options import AppName, Namespace
 from appshield.cli.output import say, say_json, say_table, time_text
 from appshield.cli.reaching import Reach
-from appshield.contracts.applications import ApplicationRecord
 from appshield.doors.naming import histories, wanted
 from appshield.doors.records import applications, versions_of
-from appshield.errors import InvalidInputError, NotFoundError
-from appshield.language.revisions import OWNER_LABEL, Revision, read_revision
-
-_SHOWN_DIGITS = 12
-
-
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """What `revisions -o json` gives for each: `versions` are those that it made."""
-
-    revision: Revision
-    in_force: bool
-    versions: tuple[int, ...]
+from appshield.doors.revisions import (
+    SHOWN_DIGITS,
+    Listed,
+    changed_lines,
+    chosen,
+    listed_revisions,
+    revisions_of,
+    text_of,
+)
+from appshield.language.revisions import Revision
 
 
 async def revisions(
@@ -45,20 +38,14 @@ async def revisions(
     want, reach = wanted(app, namespace), Reach.here()
     async with reach.bus() as bus:
         record = histories(await applications(bus), want)[0]
-        made = [one.facts for one in await versions_of(bus, record.app_id)]
-    found = await _kept(reach, record)
+        made = await versions_of(bus, record.app_id)
+    async with reach.cluster() as cluster:
+        found = await revisions_of(cluster, record)
     if revision:
-        one = _chosen(found, revision, record)
-        _show(one, _chosen(found, other, record) if other else None, output)
+        one = chosen(found, revision, record)
+        _show(one, chosen(found, other, record) if other else None, output)
         return
-    listed = [
-        Listed(
-            revision=kept,
-            in_force=kept.digest == record.revision,
-            versions=tuple(facts.number for facts in made if facts.revision == kept.digest),
-        )
-        for kept in found
-    ]
+    listed = listed_revisions(found, record, made)
     if output == "json":
         say_json(listed)
         return
@@ -70,64 +57,20 @@ async def revisions(
     )
 
 
-async def _kept(reach: Reach, record: ApplicationRecord) -> list[Revision]:
-    """Read the revisions of an application, the newest first."""
-    from appshield.kubernetes.kinds import CONTROLLER_REVISION
-
-    async with reach.cluster() as cluster:
-        objects = await cluster.list(
-            CONTROLLER_REVISION,
-            namespace=record.app.namespace,
-            label_selector=f"{OWNER_LABEL}={record.uid}",
-        )
-    return sorted(map(read_revision, objects), key=lambda one: one.generation, reverse=True)
-
-
-def _chosen(found: Sequence[Revision], given: str, record: ApplicationRecord) -> Revision:
-    """Choose the revision whose digest begins so.
-
-    Raises:
-        NotFoundError: there is none.
-        InvalidInputError: there are several.
-    """
-    chosen = [one for one in found if one.digest.startswith(given.lower())]
-    if len(chosen) > 1:
-        raise InvalidInputError(f"{given} is the beginning of several revisions of {record.app}")
-    if not chosen:
-        raise NotFoundError(
-            f"application {record.app} has no revision {given}",
-            why=f"it has {', '.join(one.digest[:_SHOWN_DIGITS] for one in found) or 'none'}",
-            next_step=f"`appshield revisions {record.app}` lists them.",
-        )
-    return chosen[0]
-
-
 def _show(one: Revision, other: Revision | None, output: str) -> None:
     if output == "json":
         say_json([one, other] if other else one)
         return
-    before = _text(one)
     if other is None:
-        say(before.rstrip("\n"))
+        say(text_of(one).rstrip("\n"))
         return
-    lines = difflib.unified_diff(
-        before.splitlines(),
-        _text(other).splitlines(),
-        one.digest[:_SHOWN_DIGITS],
-        other.digest[:_SHOWN_DIGITS],
-        lineterm="",
-    )
-    for line in lines:
+    for line in changed_lines(one, other):
         say(line)
-
-
-def _text(one: Revision) -> str:
-    return yaml.safe_dump(one.document, sort_keys=False, allow_unicode=True)
 
 
 def _row(one: Listed) -> tuple[str, ...]:
     return (
-        one.revision.digest[:_SHOWN_DIGITS],
+        one.revision.digest[:SHOWN_DIGITS],
         time_text(one.revision.since),
         ", ".join(map(str, one.versions)),
         "in force" if one.in_force else "",

@@ -2,9 +2,10 @@
 
 import msgspec
 
-from appshield.cli.contents import Named, Opened, named, read
+from appshield.cli.contents import named, read
 from appshield.cli.output import say_json, say_table, size_text, time_text
 from appshield.contracts.catalog import VersionRecord
+from appshield.doors.contents import Named, Opened
 from appshield.repository.sizing import StoredSize, stored_sizes
 
 

@@ -8,48 +8,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-import msgspec
 from cyclopts import Parameter
 
 from appshield.cli.documents import Files, name_of, read_each
 from appshield.cli.output import note, say, say_json
-from appshield.errors import InvalidInputError
-from appshield.language.advising import advise
-from appshield.language.advising_together import Surroundings, advise_together
+from appshield.cli.reaching import Reach
+from appshield.doors.measured import MeasuredBackups
+from appshield.doors.records import applications
+from appshield.doors.validating import Report, Valid, report
+from appshield.errors import AppShieldError, DeniedError, InvalidInputError
+from appshield.language.advising_together import Surroundings
 from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
-from appshield.language.reading import Document, Reading
+from appshield.language.reading import Document
 from appshield.language.values import seconds
 
 WRONG = InvalidInputError.exit_code
-
-
-class Valid(msgspec.Struct, frozen=True):
-    """A document in which nothing is wrong."""
-
-    file: str
-    line: int
-    kind: str
-    namespace: str
-    name: str
-
-
-class PassedOver(msgspec.Struct, frozen=True):
-    """A document of another API group."""
-
-    file: str
-    line: int
-    api_version: str
-    kind: str
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What `validate -o json` gives."""
-
-    documents: tuple[Valid, ...]
-    errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
-    passed_over: tuple[PassedOver, ...]
 
 
 async def validate(
@@ -87,43 +61,49 @@ async def validate(
     """
     said_s = seconds(backup_takes) if backup_takes else 0
     takes_s = _always(said_s)
-    readings = list(read_each(file))
-    documents = [one for _, reading in readings for one in reading.documents]
+    readings = [reading for _, reading in read_each(file)]
+    documents = [one for reading in readings for one in reading.documents]
     around = Surroundings(namespace=namespace or "default")
     refused: list[Finding] = []
     if server:
-        from appshield.cli.measured import measured_backups
-        from appshield.cli.surroundings import look_around
-
-        around, refused = await look_around(documents, namespace or "default")
+        around, refused = await _look_around(documents, namespace or "default")
         if not said_s:
-            takes_s = (await measured_backups(namespace or "default")).takes_s
-    errors = [error for _, reading in readings for error in reading.errors]
-    report = Report(
-        documents=tuple(map(_valid, documents)),
-        errors=(*errors, *refused),
-        warnings=tuple(_warnings(documents, around, takes_s)),
-        passed_over=tuple(_passed_over(readings)),
-    )
+            takes_s = (await _measured_backups(namespace or "default")).takes_s
+    told = report(readings, around, refused=refused, takes_s=takes_s, now=datetime.now(UTC))
     if output == "json":
-        say_json(report)
+        say_json(told)
     else:
-        _say(report)
-    return WRONG if report.errors or (strict and report.warnings) else 0
+        _say(told)
+    return WRONG if told.errors or (strict and told.warnings) else 0
 
 
-def _warnings(
-    documents: list[Document], around: Surroundings, takes_s: Callable[[Resource], float]
-) -> list[Finding]:
-    now = datetime.now(UTC)
-    found = [
-        document.finding(problem)
-        for document in documents
-        for problem in advise(document.resource, now, backup_takes_s=takes_s(document.resource))
-    ]
-    together = advise_together(tuple(one.resource for one in documents), around)
-    found += [documents[one.document].finding(one.problem) for one in together]
-    return sorted(found, key=lambda one: (one.file, one.line, one.column))
+async def _look_around(
+    documents: list[Document], namespace: str
+) -> tuple[Surroundings, list[Finding]]:
+    """Ask the cluster what it has and what it refuses; a person is told what was not looked at."""
+    from appshield.doors.surroundings import refusals, surroundings
+
+    async with Reach.here().cluster() as cluster:
+        refused = await refusals(cluster, documents, namespace)
+        try:
+            return await surroundings(cluster, documents, namespace), refused
+        except DeniedError as error:
+            note(f"warning: the cluster was not looked at: {error}")
+            return Surroundings(namespace=namespace), refused
+
+
+async def _measured_backups(namespace: str) -> MeasuredBackups:
+    """Ask the planner's records; a person is told when they cannot be reached."""
+    reach = Reach.here()
+    try:
+        async with reach.bus() as bus:
+            cluster = await reach.cluster_name(bus)
+            found = await applications(bus)
+    except AppShieldError as error:
+        note(f"note: how long backups take is not known: {error}")
+        return MeasuredBackups(namespace=namespace)
+    active = [one for one in found if one.state == "active" and one.app.cluster == cluster]
+    return MeasuredBackups(records=active, namespace=namespace)
 
 
 def _always(said_s: float) -> Callable[[Resource], float]:
@@ -131,20 +111,6 @@ def _always(said_s: float) -> Callable[[Resource], float]:
         return said_s
 
     return takes_s
-
-
-def _valid(document: Document) -> Valid:
-    meta = document.resource.metadata
-    kind = type(document.resource).__name__
-    return Valid(document.origin, document.line, kind, meta.namespace, meta.name)
-
-
-def _passed_over(readings: list[tuple[str, Reading]]) -> list[PassedOver]:
-    return [
-        PassedOver(one.origin, one.line, str(one.object["apiVersion"]), one.object["kind"])
-        for _, reading in readings
-        for one in reading.foreign
-    ]
 
 
 def _say(report: Report) -> None:

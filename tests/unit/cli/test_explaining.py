@@ -14,14 +14,14 @@ import msgspec
 import pytest
 
 from appshield.application.reading import Reading
-from appshield.cli.effective_policies import effective_protection
-from appshield.cli.explanation import (
+from appshield.cli.explanation_text import text_of
+from appshield.doors.effective_policies import effective_protection
+from appshield.doors.explanation import (
     Document,
     Explanation,
     explained_application,
     explained_document,
 )
-from appshield.cli.explanation_text import text_of
 from appshield.kubernetes import Object
 from appshield.language.kinds import API_VERSION, Application
 from appshield.language.object_reading import read_object

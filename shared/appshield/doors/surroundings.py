@@ -1,10 +1,9 @@
 """What a cluster says to documents: the API server's dry run, and what there is beside them."""
 
 import re
+from collections.abc import Iterable
 
-from appshield.cli.output import note
-from appshield.cli.reaching import Reach
-from appshield.errors import AppShieldError, DeniedError, InvalidInputError, UnavailableError
+from appshield.errors import AppShieldError, InvalidInputError, UnavailableError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import (
@@ -32,27 +31,22 @@ _FIELD = re.compile(r"\b(?:spec|metadata)(?:\.[A-Za-z0-9_-]+|\[[0-9]+\])*")
 _STEP = re.compile(r"[A-Za-z0-9_-]+")
 
 
-async def look_around(
-    documents: list[Document], namespace: str
-) -> tuple[Surroundings, list[Finding]]:
-    """Return what the cluster has, and what its API server refuses of the documents.
+async def refusals(
+    cluster: Cluster, documents: Iterable[Document], namespace: str
+) -> list[Finding]:
+    """Return what the API server refuses of documents, which it is not to keep.
+
+    Those that name no namespace are meant for `namespace`.
 
     Raises:
-        NotFoundError: there is no cluster to ask, or it does not know AppShield's kinds.
+        NotFoundError: the cluster does not know AppShield's kinds.
         UnavailableError: the cluster cannot be reached.
     """
-    async with Reach.here().cluster() as cluster:
-        refused = [
-            finding
-            for document in documents
-            if (finding := await _refusal(cluster, document, namespace)) is not None
-        ]
-        try:
-            around = await _surroundings(cluster, documents, namespace)
-        except DeniedError as error:
-            note(f"warning: the cluster was not looked at: {error}")
-            around = Surroundings(namespace=namespace)
-    return around, refused
+    return [
+        finding
+        for document in documents
+        if (finding := await _refusal(cluster, document, namespace)) is not None
+    ]
 
 
 async def _refusal(cluster: Cluster, document: Document, namespace: str) -> Finding | None:
@@ -80,9 +74,14 @@ def _path(said: str) -> Path:
     return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
-async def _surroundings(
-    cluster: Cluster, documents: list[Document], namespace: str
+async def surroundings(
+    cluster: Cluster, documents: Iterable[Document], namespace: str
 ) -> Surroundings:
+    """Return what the cluster has beside documents.
+
+    Raises:
+        DeniedError: the caller may not look at some of it.
+    """
     resources = [
         resource
         for kind in (APPLICATION, POLICY, VAULT)

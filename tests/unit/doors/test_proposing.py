@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from appshield.cli.proposing import document_text, proposals
+from appshield.doors.proposing import document_text, proposals
 from appshield.kubernetes import Object
 from appshield.language.kinds import Application
 from appshield.language.profiles import shipped_profiles

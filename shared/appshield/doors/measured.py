@@ -5,11 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from appshield.application.facts import facts_of
-from appshield.cli.output import note
-from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
-from appshield.doors.records import applications
-from appshield.errors import AppShieldError
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.language.expressions import MATCH
 from appshield.language.kinds import Application, Policy, Resource
@@ -38,20 +34,6 @@ class MeasuredBackups(msgspec.Struct, frozen=True, kw_only=True):
             yield from (one for one in self.records if (one.app.namespace, one.app.name) == place)
         if isinstance(resource, Policy):
             yield from (one for one in self.records if _matches(resource.spec.match, one))
-
-
-async def measured_backups(namespace: str) -> MeasuredBackups:
-    """Ask the planner's records; a person is told when they cannot be reached."""
-    reach = Reach.here()
-    try:
-        async with reach.bus() as bus:
-            cluster = await reach.cluster_name(bus)
-            found = await applications(bus)
-    except AppShieldError as error:
-        note(f"note: how long backups take is not known: {error}")
-        return MeasuredBackups(namespace=namespace)
-    active = [one for one in found if one.state == "active" and one.app.cluster == cluster]
-    return MeasuredBackups(records=active, namespace=namespace)
 
 
 def _matches(match: str, record: ApplicationRecord) -> bool:

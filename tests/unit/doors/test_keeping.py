@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from appshield.cli.keeping_reasons import Kept, kept_of
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection
 from appshield.contracts.backups import VersionFacts
 from appshield.contracts.catalog import VersionCopy, VersionRecord
 from appshield.contracts.identities import AppRef
+from appshield.doors.keeping import Kept, kept_of
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 APP = AppRef(cluster="test", namespace="shop", name="shop")

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from appshield.cli.measured import MeasuredBackups
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
+from appshield.doors.measured import MeasuredBackups
 from appshield.language.object_reading import read_object
 
 
