@@ -5,19 +5,15 @@ version holds is read as it is asked for: memory does not grow with the version.
 """
 
 import fnmatch
-import io
 import stat
 import tarfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from appshield.errors import InvalidInputError
 from appshield.repository.nodes import Node, NodeKind
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
 
 _TAR_KINDS: Final[dict[NodeKind, bytes]] = {
     "file": tarfile.REGTYPE,
@@ -28,8 +24,6 @@ _TAR_KINDS: Final[dict[NodeKind, bytes]] = {
     "chardev": tarfile.CHRTYPE,
 }
 """Sockets have no place in an archive, as their owner makes them anew."""
-
-_BLOCK_BYTES: Final = 512 * 64
 
 
 class Trees(Protocol):
@@ -113,49 +107,80 @@ def find_entries(trees: Trees, root: bytes, pattern: str) -> Iterator[Entry]:
             yield entry
 
 
-def dump(trees: Trees, node: Node, output: Output) -> None:
-    """Write a file as it is, or a folder as a tar archive, each chunk verified before.
+def content_of(trees: Trees, node: Node) -> Iterator[bytes]:
+    """Yield a file as it is, or a folder as a tar archive, each chunk verified before.
 
     Raises:
-        InvalidInputError: it is neither.
-        DamagedError: something of it cannot be read; what was written until then is right.
+        InvalidInputError: it is neither; at once, before anything is yielded.
+        DamagedError: something of it cannot be read; what was yielded until then is right.
     """
     if node.content is not None:
-        for chunk in trees.iter_file(node):
-            output.write(chunk)
-        return
+        return trees.iter_file(node)
     if node.subtree is None:
         name = node.name.decode("utf-8", "backslashreplace")
         raise InvalidInputError(
             f"{name} has no content", why=f"it is a {node.kind}", next_step="Dump a file or folder."
         )
-    _write_tar(trees, node.subtree, output)
+    return _archive(trees, node.subtree)
 
 
-def _write_tar(trees: Trees, tree_id: bytes, output: Output) -> None:
+def dump(trees: Trees, node: Node, output: Output) -> None:
+    """Write what `content_of` yields; raises as it does."""
+    for chunk in content_of(trees, node):
+        output.write(chunk)
+
+
+def size_of(trees: Trees, node: Node) -> int:
+    """Return how many bytes the content of a file is, from the index alone.
+
+    Raises:
+        DamagedError: no index names one of its chunks.
+    """
+    return sum(trees.blob_size(blob) for blob in node.content or ())
+
+
+def part_of(trees: Trees, node: Node, start: int, end: int) -> Iterator[bytes]:
+    """Yield the bytes from `start` to before `end` of a file; other chunks are not read."""
+    wanted: list[bytes] = []
+    at = first = 0
+    for blob in node.content or ():
+        behind = at + trees.blob_size(blob)
+        if behind > start and at < end:
+            if not wanted:
+                first = at
+            wanted.append(blob)
+        at = behind
+    at = first
+    for chunk in trees.iter_file(msgspec.structs.replace(node, content=tuple(wanted))):
+        yield chunk[max(start - at, 0) : end - at]
+        at += len(chunk)
+
+
+def _archive(trees: Trees, tree_id: bytes) -> Iterator[bytes]:
+    """Yield a tar archive; it is not complete unless its end came."""
     linked: dict[tuple[int, int], str] = {}
-    archive = tarfile.open(  # noqa: SIM115 - closed below, and only after success
-        mode="w|",
-        fileobj=_Writable(output),
-        format=tarfile.PAX_FORMAT,
-        encoding="utf-8",
-        errors="surrogateescape",
-        bufsize=_BLOCK_BYTES,
-    )
+    written = 0
     for entry in walk(trees, tree_id):
-        if entry.node.kind not in _TAR_KINDS:
+        node = entry.node
+        if node.kind not in _TAR_KINDS:
             continue
         info = _tar_info(trees, entry)
-        node = entry.node
         if node.kind == "file" and node.links > 1:
             first = linked.setdefault((node.device_id, node.inode), info.name)
             if first != info.name:
                 info.type, info.linkname, info.size = tarfile.LNKTYPE, first, 0
-        if info.isreg():
-            archive.addfile(info, _Content(trees.iter_file(node)))
-        else:
-            archive.addfile(info)
-    archive.close()
+        for piece in _member(trees, node, info):
+            yield piece
+            written += len(piece)
+    end = 2 * tarfile.BLOCKSIZE
+    yield bytes(end + -(written + end) % tarfile.RECORDSIZE)
+
+
+def _member(trees: Trees, node: Node, info: tarfile.TarInfo) -> Iterator[bytes]:
+    yield info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+    if info.isreg():
+        yield from trees.iter_file(node)
+        yield bytes(-info.size % tarfile.BLOCKSIZE)
 
 
 def _tar_info(trees: Trees, entry: Entry) -> tarfile.TarInfo:
@@ -174,7 +199,7 @@ def _tar_info(trees: Trees, entry: Entry) -> tarfile.TarInfo:
     if node.kind in {"dev", "chardev"}:
         info.devmajor, info.devminor = _device_numbers(node.device)
     if node.kind == "file":
-        info.size = sum(trees.blob_size(blob) for blob in node.content or ())
+        info.size = size_of(trees, node)
     return info
 
 
@@ -201,32 +226,3 @@ def _device_numbers(device: int) -> tuple[int, int]:
 
 def _below(path: bytes, name: bytes) -> bytes:
     return path + b"/" + name if path else name
-
-
-class _Content(io.RawIOBase):
-    """Chunks as a file that tarfile can read."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def read(self, size: int = -1) -> bytes:
-        while len(self._rest) < size:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                break
-            self._rest += chunk
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-
-class _Writable(io.RawIOBase):
-    """An output that tarfile can write to."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-
-    def write(self, data: "ReadableBuffer") -> int:
-        content = bytes(data)
-        self._output.write(content)
-        return len(content)
