@@ -272,7 +272,9 @@ class FakeKubernetes:
             return web.json_response(self.store.get(kind, namespace, name))
         body = await request.json() if request.can_read_body else {}
         if request.method == "DELETE":
-            return self._delete(kind, namespace, name, body)
+            return self._delete(kind, namespace, name, body, "dryRun" in request.query)
+        if request.method == "PUT":
+            return self._replace(request, kind, namespace, name, body)
         applying = "apply-patch" in request.content_type
         if not applying and "merge-patch" not in request.content_type:
             raise RefusedByFakeError(415, "UnsupportedMediaType", "merge or apply patches only")
@@ -307,12 +309,28 @@ class FakeKubernetes:
         self._tell()
         return web.json_response(stored)
 
-    def _delete(self, kind: Kind, namespace: str, name: str, options: Object) -> web.Response:
-        uid = (options.get("preconditions") or {}).get("uid")
+    def _replace(
+        self, request: web.Request, kind: Kind, namespace: str, name: str, body: Object
+    ) -> web.Response:
+        old = self.store.get(kind, namespace, name)
+        wanted = body["metadata"].get("resourceVersion")
+        if wanted not in {None, old["metadata"]["resourceVersion"]}:
+            raise RefusedByFakeError(409, "Conflict", "the object has been modified", name=name)
+        new = {**body, "status": old["status"]} if "status" in old else body
+        stored = self.store.write(kind, new, dry_run="dryRun" in request.query)
+        self._tell()
+        return web.json_response(stored)
+
+    def _delete(
+        self, kind: Kind, namespace: str, name: str, options: Object, dry_run: bool
+    ) -> web.Response:
+        demanded = options.get("preconditions") or {}
         found = self.store.get(kind, namespace, name)
-        if uid and uid != found["metadata"]["uid"]:
-            raise RefusedByFakeError(409, "Conflict", "UID in precondition differs", name=name)
-        self.store.remove(kind, namespace, name)
+        for field, value in demanded.items():
+            if value != found["metadata"][field]:
+                raise RefusedByFakeError(409, "Conflict", f"{field} differs", name=name)
+        if not dry_run:
+            self.store.remove(kind, namespace, name)
         self._tell()
         return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"})
 

@@ -27,9 +27,11 @@ from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import Kind, Object, ObjectRef
 from appshield.kubernetes.listing import Listing, Selection
 from appshield.kubernetes.readiness import Readiness, ready
+from appshield.kubernetes.requests import Actor
 from appshield.kubernetes.watching import KeepingReflector, KeepingSink, Reflector, WatchSink
 
 __all__ = [
+    "Actor",
     "AlreadyExistsError",
     "BusyError",
     "Cluster",

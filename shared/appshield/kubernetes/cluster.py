@@ -17,7 +17,7 @@ from appshield.kubernetes.errors import ConflictError, NotServedError
 from appshield.kubernetes.executing import ExecOutcome
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, Kind, Object, ObjectRef
 from appshield.kubernetes.listing import Listing, Selection, list_all, whole
-from appshield.kubernetes.requests import APPLY_PATCH, JSON, MERGE_PATCH, Call, Requests
+from appshield.kubernetes.requests import APPLY_PATCH, JSON, MERGE_PATCH, Actor, Call, Requests
 
 CONNECT_ATTEMPTS = 2
 
@@ -44,6 +44,13 @@ class Cluster:
             call = Call(method="GET", path="/api", doing=where, attempts=CONNECT_ATTEMPTS)
             await requests.send(call)
             yield cls(requests)
+
+    def acting_as(self, actor: Actor) -> Self:
+        """Return the same cluster, asked in somebody's name: what they may not, it refuses.
+
+        It has to be allowed to whoever connects to impersonate users and groups.
+        """
+        return type(self)(Requests(self.requests.connection, actor))
 
     async def uid(self) -> str:
         """Return the uid of namespace kube-system, which is the cluster's identity."""
@@ -136,6 +143,21 @@ class Cluster:
         )
         return await self.requests.send(call)
 
+    async def replace(
+        self, kind: Kind, body: Object, *, namespace: str = "", dry_run: bool = False
+    ) -> Object:
+        """Make the object be exactly as `body` says, whoever wrote what of it, and return it.
+
+        A `metadata.resourceVersion` in it is a precondition: ConflictError when it moved on.
+        Raises NotFoundError when the object is not there.
+        """
+        namespace = namespace or body["metadata"].get("namespace", "")
+        name = body["metadata"]["name"]
+        call = self._call(
+            "PUT", "replace", kind, name, namespace, query=_dry_run(dry_run), body=body
+        )
+        return await self.requests.send(call)
+
     async def patch_status(
         self, kind: Kind, name: str, status: dict[str, Any], *, namespace: str = ""
     ) -> Object:
@@ -171,23 +193,28 @@ class Cluster:
         *,
         namespace: str = "",
         uid: str = "",
+        resource_version: str = "",
         propagation: str = "Background",
+        dry_run: bool = False,
     ) -> bool:
         """Ask for the object to be deleted; finalizers may keep it for a while.
 
         Returns False when it is not there, or is another one than `uid` names. Raises
-        ConflictError, NotServedError.
+        ConflictError, also when it is not in the state that `resource_version` names, and
+        NotServedError.
         """
         options: Object = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": propagation,
         }
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        demanded = {"uid": uid, "resourceVersion": resource_version}
+        if preconditions := {field: value for field, value in demanded.items() if value}:
+            options["preconditions"] = preconditions
+        query = _dry_run(dry_run)
         try:
             await self.requests.send(
-                self._call("DELETE", "delete", kind, name, namespace, body=options)
+                self._call("DELETE", "delete", kind, name, namespace, query=query, body=options)
             )
         except NotServedError:
             raise

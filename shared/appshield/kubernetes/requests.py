@@ -8,9 +8,9 @@ one that it turned away: many at once would else keep it so.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import aiohttp
 import msgspec
@@ -55,11 +55,33 @@ class _Failure(msgspec.Struct, frozen=True):
     asked_s: float | None = None
 
 
-class Requests:
-    """Sends calls over one connection."""
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """In whose name calls are made, where that is not who connects (impersonation).
 
-    def __init__(self, connection: Connection) -> None:
+    Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
+    """
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, tuple[str, ...]] = {}
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        """Yield the headers by which the API server is told; names of extras are encoded."""
+        yield "Impersonate-User", self.name
+        yield from (("Impersonate-Group", group) for group in self.groups)
+        if self.uid:
+            yield "Impersonate-Uid", self.uid
+        for name, values in self.extra.items():
+            yield from ((f"Impersonate-Extra-{quote(name, safe='')}", value) for value in values)
+
+
+class Requests:
+    """Sends calls over one connection; in the name of an `actor` where there is one."""
+
+    def __init__(self, connection: Connection, actor: Actor | None = None) -> None:
         self.connection = connection
+        self._actor = actor
         self._calm_at = 0.0
 
     async def send(self, call: Call) -> Object:
@@ -126,11 +148,13 @@ class Requests:
     async def _request(
         self, call: Call, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept": call.accept, **await self.connection.authorization()}
+        authorization = await self.connection.authorization()
+        headers = [("Accept", call.accept), *authorization.items()]
+        headers += self._actor.headers() if self._actor else ()
         data = None
         if call.body is not None:
             data = msgspec.json.encode(call.body)
-            headers["Content-Type"] = call.content_type
+            headers.append(("Content-Type", call.content_type))
         async with self.connection.session.request(
             call.method,
             self.connection.url(call.path, urlencode(call.query)),

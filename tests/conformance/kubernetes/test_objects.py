@@ -129,6 +129,48 @@ async def test_a_null_in_a_patch_removes_the_field(cluster: Cluster, namespace: 
     assert changed["data"] == {"other": "2"}
 
 
+async def test_replacing_leaves_nothing_of_what_was_there(cluster: Cluster, namespace: str) -> None:
+    """Also what somebody else wrote goes; an old version in the body is a conflict."""
+    old = await cluster.create(kinds.CONFIG_MAP, config_map("one"), namespace=namespace)
+    await cluster.merge_patch(
+        kinds.CONFIG_MAP, "one", {"data": {"other": "2"}}, namespace=namespace
+    )
+    body = config_map("one", data="3")
+    tried = await cluster.replace(kinds.CONFIG_MAP, body, namespace=namespace, dry_run=True)
+    assert tried["data"] == {"value": "3"}
+    stale = body | {"metadata": {**body["metadata"], "resourceVersion": _version(old)}}
+    with pytest.raises(ConflictError):
+        await cluster.replace(kinds.CONFIG_MAP, stale, namespace=namespace)
+    replaced = await cluster.replace(kinds.CONFIG_MAP, body, namespace=namespace)
+    assert replaced["data"] == {"value": "3"}
+    with pytest.raises(NotFoundError):
+        await cluster.replace(kinds.CONFIG_MAP, config_map("none"), namespace=namespace)
+
+
+async def test_what_has_changed_meanwhile_is_not_deleted(cluster: Cluster, namespace: str) -> None:
+    """A delete can name the state that it means, and be tried."""
+    old = await cluster.create(kinds.CONFIG_MAP, config_map("one"), namespace=namespace)
+    new = await cluster.merge_patch(
+        kinds.CONFIG_MAP, "one", {"data": {"value": "2"}}, namespace=namespace
+    )
+    with pytest.raises(ConflictError):
+        await cluster.delete(
+            kinds.CONFIG_MAP, "one", namespace=namespace, resource_version=_version(old)
+        )
+    assert await cluster.delete(
+        kinds.CONFIG_MAP,
+        "one",
+        namespace=namespace,
+        resource_version=_version(new),
+        dry_run=True,
+    )
+    assert await cluster.get(kinds.CONFIG_MAP, "one", namespace) is not None
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"]["resourceVersion"])
+
+
 async def test_a_long_list_comes_in_pages_and_whole(
     cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
