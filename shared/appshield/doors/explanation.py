@@ -112,7 +112,7 @@ def explained_document(
         application=application,
         document=said.told,
         profiles={part.name: _profile_text(part, profiles, len(parts)) for part in parts},
-        rules=tuple(_rule(rule, "document", now, said) for rule in application.protect),
+        rules=tuple(explained_rule(rule, "document", now, said) for rule in application.protect),
         protection=None,
         contents=None,
         ready=None,
@@ -216,10 +216,11 @@ def _contents(reading: Reading, planning: VolumePlanning, *, possible: bool) -> 
 
 def _effective_rule(effective: EffectiveRule, now: datetime, said: Document) -> Rule:
     origin = f"policy {effective.policy}" if effective.policy else "document"
-    return _rule(effective.rule, origin, now, said)
+    return explained_rule(effective.rule, origin, now, said)
 
 
-def _rule(rule: ResolvedProtection, origin: str, now: datetime, said: Document) -> Rule:
+def explained_rule(rule: ResolvedProtection, origin: str, now: datetime, said: Document) -> Rule:
+    """Explain one rule of the document, or of a policy, that `origin` names."""
     times: tuple[datetime, ...] = ()
     timezone = ""
     if isinstance(rule.trigger, Schedule):
