@@ -1,6 +1,7 @@
 """The grammar of subjects: nothing is lost on the way there and back."""
 
 import itertools
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from appshield.contracts import MESSAGES, Message, StepCommand, subjects
 from appshield.contracts.documents import ELSEWHERE, example
-from appshield.contracts.identities import AppRef, name_of, token
+from appshield.contracts.identities import AppRef, actor_token, name_of, token
 from appshield.contracts.streams import (
     CONSUMERS,
     STREAM_NAME_BEGINS,
@@ -43,6 +44,49 @@ def test_what_is_no_name_is_refused(name: str) -> None:
     """Nothing that could widen a subject becomes a token."""
     with pytest.raises(ValueError, match="not a Kubernetes name"):
         token(name)
+
+
+@given(st.text(max_size=600))
+def test_who_asks_is_one_token_whatever_the_name(actor: str) -> None:
+    """Names of accounts hold dots and colons, those of people anything; no token is a wildcard."""
+    written = actor_token(actor)
+    assert re.fullmatch(r"[-A-Za-z0-9_@:=]+", written)
+    assert len(written) <= 400
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_two_who_ask_are_two_tokens(one: str, other: str) -> None:
+    """Nobody passes for somebody else; long names neither."""
+    assert (actor_token(one) == actor_token(other)) == (one == other)
+    assert (actor_token(one * 30) == actor_token(other * 30)) == (one * 30 == other * 30)
+
+
+@pytest.mark.parametrize(
+    ("actor", "written"),
+    [
+        ("alice@example.com", "alice@example=2Ecom"),
+        ("system:serviceaccount:shop:ci", "system:serviceaccount:shop:ci"),
+        ("Restore shop/try it", "Restore=20shop=2Ftry=20it"),
+        (">", "=3E"),
+        ("=3E", "=3D3E"),
+        ("", "="),
+    ],
+)
+def test_who_asks_stays_readable(actor: str, written: str) -> None:
+    """A person who looks at subjects recognises names."""
+    assert actor_token(actor) == written
+
+
+@given(words, places, words, st.text(max_size=30))
+def test_a_request_ends_in_its_door_and_who_asks(
+    noun: str, app: AppRef, door: str, actor: str
+) -> None:
+    """So that the server can let a user publish its own only."""
+    made = subjects.request(noun, app, door=door, actor=actor)
+    assert subjects.matches(made, subjects.requests(noun, door=door, actor=actor_token(actor)))
+    assert subjects.matches(made, subjects.requests(door=door))
+    assert not subjects.matches(made, subjects.requests(door=f"{door}s"))
+    assert not subjects.matches(made, subjects.requests(door=door, actor=actor_token(f"{actor}s")))
 
 
 @given(words, words, places)

@@ -15,7 +15,7 @@ from msgspec import inspect as types
 from appshield.contracts import MESSAGES
 from appshield.contracts.health import ReactionsDue
 from appshield.contracts.identities import AppRef
-from appshield.contracts.message import Message
+from appshield.contracts.message import Message, Request
 from appshield.contracts.permissions import USERS, UserSpec
 from appshield.contracts.runs import (
     CopyDue,
@@ -66,12 +66,19 @@ fields are only added, with a default. Decisions are in `adr/`.
 
 Delivery is at least once: a reader may see the same message again and must not act twice. A name
 with dots becomes one subject token by writing `_` for each dot. Ten lines that ask for a backup
-need no AppShield: publish the JSON of a `RequestBackup` with a `Nats-Msg-Id`.
+need no AppShield: publish the JSON of a `RequestBackup` with a `Nats-Msg-Id`. A request ends in the
+door that it came through and in who asks; the server lets each user of the bus publish its own.
 """
 
 _AGENTS = """
 Agents on nodes have one more each, made by the planner: `<service>-<cluster>-<node>` in
 `APPSHIELD_COMMANDS`, for the orders that name their node (`_any` is a node that any worker is on).
+"""
+
+_GRANTED = """
+Beside these stand the users that `appshield bus-user add` makes, each with a grant: they publish
+`appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.*.bus.<name>` for the requests of their role
+and for their namespaces, hear and look up the facts of these, and read nothing else (ADR 48).
 """
 
 
@@ -111,7 +118,11 @@ def readme() -> str:
         "## Buckets",
         _table(("bucket", "what for", "size", "keys live"), map(_bucket_row, BUCKETS)),
         "## Users",
-        _table(("user", "publishes", "consumes", "reads", "writes keys"), map(_user_row, USERS)),
+        _table(
+            ("user", "publishes", "consumes", "reads", "writes keys", "removes messages"),
+            map(_user_row, USERS),
+        ),
+        _GRANTED,
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
@@ -172,10 +183,12 @@ def subject_form(message: type[Message]) -> str:
         return ELSEWHERE[message]
     made: Any = example(message)
     changes: dict[str, object] = {"app": _PLACE}
+    if issubclass(message, Request):
+        changes |= {"actor": "the-actor", "door": "the-door"}
     if "node" in message.__struct_fields__:
         changes["node"] = ""
     subject = str(msgspec.structs.replace(made, **changes).subject())
-    for name in ("cluster", "namespace", "name"):
+    for name in ("cluster", "namespace", "name", "door", "actor"):
         subject = subject.replace(f".the-{name}", f".<{name}>")
     return subject.replace("<name>", "<app>").replace(f".{ANY_NODE}.", ".<node>.")
 
@@ -229,6 +242,7 @@ def _user_row(user: UserSpec) -> tuple[str, ...]:
         _codes(consumes),
         _codes(reads),
         _codes(spec.name for spec in user.keeps),
+        _codes(stream.name for stream in user.removes_from),
     )
 
 

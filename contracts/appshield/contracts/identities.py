@@ -16,6 +16,8 @@ RunKind = Literal[
 
 _KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _IDENTITY_DIGITS = 20
+_ACTOR_LENGTH_MAX = 400
+_PLAIN_IN_ACTOR = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_@:")
 
 
 class AppRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
@@ -27,6 +29,14 @@ class AppRef(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def same_place(one: AppRef, other: AppRef) -> bool:
+    """Say whether two have the same namespace and name, in whatever clusters.
+
+    The histories of a cluster that is lost are restored in another one.
+    """
+    return (one.namespace, one.name) == (other.namespace, other.name)
 
 
 def application_id(cluster: str, uid: str) -> str:
@@ -57,6 +67,20 @@ def token(name: str) -> str:
 def name_of(token_text: str) -> str:
     """Give back the Kubernetes name that `token` turned into this subject token."""
     return token_text.replace("_", ".")
+
+
+def actor_token(actor: str) -> str:
+    """Turn the name of who asks, whatever it is, into one subject token; two names are two tokens.
+
+    Letters, digits and `-_@:` stay, each other byte becomes `=` and two digits. A name that gets
+    too long for a subject becomes a digest; the message has it in full. Nobody is `=`.
+    """
+    written = "".join(
+        chr(byte) if byte in _PLAIN_IN_ACTOR else f"={byte:02X}" for byte in actor.encode()
+    )
+    if len(written) > _ACTOR_LENGTH_MAX:
+        return "==" + hashlib.sha256(actor.encode()).hexdigest()
+    return written or "="
 
 
 def _digest(text: str) -> str:

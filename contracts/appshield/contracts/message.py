@@ -5,12 +5,20 @@ Fields are only ever added, with a default; readers skip what they do not know. 
 content: no manifest, no secret, no credential; identities, digests and locations only.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
 from appshield.contracts import subjects
 from appshield.contracts.identities import AppRef
+
+Door = Literal["local", "rest", "object", "gate", "bus"]
+"""Where it was made sure who asks, and that they may.
+
+`local`: whoever holds the keys of the installation. `rest`: the gateway has asked the cluster.
+`object`: the API server, when a Backup or Restore was made. `gate`: the API server, of the
+operation that waits. `bus`: a user of the bus with a grant of its own, which the planner looks up.
+"""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -49,13 +57,20 @@ class Command(Message, frozen=True, kw_only=True):
 class Request(Command, frozen=True, kw_only=True):
     """A wish of a person or a tool, admitted by the planner and by nobody else.
 
-    `request_id` is minted by who asks: asking again with the same one is asking once.
+    `request_id` is minted by who asks, `actor`: asking again with the same one is asking once. The
+    subject says place, `door` and `actor`, too, and the planner takes no request whose subject
+    says something else: a user of the bus may publish its own subjects only.
     """
 
     verb: ClassVar[str] = "request"
 
     request_id: str
     actor: str = ""
+    door: Door = "local"
+
+    def subject(self) -> str:
+        """Name the subject on which this wish is told."""
+        return subjects.request(self.noun, self.app, door=self.door, actor=self.actor)
 
     def message_id(self) -> str:
         """Name the request after its own identity."""

@@ -1,22 +1,24 @@
 """Which user of the bus may publish and read what, as plain values.
 
 Every service has a user of its own from the first day; `installer` makes streams and consumers,
-`person` is what the command line and other tools use.
+`person` is what the command line of an installation uses, `operator` replays dead letters. Who else
+may ask gets a user with a grant (`appshield.doors.grants`): its own name, its own namespaces.
 """
 
 import msgspec
 
 from appshield.contracts import streams
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
-from appshield.contracts.subjects import ROOT, audit
+from appshield.contracts.subjects import ROOT, audit, requests
 
 
 class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one user of the bus may do.
 
     `publishes`: subjects; `consumes`: durable consumers (with `agent_consumers` also those of its
-    node); `reads`: streams to look at without consuming; `keeps` and `looks_at`: buckets to write
-    and to read.
+    node); `reads`: streams to look at without consuming; `latest`: subjects of which the latest
+    fact may be looked up, and no other; `keeps` and `looks_at`: buckets to write and to read;
+    `removes_from`: streams out of which single messages may be taken.
     """
 
     name: str
@@ -25,8 +27,10 @@ class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
     consumes: tuple[ConsumerSpec, ...] = ()
     agent_consumers: bool = False
     reads: tuple[StreamSpec, ...] = ()
+    latest: tuple[str, ...] = ()
     keeps: tuple[BucketSpec, ...] = ()
     looks_at: tuple[BucketSpec, ...] = ()
+    removes_from: tuple[StreamSpec, ...] = ()
     administers: bool = False
 
 
@@ -36,14 +40,14 @@ _FAILED = f"{ROOT}.evt.step.failed.>"
 _WORKER_KEEPS = (streams.RESULTS, streams.AGENTS)
 _WORKER_LOOKS = (streams.RUNS,)
 
-INSTALLER = UserSpec(name="installer", administers=True)
+INSTALLER = UserSpec(name="installer", keeps=(streams.GRANTS,), administers=True)
 WATCHER = UserSpec(
     name="watcher",
     publishes=(
         *streams.STATE.subjects,
         f"{ROOT}.evt.change.>",
-        f"{ROOT}.cmd.backup.request.>",
-        f"{ROOT}.cmd.restore.request.>",
+        requests("backup", door="object"),
+        requests("restore", door="object"),
         f"{ROOT}.audit.>",
         _LOG,
     ),
@@ -54,7 +58,7 @@ WATCHER = UserSpec(
 PLANNER = UserSpec(
     name="planner",
     publishes=(
-        f"{ROOT}.cmd.>",
+        *streams.COMMANDS.subjects,
         *streams.PLANNER_TELLS,
         f"{ROOT}.signal.>",
         f"{ROOT}.timer.>",
@@ -82,6 +86,7 @@ PLANNER = UserSpec(
         streams.LEASES,
         streams.AGENTS,
     ),
+    looks_at=(streams.GRANTS,),
     administers=True,
 )
 SNAPSHOTTER = UserSpec(
@@ -130,14 +135,20 @@ RESTORER = UserSpec(
 )
 GATEWAY = UserSpec(
     name="gateway",
-    publishes=(f"{ROOT}.cmd.gate.request.>", audit("gate"), f"{ROOT}.dead.gateway", _LOG),
+    publishes=(
+        requests(door="rest"),
+        requests("gate", door="gate"),
+        audit("gate"),
+        f"{ROOT}.dead.gateway",
+        _LOG,
+    ),
     consumes=(streams.GATEWAY_ORDERS,),
     keeps=(streams.AGENTS, streams.HOLDS),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(
     name="person",
-    publishes=(f"{ROOT}.cmd.*.request.>", f"{ROOT}.signal.>"),
+    publishes=(requests(door="local"), f"{ROOT}.signal.>"),
     listens=(_LIVE,),
     reads=(
         streams.STATE,
@@ -162,6 +173,6 @@ OPERATOR = UserSpec(
     listens=(_LIVE,),
     reads=streams.STREAMS,
     looks_at=streams.BUCKETS,
-    administers=True,
+    removes_from=(streams.DEAD,),
 )
 USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, GATEWAY, PERSON, OPERATOR)

@@ -248,6 +248,9 @@ HOLDS = BucketSpec(
     bytes_max=16 * MIB,
     live_s=DAY_S,
 )
+GRANTS = BucketSpec(
+    name="APPSHIELD_GRANTS", purpose="what users of the bus may ask for, by name", bytes_max=4 * MIB
+)
 PROJECTIONS = BucketSpec(
     name="APPSHIELD_PROJECTIONS",
     purpose="what the watcher remembers of objects whose changes are waited for",
@@ -267,6 +270,7 @@ BUCKETS = (
     CURSORS,
     MEMBERS,
     HOLDS,
+    GRANTS,
     PROJECTIONS,
 )
 

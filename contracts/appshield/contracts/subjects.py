@@ -2,7 +2,7 @@
 
     appshield.v1.evt.<noun>.<verb>.<cluster>.<namespace>.<app>            facts and outcomes
     appshield.v1.cmd.<noun>.<verb>.<cluster>.<node>.<namespace>.<app>     orders to workers
-    appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.<app>           wishes, for the planner
+    appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.<app>.<door>.<actor>    wishes of somebody
     appshield.v1.signal.<name>                                            what other tools tell
     appshield.v1.timer.<name> and appshield.v1.due.<name>                 durable timers
     appshield.v1.live.<noun>.<cluster>.<namespace>.<app>                  may be lost: progress
@@ -12,10 +12,11 @@
     appshield.v1.stored.<stream>.<subject>                                hints: just stored
 
 Dots in Kubernetes names become underscores. `<node>` is `_any` where any worker will do: no node
-can be called that.
+can be called that. `<actor>` is who asks and `<door>` where that was made sure of, so that the
+server lets each user of the bus speak for those only whom it may speak for.
 """
 
-from appshield.contracts.identities import AppRef, token
+from appshield.contracts.identities import AppRef, actor_token, token
 
 ROOT = "appshield.v1"
 ANY_NODE = "_any"
@@ -26,10 +27,18 @@ def event(noun: str, verb: str, app: AppRef | None = None) -> str:
     return f"{ROOT}.evt.{noun}.{verb}.{place(app) if app is not None else '>'}"
 
 
+def request(noun: str, app: AppRef, *, door: str, actor: str) -> str:
+    """Name the subject of a wish: where it is about, the door it came through, and who asks."""
+    return f"{ROOT}.cmd.{noun}.request.{place(app)}.{door}.{actor_token(actor)}"
+
+
+def requests(noun: str = "*", *, place: str = "*.*.*", door: str, actor: str = "*") -> str:
+    """Name the filter for wishes of one kind or any, through one door; tokens, or `*` for any."""
+    return f"{ROOT}.cmd.{noun}.request.{place}.{door}.{actor}"
+
+
 def command(noun: str, verb: str, app: AppRef, *, node: str = "") -> str:
-    """Name the subject of an order; requests carry no node."""
-    if verb == "request":
-        return f"{ROOT}.cmd.{noun}.{verb}.{place(app)}"
+    """Name the subject of an order."""
     where = token(node) if node else ANY_NODE
     return f"{ROOT}.cmd.{noun}.{verb}.{token(app.cluster)}.{where}.{app_place(app)}"
 

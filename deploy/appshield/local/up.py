@@ -14,6 +14,7 @@ from pathlib import Path
 
 from appshield.bus import BusAccess, connect_bus
 from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.local.bus_users import tell_grants
 from appshield.local.connection import Connection, write_connection
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.object_store import EmbeddedObjectStore
@@ -79,6 +80,8 @@ async def run_up(
         name = await _installed(home, target, store, report, take_over=take_over)
         async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
+            if bus_server is not None:
+                await tell_grants(bus, bus_server.granted())
         surroundings = _surroundings(name, target)
         _tell_others(home, users("person"), surroundings)
         servers = {"message bus": bus_server, "object store": store}

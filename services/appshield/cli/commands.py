@@ -87,6 +87,16 @@ _GROUPS: tuple[tuple[Group, str, str, tuple[tuple[str, str, str], ...]], ...] = 
         ),
     ),
     (
+        _RUNNING,
+        "bus-user",
+        "Who else may ask on the message bus.",
+        (
+            ("add", "bus_users:add", "Add a user, or change what it may ask for."),
+            ("list", "bus_users:show", "List them."),
+            ("remove", "bus_users:remove", "Put a user out."),
+        ),
+    ),
+    (
         _KEEPING,
         "dead",
         "Messages that could not be handled.",

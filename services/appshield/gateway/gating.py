@@ -174,6 +174,7 @@ class Gate:
                 app=hold.app,
                 request_id=hold.request_id,
                 actor=hold.actor,
+                door="gate",
                 operation=hold.operation,
                 rule=hold.rule,
                 about=hold.about,

@@ -10,7 +10,7 @@ from appshield.bus import Reject
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import RestoreChoice
-from appshield.contracts.identities import AppRef
+from appshield.contracts.identities import AppRef, same_place
 from appshield.contracts.maintenance import VersionDamage, VersionsAt
 from appshield.contracts.requests import (
     RequestApprove,
@@ -195,15 +195,21 @@ class Admission:
     async def approve(self, request: RequestApprove) -> None:
         """Let a run that waits for approval take its turn; one that does not stays as it is."""
         entry = await self._runs.get(request.run)
-        if entry is None:
-            raise Reject(f"there is no run {request.run} to approve of")
+        if entry is None or not same_place(entry.value.app, request.app):
+            raise Reject(f"{request.app} has no run {request.run} to approve of")
         approved = deciding.approve(entry.value, request.actor, now=self._clock.now())
         if approved.approval is not None:
             await self._queue.admit(await self._runs.write(entry, approved))
 
     async def cancel(self, request: RequestCancel) -> Run | None:
-        """Stop a run that has not ended; return it as it is then, None where there is none."""
+        """Stop a run that has not ended; return it as it is then, None where there is none.
+
+        Raises:
+            Reject: it is a run of another application.
+        """
         entry = await self._runs.get(request.run)
+        if entry is not None and not same_place(entry.value.app, request.app):
+            raise Reject(f"{request.run} is no run of {request.app}")
         if entry is None or entry.value.state in FINAL_STATES:
             return entry.value if entry else None
         why = Failure(what="cancelled", why=f"asked by {request.actor or 'someone'}")
@@ -221,7 +227,7 @@ class Admission:
     ) -> tuple[ApplicationRecord, VersionRecord] | Failure:
         chosen = self._registry.get(request.app_id) if request.app_id else None
         records = [chosen] if chosen else self._registry.histories_of(request.app)
-        if chosen is not None and str(chosen.app) != str(request.app):
+        if chosen is not None and not same_place(chosen.app, request.app):
             return Failure(
                 what=f"{request.app_id} is no history of application {request.app}",
                 why=f"it is one of {chosen.app}",

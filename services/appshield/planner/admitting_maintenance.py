@@ -6,7 +6,7 @@ from appshield.application.upkeeping import last_good_would_go
 from appshield.bus import Reject
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.identities import RunKind
+from appshield.contracts.identities import RunKind, same_place
 from appshield.contracts.maintenance import (
     CheckProgress,
     ForgetProgress,
@@ -175,10 +175,11 @@ class MaintenanceAdmission:
             await self._queue.go_on(existing)
             return None
         record = self._registry.get(request.app_id)
-        if record is None:
+        if record is None or not same_place(record.app, request.app):
             what = f"there is no history {request.app_id} of {request.app}"
             why = Failure(what=what, next_step="`appshield apps --all` lists every history.")
             await self._queue.refuse(run, why)
+            return None
         return record
 
     def _run(self, kind: RunKind, request: _Request, record: ApplicationRecord, vault: str) -> Run:

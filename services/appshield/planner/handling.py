@@ -47,6 +47,7 @@ from appshield.planner import deciding, measuring
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.alerting import Alerting
+from appshield.planner.authorizing import Authorizing
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.dispatching import Handlers
 from appshield.planner.leading import Leadership
@@ -79,6 +80,7 @@ class Planner:
         runs: Runs,
         registry: Registry,
         queue: Queue,
+        authorizing: Authorizing,
         admission: Admission,
         maintenance: MaintenanceAdmission,
         upkeep: UpkeepPlanning,
@@ -99,6 +101,7 @@ class Planner:
         self._runs = runs
         self._registry = registry
         self._queue = queue
+        self._authorizing = authorizing
         self._admission = admission
         self._maintenance = maintenance
         self._upkeep = upkeep
@@ -163,10 +166,15 @@ class Planner:
             await self._queue.regain(entry.value)
 
     async def _handle(self, delivery: Delivery) -> None:
-        if isinstance(delivery.message, Signal):
-            await self._triggering.signalled(delivery.message, self._turn, delivery.moved)
-        else:
-            await self._handlers.handle(delivery.message)
+        message = delivery.message
+        if isinstance(message, Signal):
+            await self._triggering.signalled(message, self._turn, delivery.moved)
+            return
+        if isinstance(message, Request) and not await self._authorizing.passes(
+            message, delivery.subject
+        ):
+            return
+        await self._handlers.handle(message)
 
     def progressed(self, progress: Progress) -> None:
         """Note that a step moves, so that its deadline moves with it."""

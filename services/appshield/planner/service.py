@@ -11,6 +11,7 @@ from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
 from appshield.planner.alerting import Alerting
+from appshield.planner.authorizing import Authorizing
 from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
@@ -121,6 +122,7 @@ def build(
         runs=parts.runs,
         registry=registry,
         queue=parts.queue,
+        authorizing=Authorizing(bus=bus, runs=parts.runs, queue=parts.queue, clock=clock),
         admission=parts.admission,
         maintenance=_maintenance(parts, clock),
         upkeep=_upkeep(parts, clock),

@@ -55,6 +55,7 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
             targets=saved.targets,
             request_id=identity(obj),
             actor=actor,
+            door="object",
         )
     if not isinstance(document, Restore):
         raise TypeError(f"a {obj['kind']} asks for nothing")
@@ -74,6 +75,7 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
         needs_approval=(wanted.approve or defaults.RESTORE_APPROVAL) == "manual",
         request_id=identity(obj),
         actor=actor,
+        door="object",
     )
 
 

@@ -39,6 +39,8 @@ def allowed(user: UserSpec) -> Allowed:
     for stream in user.reads:
         publish += _reading(stream.name)
         subscribe += [subjects.stored(stream.name), *_told(stream)]
+    publish += [f"{PREFIX}.DIRECT.GET.{streams.STATE.name}.{one}" for one in user.latest]
+    publish += [f"{PREFIX}.STREAM.MSG.DELETE.{stream.name}" for stream in user.removes_from]
     for bucket in (*user.looks_at, *user.keeps):
         publish += [*_reading(stream_of(bucket)), f"{PREFIX}.STREAM.MSG.GET.{stream_of(bucket)}"]
         subscribe += [subjects.stored(stream_of(bucket)), _keys(bucket)]

@@ -5,16 +5,19 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from msgspec.structs import replace
 
 from appshield.bus import BusAccess, connect_bus
-from appshield.bus.keys import new_seed
+from appshield.bus.keys import new_seed, public_key
+from appshield.contracts.permissions import PLANNER
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
-from appshield.local.embedded.message_bus import EmbeddedBus
+from appshield.local.embedded.message_bus import EmbeddedBus, server_configuration
 from appshield.local.embedded.process import OwnedProcess, free_port, port_is_free, program
 from embedded_bus import put, running_bus, scratch_stream
 from nats_greeting import greeting
@@ -193,6 +196,46 @@ async def test_tls_trusts_the_given_certificates_only(tmp_path: Path) -> None:
             await connect(
                 BusAccess(url=f"tls://127.0.0.1:{port}", user="planner", ca_file="/nowhere")
             )
+    finally:
+        await server.stop(5)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_stranger_cannot_connect_where_there_is_tls(tmp_path: Path) -> None:
+    """Neither without a key nor with another one; and no key is shown to a server not trusted."""
+    certificate_file, key_file = certificate(tmp_path)
+    port, seeds = free_port(), {name: tmp_path / name for name in ("planner", "stranger")}
+    for seed in seeds.values():
+        seed.write_text(new_seed())
+    users = [(PLANNER, public_key(seeds["planner"].read_text()))]
+    plain = server_configuration(name="tls", port=port, store=tmp_path / "data", users=users)
+    tls = {"cert_file": str(certificate_file), "key_file": str(key_file), "timeout": 10}
+    (tmp_path / "server.conf").write_bytes(msgspec.json.encode({**plain, "tls": tls}))
+    server = OwnedProcess(
+        "a server with TLS and users",
+        [str(program("nats-server")), "--config", str(tmp_path / "server.conf")],
+        log_file=tmp_path / "log",
+    )
+    await server.start()
+    try:
+
+        async def listening() -> bool:
+            return not port_is_free(port)
+
+        await server.wait_ready(listening, 10)
+        known = BusAccess(
+            url=f"tls://127.0.0.1:{port}",
+            user="planner",
+            seed_file=str(seeds["planner"]),
+            ca_file=str(certificate_file),
+        )
+        async with connect_bus(known, name="test") as bus:
+            assert await bus.health() == ""
+        for seed_file in ("", str(seeds["stranger"])):
+            with pytest.raises(DeniedError, match="does not know the key of user planner"):
+                await connect(replace(known, seed_file=seed_file))
+        with pytest.raises(UnavailableError, match="does not answer"):
+            await connect(replace(known, ca_file=""))
     finally:
         await server.stop(5)
 

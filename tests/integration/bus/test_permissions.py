@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,7 +11,7 @@ from appshield.bus import Bus, Delivery, connect_bus
 from appshield.bus.buckets import stream_of
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import encode, subjects
-from appshield.contracts.message import Message
+from appshield.contracts.message import Door, Message
 from appshield.contracts.permissions import (
     OPERATOR,
     PERSON,
@@ -21,6 +22,7 @@ from appshield.contracts.permissions import (
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.streams import (
     BUCKETS,
+    CATALOG,
     COMMANDS,
     CONSUMERS,
     DEAD,
@@ -270,14 +272,70 @@ async def test_a_watcher_asks_for_what_objects_ask_for_and_cannot_order(
 ) -> None:
     """Backups and restores, never an approval or the end of a version (decision 34)."""
     async with connect_bus(server.access("watcher"), name="test") as bus:
-        await bus.publish(RequestBackup(app=APP, request_id="an-object"))
+        await bus.publish(RequestBackup(app=APP, request_id="an-object", door="object"))
     assert await denied(server, "watcher", subjects.command("snapshot", "take", APP))
     for noun in ("approval", "forget", "run", "pause"):
-        assert await denied(server, "watcher", subjects.command(noun, "request", APP))
+        asked = subjects.request(noun, APP, door="object", actor="Backup shop/w")
+        assert await denied(server, "watcher", asked)
+
+
+@pytest.mark.parametrize("door", get_args(Door))
+async def test_a_service_speaks_for_others_through_its_own_door_only(
+    server: EmbeddedBus, door: Door
+) -> None:
+    """So that a stolen key of one service is no way in through the door of another."""
+    through = {
+        "local": {"person", "operator"},
+        "rest": {"gateway", "operator"},
+        "object": {"watcher", "operator"},
+        "gate": {"operator"},
+        "bus": {"operator"},
+    }
+    backup = subjects.request("backup", APP, door=door, actor="alice@example.com")
+    for user in USERS:
+        async with connect_bus(server.access(user.name), name="test") as bus:
+            assert isinstance(bus, JetStreamBus)
+            assert await may_publish(bus, backup, BODY) == (user.name in through[door]), user.name
+
+
+async def test_a_watcher_cannot_delete_a_version(server: EmbeddedBus) -> None:
+    """Not by asking, not by ordering, not by telling that it is gone, not in the catalog."""
+    async with connect_bus(server.access("watcher"), name="test") as bus:
+        assert isinstance(bus, JetStreamBus)
+        ways = [
+            *(subjects.request("forget", APP, door=d, actor="admin") for d in get_args(Door)),
+            *(subjects.request("prune", APP, door=d, actor="admin") for d in get_args(Door)),
+            subjects.command("version", "forget", APP),
+            subjects.command("repository", "prune", APP),
+            subjects.event("version", "forgotten", APP),
+            f"$KV.{CATALOG.name}.a-1.1",
+            f"$JS.API.STREAM.PURGE.{stream_of(CATALOG)}",
+            f"$JS.API.STREAM.MSG.DELETE.{stream_of(CATALOG)}",
+            f"$JS.API.STREAM.DELETE.{stream_of(CATALOG)}",
+        ]
+        passed = [way for way in ways if await may_publish(bus, way, BODY)]
+        assert passed == []
+        with pytest.raises(DeniedError):
+            await bus.bucket(CATALOG, int).delete("a-1.1")
+
+
+async def test_streams_are_purged_by_who_makes_them_only(server: EmbeddedBus) -> None:
+    """An operator takes single dead letters away, and nothing else."""
+    for user in USERS:
+        async with connect_bus(server.access(user.name), name="test") as bus:
+            assert isinstance(bus, JetStreamBus)
+            for stream in STREAMS:
+                purge = f"$JS.API.STREAM.PURGE.{stream.name}"
+                filtered = b'{"filter":"nothing.that.is.there"}'
+                assert await may_publish(bus, purge, filtered) == user.administers, user.name
+                removal = f"$JS.API.STREAM.MSG.DELETE.{stream.name}"
+                may = user.administers or stream in user.removes_from
+                assert await may_publish(bus, removal, b'{"seq":999999}') == may, user.name
+    assert [one.name for one in USERS if one.administers] == ["installer", "planner"]
 
 
 async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
-    """A request passes; the same work as an order does not."""
+    """A request passes; the same work as an order, or through another door, does not."""
     async with connect_bus(server.access("person"), name="test") as bus:
         await bus.publish(RequestBackup(app=APP, request_id="asked"))
     assert await denied(server, "person", subjects.command("snapshot", "take", APP))
@@ -320,7 +378,7 @@ def test_the_descriptions_name_what_exists() -> None:
         assert {stream.name for stream in reads} <= streams
         assert {bucket.name for bucket in kept} <= {bucket.name for bucket in BUCKETS}
     assert {one.name for one in PLANNER.consumes} <= {one.name for one in CONSUMERS}
-    assert OPERATOR.administers
+    assert not OPERATOR.administers
     assert not PERSON.administers
 
 

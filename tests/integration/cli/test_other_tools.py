@@ -21,19 +21,22 @@ RUN = run_id("backup", "request/deploy-4711")
 
 @pytest.fixture
 async def behind(tmp_path: Path) -> AsyncIterator[Backstage]:
-    """An installation with the application of the README."""
+    """An installation with the application and the user of the README."""
     async with backstage(tmp_path) as found, found.planning():
         await found.observe("shop", "shop")
+        command = next(line for line in shown("bash", "bus-user").splitlines() if " add " in line)
+        added = await found.command_line(*command.partition("#")[0].split()[1:])
+        assert added.code == 0, added.err
         yield found
 
 
 async def test_ten_lines_of_python_ask_for_a_backup(behind: Backstage, tmp_path: Path) -> None:
-    """Without any of our code; as the user `person`, who may ask and nothing else."""
+    """Without any of our code; as a user of its own, who may ask there and nothing else."""
     script = tmp_path / "ask.py"
     script.write_text(shown("python", "asyncio.run"))
     assert "appshield" not in "".join(re.findall("^import.*", script.read_text()))
-    person = behind.server.access("person")
-    await run([sys.executable, str(script), person.url, person.seed_file, CLUSTER])
+    user = behind.server.access("deploy")
+    await run([sys.executable, str(script), user.url, user.seed_file, CLUSTER])
     await made_one_version(behind)
 
 
@@ -41,15 +44,15 @@ async def test_the_nats_command_line_asks_for_a_backup(
     behind: Backstage, nats_cli: Path, tmp_path: Path
 ) -> None:
     """Asked twice with the same identity it is asked once."""
-    person = behind.server.access("person")
+    user = behind.server.access("deploy")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "nats").symlink_to(nats_cli)
     told = {
         "PATH": f"{tmp_path}/bin:{os.environ['PATH']}",
-        "NATS_URL": person.url,
+        "NATS_URL": user.url,
         "CLUSTER": CLUSTER,
     }
-    keys = Path(person.seed_file).parent
+    keys = Path(user.seed_file).parent
     for _ in range(2):
         await run(["bash", "-ec", shown("bash", "nats --server")], keys, **told)
     await made_one_version(behind)

@@ -63,6 +63,7 @@ def test_a_backup_asks_for_what_it_says_under_its_uid() -> None:
         app=APP,
         request_id="backup-u-1",
         actor="Backup shop/w",
+        door="object",
         reason="why",
         keep=Keep(last=3),
         targets=("offsite",),
@@ -91,7 +92,7 @@ def test_a_restore_asks_for_what_it_says(spec: dict[str, Any], asked: dict[str, 
     """Every field of the document has its counterpart."""
     request = wishes.request_of(wish("Restore", **spec), "test")
     assert request == RequestRestore(
-        app=APP, request_id="restore-u-1", actor="Restore shop/w", **asked
+        app=APP, request_id="restore-u-1", actor="Restore shop/w", door="object", **asked
     )
 
 

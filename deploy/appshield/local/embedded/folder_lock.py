@@ -54,6 +54,15 @@ class _Holders(msgspec.Struct, frozen=True):
     server: ProcessIdentity | None = None
 
 
+def running_server(folder: Path) -> ProcessIdentity | None:
+    """Find the server that uses a folder at this moment, whoever owns it."""
+    try:
+        server = msgspec.json.decode((folder / "lock").read_bytes(), type=_Holders).server
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return server if server is not None and server.alive() else None
+
+
 class FolderLock:
     """The right to run one server in one folder; `descriptor` is to be inherited by it."""
 

@@ -1,17 +1,19 @@
 """The embedded message bus: nats-server with JetStream from its wheel, for one machine.
 
 It listens on loopback only and keeps its data, its log, its port and a random key per user in one
-private folder. Users may do what `appshield.contracts.permissions` says and nothing more. Every
-message is synced to disk before it is confirmed: neither a killed server nor a loss of power
-loses what was confirmed.
+private folder. Users may do what `appshield.contracts.permissions` says and nothing more; those
+that were added, what their grants say. Every message is synced to disk before it is confirmed:
+neither a killed server nor a loss of power loses what was confirmed.
 
     folder/server.conf    what the server is told, written at every start
     folder/users/         the key of each user, `<user>.nk`
+    folder/grants/        what users may do that were added, `<user>.json`
     folder/data/          the streams
 """
 
 import asyncio
 import secrets
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,9 @@ from appshield.bus.keys import new_seed, public_key
 from appshield.bus.permissions import allowed
 from appshield.contracts.permissions import USERS, UserSpec
 from appshield.contracts.streams import BUCKETS, MIB, STREAMS
+from appshield.doors.grants import Grant, user_of
 from appshield.errors import DamagedError, NotFoundError
+from appshield.local.embedded.folder_lock import running_server
 from appshield.local.embedded.private_file import (
     read_private,
     write_private,
@@ -47,6 +51,17 @@ _log = structlog.get_logger(__name__)
 
 class _Address(msgspec.Struct, frozen=True):
     port: int
+
+
+class _User(msgspec.Struct, frozen=True):
+    """A user as the server's configuration has it."""
+
+    nkey: str
+    permissions: dict[str, dict[str, list[str]]]
+
+
+class _Authorization(msgspec.Struct, frozen=True):
+    users: list[_User]
 
 
 class EmbeddedBus(EmbeddedServer):
@@ -96,16 +111,72 @@ class EmbeddedBus(EmbeddedServer):
             raise NotFoundError(f"{NAME} has no user {user}", why=f"{file} is missing")
         return BusAccess(url=self.url, user=user, seed_file=str(file))
 
+    def granted(self) -> list[Grant]:
+        """List the grants of users that were added, by name."""
+        files = sorted(self._grants_folder.glob("*.json"))
+        return [grant for file in files if (grant := read_private(file, Grant)) is not None]
+
+    def grant(self, grant: Grant) -> BusAccess:
+        """Add a user, or give it another grant; a server that runs is told, and drops nobody."""
+        for folder in (self.users_folder, self._grants_folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        write_private(self._grants_folder / f"{grant.name}.json", grant)
+        self._configure(public_key(self._seed(grant.name)), user_of(grant))
+        return self.access(grant.name)
+
+    def revoke(self, name: str) -> None:
+        """Remove a user that was added; a server that runs is told, and drops it.
+
+        Raises:
+            NotFoundError: no user of that name was added.
+        """
+        file = self._grants_folder / f"{name}.json"
+        if not file.exists():
+            raise NotFoundError(
+                f"the message bus has no user {name} that was added",
+                next_step="`appshield bus-user list` shows those that were.",
+            )
+        file.unlink()
+        self._configure(public_key(self._seed(name)), None)
+
+    def remove_key(self, name: str) -> None:
+        """Remove the key of a user that is not let in any more."""
+        self._key_file(name).unlink(missing_ok=True)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the server of this folder runs, whoever started it."""
+        return running_server(self._folder) is not None
+
+    @property
+    def _grants_folder(self) -> Path:
+        return self._folder / "grants"
+
+    def _configure(self, key: str, user: UserSpec | None) -> None:
+        """Change one user in what the server is told, and let a server that runs read it again."""
+        file = self._folder / "server.conf"
+        if not file.exists():
+            return
+        told = msgspec.json.decode(file.read_bytes())
+        known = msgspec.convert(told["authorization"], _Authorization)
+        users = [one for one in known.users if one.nkey != key]
+        if user is not None:
+            users.append(_User(key, _permissions(user)))
+        told["authorization"] = _Authorization(users)
+        write_private_bytes(file, msgspec.json.format(msgspec.json.encode(told)))
+        if (server := running_server(self._folder)) is not None:
+            server.signal(signal.SIGHUP)
+
     def _prepare(self) -> Sequence[str]:
         self.users_folder.mkdir(mode=0o700, exist_ok=True)
         self._server_name = "appshield-" + secrets.token_hex(8)
         port = self._choose_port()
-        keys = {user.name: public_key(self._seed(user.name)) for user in self._users}
+        users = (*self._users, *map(user_of, self.granted()))
         configuration = server_configuration(
             name=self._server_name,
             port=port,
             store=self._folder / "data",
-            users=[(user, keys[user.name]) for user in self._users],
+            users=[(user, public_key(self._seed(user.name))) for user in users],
         )
         text = msgspec.json.format(msgspec.json.encode(configuration))
         write_private_bytes(self._folder / "server.conf", text)
@@ -171,13 +242,11 @@ def server_configuration(
             "max_memory_store": 64 * MIB,
             "sync_interval": "always",
         },
-        "authorization": {
-            "users": [{"nkey": key, "permissions": _permissions(user)} for user, key in users]
-        },
+        "authorization": _Authorization([_User(key, _permissions(user)) for user, key in users]),
     }
 
 
-def _permissions(user: UserSpec) -> dict[str, object]:
+def _permissions(user: UserSpec) -> dict[str, dict[str, list[str]]]:
     may = allowed(user)
     return {
         "publish": {"allow": list(may.publish), "deny": list(may.publish_denied)},
