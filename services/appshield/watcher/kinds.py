@@ -1,13 +1,14 @@
 """Bring AppShield's kinds along: made or upgraded in place, never deleted, so nothing is lost.
 
-With them come the policies that say who may write which document. A definition that would lose what
-is stored is refused before anything is changed.
+With them come the roles that people are given, and the policies that say who may write which
+document. A definition that would lose what is stored is refused before anything is changed.
 """
 
 from collections.abc import Sequence
 
 import structlog
 
+from appshield.doors.roles import role_objects
 from appshield.errors import RefusedError
 from appshield.kubernetes import Cluster, Kind, NotServedError, Object
 from appshield.kubernetes.kinds import (
@@ -43,6 +44,8 @@ async def install_kinds(cluster: Cluster, definitions: Sequence[Object] = crds()
         await cluster.wait_for(
             CRD, name, "", _established, timeout_s=_SERVED_TIMEOUT_S, what=f"kind {name} served"
         )
+    for role in role_objects():
+        await cluster.apply(CLUSTER_ROLE, role)
     await _install_admission(cluster)
 
 

@@ -34,6 +34,11 @@ SEE_RUNS = _action("viewer", "see-runs", "see runs", "list", "runs")
 SEE_POLICIES = _action("viewer", "see-policies", "see policies", "list", "policies")
 SEE_PROFILES = _action("viewer", "see-profiles", "see profiles", "list", "profiles")
 SEE_VAULTS = _action("viewer", "see-vaults", "see Vaults", "list", "vaults")
+CHANGE_APPLICATIONS = _action(
+    "operator", "change-applications", "write Applications", "update", "applications"
+)
+CHANGE_POLICIES = _action("operator", "change-policies", "write Policies", "update", "policies")
+CHANGE_PROFILES = _action("operator", "change-profiles", "write Profiles", "update", "profiles")
 BACK_UP = _action("operator", "back-up", "back up applications", "create", "backups")
 CANCEL = _action("operator", "cancel", "cancel runs", "update", "runs")
 PAUSE = _action("operator", "pause", "pause or resume applications", "update", "applications/pause")
@@ -59,6 +64,9 @@ ACTIONS: tuple[Action, ...] = (
     SEE_POLICIES,
     SEE_PROFILES,
     SEE_VAULTS,
+    CHANGE_APPLICATIONS,
+    CHANGE_POLICIES,
+    CHANGE_PROFILES,
     BACK_UP,
     CANCEL,
     PAUSE,

@@ -1,7 +1,7 @@
 """Write what is installed in a cluster as YAML: `python -m appshield.language.write_crds deploy`.
 
-In `crds/` one file a kind; in `admission/` the policies about who may write them. The same bytes
-every time; a test compares them with the types.
+In `crds/` one file a kind; in `admission/` the policies about who may write them; in `roles/` the
+roles that people are given. The same bytes every time; a test compares them with the types.
 """
 
 import sys
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from appshield.doors.roles import role_objects
 from appshield.language.admission import admission_objects
 from appshield.language.crds import crds
 
@@ -20,8 +21,12 @@ HEADER = "# Generated from appshield.language by `poe crds`; do not edit.\n"
 def rendered() -> dict[str, str]:
     """Return the text of each file by its path."""
     files = {f"crds/{crd['spec']['names']['plural']}.yaml": HEADER + _text(crd) for crd in crds()}
-    texts = map(_text, admission_objects())
-    return files | {"admission/policies.yaml": HEADER + "---\n".join(texts)}
+    for path, objects in (
+        ("admission/policies.yaml", admission_objects()),
+        ("roles/roles.yaml", role_objects()),
+    ):
+        files[path] = HEADER + "---\n".join(map(_text, objects))
+    return files
 
 
 def main(folder: Path) -> None:

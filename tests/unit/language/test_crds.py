@@ -17,6 +17,7 @@ from appshield.language.write_crds import main, rendered
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = Path(__file__).parent / "documents"
+WRITTEN = ("crds", "admission", "roles")
 FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "const", "definitions"}
 
 
@@ -45,7 +46,7 @@ def test_the_committed_definitions_are_those_of_the_types(tmp_path: Path) -> Non
 
 
 def _files(folder: Path) -> dict[str, str]:
-    found = [*folder.glob("crds/*.yaml"), *folder.glob("admission/*.yaml")]
+    found = [file for kind in WRITTEN for file in folder.glob(f"{kind}/*.yaml")]
     return {str(path.relative_to(folder)): path.read_text() for path in found}
 
 
