@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
-import uvicorn
 from litestar import Litestar, Request, Response, post
 from litestar.datastructures import State
 from litestar.exceptions import ClientException
@@ -20,13 +19,13 @@ from litestar.exceptions import ClientException
 from appshield.errors import AppShieldError, InvalidInputError
 from appshield.gate import PATH, Serving
 from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review, write_answer
+from appshield.gateway.serving import Server
 
 ANSWER_WITHIN_S = 1.6
 """The webhook's own limit is 2 s; the answer travels, too."""
 BODY_BYTES_MAX = 8 * 1024 * 1024
 """The API server takes objects up to 3 MiB, and sends the old and the new one."""
 _CONNECTIONS_MAX = 256
-_STOP_WITHIN_S = 3
 _JSON = "application/json"
 
 Answering = Callable[[AdmissionRequest], Awaitable[Answer]]
@@ -62,24 +61,17 @@ class GateServer:
     def __init__(self, application: Litestar, host: str, port: int) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._listening = socket.create_server((host, port), reuse_port=False)
-        self._server = _Quiet(
-            uvicorn.Config(
-                application,
-                ssl_context_factory=lambda _config, _default: self._context,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                limit_concurrency=_CONNECTIONS_MAX,
-                timeout_graceful_shutdown=_STOP_WITHIN_S,
-            )
+        self._server = Server(
+            application,
+            socket.create_server((host, port), reuse_port=False),
+            tls=self._context,
+            connections_max=_CONNECTIONS_MAX,
         )
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return int(self._listening.getsockname()[1])
+        return self._server.port
 
     def use(self, serving: Serving) -> None:
         """Show this certificate to whoever connects from now on; keys never touch a disk."""
@@ -88,24 +80,7 @@ class GateServer:
 
     async def serve(self, stopping: asyncio.Event) -> None:
         """Serve until told to stop."""
-        running = asyncio.create_task(self._server.serve(sockets=[self._listening]), name="gate")
-        told = asyncio.create_task(stopping.wait(), name="stop the gate")
-        try:
-            await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-            self._server.should_exit = True
-            await running
-        finally:
-            told.cancel()
-            self._listening.close()
-
-
-class _Quiet(uvicorn.Server):
-    """A server that leaves signals to whoever runs the service."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
+        await self._server.serve_until(stopping)
 
 
 @contextlib.contextmanager

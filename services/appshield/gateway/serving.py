@@ -1,0 +1,162 @@
+"""Serving HTTP with patience that ends: what clients send slowly, or do not read, holds nobody up.
+
+One server for the gate and one for the API, each told to stop by whoever runs the service. The
+limits of time are kept below the application, where bytes come and go, so that no route can forget
+them.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+
+import h11
+import msgspec
+import uvicorn
+from litestar.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_BYTES_MAX = 32 * 1024
+"""Tokens with many groups are long."""
+CONNECTIONS_MAX = 4096
+_STOP_WITHIN_S = 3
+_BEFORE_REQUEST_S = 5
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long clients are waited for, in seconds.
+
+    `head_s`: for the whole head of a request, since the connection began or the answer before it
+    ended. `body_s`: for the whole body. `unread_s`: for a client to read on what it is sent.
+    """
+
+    head_s: float = 10.0
+    body_s: float = 30.0
+    unread_s: float = 60.0
+
+
+_USUAL = Patience()
+
+
+class Server(uvicorn.Server):
+    """Serves an application on one socket until told to stop; leaves signals to the service."""
+
+    def __init__(
+        self,
+        application: ASGIApp,
+        listening: socket.socket,
+        *,
+        tls: ssl.SSLContext | None = None,
+        patience: Patience = _USUAL,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        self._listening = listening
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http=_protocol(patience),
+                ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                lifespan="off",
+                h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+                limit_concurrency=connections_max,
+                timeout_keep_alive=_BEFORE_REQUEST_S,
+                timeout_graceful_shutdown=_STOP_WITHIN_S,
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._listening.getsockname()[1])
+
+    async def serve_until(self, stopping: asyncio.Event) -> None:
+        """Serve until told to stop."""
+        running = asyncio.create_task(self.serve(sockets=[self._listening]), name="http server")
+        told = asyncio.create_task(stopping.wait(), name="stop the http server")
+        try:
+            await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+            self.should_exit = True
+            await running
+        finally:
+            told.cancel()
+            self._listening.close()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class _PatientProtocol(H11Protocol):
+    """One connection; closed when its client takes too long."""
+
+    patience = _USUAL
+    _awaited: object = None
+    _waiting: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn's own is so
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self.resume_writing()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.patience.unread_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
+
+    def _watch(self) -> None:
+        """Wait for the rest of what has begun to come; another part is another wait."""
+        state = self.conn.their_state
+        if state is self._awaited:
+            return
+        self._stop_waiting()
+        if state is h11.IDLE or state is h11.SEND_BODY:
+            limit_s = self.patience.head_s if state is h11.IDLE else self.patience.body_s
+            self._awaited = state
+            self._waiting = self.loop.call_later(limit_s, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        self._awaited = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        """Say that it took too long, where that can still be said, and close."""
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is h11.IDLE or self.conn.our_state is h11.SEND_RESPONSE:
+            headers = [(b"content-length", b"0"), (b"connection", b"close")]
+            for event in (h11.Response(status_code=408, headers=headers), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
+def _protocol(limits: Patience) -> type[H11Protocol]:
+    class Protocol(_PatientProtocol):
+        patience = limits
+
+    return Protocol
