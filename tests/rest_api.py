@@ -7,11 +7,13 @@ from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from appshield.bus import Bus
+from appshield.gateway.access.authenticating import Authenticating
 from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.views import BusViews
+from appshield.language.kinds import GROUP
 from appshield.service import SystemClock
 
 CLUSTER = "test"
@@ -33,6 +35,17 @@ class TokensByName:
         return Caller(name=credentials.bearer, address=credentials.address)
 
 
+class NoLogins:
+    """Begins no session."""
+
+    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
+        """Refuse."""
+        raise UnauthenticatedError("nobody logs in here")
+
+    def log_out(self, session: str) -> None:
+        """End nothing."""
+
+
 class RightsByTable:
     """Allows what a table says: for each name the (verb, resource, namespace) that it has."""
 
@@ -40,7 +53,14 @@ class RightsByTable:
         self._table = table
 
     async def allows(
-        self, caller: Caller, verb: str, resource: str, namespace: str, name: str = ""
+        self,
+        caller: Caller,
+        verb: str,
+        resource: str,
+        namespace: str,
+        *,
+        name: str = "",
+        group: str = GROUP,
     ) -> bool:
         """Say whether the table has it, there or everywhere."""
         if caller.name == ADMIN:
@@ -50,16 +70,19 @@ class RightsByTable:
 
 
 def rest_api(
-    bus: Bus, table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None
+    bus: Bus,
+    table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None,
+    authenticating: Authenticating | None = None,
 ) -> Litestar:
-    """Build the API over a bus."""
+    """Build the API over a bus; callers are recognized by their names, or as is said."""
     table = table or {}
     backend = Backend(
         bus=bus,
         cluster=CLUSTER,
         views=BusViews(bus),
         access=Access(RightsByTable(table)),
-        authenticator=TokensByName(frozenset({ADMIN, *table})),
+        authenticator=authenticating or TokensByName(frozenset({ADMIN, *table})),
+        logins=authenticating or NoLogins(),
         clock=SystemClock(),
     )
     return api(backend, "0.0.0")

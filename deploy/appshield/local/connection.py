@@ -20,13 +20,14 @@ if TYPE_CHECKING:  # the command line starts without it
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where bus and cluster are, and under which name the cluster is known on the bus."""
+    """Where bus, cluster and web interface are, and the cluster's name on the bus."""
 
     nats_url: str
     users_folder: str
     kubeconfig: str
     context: str
     cluster: str
+    web: str = ""
 
     def bus(self, user: str) -> BusAccess:
         """Say how to reach the bus as one of its users."""

@@ -56,6 +56,11 @@ class Home:
         return self.folder / "run"
 
     @property
+    def logins(self) -> Path:
+        """Login links that nobody has used yet; whoever can write here can log in."""
+        return self.folder / "logins"
+
+    @property
     def connection(self) -> Path:
         """How the command line reaches the running installation."""
         return self.folder / "connection.json"

@@ -16,7 +16,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the services of an installation have in common.
 
     With a `node`, its volumes can be reached below `kubelet_root` on this machine; with a
-    `gate_host`, the API server reaches the gateway there, on `gate_port`.
+    `gate_host`, the API server reaches the gateway there, on `gate_port`. People reach it on
+    `web_port`, with login links that are made in `login_folder`.
     """
 
     cluster: str
@@ -28,6 +29,8 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     registry_hosts: str = ""
     gate_host: str = ""
     gate_port: int = 0
+    web_port: int = 0
+    login_folder: str = ""
     log_level: str = "info"
 
 
@@ -83,6 +86,8 @@ def environment_of(
         settings["GATE_AT"] = f"https://{surroundings.gate_host}:{surroundings.gate_port}"
     if service == "gateway":
         settings["GATE_HOST"] = surroundings.gate_host
+        settings["HTTP_PORT"] = str(surroundings.web_port or "")
+        settings["LOGIN_FOLDER"] = surroundings.login_folder
     begins = f"APPSHIELD_{service.upper()}_"
     of_person = {name: value for name, value in ours.items() if name.startswith(begins)}
     made = {f"{begins}{name}": value for name, value in settings.items() if value}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appshield.bus import BusAccess, connect_bus
+from appshield.gateway.access.login_links import LIVES_S, link, new_code
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.bus_users import tell_grants
 from appshield.local.connection import Connection, write_connection
@@ -29,6 +30,7 @@ from appshield.local.programs import (
     environment_of_parent,
 )
 from appshield.local.vaults import add_vault, ensure_free_or_ours
+from appshield.local.web import until_answered, web_address, web_port
 from appshield.watcher.kinds import install_kinds
 
 PRIMARY = "primary"
@@ -82,8 +84,9 @@ async def run_up(
             await bus.ensure_topology()
             if bus_server is not None:
                 await tell_grants(bus, bus_server.granted())
-        surroundings = _surroundings(name, target)
-        _tell_others(home, users("person"), surroundings)
+        surroundings = _surroundings(name, target, home, environment)
+        web = web_address(environment, surroundings.web_port)
+        _tell_others(home, users("person"), surroundings, web)
         servers = {"message bus": bus_server, "object store": store}
         programs = [
             ForkedService(
@@ -105,6 +108,7 @@ async def run_up(
                 keeping = keep_running(program, pids=home.pids, stopping=stopping, report=report)
                 tasks.create_task(keeping, name=program.name)
             report(f"AppShield runs: {', '.join(SERVICES)}; logs in {home.logs}")
+            tasks.create_task(_greet(web, home, stopping, report), name="login link")
             if ready is not None:
                 ready.set()
 
@@ -151,7 +155,9 @@ def service_parent(
     return ServiceParent(environment=theirs, log_file=log_file, forked=forked)
 
 
-def _surroundings(name: str, target: Target) -> Surroundings:
+def _surroundings(
+    name: str, target: Target, home: Home, environment: Mapping[str, str]
+) -> Surroundings:
     """Say what the services of this installation have in common."""
     return Surroundings(
         cluster=name,
@@ -163,6 +169,8 @@ def _surroundings(name: str, target: Target) -> Surroundings:
         registry_hosts=target.registry_hosts,
         gate_host=target.gate_host,
         gate_port=_free_port(target.gate_host) if target.gate_host else 0,
+        web_port=web_port(environment),
+        login_folder=str(home.logins),
     )
 
 
@@ -182,7 +190,14 @@ async def _started(parent: ServiceParent) -> AsyncIterator[ServiceParent]:
         await parent.stop()
 
 
-def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings) -> None:
+async def _greet(web: str, home: Home, stopping: asyncio.Event, report: Report) -> None:
+    """Say where people look and act, once somebody answers there."""
+    if await until_answered(web, stopping):
+        report(f"look and act in a browser: {link(web, new_code(home.logins))}")
+        report(f"the link works once, for {LIVES_S // 60} minutes; `appshield web` makes another")
+
+
+def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings, web: str) -> None:
     """Let other commands on this machine find bus and cluster."""
     home.pids.mkdir(exist_ok=True)
     write_connection(
@@ -193,6 +208,7 @@ def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings) -> N
             kubeconfig=surroundings.kubeconfig,
             context=surroundings.context,
             cluster=surroundings.cluster,
+            web=web,
         ),
     )
 

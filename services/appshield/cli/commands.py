@@ -14,6 +14,7 @@ _KEEPING = Group("Vaults and repair", sort_key=4)
 
 _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_RUNNING, "up", "installation:up", "Run AppShield on this machine against a cluster."),
+    (_RUNNING, "web", "browser:web", "Open the web interface, logged in."),
     (_RUNNING, "down", "gates:down", "Take the gate out of the cluster, to stay stopped."),
     (
         _RUNNING,

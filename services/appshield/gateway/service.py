@@ -5,7 +5,6 @@ import uuid
 
 import aiohttp
 import structlog
-from aiohttp import web
 
 from appshield.contracts.streams import GATEWAY_ORDERS
 from appshield.errors import AppShieldError
@@ -15,33 +14,25 @@ from appshield.gateway.certifying import Certifying
 from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
 from appshield.gateway.noticing import Notices
-from appshield.gateway.reading import routes
+from appshield.gateway.serving_api import ServedApi
 from appshield.gateway.settings import Settings
 from appshield.gateway.standing import Standing
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.service import SystemClock, joined, pause
 from appshield.service.joining import Joined
 
-LOOPBACK = "127.0.0.1"
 CLUSTER_PAUSE_S = 5.0
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Answer until told to stop."""
     async with joined(settings, "gateway", stopping) as service:
-        application = web.Application()
-        application.add_routes(routes(service.bus))
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, LOOPBACK, settings.http_port).start()
-            service.run(_send_notices(service, settings), "notices")
-            if settings.gate_at:
-                await _serve_gate(service, settings)
-            else:
-                await stopping.wait()
-        finally:
-            await runner.cleanup()
+        service.run(ServedApi(service, settings).serve(), "api")
+        service.run(_send_notices(service, settings), "notices")
+        if settings.gate_at:
+            await _serve_gate(service, settings)
+        else:
+            await stopping.wait()
 
 
 async def _send_notices(service: Joined, settings: Settings) -> None:

@@ -2,14 +2,12 @@
 
 from appshield.errors import NotFoundError
 from appshield.gateway.reviewing import AdmissionRequest
-from appshield.kubernetes import Cluster, Kind, NotServedError
+from appshield.kubernetes import Cluster, NotServedError
+from appshield.kubernetes.identity import own_identity
 from appshield.kubernetes.kinds import DAEMON_SET, DEPLOYMENT, PVC, STATEFUL_SET
 from appshield.manifests.states import states
 from appshield.service import together
 
-_SELF_REVIEW = Kind(
-    "authentication.k8s.io", "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False
-)
 _KINDS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, PVC)
 
 
@@ -27,16 +25,10 @@ class Standing:
         AppShield's namespace do not come to the gate at all.
         """
         if self._own_user is None:
-            review = {
-                "apiVersion": _SELF_REVIEW.api_version,
-                "kind": _SELF_REVIEW.kind,
-                "metadata": {},
-            }
             try:
-                answer = await self._cluster.create(_SELF_REVIEW, review)
+                self._own_user = (await own_identity(self._cluster)).username
             except NotServedError:  # before Kubernetes 1.28
                 return None
-            self._own_user = str(answer["status"]["userInfo"]["username"])
         return self._own_user
 
     async def is_there(self, request: AdmissionRequest) -> bool:

@@ -14,7 +14,7 @@ COMMANDS = (
     "status", "backup", "versions", "version", "restore", "runs", "run", "logs", "events",
     "cancel", "vault add", "vault check", "vault export-key", "vault password", "rebuild-catalog",
     "dead list", "dead replay", "ls", "find", "diff", "dump", "forget", "pin", "unpin",
-    "vault prune", "vault stats", "vault repair", "profiles", "profile", "explain", "init",
+    "vault prune", "vault stats", "vault repair", "profiles", "profile", "explain", "init", "web",
 )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 from appshield.doors.actions import Action
 from appshield.errors import DeniedError
 from appshield.gateway.api.callers import Caller
+from appshield.language.kinds import GROUP
+from appshield.service import together
 
 EVERYWHERE = ""
 """The namespace of what is asked for the whole cluster."""
@@ -15,9 +17,16 @@ class Authorizer(Protocol):
     """Knows who has which right."""
 
     async def allows(
-        self, caller: Caller, verb: str, resource: str, namespace: str, name: str = ""
+        self,
+        caller: Caller,
+        verb: str,
+        resource: str,
+        namespace: str,
+        *,
+        name: str = "",
+        group: str = GROUP,
     ) -> bool:
-        """Say whether a caller has a right on a resource of AppShield's API group.
+        """Say whether a caller has a right on a resource, by default of AppShield's API group.
 
         Raises:
             UnavailableError: it cannot be found out now.
@@ -55,4 +64,6 @@ class Access:
         wanted = set(namespaces)
         if await self.may(caller, action, EVERYWHERE):
             return frozenset(wanted)
-        return frozenset([one for one in sorted(wanted) if await self.may(caller, action, one)])
+        listed = sorted(wanted)
+        allowed = await together(self.may(caller, action, namespace) for namespace in listed)
+        return frozenset(one for one, may in zip(listed, allowed, strict=True) if may)

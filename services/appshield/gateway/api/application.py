@@ -22,9 +22,11 @@ from appshield.gateway.api import (
     applications,
     described,
     runs,
+    sessions,
     versions,
 )
 from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.callers import OWN_HEADER
 from appshield.gateway.api.problems import failed, refused_by_frame, told
 from appshield.gateway.api.recognizing import Recognizing, caller_of
 from appshield.gateway.api.request_ids import name_request
@@ -35,6 +37,7 @@ BODY_BYTES_MAX = 1024 * 1024
 
 ROUTES: Sequence[ControllerRouterHandler] = (
     *about.ROUTES,
+    *sessions.ROUTES,
     *applications.ROUTES,
     *versions.ROUTES,
     *runs.ROUTES,
@@ -85,10 +88,17 @@ def _openapi(version: str) -> OpenAPIConfig:
                     type="http",
                     scheme="bearer",
                     description="A token of the cluster, or of the OpenID provider.",
-                )
+                ),
+                "session": SecurityScheme(
+                    type="apiKey",
+                    name="appshield-session-PORT",
+                    security_scheme_in="cookie",
+                    description="A session of a browser; with it, what changes something needs "
+                    f"the header {OWN_HEADER}, too.",
+                ),
             }
         ),
-        security=[{"bearer": []}],
+        security=[{"bearer": []}, {"session": []}],
         openapi_router=described.router(),
         render_plugins=[described.ReferencePage()],
     )

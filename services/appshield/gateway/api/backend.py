@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from appshield.bus import Bus
 from appshield.gateway.api.access import Access
-from appshield.gateway.api.callers import Authenticator
+from appshield.gateway.api.callers import Authenticator, Logins
 from appshield.gateway.api.views import Views
 from appshield.service import Clock
 
@@ -18,4 +18,5 @@ class Backend:
     views: Views
     access: Access
     authenticator: Authenticator
+    logins: Logins
     clock: Clock

@@ -7,9 +7,20 @@ import msgspec
 
 from appshield.errors import AppShieldError
 
+OWN_HEADER = "X-AppShield"
+"""The header that our own pages send, and that pages of others cannot."""
+
 
 class UnauthenticatedError(AppShieldError):
     """Nobody is known by what came with the request."""
+
+
+class TooManyRequestsError(AppShieldError):
+    """The caller, or the address, has asked too often; `retry_after_s` says when to ask again."""
+
+    def __init__(self, what: str, *, retry_after_s: int) -> None:
+        super().__init__(what, next_step=f"Try again in {retry_after_s} s.")
+        self.retry_after_s = retry_after_s
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,11 +39,17 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What came with a request that could say who asks; never shown and never logged."""
+    """What came with a request that could say who asks; never shown and never logged.
+
+    `changes`: the request is one that changes something; `own_header`: it carries a header that
+    pages of others cannot set.
+    """
 
     bearer: str = ""
     session: str = ""
     address: str = ""
+    changes: bool = False
+    own_header: bool = False
 
     def __repr__(self) -> str:
         return f"Credentials(address={self.address!r})"
@@ -46,5 +63,23 @@ class Authenticator(Protocol):
 
         Raises:
             UnauthenticatedError: nobody who is known.
+            DeniedError: with a session, a page of somebody else may have made the request.
+            TooManyRequestsError: too often, or too often wrongly.
             UnavailableError: it cannot be found out now.
         """
+
+
+class Logins(Protocol):
+    """Begins and ends sessions of browsers."""
+
+    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
+        """Begin a session with the code of a login link, or else with a token; return its name.
+
+        Raises:
+            UnauthenticatedError: the code or the token is not accepted.
+            TooManyRequestsError: too often wrongly.
+            UnavailableError: it cannot be found out now.
+        """
+
+    def log_out(self, session: str) -> None:
+        """End a session."""

@@ -22,13 +22,14 @@ from appshield.errors import (
     RefusedError,
     UnavailableError,
 )
-from appshield.gateway.api.callers import UnauthenticatedError
+from appshield.gateway.api.callers import TooManyRequestsError, UnauthenticatedError
 from appshield.gateway.api.request_ids import request_id
 
 MEDIA_TYPE = "application/problem+json"
 
 _STATUSES: tuple[tuple[type[AppShieldError], HTTPStatus], ...] = (
     (UnauthenticatedError, HTTPStatus.UNAUTHORIZED),
+    (TooManyRequestsError, HTTPStatus.TOO_MANY_REQUESTS),
     (InvalidInputError, HTTPStatus.BAD_REQUEST),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (RefusedError, HTTPStatus.CONFLICT),
@@ -93,11 +94,11 @@ def status_of(error: AppShieldError) -> HTTPStatus:
     return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def problem_response(problem: Problem) -> Response[bytes]:
-    """Write problem details."""
+def problem_response(problem: Problem, *, retry_after_s: int = 1) -> Response[bytes]:
+    """Write problem details; `retry_after_s` is told where asking again may help."""
     headers = {"WWW-Authenticate": 'Bearer realm="appshield"'} if problem.status == 401 else {}
     if problem.status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:
-        headers["Retry-After"] = "1"
+        headers["Retry-After"] = str(retry_after_s)
     return Response(
         msgspec.json.encode(problem),
         status_code=problem.status,
@@ -118,6 +119,7 @@ def told(request: AnyRequest, error: AppShieldError) -> Response[bytes]:
             next_step=error.next_step,
             request_id=request_id(request.scope),
         ),
+        retry_after_s=error.retry_after_s if isinstance(error, TooManyRequestsError) else 1,
     )
 
 

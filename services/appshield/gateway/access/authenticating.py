@@ -1,0 +1,189 @@
+"""Recognizing callers by whatever they show: a token, or the session of a browser.
+
+Who shows bad tokens again and again is not listened to for a while, by address; a token that was
+good a moment ago is. Each caller may ask only so often. With a session, which a browser sends along
+whoever made the page, a request that changes something must also carry a header that pages of
+others cannot set.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from appshield.errors import DeniedError
+from appshield.gateway.access.limits import Buckets
+from appshield.gateway.access.login_links import redeem
+from appshield.gateway.access.sessions import Session, Sessions
+from appshield.gateway.api.callers import (
+    OWN_HEADER,
+    Caller,
+    Credentials,
+    TooManyRequestsError,
+    UnauthenticatedError,
+)
+
+FAILURES_BURST = 20
+FAILURES_PER_S = 1 / 6
+
+
+class Tokens(Protocol):
+    """Recognizes tokens of one origin."""
+
+    async def caller(self, token: str) -> Caller:
+        """Say whose token that is.
+
+        Raises:
+            UnauthenticatedError: nobody's, or not any more.
+            UnavailableError: it cannot be found out now.
+        """
+
+
+class TokensOfCluster(Tokens, Protocol):
+    """Recognizes tokens of the cluster; asking about one that is not known costs the cluster."""
+
+    def knows(self, token: str) -> bool:
+        """Say whether the token was good a moment ago."""
+
+
+class TokensOfProvider(Tokens, Protocol):
+    """Recognizes tokens of an OpenID provider."""
+
+    def concerned(self, token: str) -> bool:
+        """Say whether a token says that it is of this provider."""
+
+
+class Local(Protocol):
+    """Knows the local user."""
+
+    async def caller(self) -> Caller:
+        """Say who that is.
+
+        Raises:
+            UnavailableError: it cannot be found out now.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How often something may be done: by each caller, and wrongly from each address."""
+
+    requests: Buckets
+    failures: Buckets
+
+
+class Authenticating:
+    """Recognizes callers; begins and ends sessions.
+
+    `oidc` is None without a provider; without a `login_folder` there are no login links.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: TokensOfCluster,
+        oidc: TokensOfProvider | None,
+        local: Local,
+        sessions: Sessions,
+        limits: Limits,
+        login_folder: Path | None,
+    ) -> None:
+        self._cluster = cluster
+        self._oidc = oidc
+        self._local = local
+        self._sessions = sessions
+        self._limits = limits
+        self._login_folder = login_folder
+
+    async def caller(self, credentials: Credentials) -> Caller:
+        """Say who that is.
+
+        Raises:
+            UnauthenticatedError: nobody who is known.
+            DeniedError: the request may have been made by a page of somebody else.
+            TooManyRequestsError: too often, or too often wrongly.
+            UnavailableError: it cannot be found out now.
+        """
+        if credentials.bearer:
+            found = await self._by_token(credentials.bearer, credentials.address)
+        elif credentials.session:
+            found = await self._by_session(credentials)
+        else:
+            raise UnauthenticatedError(
+                "nobody is logged in",
+                next_step="Send a token as `Authorization: Bearer …`, or log in: `appshield web`.",
+            )
+        if wait_s := self._limits.requests.take(found.name):
+            raise _too_many(f"{found.name} asks too often", wait_s)
+        return msgspec.structs.replace(found, address=credentials.address)
+
+    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
+        """Begin a session with the code of a login link, or with a token; return its name.
+
+        Raises: as `caller`.
+        """
+        if bearer:
+            await self._by_token(bearer, address)
+            return self._sessions.begin(Session(bearer=bearer))
+        self._ensure_listening(address)
+        folder = self._login_folder
+        if folder is None or not await asyncio.to_thread(redeem, folder, code):
+            self._limits.failures.take(address)
+            raise UnauthenticatedError(
+                "the login link is not accepted",
+                why="it was used already, or is too old",
+                next_step="`appshield web` makes a new one.",
+            )
+        await self._local.caller()
+        return self._sessions.begin(Session())
+
+    def log_out(self, session: str) -> None:
+        """End a session."""
+        self._sessions.end(session)
+
+    async def _by_token(self, token: str, address: str) -> Caller:
+        if not self._cluster.knows(token):
+            self._ensure_listening(address)
+        try:
+            if self._oidc is not None and self._oidc.concerned(token):
+                return await self._oidc.caller(token)
+            return await self._cluster.caller(token)
+        except UnauthenticatedError:
+            self._limits.failures.take(address)
+            raise
+
+    async def _by_session(self, credentials: Credentials) -> Caller:
+        session = self._sessions.of(credentials.session)
+        if session is None:
+            raise UnauthenticatedError(
+                "the session has ended",
+                next_step="Log in again: `appshield web` makes a link, or use a token.",
+            )
+        if credentials.changes and not credentials.own_header:
+            raise DeniedError(
+                "the request is not accepted with a session",
+                why=f"it lacks the header {OWN_HEADER}: a page of somebody else may have made it",
+                next_step=f"Send `{OWN_HEADER}: 1`, or a token instead of the session.",
+            )
+        try:
+            found = await self._who(session, credentials.address)
+        except UnauthenticatedError:
+            self._sessions.end(credentials.session)
+            raise
+        return msgspec.structs.replace(found, how="session")
+
+    async def _who(self, session: Session, address: str) -> Caller:
+        if session.bearer:
+            return await self._by_token(session.bearer, address)
+        return await self._local.caller()
+
+    def _ensure_listening(self, address: str) -> None:
+        if wait_s := self._limits.failures.wait_s(address):
+            raise _too_many(f"too many failed logins from {address}", wait_s)
+
+
+def _too_many(what: str, wait_s: float) -> TooManyRequestsError:
+    return TooManyRequestsError(what, retry_after_s=ceil(wait_s))

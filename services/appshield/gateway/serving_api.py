@@ -1,0 +1,138 @@
+"""The REST API as it is served: its ports over the bus and the cluster, its limits, its socket."""
+
+import socket
+from importlib.metadata import version
+from pathlib import Path
+
+import structlog
+
+from appshield.errors import AppShieldError, InvalidInputError
+from appshield.gateway.access.authenticating import (
+    FAILURES_BURST,
+    FAILURES_PER_S,
+    Authenticating,
+    Limits,
+)
+from appshield.gateway.access.claims import Claims
+from appshield.gateway.access.limits import Buckets
+from appshield.gateway.access.local_user import LocalUser
+from appshield.gateway.access.oidc import OidcTokens, Provider
+from appshield.gateway.access.reviews import Reviews
+from appshield.gateway.access.sessions import Sessions
+from appshield.gateway.access.signing_keys import SigningKeys
+from appshield.gateway.access.tokens import ClusterTokens
+from appshield.gateway.api.access import Access
+from appshield.gateway.api.application import api
+from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.described import PATH as DOCS_PATH
+from appshield.gateway.api.views import BusViews
+from appshield.gateway.certificates import CertificateFiles
+from appshield.gateway.hardening import Hardened
+from appshield.gateway.serving import Server
+from appshield.gateway.settings import Settings, ensure_usable
+from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.service import Joined, SystemClock, pause
+
+_CLUSTER_PAUSE_S = 2.0
+
+
+class ServedApi:
+    """Serves the API; while the cluster is away nobody can be recognized, so it waits for it.
+
+    Raises:
+        InvalidInputError: the settings cannot be used, or the port is somebody else's.
+    """
+
+    def __init__(self, service: Joined, settings: Settings) -> None:
+        ensure_usable(settings)
+        self._service = service
+        self._settings = settings
+        self._oidc = _oidc(settings)
+        self._certificate = _certificate(settings)
+        self._sessions = Sessions()
+        self._listening = _listening(settings.http_host, settings.http_port)
+        self._problem = "the cluster was not reached yet"
+        service.health.add("api", self.problems)
+
+    async def problems(self) -> str:
+        """Say why the API does not answer, for the readiness of the service."""
+        return self._problem
+
+    async def serve(self) -> None:
+        """Serve until told to stop."""
+        stopping = self._service.stopping
+        access = ClusterAccess(kubeconfig=self._settings.kubeconfig, context=self._settings.context)
+        if self._certificate is not None:
+            self._service.run(self._certificate.keep(stopping), "certificate of the API")
+        while not stopping.is_set():
+            try:
+                async with Cluster.connect(access) as cluster:
+                    self._problem = ""
+                    await self._server(cluster).serve_until(stopping)
+            except AppShieldError as error:
+                self._problem = str(error)
+                structlog.get_logger().warning("the API is not served", problem=str(error))
+                await pause(stopping, _CLUSTER_PAUSE_S)
+
+    def _server(self, cluster: Cluster) -> Server:
+        settings = self._settings
+        authenticating = Authenticating(
+            cluster=ClusterTokens(cluster, settings.token_audiences),
+            oidc=self._oidc,
+            local=LocalUser(cluster),
+            sessions=self._sessions,
+            limits=Limits(
+                requests=Buckets(per_s=settings.requests_per_s, burst=settings.requests_burst),
+                failures=Buckets(per_s=FAILURES_PER_S, burst=FAILURES_BURST),
+            ),
+            login_folder=Path(settings.login_folder) if settings.login_folder else None,
+        )
+        bus = self._service.bus
+        backend = Backend(
+            bus=bus,
+            cluster=settings.cluster,
+            views=BusViews(bus),
+            access=Access(Reviews(cluster)),
+            authenticator=authenticating,
+            logins=authenticating,
+            clock=SystemClock(),
+        )
+        application = Hardened(
+            api(backend, version("appshield")), hosts=settings.http_names, pages=(DOCS_PATH,)
+        )
+        structlog.get_logger().info(
+            "API served", host=settings.http_host, port=self._listening.getsockname()[1]
+        )
+        tls = self._certificate.context if self._certificate is not None else None
+        return Server(application, self._listening, tls=tls)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise InvalidInputError(
+            f"the REST API cannot listen on {host}:{port}",
+            why=error.strerror or type(error).__name__,
+            next_step="Set APPSHIELD_GATEWAY_HTTP_PORT to a free one, or 0.",
+        ) from error
+
+
+def _oidc(settings: Settings) -> OidcTokens | None:
+    if not settings.oidc_issuer:
+        return None
+    claims = Claims(
+        username=settings.oidc_username_claim,
+        username_prefix=settings.oidc_username_prefix,
+        groups=settings.oidc_groups_claim,
+        groups_prefix=settings.oidc_groups_prefix,
+    )
+    provider = Provider(issuer=settings.oidc_issuer, audience=settings.oidc_audience, claims=claims)
+    return OidcTokens(provider, SigningKeys(provider.issuer, ca_file=settings.oidc_ca_file))
+
+
+def _certificate(settings: Settings) -> CertificateFiles | None:
+    if not settings.tls_certificate_file:
+        return None
+    return CertificateFiles(Path(settings.tls_certificate_file), Path(settings.tls_key_file))
