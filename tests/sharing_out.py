@@ -2,7 +2,8 @@
 
 A module of tests runs in one process. The first processes have a cluster of their own, and an
 AppShield there; they take the modules that want a cluster, one after the other as they come free,
-then help with the rest. All other processes fill the time in which those wait.
+then help with the rest. All other processes fill the time in which those wait. Long modules come
+first, so that at the end none is left that everything waits for.
 """
 
 import os
@@ -18,6 +19,22 @@ CLUSTERS_MAX = 3
 MEMORY_OF_CLUSTER = 7 * GIB // 2
 """A cluster with an AppShield takes 2 GiB; there are those of the demo and of single tests, too."""
 CLUSTER_TESTS = ("tests/cluster/", "tests/conformance/kubernetes/")
+
+
+LONG_FIRST = (
+    "tests/cluster/test_kills.py",
+    "tests/cluster/test_local_cluster_lifecycle.py",
+    "tests/cluster/test_bad_vaults.py",
+    "tests/cluster/test_restored_objects.py",
+    "tests/cluster/test_main_job.py",
+    "tests/cluster/test_command_line.py",
+    "tests/cluster/test_schedules.py",
+    "tests/cluster/test_demonstration.py",
+    "tests/matrix/test_kill_matrix.py",
+    "tests/integration/deploy/test_image.py",
+    "tests/integration/planner/test_planner_processes.py",
+)
+"""Modules of a minute and more, the longest first."""
 
 
 def wants_cluster(name: str) -> bool:
@@ -53,13 +70,17 @@ class SharingOut(LoadScopeScheduling):
             node.shutdown()
             return
         with_cluster = [module for module in fitting if wants_cluster(module)]
-        self.workqueue.move_to_end((with_cluster or fitting)[0], last=False)
+        self.workqueue.move_to_end(min(with_cluster or fitting, key=_turn), last=False)
         super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharingOut:
     """Say how tests are shared out."""
     return SharingOut(config, log)
+
+
+def _turn(module: str) -> int:
+    return LONG_FIRST.index(module) if module in LONG_FIRST else len(LONG_FIRST)
 
 
 def _number(node: WorkerController) -> int:
