@@ -1,12 +1,13 @@
 """Tests are shared out: those for a cluster to the first processes, the others to all."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 from xdist.workermanage import WorkerController
 
-from sharing_out import CLUSTERS, CLUSTERS_MAX, GIB, SharingOut, clusters_for
+from sharing_out import CLUSTERS, CLUSTERS_MAX, GIB, LONG_FIRST, SharingOut, clusters_for
 
 CLUSTER_MODULES = [f"tests/cluster/test_{letter}.py" for letter in "abcdefgh"]
 OTHER_MODULES = [f"tests/unit/test_{letter}.py" for letter in "stuvwxyz"]
@@ -92,6 +93,20 @@ def test_processes_without_a_cluster_end_when_there_is_nothing_for_them(
     """Only tests for a cluster are selected."""
     ran = run(config, named_in(CLUSTER_MODULES), *range(CLUSTERS + 2))
     assert [number for number, done in ran.items() if not done] == [CLUSTERS, CLUSTERS + 1]
+
+
+def test_long_modules_come_first_among_those_that_fit(config: pytest.Config) -> None:
+    """Wherever they stand: none is begun when all others are done."""
+    cluster_first, other_first = LONG_FIRST[0], LONG_FIRST[-1]
+    ran = run(config, named_in([*OTHER_MODULES, other_first, *CLUSTER_MODULES, cluster_first]), 0)
+    assert ran[0][:3] == named_in([cluster_first])
+    assert ran[0] == named_in([cluster_first, *CLUSTER_MODULES, other_first, *OTHER_MODULES])
+
+
+def test_the_long_modules_are_there() -> None:
+    """A renamed one would lose its turn without a word."""
+    top = Path(__file__).resolve().parents[2]
+    assert [module for module in LONG_FIRST if not (top / module).is_file()] == []
 
 
 def test_one_module_goes_to_the_first_process(config: pytest.Config) -> None:
