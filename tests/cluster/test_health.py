@@ -1,6 +1,7 @@
 """Health and reactions on the real cluster: what breaks is seen, saved, told and brought back."""
 
 import base64
+import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -40,13 +41,14 @@ from cluster_application import (
 )
 from command_line import CommandLine
 from installation import Installation
+from planting import search
 from waiting import wait_until
 from webhook_receiver import Receiver
 
 pytestmark = pytest.mark.timeout(300)
 
 DEADLINE_S = 120
-KEY = "0123456789abcdef0123456789abcdef"
+KEY = secrets.token_hex(16)
 
 
 class Watched:
@@ -199,6 +201,7 @@ async def test_a_broken_image_is_seen_saved_and_told(
     event = msgspec.json.decode(body, type=CloudEvent)
     assert event.data.application == NAME
     assert headers["webhook-signature"].startswith("v1,")
+    assert await search(installation, [KEY, "secret-token"]) == []
 
     async def told() -> bool:
         obj = await cluster.get(APPLICATION, NAME, watched.namespace)

@@ -11,8 +11,9 @@ import pytest
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
+from appshield.contracts.runs import Run
 from appshield.kubernetes import Object
-from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, STATEFUL_SET
+from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, SECRET, STATEFUL_SET
 from appshield.local.cluster import ClusterFacts
 from appshield.local.up import PRIMARY
 from appshield.vault import export_root_key
@@ -29,8 +30,10 @@ from cluster_application import (
 )
 from installation import Installation
 from planting import forms, search, told
+from waiting import wait_until
 
-PLACES = ("secret", "environment", "argument", "annotation", "file")
+PLACES = ("secret", "environment", "argument", "annotation", "file", "rotated")
+ROTATED = {"name": "rotated", "on": {"change": {"of": ["secrets"], "when": "new.data != old.data"}}}
 PLANTED = {place: f"planted-{place}-{secrets.token_hex(12)}" for place in PLACES}
 
 
@@ -64,6 +67,7 @@ async def test_no_planted_secret_is_found_after_backups_and_restores_that_end_in
         await _plant(installation, namespace, local_cluster.busybox_image)
         done = await installation.back_up(app)
         assert (done.state, done.failure) == ("succeeded", None)
+        await _rotate(installation, app)
         await _declare(installation, namespace, dumped(quiesce={"command": noisy("exit 1")}))
         failed = await installation.back_up(app)
         assert failed.state == "failed"
@@ -90,7 +94,7 @@ async def test_no_planted_secret_is_found_after_backups_and_restores_that_end_in
 
 async def _plant(installation: Installation, namespace: str, image: str) -> None:
     """Run the application with a secret in each place that a secret can be in."""
-    spec = {"components": [dumped()]}
+    spec = {"components": [dumped()], "protect": [ROTATED]}
     await deploy(installation, namespace, image, secret=PLANTED["secret"], spec=spec)
     note = {"metadata": {"annotations": {"test.appshield.io/note": PLANTED["annotation"]}}}
     for kind, name in ((APPLICATION, NAME), (CONFIG_MAP, "settings"), (STATEFUL_SET, "db")):
@@ -104,6 +108,21 @@ async def _plant(installation: Installation, namespace: str, image: str) -> None
     await installation.cluster.merge_patch(STATEFUL_SET, "db", patch, namespace=namespace)
     await until_running(installation, namespace)
     await run_in(installation, namespace, f"echo {PLANTED['file']} > /data/planted")
+
+
+async def _rotate(installation: Installation, app: AppRef) -> None:
+    """Change the Secret, which a rule looks into, and wait for the version that it asks for."""
+    other = {"stringData": {"KEY": PLANTED["rotated"]}}
+    await installation.cluster.merge_patch(SECRET, "credentials", other, namespace=app.namespace)
+    bucket = installation.bus.bucket(streams.RUNS, Run)
+
+    async def made() -> bool:
+        runs = [entry.value async for entry in bucket.items() if entry.value.app == app]
+        asked = [run for run in runs if run.trigger.name == ROTATED["name"]]
+        assert not [run.failure for run in asked if run.state == "failed"]
+        return any(run.state == "succeeded" for run in asked)
+
+    await wait_until(made, deadline_s=90, what="a version because of the changed Secret")
 
 
 async def _declare(installation: Installation, namespace: str, part: Object) -> None:

@@ -27,6 +27,7 @@ from waiting import wait_until
 ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILE = "deploy/Dockerfile"
 BUILD_DEADLINE_S = 600
+BASE_PACKAGES = ("python3-venv", "ca-certificates", "libstdc++6", "gcc", "libc6-dev", "libzstd1")
 NETWORK_OF_THIS_MACHINE = (Path("/etc/pip.conf"), Path("/etc/ssl/certs/ca-certificates.crt"))
 
 
@@ -43,7 +44,7 @@ def python_of_debian(folder: Path) -> bytes:
 
     async def unpack() -> None:
         await ensure_packages({TOOL: TOOL}, print)
-        await unpack_packages(("python3-venv", "ca-certificates", "libstdc++6"), rootfs)
+        await unpack_packages(BASE_PACKAGES, rootfs)
 
     asyncio.run(unpack())
     (rootfs / "usr/bin/python").symlink_to("python3")
@@ -88,12 +89,15 @@ def hardened(service: str) -> dict[str, Any]:
 
 @pytest.mark.timeout(BUILD_DEADLINE_S)
 def test_every_service_is_in_the_image_and_not_root(engine: Any, image: str) -> None:
-    """Each says what it is not told; the user of the image owns nothing."""
+    """Each says what it is not told; restores have their C part; the user owns nothing."""
     failed = importlib.import_module("docker.errors").ContainerError
     for service in SERVICES:
         command = ["python", "-m", f"appshield.{service}"]
         with pytest.raises(failed, match=f"APPSHIELD_{service.upper()}_NATS_URL is missing"):
             engine.containers.run(image, command, remove=True, network_mode="none")
+    native = "from appshield.repository.native import native_code; print(native_code() is not None)"
+    said = engine.containers.run(image, ["python", "-c", native], remove=True, network_mode="none")
+    assert said.strip() == b"True"
     who = engine.containers.run(image, ["id", "-u"], remove=True, network_mode="none")
     assert who.strip() == b"65534"
 
