@@ -71,6 +71,9 @@ async def test_no_planted_secret_is_found_after_backups_and_restores_that_end_in
         await _declare(installation, namespace, dumped(quiesce={"command": noisy("exit 1")}))
         failed = await installation.back_up(app)
         assert failed.state == "failed"
+        assert "what Secret credentials said before it was changed" in str(failed.failure)
+        await _restart(installation, namespace)
+        failed = await installation.back_up(app)
         assert "[hidden] and [hidden]" in str(failed.failure)
         await _declare(installation, namespace, dumped(dump={"command": noisy("exit 1")}))
         failed = await installation.back_up(app)
@@ -123,6 +126,14 @@ async def _rotate(installation: Installation, app: AppRef) -> None:
         return any(run.state == "succeeded" for run in asked)
 
     await wait_until(made, deadline_s=90, what="a version because of the changed Secret")
+
+
+async def _restart(installation: Installation, namespace: str) -> None:
+    """Let the pod start again, which takes the Secret as it is now."""
+    note = {"metadata": {"annotations": {"test.appshield.io/restart": "1"}}}
+    patch = {"spec": {"template": note}}
+    await installation.cluster.merge_patch(STATEFUL_SET, "db", patch, namespace=namespace)
+    await until_running(installation, namespace)
 
 
 async def _declare(installation: Installation, namespace: str, part: Object) -> None:

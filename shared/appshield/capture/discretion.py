@@ -9,6 +9,9 @@ so what the application holds as a secret is hidden in it first:
 - every word of its hooks' commands, but for absolute paths, long options and the programs that a
   shell is told to run.
 
+Where a Secret was changed after the container started, nothing of it is told at all
+(`podvolumes.rotated`): the container may print what no object says any more.
+
 What else a command prints (the row that it chokes on, say) is its own affair: a hook must not print
 content. Words of fewer than `_SHORTEST_WORD` letters, and secrets of fewer than `_SHORTEST_SECRET`,
 stay: hiding them would leave nothing to read.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from appshield.capture import CapturedHook, Discretion
 from appshield.errors import DamagedError, DeadlineError, InvalidInputError, RunFailedError
 from appshield.kubernetes import Cluster, ExecOutcome, PodRef
+from appshield.podvolumes.rotated import rotated_secret
 
 
 async def run_command(
@@ -38,7 +39,17 @@ async def run_command(
     except DamagedError as error:
         raise DamagedError(f"{named} is not whole", why=error.why, next_step=next_step) from error
     if done.exit_code != 0:
-        words = discretion.told(done.stderr_tail)
+        words = await _told(cluster, place, done.stderr_tail, discretion)
         why = f"it ended with {done.exit_code}" + (f": {words}" if words else "")
         raise RunFailedError(f"{named} failed", why=why, next_step=next_step)
     return done
+
+
+async def _told(cluster: Cluster, place: PodRef, written: str, discretion: Discretion) -> str:
+    words = discretion.told(written)
+    if words and (secret := await rotated_secret(cluster, place)):
+        return (
+            f"what it wrote is not shown, as the container may hold what Secret {secret} said "
+            "before it was changed"
+        )
+    return words

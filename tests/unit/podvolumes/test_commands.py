@@ -15,7 +15,8 @@ from appshield.errors import (
     RunFailedError,
     UnavailableError,
 )
-from appshield.kubernetes import ExecOutcome, Object, PodRef
+from appshield.kubernetes import ExecOutcome, Kind, Object, PodRef
+from appshield.kubernetes.kinds import POD
 from appshield.podvolumes.commands import run_command
 from appshield.podvolumes.components import container_of
 from appshield.podvolumes.hooks import chosen_pods
@@ -23,12 +24,25 @@ from appshield.podvolumes.hooks import chosen_pods
 PLACE = PodRef("shop", "db-0", "main")
 HOOK = CapturedHook(command=("dump", "it"), timeout_s=7)
 
+RUNNING: Object = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "db-0", "namespace": "shop"},
+    "spec": {"containers": [{"name": "main", "envFrom": [{"secretRef": {"name": "keys"}}]}]},
+    "status": {
+        "containerStatuses": [
+            {"name": "main", "state": {"running": {"startedAt": "2026-01-01T10:00:00Z"}}}
+        ]
+    },
+}
+
 
 class Executing:
     """A cluster in which the next command ends as the test says."""
 
-    def __init__(self, end: ExecOutcome | AppShieldError) -> None:
+    def __init__(self, end: ExecOutcome | AppShieldError, secret_written_at: str) -> None:
         self._end = end
+        self._secret = {"metadata": {"managedFields": [{"time": secret_written_at}]}}
         self.ran: list[Sequence[str]] = []
 
     async def execute(self, place: PodRef, command: Sequence[str], **_: Any) -> ExecOutcome:
@@ -37,13 +51,18 @@ class Executing:
             raise self._end
         return self._end
 
+    async def get(self, kind: Kind, _name: str, _namespace: str) -> Object:
+        return RUNNING if kind == POD else self._secret
+
 
 def done(exit_code: int, words: str = "") -> ExecOutcome:
     return ExecOutcome(exit_code=exit_code, stdin_bytes=0, stdout_bytes=0, stderr_tail=words)
 
 
-async def run(end: ExecOutcome | AppShieldError) -> ExecOutcome:
-    cluster: Any = Executing(end)
+async def run(
+    end: ExecOutcome | AppShieldError, secret_written_at: str = "2026-01-01T09:00:00Z"
+) -> ExecOutcome:
+    cluster: Any = Executing(end, secret_written_at)
     return await run_command(
         cluster,
         PLACE,
@@ -79,6 +98,15 @@ async def test_a_command_that_fails_says_what_where_and_why(
     assert caught.value.what.startswith(f"the dump of db in {PLACE} ")
     assert caught.value.why.startswith(why)
     assert caught.value.next_step == "Mend it."
+
+
+async def test_what_a_container_may_hold_of_an_older_secret_is_not_shown() -> None:
+    """No object says any more what to hide; the reader learns why there is nothing to read."""
+    with pytest.raises(RunFailedError) as caught:
+        await run(done(1, "the old key is hunter1"), "2026-01-01T11:00:00Z")
+    assert "hunter1" not in str(caught.value)
+    assert caught.value.why.startswith("it ended with 1: what it wrote is not shown")
+    assert "Secret keys" in caught.value.why
 
 
 async def test_a_container_that_cannot_be_reached_is_worth_another_attempt() -> None:
