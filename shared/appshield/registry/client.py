@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,6 +28,7 @@ from appshield.registry.hosts import RegistryHost
 _TIMEOUT_S: Final = 60.0
 _DOCUMENT_BYTES_MAX: Final = 8 << 20
 _TOLD_BYTES_MAX: Final = 400
+_TOKEN_LEFT_S: Final = 15.0
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 _ACCEPTED = ", ".join(sorted(INDEXES | MANIFESTS))
 
@@ -56,7 +58,8 @@ class Registry:
     def __init__(self, host: RegistryHost, credentials: RegistryCredentials | None = None) -> None:
         self._url = host.url
         self._credentials = credentials
-        self._tokens: dict[str, str] = {}
+        self._challenge = ""
+        self._tokens: dict[str, _Token] = {}
         self._opener = urllib.request.OpenerDirector()  # http and https, and no other scheme
         for handler in (
             urllib.request.ProxyHandler(),
@@ -157,40 +160,51 @@ class Registry:
         data: bytes | Iterable[bytes] | None = None,
         writes: bool = False,
     ) -> Iterator[HTTPResponse]:
-        """Send a request, once more with a token where one is asked for."""
+        """Send a request, once more with what proves who we are where that is asked for."""
         url = path if "://" in path else f"{self._url}/v2/{path}"
         scope = f"repository:{repository}:{'pull,push' if writes else 'pull'}"
         doing = f"{method} {url}"
-        for is_last in (False, True):
+        can_repeat = data is None or isinstance(data, bytes)
+        for may_ask in (can_repeat, False):
             request = urllib.request.Request(  # noqa: S310 - the opener knows no other scheme
                 url, method=method, headers=dict(headers or {}), data=data
             )
-            if token := self._tokens.get(scope):
-                request.add_unredirected_header("Authorization", token)
+            if authorization := self._authorization(scope):
+                request.add_unredirected_header("Authorization", authorization)
             try:
                 with _reached(self._url, doing):
                     answer = self._opener.open(request, timeout=_TIMEOUT_S)
             except urllib.error.HTTPError as error:
-                if error.code == 401 and not is_last and not token:
-                    self._tokens[scope] = self._authorization(error, scope)
+                challenge = error.headers.get("WWW-Authenticate", "")
+                if error.code == 401 and may_ask and challenge:
+                    self._challenge = challenge
+                    self._tokens.pop(scope, None)
                     continue
                 raise _meaning(error, doing) from error
             with answer:
                 yield answer
             return
 
-    def _authorization(self, refusal: urllib.error.HTTPError, scope: str) -> str:
-        """Answer the question who we are: by the password itself, or a token for it."""
-        challenge = refusal.headers.get("WWW-Authenticate", "")
-        kind, _, rest = challenge.partition(" ")
+    def _authorization(self, scope: str) -> str:
+        """Say who we are as the registry wants it: by the password itself, or a token for it.
+
+        A registry that has asked for nothing is told nothing. A token is asked for anew before it
+        ends: what is sent piece by piece cannot be sent again after a refusal.
+        """
+        kind, _, rest = self._challenge.partition(" ")
         basic = self._credentials.header() if self._credentials else ""
         if kind.lower() != "bearer":
-            if not basic:
-                raise _meaning(refusal, "asked without credentials") from refusal
-            return basic
-        said = dict(_CHALLENGE.findall(rest))
+            return basic if kind else ""
+        token = self._tokens.get(scope)
+        if token is None or time.monotonic() >= token.good_until_s:
+            token = self._tokens[scope] = self._token(dict(_CHALLENGE.findall(rest)), scope, basic)
+        return token.header
+
+    def _token(self, said: dict[str, str], scope: str, basic: str) -> "_Token":
+        """Ask for a token (https://distribution.github.io/distribution/spec/auth/token/)."""
+        realm = said.get("realm", "")
         query = {"scope": scope, **({"service": said["service"]} if "service" in said else {})}
-        url = f"{said.get('realm', '')}?{urllib.parse.urlencode(query)}"
+        url = f"{realm}?{urllib.parse.urlencode(query)}"
         request = urllib.request.Request(url)  # noqa: S310 - the opener knows no other scheme
         if basic:
             request.add_unredirected_header("Authorization", basic)
@@ -198,10 +212,29 @@ class Registry:
             with _reached(url, "ask for a token"):
                 answer = self._opener.open(request, timeout=_TIMEOUT_S)
         except urllib.error.HTTPError as error:
-            raise _meaning(error, f"ask {said.get('realm', '')} for a token") from error
+            raise _meaning(error, f"ask {realm} for a token") from error
         with answer:
-            found = msgspec.json.decode(answer.read(_DOCUMENT_BYTES_MAX))
-        return f"Bearer {found.get('token') or found.get('access_token')}"
+            found = msgspec.json.decode(answer.read(_DOCUMENT_BYTES_MAX), type=_TokenAnswer)
+        good_s = max(0.0, found.expires_in - _TOKEN_LEFT_S)
+        return _Token(f"Bearer {found.token or found.access_token}", time.monotonic() + good_s)
+
+
+class _TokenAnswer(msgspec.Struct, frozen=True):
+    """What a token server says; a token that does not say how long it is good is so for 60 s."""
+
+    token: str = ""
+    access_token: str = ""
+    expires_in: float = 60
+
+
+class _Token(msgspec.Struct, frozen=True):
+    """What is sent, and until when (by the monotonic clock)."""
+
+    header: str
+    good_until_s: float
+
+    def __repr__(self) -> str:
+        return "_Token(…)"
 
 
 @contextmanager
