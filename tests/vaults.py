@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.up import PRIMARY
-from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault
+from appshield.contracts.identities import SYSTEM_NAMESPACE
+from appshield.local.vaults import add_vault
 from appshield.objectstore import S3Location
 from appshield.vault.finding import SECRET_KEY, ClusterVaults
 from installation import Installation

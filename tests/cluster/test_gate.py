@@ -14,7 +14,8 @@ from appshield.contracts.gates import GateOverridden
 from appshield.contracts.requests import RequestRestore
 from appshield.contracts.runs import Run
 from appshield.errors import AppShieldError
-from appshield.gate import AUTHORITY_SECRET, BREAK_GLASS, SYSTEM_NAMESPACE
+from appshield.contracts.identities import SYSTEM_NAMESPACE
+from appshield.gate import AUTHORITY_SECRET, BREAK_GLASS
 from appshield.kubernetes import BusyError, Kind, Object, ready
 from appshield.kubernetes.kinds import (
     APPLICATION,

@@ -5,7 +5,7 @@ from pathlib import Path
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.cluster import ClusterFacts
 from appshield.local.up import PRIMARY
-from appshield.local.vaults import SYSTEM_NAMESPACE
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.vault.finding import ClusterVaults
 from command_line import CommandLine
 from installation import Installation

@@ -10,7 +10,7 @@ import pytest
 from appshield.kubernetes.kinds import SECRET, SERVICE, VAULT
 from appshield.local.cluster import ClusterFacts
 from appshield.local.up import PRIMARY
-from appshield.local.vaults import SYSTEM_NAMESPACE
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.repository import Reader, Repository
 from appshield.vault import ApplicationShelf, open_vault
 from appshield.vault.finding import ClusterVaults

@@ -14,6 +14,9 @@ RunKind = Literal[
     "backup", "restore", "catalog", "forget", "prune", "check", "repair", "pin", "copy"
 ]
 
+SYSTEM_NAMESPACE = "appshield-system"
+"""AppShield's own namespace, and the place of what is asked about no application."""
+
 _KUBERNETES_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _IDENTITY_DIGITS = 20
 _ACTOR_LENGTH_MAX = 400

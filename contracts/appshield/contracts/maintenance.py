@@ -15,6 +15,20 @@ from appshield.contracts.message import StepCommand, StepEvent
 
 PRUNE_GRACE_S = 86_400.0
 """How long data that nothing names any more stays before it is deleted."""
+CHECK_PARTS = 30
+"""A daily check reads the data of one of so many parts: all of it within a month."""
+
+
+class CheckPart(msgspec.Struct, frozen=True):
+    """Which part of the data a check reads."""
+
+    part: int
+    parts: int
+
+
+def part_of_day(now: datetime) -> CheckPart:
+    """Choose the part of the data that is read today."""
+    return CheckPart(part=now.toordinal() % CHECK_PARTS + 1, parts=CHECK_PARTS)
 
 
 class NamedVersion(msgspec.Struct, frozen=True, kw_only=True):

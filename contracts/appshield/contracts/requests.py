@@ -71,6 +71,7 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     vault: str = ""
     needs_approval: bool = False
     choice: RestoreChoice | None = None
+    reason: str = ""
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):

@@ -10,6 +10,7 @@ import contextlib
 import socket
 from pathlib import Path
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.errors import DeniedError, InvalidInputError, NotFoundError, RefusedError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import NAMESPACE, SECRET, VAULT
@@ -35,7 +36,6 @@ from appshield.vault.finding import (
     ClusterVaults,
 )
 
-SYSTEM_NAMESPACE = "appshield-system"
 SET_UP_FROM = "appshield.io/set-up-from"
 """The annotation of a Vault that says which installation set it up."""
 

@@ -11,11 +11,11 @@ from appshield.cli.output import note, pause_text, say, say_json
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
 from appshield.cli.waiting import admitted, ended, nobody_plans
-from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import FINAL_STATES
+from appshield.doors import asking
 from appshield.doors.naming import active, wanted
 from appshield.doors.records import applications
-from appshield.doors.requesting import actor, ask, new_request_id
+from appshield.doors.requesting import ask
 
 ANSWER_WITHIN_S = 3.0
 """How long a command that does not wait looks whether the planner has taken up its request."""
@@ -40,13 +40,12 @@ async def backup(
     """Make a version of an application now, while it runs."""
     want, reach = wanted(app, namespace), Reach.here()
     async with reach.bus() as bus:
-        record = active(await applications(bus), want, await reach.cluster_name(bus))
+        asker = await reach.asker(bus)
+        record = active(await applications(bus), want, asker.cluster)
         if record.paused is not None:
             note(f"{record.app} is paused {pause_text(record.paused)}; only this is done")
-        request = RequestBackup(
-            app=record.app, request_id=new_request_id(), actor=actor(), reason=reason, rule=rule
-        )
-        await follow(bus, await ask(bus, request, "backup"), wait=wait, output=output)
+        request = asking.backup(record, asker, reason=reason, rule=rule)
+        await follow(bus, await ask(bus, request), wait=wait, output=output)
 
 
 async def follow(bus: Bus, run: str, *, wait: bool, output: str) -> None:

@@ -9,12 +9,12 @@ from appshield.cli.waiting import ended
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.backups import VersionFacts
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.identities import AppRef, RunKind, application_id
+from appshield.contracts.identities import AppRef, application_id
 from appshield.contracts.message import Request
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, CATALOG
-from appshield.doors.requesting import actor, ask, new_request_id
+from appshield.doors.requesting import ask, asker_here
 from appshield.errors import DeadlineError, NotFoundError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import APPLICATION
@@ -37,8 +37,10 @@ class BusContinuity:
         app = AppRef(cluster=self._cluster_name, namespace=namespace, name=name)
         app_id = await self._known(app)
         self._histories[app] = app_id
-        request = RequestBackup(app=app, request_id=new_request_id(), actor=actor())
-        run = await self._ended(request, "backup")
+        asker = asker_here(self._cluster_name)
+        run = await self._ended(
+            RequestBackup(app=app, request_id=asker.request_id, actor=asker.actor)
+        )
         entry = await self._bus.bucket(CATALOG, VersionRecord).get(f"{app_id}.{run.version}")
         if entry is None:
             raise NotFoundError(
@@ -50,17 +52,18 @@ class BusContinuity:
     async def restore(self, namespace: str, name: str, version: int) -> None:
         """Bring a version back into its namespace; returns when its workloads are ready."""
         app = AppRef(cluster=self._cluster_name, namespace=namespace, name=name)
+        asker = asker_here(self._cluster_name)
         request = RequestRestore(
             app=app,
-            request_id=new_request_id(),
-            actor=actor(),
+            request_id=asker.request_id,
+            actor=asker.actor,
             version=version,
             app_id=self._histories.get(app, ""),
         )
-        await self._ended(request, "restore")
+        await self._ended(request)
 
-    async def _ended(self, request: Request, kind: RunKind) -> Run:
-        run = await ended(self._bus, await ask(self._bus, request, kind), self._shown)
+    async def _ended(self, request: Request) -> Run:
+        run = await ended(self._bus, await ask(self._bus, request), self._shown)
         if run.state != "succeeded":
             raise failed(run)
         return run

@@ -16,11 +16,11 @@ from appshield.contracts.agents import Agent
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.gates import Operation
-from appshield.contracts.requests import RequestGate
 from appshield.contracts.streams import AGENTS
+from appshield.doors import asking
 from appshield.doors.naming import active, wanted
 from appshield.doors.records import applications, version_of
-from appshield.doors.requesting import actor, ask, new_request_id
+from appshield.doors.requesting import ask
 from appshield.errors import DamagedError, NotFoundError, RefusedError, UnavailableError
 
 
@@ -42,16 +42,11 @@ async def gate(
     """
     want, reach = wanted(app, namespace), Reach.here()
     async with reach.bus() as bus:
-        record = active(await applications(bus), want, await reach.cluster_name(bus))
-        request = RequestGate(
-            app=record.app,
-            request_id=new_request_id(),
-            actor=actor(),
-            operation=before,
-            rule=_rule(record, before),
-            about=about,
-        )
-        run = await ask(bus, request, "backup")
+        asker = await reach.asker(bus)
+        record = active(await applications(bus), want, asker.cluster)
+        if not asking.gate_rule(record, before):
+            note(f"warning: no gate of {record.app} holds a {before}; the version stays for ever")
+        run = await ask(bus, asking.gate(record, asker, before, about=about))
         if not wait:
             await follow(bus, run, wait=False, output=output)
             return
@@ -88,14 +83,6 @@ async def down() -> None:
         say(f"validatingwebhookconfiguration {name} removed")
     if not removed:
         note("there was no gate in the cluster")
-
-
-def _rule(record: ApplicationRecord, before: Operation) -> str:
-    """Name the application's gate; versions before what no gate holds are kept by no rule."""
-    rules = [rule.name for rule in record.protections if before in rule.before]
-    if not rules:
-        note(f"warning: {record.app} has no gate before a {before}; its version is kept for ever")
-    return rules[0] if rules else ""
 
 
 async def _ensure_unchanged(

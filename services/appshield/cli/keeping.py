@@ -1,21 +1,19 @@
 """`appshield forget`, `pin`, `unpin` and `copy`: which versions stay, and where."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
-from msgspec.structs import replace
-
 from appshield.cli.backups import follow
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.reaching import Reach
-from appshield.contracts.identities import RunKind
+from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.message import Request
-from appshield.contracts.requests import RequestCopy, RequestForget, RequestPin
+from appshield.doors import asking
+from appshield.doors.asking import Asker
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications, version_of
-from appshield.doors.requesting import actor, ask, new_request_id
+from appshield.doors.requesting import ask
 
 Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
 Numbers = Annotated[
@@ -32,7 +30,7 @@ class Versions(NamedTuple):
     history: str
 
     async def request(
-        self, kind: RunKind, make: Callable[..., Request], *, wait: bool, output: str
+        self, make: Callable[[ApplicationRecord, Asker], Request], *, wait: bool, output: str
     ) -> None:
         """Make sure that they are there, and ask for what is to become of them.
 
@@ -44,13 +42,8 @@ class Versions(NamedTuple):
             record = with_versions(await applications(bus), want, self.history)
             for number in self.numbers:
                 await version_of(bus, record, number)
-            request = make(
-                app=replace(record.app, cluster=await reach.cluster_name(bus)),
-                request_id=new_request_id(),
-                actor=actor(),
-                app_id=record.app_id,
-            )
-            await follow(bus, await ask(bus, request, kind), wait=wait, output=output)
+            request = make(record, await reach.asker(bus))
+            await follow(bus, await ask(bus, request), wait=wait, output=output)
 
 
 async def forget(
@@ -72,10 +65,13 @@ async def forget(
 ) -> None:
     """Let versions stop to exist. A pinned one is refused; data goes with a later prune."""
     about = Versions(app, versions, namespace, history)
-    forgetting = partial(
-        RequestForget, versions=versions, even_last=even_last, reason=reason, vault=vault
-    )
-    await about.request("forget", forgetting, wait=wait, output=output)
+
+    def forgetting(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.forget(
+            record, asker, versions, even_last=even_last, vault=vault, reason=reason
+        )
+
+    await about.request(forgetting, wait=wait, output=output)
 
 
 async def copy(
@@ -95,8 +91,11 @@ async def copy(
     failure. A copy that runs already is waited for.
     """
     about = Versions(app, (version,), namespace, history)
-    copying = partial(RequestCopy, version=version, vault=to)
-    await about.request("copy", copying, wait=wait, output=output)
+
+    def copying(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.copy(record, asker, version, to)
+
+    await about.request(copying, wait=wait, output=output)
 
 
 async def pin(
@@ -110,8 +109,7 @@ async def pin(
 ) -> None:
     """Keep a version whatever the rules say."""
     about = Versions(app, (version,), namespace, history)
-    pinning = partial(RequestPin, version=version, pinned=True)
-    await about.request("pin", pinning, wait=True, output=output)
+    await _pin(about, pinned=True, output=output)
 
 
 async def unpin(
@@ -125,5 +123,11 @@ async def unpin(
 ) -> None:
     """Let the rules decide about a version again."""
     about = Versions(app, (version,), namespace, history)
-    unpinning = partial(RequestPin, version=version, pinned=False)
-    await about.request("pin", unpinning, wait=True, output=output)
+    await _pin(about, pinned=False, output=output)
+
+
+async def _pin(about: Versions, *, pinned: bool, output: str) -> None:
+    def pinning(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.pin(record, asker, about.numbers[0], pinned=pinned)
+
+    await about.request(pinning, wait=True, output=output)

@@ -8,10 +8,9 @@ from appshield.cli import waiting
 from appshield.cli.options import AppName, Namespace
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
-from appshield.contracts.requests import RequestPause
+from appshield.doors import asking
 from appshield.doors.naming import active, wanted
 from appshield.doors.records import applications
-from appshield.doors.requesting import actor, new_request_id
 
 
 async def pause(
@@ -39,18 +38,11 @@ async def resume(app: AppName, /, *, namespace: Namespace = "") -> None:
 async def _change(app: str, namespace: str, *, paused: bool, reason: str) -> None:
     want, reach = wanted(app, namespace), Reach.here()
     async with reach.bus() as bus:
-        record = active(await applications(bus), want, await reach.cluster_name(bus))
+        asker = await reach.asker(bus)
+        record = active(await applications(bus), want, asker.cluster)
         if paused == (record.paused is not None):
             note(f"{record.app} {'is paused already' if paused else 'is not paused'}")
             return
-        await bus.publish(
-            RequestPause(
-                app=record.app,
-                request_id=new_request_id(),
-                actor=actor(),
-                paused=paused,
-                reason=reason,
-            )
-        )
+        await bus.publish(asking.pause(record, asker, paused=paused, reason=reason))
         await waiting.paused(bus, record.app_id, wanted=paused)
     say(f"{record.app} is {'paused' if paused else 'not paused any more'}")

@@ -10,6 +10,8 @@ from appshield.bus import Bus, connect_bus
 from appshield.cli.output import quiet_logs
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS
+from appshield.doors.asking import Asker
+from appshield.doors.requesting import asker_here
 from appshield.errors import InvalidInputError, UnavailableError
 from appshield.local.connection import bus_access, read_connection
 from appshield.local.home import Home
@@ -80,6 +82,10 @@ class Reach:
         if kubeconfig or context:
             return ClusterAccess(kubeconfig=kubeconfig, context=context)
         return read_connection(self.home).kubernetes()
+
+    async def asker(self, bus: Bus) -> Asker:
+        """Say who asks for something now; raises as `cluster_name`."""
+        return asker_here(await self.cluster_name(bus))
 
     async def cluster_name(self, bus: Bus) -> str:
         """Find the name under which the cluster of this installation is known on the bus.

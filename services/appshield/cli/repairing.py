@@ -2,7 +2,10 @@
 
 from appshield.cli.options import Namespace, Output, Wait
 from appshield.cli.repositories import OnlyApp, VaultName, ask_for_each
-from appshield.contracts.requests import RequestRepair
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.message import Request
+from appshield.doors import asking
+from appshield.doors.asking import Asker
 from appshield.errors import DamagedError
 
 
@@ -25,9 +28,11 @@ async def repair(
     Raises:
         DamagedError: something stays damaged; it was said before.
     """
-    repaired = await ask_for_each(
-        name, app, namespace, "repair", RequestRepair, wait=wait, output=output
-    )
+
+    def repairing(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.repair(record, asker, name)
+
+    repaired = await ask_for_each(name, app, namespace, repairing, wait=wait, output=output)
     done = [run.repair.done for run in repaired if run.repair and run.repair.done]
     damaged = [one for one in done if one.healed and one.healed.damage]
     if damaged:

@@ -1,10 +1,9 @@
 """`appshield vault check --contents`, `vault prune` and `vault stats`: what is in a Vault."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 from msgspec.structs import replace
@@ -18,18 +17,17 @@ from appshield.cli.progress import display
 from appshield.cli.reaching import Reach
 from appshield.cli.waiting import ended
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import RunKind
 from appshield.contracts.maintenance import RepositoryChecked
 from appshield.contracts.message import Request
-from appshield.contracts.requests import RequestCheck, RequestPrune
 from appshield.contracts.runs import Run
+from appshield.doors import asking
+from appshield.doors.asking import Asker, Contents
 from appshield.doors.holding import HeldApplication, held_in
 from appshield.doors.naming import Wanted, wanted
-from appshield.doors.records import applications, versions_of
-from appshield.doors.requesting import actor, ask, new_request_id
-from appshield.errors import DamagedError, NotFoundError
+from appshield.doors.records import applications, histories_in, versions_of
+from appshield.doors.requesting import ask
+from appshield.errors import DamagedError
 
-Contents = Literal["none", "structure", "sample", "all"]
 OnlyApp = Annotated[
     str, Parameter(name="--app", help="Only of this application: [NAMESPACE/]NAME.")
 ]
@@ -42,12 +40,11 @@ async def check_contents(name: str, contents: Contents, app: str, *, output: str
     Raises:
         DamagedError: something is damaged; it was said before.
     """
-    from appshield.application.upkeeping import CHECK_PARTS, part_of_day
 
-    parts = {"structure": 0, "sample": CHECK_PARTS, "all": 1}[contents]
-    part = part_of_day(datetime.now(UTC)).part if parts > 1 else 0
-    checking = partial(RequestCheck, part=part, parts=parts)
-    checked = await ask_for_each(name, app, "", "check", checking, wait=True, output=output)
+    def checking(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.check(record, asker, name, contents, datetime.now(UTC))
+
+    checked = await ask_for_each(name, app, "", checking, wait=True, output=output)
     found = [run.check.found for run in checked if run.check and run.check.found]
     damaged = [one for one in found if _is_damaged(one)]
     if damaged:
@@ -73,8 +70,12 @@ async def prune(
 
     Gives way to backups and goes on after them.
     """
-    pruning = partial(RequestPrune, grace_s=_seconds(grace))
-    await ask_for_each(name, app, namespace, "prune", pruning, wait=wait, output=output)
+    grace_s = _seconds(grace)
+
+    def pruning(record: ApplicationRecord, asker: Asker) -> Request:
+        return asking.prune(record, asker, name, grace_s=grace_s)
+
+    await ask_for_each(name, app, namespace, pruning, wait=wait, output=output)
 
 
 async def stats(name: VaultName, /, *, app: OnlyApp = "", output: Output = "text") -> None:
@@ -147,8 +148,7 @@ async def ask_for_each(
     vault: str,
     app: str,
     namespace: str,
-    kind: RunKind,
-    make: Callable[..., Request],
+    make: Callable[[ApplicationRecord, Asker], Request],
     *,
     wait: bool,
     output: str,
@@ -161,48 +161,17 @@ async def ask_for_each(
         NotFoundError: there is no application, or none that is meant.
         RunFailedError: a run failed; what the others brought was said before.
     """
-    reach = Reach.here()
+    want, reach = wanted(app, namespace) if app else None, Reach.here()
     async with reach.bus() as bus:
-        runs = []
-        for record in await _histories_in(bus, vault, app, namespace):
-            request = make(
-                app=replace(record.app, cluster=await reach.cluster_name(bus)),
-                request_id=new_request_id(),
-                actor=actor(),
-                app_id=record.app_id,
-                vault=vault,
-            )
-            runs.append(await ask(bus, request, kind))
+        histories = await histories_in(bus, vault, want)
+        requests = [make(record, await reach.asker(bus)) for record in histories]
+        runs = {await ask(bus, request): request for request in requests}
         if not wait:
-            _say_ids(runs, kind, output)
+            _say_ids(runs, output)
             return []
         ended_runs = [await ended(bus, run, display()) for run in runs]
     _say_runs(ended_runs, output)
     return ended_runs
-
-
-async def _histories_in(bus: Bus, vault: str, app: str, namespace: str) -> list[ApplicationRecord]:
-    """List the histories that have something in a Vault.
-
-    Raises:
-        NotFoundError: there is none, or none that is meant.
-    """
-    want = wanted(app, namespace) if app else None
-    held = []
-    for record in await applications(bus):
-        if want is not None and not want.fits(record.app):
-            continue
-        versions = await versions_of(bus, record.app_id)
-        known = {vault for one in versions for vault in one.vaults}
-        known.update(one.vault for one in record.upkeep)
-        if vault in known:
-            held.append(record)
-    if not held:
-        raise NotFoundError(
-            f"Vault {vault} holds no version of {want or 'any application'}",
-            next_step="`appshield rebuild-catalog` reads a Vault that the catalog does not know.",
-        )
-    return held
 
 
 def _seconds(text: str) -> float:
@@ -228,10 +197,10 @@ def _say_runs(runs: Sequence[Run], output: str) -> None:
             raise failed(run)
 
 
-def _say_ids(runs: Sequence[str], kind: RunKind, output: str) -> None:
+def _say_ids(runs: Mapping[str, Request], output: str) -> None:
     """Say which runs were asked for."""
     if output == "json":
-        say_json([{"run": run, "kind": kind} for run in runs])
+        say_json([{"run": run, "kind": request.noun} for run, request in runs.items()])
         return
     for run in runs:
         say(run)

@@ -3,16 +3,14 @@
 from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
-from msgspec.structs import replace
 
 from appshield.cli.backups import follow
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.reaching import Reach
-from appshield.contracts.requests import RequestRestore
+from appshield.doors import asking
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications, version_of
-from appshield.doors.requesting import actor, ask, new_request_id
-from appshield.errors import InvalidInputError
+from appshield.doors.requesting import ask
 
 Paths: TypeAlias = Annotated[
     list[str] | None,
@@ -79,6 +77,7 @@ async def restore(
     cancel_backup: CancelBackup = False,
     keep_going: KeepGoing = False,
     needs_approval: NeedsApproval = False,
+    reason: Annotated[str, Parameter(help="Why, for the run's record.")] = "",
     output: Output = "text",
 ) -> None:
     """Bring a version back, into its own namespace or into another one.
@@ -87,33 +86,23 @@ async def restore(
     restore onto what is there; then it refuses while a pod uses a volume that would be written. It
     refuses a version that is known to be damaged, unless told to keep going.
     """
-    if delete_extra and not existing:
-        raise InvalidInputError(
-            "--delete-extra goes together with --existing",
-            why="nothing extra is in a volume that a restore makes",
-        )
     want, reach = wanted(app, namespace), Reach.here()
-    if to:
-        wanted("any", to)
+    options = asking.RestoreOptions(
+        target_namespace=to,
+        paths=tuple(path or ()),
+        existing=existing,
+        delete_extra=delete_extra,
+        registry=registry,
+        dry_run=dry_run,
+        keep_going=keep_going,
+        running_backup="cancel" if cancel_backup else "wait",
+        vault=vault,
+        needs_approval=needs_approval,
+        reason=reason,
+    )
+    options.ensure_sensible()
     async with reach.bus() as bus:
         record = with_versions(await applications(bus), want, history)
         await version_of(bus, record, version)
-        request = RequestRestore(
-            app=replace(record.app, cluster=await reach.cluster_name(bus)),
-            request_id=new_request_id(),
-            actor=actor(),
-            version=version,
-            app_id=record.app_id,
-            target_namespace=to,
-            paths=tuple(path or ()),
-            existing=existing,
-            delete_extra=delete_extra,
-            registry=registry,
-            dry_run=dry_run,
-            keep_going=keep_going,
-            running_backup="cancel" if cancel_backup else "wait",
-            vault=vault,
-            needs_approval=needs_approval,
-        )
-        run = await ask(bus, request, "restore")
-        await follow(bus, run, wait=wait or dry_run, output=output)
+        request = asking.restore(record, await reach.asker(bus), version, options)
+        await follow(bus, await ask(bus, request), wait=wait or dry_run, output=output)

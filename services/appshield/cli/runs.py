@@ -21,13 +21,12 @@ from appshield.cli.output import (
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
 from appshield.cli.waiting import approved, ended
-from appshield.contracts.requests import RequestApprove, RequestCancel
-from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.contracts.runs import Run
+from appshield.doors import asking
 from appshield.doors.naming import wanted
 from appshield.doors.records import run_of
 from appshield.doors.records import runs as all_runs
-from appshield.doors.requesting import actor, new_request_id
-from appshield.errors import RefusedError
+from appshield.doors.requesting import asker_here
 
 _CANCELLED_WITHIN_S = 12.0
 _RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
@@ -75,13 +74,7 @@ async def approve(run: RunId, /, *, wait: Wait = False, output: Output = "text")
     """Let a run begin that waits for approval; it says who gave it."""
     async with Reach.here().bus() as bus:
         found = await run_of(bus, run)
-        if found.state != "awaiting-approval":
-            raise RefusedError(
-                f"run {found.id} does not wait for approval", why=f"it is {found.state}"
-            )
-        await bus.publish(
-            RequestApprove(app=found.app, request_id=new_request_id(), actor=actor(), run=found.id)
-        )
+        await bus.publish(asking.approve(found, asker_here(found.app.cluster)))
         await approved(bus, found.id)
         await follow(bus, found.id, wait=wait, output=output)
 
@@ -90,13 +83,7 @@ async def cancel(run: RunId, /, *, wait: Wait = False) -> None:
     """Stop a run that has not ended; what it has made is removed."""
     async with Reach.here().bus() as bus:
         found = await run_of(bus, run)
-        if found.state in FINAL_STATES:
-            raise RefusedError(
-                f"run {found.id} cannot be cancelled", why=f"it is {found.state} already"
-            )
-        await bus.publish(
-            RequestCancel(app=found.app, request_id=new_request_id(), actor=actor(), run=found.id)
-        )
+        await bus.publish(asking.cancel(found, asker_here(found.app.cluster)))
         note(f"asked for the end of {found.id}")
         if wait:
             last = await ended(bus, found.id, Silent(), admitted_within_s=_CANCELLED_WITHIN_S)

@@ -18,14 +18,14 @@ from appshield.cli.backups import follow
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
-from appshield.cli.repositories import Contents, OnlyApp, check_contents
-from appshield.contracts.identities import AppRef
-from appshield.contracts.requests import RequestCatalog
+from appshield.cli.repositories import OnlyApp, check_contents
+from appshield.doors import asking
+from appshield.doors.asking import Contents
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications
-from appshield.doors.requesting import actor, ask, new_request_id
+from appshield.doors.requesting import ask
 from appshield.errors import InvalidInputError, NotFoundError, RunFailedError
-from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault, exported_key
+from appshield.local.vaults import add_vault, exported_key
 from appshield.objectstore import LockMode, S3Credentials, S3Location
 from appshield.vault import VaultAccess, check_vault, import_root_key, open_vault, vault_retention
 from appshield.vault.finding import ClusterVaults
@@ -102,7 +102,7 @@ async def check(
     /,
     *,
     contents: Annotated[
-        Contents,
+        Contents | Literal["none"],
         Parameter(help="Check what is in it, too: no data, a thirtieth of it, or all of it."),
     ] = "none",
     app: OnlyApp = "",
@@ -164,9 +164,8 @@ async def rebuild_catalog(
     """Read a Vault and list every application and version that is in it, also on a new cluster."""
     reach = Reach.here()
     async with reach.bus() as bus:
-        place = AppRef(cluster=await reach.cluster_name(bus), namespace=SYSTEM_NAMESPACE, name=name)
-        request = RequestCatalog(app=place, request_id=new_request_id(), actor=actor(), vault=name)
-        await follow(bus, await ask(bus, request, "catalog"), wait=wait, output=output)
+        request = asking.rebuild_catalog(name, await reach.asker(bus))
+        await follow(bus, await ask(bus, request), wait=wait, output=output)
         if wait and output == "text":
             held = [record for record in await applications(bus) if record.vault == name]
             note(f"{len(held)} applications; `appshield apps --all` lists them")

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import structlog
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.errors import AppShieldError
 from appshield.gate import (
     AUTHORITY_SECRET,
-    SYSTEM_NAMESPACE,
     Authority,
     Serving,
     authority_of,

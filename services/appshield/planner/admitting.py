@@ -134,7 +134,8 @@ class Admission:
 
     async def restore(self, request: RequestRestore) -> None:
         """Admit a wish to bring a version back."""
-        await self.trigger_restore(request, asked(request, self._clock.now()))
+        trigger = asked(request, self._clock.now(), reason=request.reason)
+        await self.trigger_restore(request, trigger)
 
     async def trigger_restore(self, request: RequestRestore, trigger: Trigger) -> None:
         """Admit a restore, whatever triggers it."""

@@ -16,6 +16,7 @@ from appshield.contracts.maintenance import (
     NamedVersion,
     PruneProgress,
     RepairProgress,
+    part_of_day,
 )
 from appshield.contracts.runs import Run, Trigger, UpkeepDue
 from appshield.planner import deciding, targeting
@@ -115,7 +116,7 @@ class UpkeepPlanning:
             trigger = self._trigger(record, vault, "prune", now.date().isoformat())
             await self._admit("prune", record, vault, trigger, prune=PruneProgress())
         elif "check" in stages and _any_at(versions, vault) and upkeeping.check_is_due(known, now):
-            today = upkeeping.part_of_day(now)
+            today = part_of_day(now)
             trigger = self._trigger(record, vault, "check", now.date().isoformat())
             run = run_of_history("check", record, trigger, now, vault=vault)
             check = CheckProgress(part=today.part, parts=today.parts)

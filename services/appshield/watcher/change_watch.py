@@ -16,9 +16,9 @@ import structlog
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.health import Members
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.streams import APPLICATIONS, MEMBERS
 from appshield.errors import AppShieldError
-from appshield.gate import SYSTEM_NAMESPACE
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, SECRET
 from appshield.language.expression_errors import ExpressionError

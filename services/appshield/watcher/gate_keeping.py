@@ -13,11 +13,11 @@ import structlog
 
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, DamagedError
 from appshield.gate import (
     AUTHORITY_SECRET,
-    SYSTEM_NAMESPACE,
     Authority,
     GateAddress,
     authority_of,

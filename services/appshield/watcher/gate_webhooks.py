@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from appshield.contracts.gates import Operation
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.gate import (
     BREAK_GLASS,
     FAIL,
     MODE_LABEL,
     PATH,
-    SYSTEM_NAMESPACE,
     Authority,
     GateAddress,
 )

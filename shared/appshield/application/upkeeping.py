@@ -18,19 +18,10 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.language import retention
 from appshield.language.resolved import ResolvedKeep
 
-CHECK_PARTS = 30
-"""A daily check reads the data of one of so many parts: all of it within a month."""
 PRUNE_EVERY = timedelta(hours=24)
 CHECK_EVERY = timedelta(hours=20)
 """Less than a day: the day's moment may come a little early."""
 _DAY = timedelta(days=1)
-
-
-class CheckPart(msgspec.Struct, frozen=True):
-    """Which part of the data a check reads."""
-
-    part: int
-    parts: int
 
 
 def expired(
@@ -109,11 +100,6 @@ def prune_is_due(upkeep: Upkeep, now: datetime) -> bool:
 def check_is_due(upkeep: Upkeep, now: datetime) -> bool:
     """Say whether the last check is long enough ago."""
     return _long_ago(upkeep.checked_at, now, CHECK_EVERY)
-
-
-def part_of_day(now: datetime) -> CheckPart:
-    """Choose the part of the data that is read today."""
-    return CheckPart(part=now.toordinal() % CHECK_PARTS + 1, parts=CHECK_PARTS)
 
 
 def next_moment(app_id: str, after: datetime) -> datetime:

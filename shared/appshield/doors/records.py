@@ -6,6 +6,7 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, CATALOG, POLICIES, RUNS
+from appshield.doors.naming import Wanted
 from appshield.errors import InvalidInputError, NotFoundError
 
 
@@ -44,6 +45,29 @@ async def version_of(bus: Bus, record: ApplicationRecord, number: int) -> Versio
         why=f"it has {', '.join(numbers)}" if numbers else "it has no version yet",
         next_step=f"`appshield versions {record.app}` lists them.",
     )
+
+
+async def histories_in(bus: Bus, vault: str, want: Wanted | None = None) -> list[ApplicationRecord]:
+    """List the histories that have something in a Vault, of all applications or of one.
+
+    Raises:
+        NotFoundError: there is none, or none that is meant.
+    """
+    held = []
+    for record in await applications(bus):
+        if want is not None and not want.fits(record.app):
+            continue
+        versions = await versions_of(bus, record.app_id)
+        known = {held_in for one in versions for held_in in one.vaults}
+        known.update(one.vault for one in record.upkeep)
+        if vault in known:
+            held.append(record)
+    if not held:
+        raise NotFoundError(
+            f"Vault {vault} holds no version of {want or 'any application'}",
+            next_step="`appshield rebuild-catalog` reads a Vault that the catalog does not know.",
+        )
+    return held
 
 
 async def run_of(bus: Bus, given: str) -> Run:

@@ -3,27 +3,56 @@
 import getpass
 import socket
 import uuid
+from collections.abc import Mapping
 
 from appshield.bus import Bus
+from appshield.contracts import requests
 from appshield.contracts.identities import RunKind, run_id
 from appshield.contracts.message import Request
+from appshield.doors.asking import Asker
+
+_KINDS: Mapping[type[Request], RunKind] = {
+    requests.RequestBackup: "backup",
+    requests.RequestGate: "backup",
+    requests.RequestRestore: "restore",
+    requests.RequestCatalog: "catalog",
+    requests.RequestForget: "forget",
+    requests.RequestPrune: "prune",
+    requests.RequestCheck: "check",
+    requests.RequestRepair: "repair",
+    requests.RequestPin: "pin",
+    requests.RequestCopy: "copy",
+}
+"""What kind of run becomes of a request; of those that are missing none does."""
 
 
-def new_request_id() -> str:
-    """Mint the identity of a request: asking again with it is asking once."""
-    return str(uuid.uuid4())
+def asker_here(cluster: str) -> Asker:
+    """Say that the user of this machine asks, for something new."""
+    return Asker(actor=_user(), request_id=str(uuid.uuid4()), cluster=cluster)
 
 
-def actor() -> str:
-    """Say who asks, for the run's record."""
+def run_asked_for(request: Request) -> str:
+    """Name the run that the planner makes of a request.
+
+    Raises:
+        TypeError: it makes none of such a request.
+    """
+    kind = _KINDS.get(type(request))
+    if kind is None:
+        raise TypeError(f"no run becomes of a {type(request).__name__}")
+    return run_id(kind, f"request/{request.request_id}")
+
+
+async def ask(bus: Bus, request: Request) -> str:
+    """Publish a request; return the id of its run, which may not exist yet."""
+    run = run_asked_for(request)
+    await bus.publish(request)
+    return run
+
+
+def _user() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # no such user on this machine
         user = "someone"
     return f"{user}@{socket.gethostname()}"
-
-
-async def ask(bus: Bus, request: Request, kind: RunKind) -> str:
-    """Publish a request; return the id of its run, which may not exist yet."""
-    await bus.publish(request)
-    return run_id(kind, f"request/{request.request_id}")

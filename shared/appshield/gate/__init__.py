@@ -19,7 +19,6 @@ from appshield.gate.names import (
     FAIL,
     MODE_LABEL,
     PATH,
-    SYSTEM_NAMESPACE,
     GateAddress,
 )
 
@@ -29,7 +28,6 @@ __all__ = [
     "FAIL",
     "MODE_LABEL",
     "PATH",
-    "SYSTEM_NAMESPACE",
     "Authority",
     "GateAddress",
     "Serving",

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.errors import DamagedError
-from appshield.gate.names import AUTHORITY_SECRET, SYSTEM_NAMESPACE
+from appshield.gate.names import AUTHORITY_SECRET
 
 AUTHORITY_LIVES = timedelta(days=365)
 SERVING_LIVES = timedelta(days=30)

@@ -6,8 +6,6 @@ import msgspec
 
 from appshield.errors import InvalidInputError
 
-SYSTEM_NAMESPACE = "appshield-system"
-"""AppShield's own namespace, whose objects and accounts no gate ever holds."""
 MODE_LABEL = "appshield.io/gate"
 """Label of a namespace; with the value `fail` nothing gated passes while AppShield is dead."""
 FAIL = "fail"

@@ -9,7 +9,8 @@ from appshield.errors import RefusedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.home import Home
-from appshield.local.vaults import SYSTEM_NAMESPACE, add_vault, ensure_free_or_ours
+from appshield.contracts.identities import SYSTEM_NAMESPACE
+from appshield.local.vaults import add_vault, ensure_free_or_ours
 from appshield.objectstore import S3Credentials, S3Location
 from fake_kubernetes import FakeKubernetes
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from appshield.application import upkeeping
 from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.maintenance import CHECK_PARTS, part_of_day
 from planned_versions import NOW, version
 from planner_world import APP
 
@@ -127,8 +128,8 @@ def test_a_prune_is_due_once_a_day_where_there_is_something_to_prune(
 
 def test_every_part_of_the_data_is_read_within_a_month() -> None:
     """Each day another one."""
-    parts = {upkeeping.part_of_day(NOW + timedelta(days=day)).part for day in range(30)}
-    assert parts == set(range(1, upkeeping.CHECK_PARTS + 1))
+    parts = {part_of_day(NOW + timedelta(days=day)).part for day in range(30)}
+    assert parts == set(range(1, CHECK_PARTS + 1))
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 3 * 86_400))
