@@ -6,13 +6,17 @@ import msgspec
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from appshield.bus import Bus
+from appshield.bus import Bus, DeadLetters
 from appshield.gateway.access.authenticating import Authenticating
 from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.creating import ServedKind
+from appshield.gateway.api.listening import Feed
+from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.views import BusViews
+from appshield.gateway.api.watching import WatchedViews
 from appshield.language.kinds import GROUP
 from appshield.service import SystemClock
 
@@ -62,11 +66,37 @@ class RightsByTable:
         name: str = "",
         group: str = GROUP,
     ) -> bool:
-        """Say whether the table has it, there or everywhere."""
+        """Say whether the table has it, there or everywhere; of other groups as `pods.` + group."""
+        if group != GROUP:
+            resource = f"{resource}.{group}"
         if caller.name == ADMIN:
             return True
         rights = self._table.get(caller.name, frozenset())
         return bool({(verb, resource, namespace), (verb, resource, EVERYWHERE)} & rights)
+
+
+class KindsByTable:
+    """A cluster that serves some kinds, and has every namespace but `absent`."""
+
+    async def served(self, kind: str) -> ServedKind | None:
+        """Return the kind that is named like `Deployment.apps`, None where it is not served."""
+        return _SERVED.get(kind)
+
+    async def has_namespace(self, name: str) -> bool:
+        """Say whether a namespace is there."""
+        return name != "absent"
+
+
+_SERVED = {
+    "ConfigMap": ServedKind(group="", resource="configmaps"),
+    "Deployment.apps": ServedKind(group="apps", resource="deployments"),
+    "PersistentVolumeClaim": ServedKind(group="", resource="persistentvolumeclaims"),
+    "Namespace": ServedKind(group="", resource="namespaces", namespaced=False),
+    "ClusterRole.rbac.authorization.k8s.io": ServedKind(
+        group="rbac.authorization.k8s.io", resource="clusterroles", namespaced=False
+    ),
+    "Application.appshield.io": ServedKind(group=GROUP, resource="applications"),
+}
 
 
 def rest_api(
@@ -76,14 +106,19 @@ def rest_api(
 ) -> Litestar:
     """Build the API over a bus; callers are recognized by their names, or as is said."""
     table = table or {}
+    access, clock = Access(RightsByTable(table)), SystemClock()
     backend = Backend(
         bus=bus,
         cluster=CLUSTER,
         views=BusViews(bus),
-        access=Access(RightsByTable(table)),
+        access=access,
         authenticator=authenticating or TokensByName(frozenset({ADMIN, *table})),
         logins=authenticating or NoLogins(),
-        clock=SystemClock(),
+        clock=clock,
+        kinds=KindsByTable(),
+        feed=Feed(WatchedViews(bus), access, clock, CLUSTER),
+        progress=HeardProgress(clock),
+        dead_letters=DeadLetters(bus),
     )
     return api(backend, "0.0.0")
 

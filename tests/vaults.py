@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.up import PRIMARY
-from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.local.vaults import add_vault
 from appshield.objectstore import S3Location
 from appshield.vault.finding import SECRET_KEY, ClusterVaults

@@ -11,10 +11,10 @@ import pytest
 from appshield.contracts import decode, streams
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.gates import GateOverridden
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.requests import RequestRestore
 from appshield.contracts.runs import Run
 from appshield.errors import AppShieldError
-from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.gate import AUTHORITY_SECRET, BREAK_GLASS
 from appshield.kubernetes import BusyError, Kind, Object, ready
 from appshield.kubernetes.kinds import (

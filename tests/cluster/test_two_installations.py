@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.cluster import ClusterFacts
 from appshield.local.up import PRIMARY
-from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.vault.finding import ClusterVaults
 from command_line import CommandLine
 from installation import Installation

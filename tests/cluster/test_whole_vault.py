@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import pytest
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.kubernetes.kinds import SECRET, SERVICE, VAULT
 from appshield.local.cluster import ClusterFacts
 from appshield.local.up import PRIMARY
-from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.repository import Reader, Repository
 from appshield.vault import ApplicationShelf, open_vault
 from appshield.vault.finding import ClusterVaults

@@ -43,6 +43,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
 
     `cut_at` is when the point in time was cut, `quiesced_ms` how long the application waited.
     `states` are digests of what each workload and claim said, by `Kind/name`: gates compare them.
+    `kinds` are those of all its objects, as `Kind.group`: who restores must be able to create them.
     """
 
     noun: ClassVar[str] = "snapshot"
@@ -56,6 +57,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
     skipped: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     states: dict[str, str] = msgspec.field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
 
 
 class ReleaseSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.release_snapshot"):
@@ -93,7 +95,8 @@ class SourceStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.sourc
 class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a version says about itself; kept inside the version and in the catalog.
 
-    `states` are digests of what each workload and claim said, by `Kind/name`.
+    `states` are digests of what each workload and claim said, by `Kind/name`. `kinds` are those of
+    all its objects, as `Kind.group`; a version of before they were written down has none.
     """
 
     app: AppRef
@@ -112,6 +115,7 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     sources: tuple[StoredSource, ...] = ()
     states: dict[str, str] = {}
+    kinds: tuple[str, ...] = ()
 
 
 class CommitBackup(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.commit_backup"):

@@ -138,12 +138,15 @@ GATEWAY = UserSpec(
     publishes=(
         requests(door="rest"),
         requests("gate", door="gate"),
+        f"{ROOT}.signal.>",
         audit("gate"),
         f"{ROOT}.dead.gateway",
         _LOG,
     ),
+    listens=(_LIVE,),
     consumes=(streams.GATEWAY_ORDERS,),
-    keeps=(streams.AGENTS, streams.HOLDS),
+    reads=(streams.LOGS, streams.DEAD),
+    keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(

@@ -1,10 +1,14 @@
 """What people and tools may ask for. Each is admitted by the planner and by nobody else."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
+
+import msgspec
 
 from appshield.contracts.applications import Keep
 from appshield.contracts.gates import Operation
 from appshield.contracts.health import RestoreChoice
+from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import PRUNE_GRACE_S
 from appshield.contracts.message import Request
 
@@ -190,3 +194,18 @@ AnyRequest = (
     | RequestPin
     | RequestCopy
 )
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that came over REST, kept under its run's id, or its own where it makes no run.
+
+    `digest` is of what it says, so that the same key with other words is refused. It is written
+    before the request is published, and again when that is done.
+    """
+
+    app: AppRef
+    kind: RunKind | None
+    actor: str
+    digest: str
+    at: datetime
+    published: bool = False

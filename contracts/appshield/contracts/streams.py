@@ -251,6 +251,12 @@ HOLDS = BucketSpec(
 GRANTS = BucketSpec(
     name="APPSHIELD_GRANTS", purpose="what users of the bus may ask for, by name", bytes_max=4 * MIB
 )
+ASKED = BucketSpec(
+    name="APPSHIELD_ASKED",
+    purpose="commands that came over REST, by run: the same key is the same command",
+    bytes_max=64 * MIB,
+    live_s=7 * DAY_S,
+)
 PROJECTIONS = BucketSpec(
     name="APPSHIELD_PROJECTIONS",
     purpose="what the watcher remembers of objects whose changes are waited for",
@@ -271,6 +277,7 @@ BUCKETS = (
     MEMBERS,
     HOLDS,
     GRANTS,
+    ASKED,
     PROJECTIONS,
 )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 from cyclopts import Parameter
+
 from appshield.cli.backups import follow
 from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.reaching import Reach

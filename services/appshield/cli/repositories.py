@@ -8,7 +8,6 @@ from typing import Annotated
 from cyclopts import Parameter
 from msgspec.structs import replace
 
-from appshield.bus import Bus
 from appshield.cli.contents import vault_access
 from appshield.cli.options import Namespace, Output, Wait
 from appshield.cli.outcomes import failed, lines_of

@@ -5,49 +5,22 @@ bus has let its sender publish. Doors other than `bus` belong to services that h
 asks; at `bus` it is the sender's own grant that counts.
 """
 
-from collections.abc import Mapping
-
 import structlog
 
 from appshield.bus import Bus, Reject
 from appshield.contracts.identities import RunKind, run_id, same_place
 from appshield.contracts.message import Request
-from appshield.contracts.requests import (
-    RequestApprove,
-    RequestBackup,
-    RequestCatalog,
-    RequestCheck,
-    RequestCopy,
-    RequestForget,
-    RequestGate,
-    RequestPin,
-    RequestPrune,
-    RequestRepair,
-    RequestRestore,
-)
+from appshield.contracts.requests import RequestApprove
 from appshield.contracts.runs import Failure
 from appshield.contracts.streams import GRANTS
 from appshield.doors import actions
 from appshield.doors.grants import Grant, refusal
+from appshield.doors.requesting import KINDS
 from appshield.doors.wanting import Need
 from appshield.planner.minting import asked, new_run
 from appshield.planner.queueing import Queue
 from appshield.planner.runs import Runs
 from appshield.service import Clock
-
-_RUNS: Mapping[type[Request], RunKind] = {
-    RequestBackup: "backup",
-    RequestGate: "backup",
-    RequestRestore: "restore",
-    RequestCatalog: "catalog",
-    RequestForget: "forget",
-    RequestPrune: "prune",
-    RequestCheck: "check",
-    RequestRepair: "repair",
-    RequestPin: "pin",
-    RequestCopy: "copy",
-}
-"""The runs that requests become; a refusal is told as the end of such a run."""
 
 
 class Authorizing:
@@ -76,7 +49,7 @@ class Authorizing:
         why = refusal(request, entry.value if entry else None)
         if why is None and entry is not None and isinstance(request, RequestApprove):
             why = await self._elsewhere(request, entry.value)
-        kind = _RUNS.get(type(request))
+        kind = KINDS.get(type(request))
         if kind is not None:
             await self._ensure_own(request, kind)
         if why is None:

@@ -100,6 +100,7 @@ def facts(run: Run) -> VersionFacts:
         warnings=taken.warnings,
         sources=tuple(sorted(progress.stored, key=lambda stored: stored.name)),
         states=taken.states,
+        kinds=taken.kinds,
     )
 
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.application.capturing import capture
+from appshield.application.capturing import capture, kinds_of
 from appshield.application.readiness import plan_of
 from appshield.application.reading import Reading, read_application
 from appshield.bus import Bucket
@@ -126,6 +126,7 @@ class Taking:
             skipped=tuple(f"{left.name}: {left.reason}" for left in planning.left_out),
             warnings=bounded(captured.warnings),
             states=settled.states,
+            kinds=kinds_of(captured.objects),
         )
 
     async def _without_earlier(self, order: TakeSnapshot, context: StepContext) -> None:

@@ -1,5 +1,7 @@
 """From what was read to what is kept: the captured application. Pure."""
 
+from collections.abc import Iterable
+
 from appshield.application.reading import Reading
 from appshield.capture import (
     CapturedApplication,
@@ -12,6 +14,7 @@ from appshield.kubernetes import Object
 from appshield.language.resolved import ResolvedComponent, ResolvedHook
 from appshield.manifests.cleaning import clean
 from appshield.manifests.images import image_digests, pin_images
+from appshield.manifests.objects import group_of, kind_of
 from appshield.manifests.volumes import VolumePlan
 
 
@@ -54,6 +57,12 @@ def capture(reading: Reading, plan: tuple[VolumePlan, ...]) -> CapturedApplicati
             *reading.membership.missing,
         ),
     )
+
+
+def kinds_of(objects: Iterable[Object]) -> tuple[str, ...]:
+    """Name the kinds of objects as `Kind.group`, without a group those of the core one."""
+    named = {(kind_of(obj), group_of(obj)) for obj in objects}
+    return tuple(sorted(f"{kind}.{group}" if group else kind for kind, group in named))
 
 
 def is_finished_job(obj: Object) -> bool:

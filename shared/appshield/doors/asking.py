@@ -15,6 +15,7 @@ from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.gates import Operation
 from appshield.contracts.identities import SYSTEM_NAMESPACE, AppRef
 from appshield.contracts.maintenance import PRUNE_GRACE_S, part_of_day
+from appshield.contracts.message import Door
 from appshield.contracts.requests import (
     RequestApprove,
     RequestBackup,
@@ -39,11 +40,12 @@ Contents: TypeAlias = Literal["structure", "sample", "all"]
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, and from which cluster; with the same `request_id` it is asked once."""
+    """Who asks, through which door and in which cluster; the same `request_id` is asked once."""
 
     actor: str
     request_id: str
     cluster: str
+    door: Door = "local"
 
     def place(self, record: ApplicationRecord) -> AppRef:
         """Return the place of an application as it is, or would be, in the asker's cluster."""
@@ -89,6 +91,7 @@ def backup(
         app=record.app,
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         reason=reason,
         rule=rule,
     )
@@ -102,6 +105,7 @@ def gate(
         app=record.app,
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         operation=before,
         rule=gate_rule(record, before),
         about=about,
@@ -122,6 +126,7 @@ def restore(
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         version=version,
         app_id=record.app_id,
         **msgspec.structs.asdict(options),
@@ -137,7 +142,7 @@ def cancel(run: Run, asker: Asker) -> RequestCancel:
     if run.state in FINAL_STATES:
         raise RefusedError(f"run {run.id} cannot be cancelled", why=f"it is {run.state} already")
     return RequestCancel(
-        app=run.app, request_id=asker.request_id, actor=asker.actor, run=run.id
+        app=run.app, request_id=asker.request_id, actor=asker.actor, door=asker.door, run=run.id
     )
 
 
@@ -150,7 +155,7 @@ def approve(run: Run, asker: Asker) -> RequestApprove:
     if run.state != "awaiting-approval":
         raise RefusedError(f"run {run.id} does not wait for approval", why=f"it is {run.state}")
     return RequestApprove(
-        app=run.app, request_id=asker.request_id, actor=asker.actor, run=run.id
+        app=run.app, request_id=asker.request_id, actor=asker.actor, door=asker.door, run=run.id
     )
 
 
@@ -162,6 +167,7 @@ def pause(
         app=record.app,
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         paused=paused,
         reason=reason,
     )
@@ -181,6 +187,7 @@ def forget(
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         versions=tuple(versions),
         even_last=even_last,
@@ -195,6 +202,7 @@ def pin(record: ApplicationRecord, asker: Asker, version: int, *, pinned: bool) 
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         version=version,
         pinned=pinned,
@@ -207,6 +215,7 @@ def copy(record: ApplicationRecord, asker: Asker, version: int, vault: str) -> R
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         version=version,
         vault=vault,
@@ -223,6 +232,7 @@ def check(
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         vault=vault,
         part=today.part if contents == "sample" else 0,
@@ -238,6 +248,7 @@ def prune(
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         vault=vault,
         grace_s=grace_s,
@@ -250,6 +261,7 @@ def repair(record: ApplicationRecord, asker: Asker, vault: str) -> RequestRepair
         app=asker.place(record),
         request_id=asker.request_id,
         actor=asker.actor,
+        door=asker.door,
         app_id=record.app_id,
         vault=vault,
     )
@@ -264,5 +276,5 @@ def rebuild_catalog(vault: str, asker: Asker) -> RequestCatalog:
     wanted(vault)
     place = AppRef(cluster=asker.cluster, namespace=SYSTEM_NAMESPACE, name=vault)
     return RequestCatalog(
-        app=place, request_id=asker.request_id, actor=asker.actor, vault=vault
+        app=place, request_id=asker.request_id, actor=asker.actor, door=asker.door, vault=vault
     )

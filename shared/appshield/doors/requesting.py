@@ -11,7 +11,7 @@ from appshield.contracts.identities import RunKind, run_id
 from appshield.contracts.message import Request
 from appshield.doors.asking import Asker
 
-_KINDS: Mapping[type[Request], RunKind] = {
+KINDS: Mapping[type[Request], RunKind] = {
     requests.RequestBackup: "backup",
     requests.RequestGate: "backup",
     requests.RequestRestore: "restore",
@@ -37,7 +37,7 @@ def run_asked_for(request: Request) -> str:
     Raises:
         TypeError: it makes none of such a request.
     """
-    kind = _KINDS.get(type(request))
+    kind = KINDS.get(type(request))
     if kind is None:
         raise TypeError(f"no run becomes of a {type(request).__name__}")
     return run_id(kind, f"request/{request.request_id}")

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.errors import RefusedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.local.home import Home
-from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.local.vaults import add_vault, ensure_free_or_ours
 from appshield.objectstore import S3Credentials, S3Location
 from fake_kubernetes import FakeKubernetes

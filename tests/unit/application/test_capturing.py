@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from appshield.application.capturing import capture, is_finished_job
+from appshield.application.capturing import capture, is_finished_job, kinds_of
 from appshield.application.readiness import plan_of
 from appshield.application.reading import Reading
 from appshield.errors import RefusedError
@@ -132,3 +132,13 @@ def test_hooks_are_kept_as_they_are_resolved() -> None:
     assert part.resume
     assert (part.resume.container, part.resume.pods) == ("postgres", "any")
     assert msgspec.json.decode(capture(read, ()).encode())["format"] == 1
+
+
+def test_kinds_are_named_with_their_group() -> None:
+    """Each once: who restores must be able to create them."""
+    objects = [
+        shop.make("v1", "ConfigMap", "one"),
+        shop.make("v1", "ConfigMap", "two"),
+        shop.make("apps/v1", "Deployment", "web"),
+    ]
+    assert kinds_of(objects) == ("ConfigMap", "Deployment.apps")

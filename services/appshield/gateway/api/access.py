@@ -43,6 +43,12 @@ class Access:
         """Say whether a caller may do something in a namespace."""
         return await self._authorizer.allows(caller, action.verb, action.resource, namespace)
 
+    async def holds(
+        self, caller: Caller, verb: str, resource: str, namespace: str, *, group: str
+    ) -> bool:
+        """Say whether a caller has the cluster's own right on a resource of any API group."""
+        return await self._authorizer.allows(caller, verb, resource, namespace, group=group)
+
     async def require(self, caller: Caller, action: Action, namespace: str) -> None:
         """Let a caller go on who may.
 

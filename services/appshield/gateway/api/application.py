@@ -20,13 +20,22 @@ from appshield.errors import AppShieldError
 from appshield.gateway.api import (
     about,
     applications,
+    dead_letters,
     described,
+    events,
+    keeping,
+    restores,
+    running,
     runs,
+    saving,
     sessions,
+    signals,
+    vault_catalogs,
     versions,
 )
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import OWN_HEADER
+from appshield.gateway.api.commanding import commands_of
 from appshield.gateway.api.problems import failed, refused_by_frame, told
 from appshield.gateway.api.recognizing import Recognizing, caller_of
 from appshield.gateway.api.request_ids import name_request
@@ -41,6 +50,14 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *applications.ROUTES,
     *versions.ROUTES,
     *runs.ROUTES,
+    *saving.ROUTES,
+    *restores.ROUTES,
+    *keeping.ROUTES,
+    *running.ROUTES,
+    *vault_catalogs.ROUTES,
+    *signals.ROUTES,
+    *dead_letters.ROUTES,
+    *events.ROUTES,
 )
 
 
@@ -55,6 +72,7 @@ def api(backend: Backend, version: str) -> Litestar:
         dependencies={
             "backend": Provide(provide_backend),
             "caller": Provide(caller_of, sync_to_thread=False),
+            "commands": Provide(commands_of),
         },
         middleware=[DefineMiddleware(Recognizing, exclude_from_auth_key=PUBLIC_KEY)],
         guards=[check_right],

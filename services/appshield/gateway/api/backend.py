@@ -1,12 +1,23 @@
 """What the routes of the API are built on, as one value: made in the wiring, faked in tests."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Protocol
 
-from appshield.bus import Bus
+from appshield.bus import Bus, DeadLetters
 from appshield.gateway.api.access import Access
-from appshield.gateway.api.callers import Authenticator, Logins
+from appshield.gateway.api.callers import Authenticator, Caller, Logins
+from appshield.gateway.api.creating import Kinds
+from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.views import Views
 from appshield.service import Clock
+
+
+class Follows(Protocol):
+    """Tells what changes."""
+
+    def listen(self, caller: Caller, *, namespace: str, last_event: str) -> AsyncIterator[bytes]:
+        """Give server-sent events for one connection; see `listening.Feed`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +31,7 @@ class Backend:
     authenticator: Authenticator
     logins: Logins
     clock: Clock
+    kinds: Kinds
+    feed: Follows
+    progress: HeardProgress
+    dead_letters: DeadLetters

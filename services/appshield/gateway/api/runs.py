@@ -1,5 +1,6 @@
 """Runs: backups, restores and everything else that is done, step by step."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated
 
@@ -39,6 +40,7 @@ from appshield.gateway.api.parameters import LIMIT, Cursor, Limit, Namespace, Ru
 from appshield.gateway.api.problems import AnyRequest
 from appshield.gateway.api.rights import by_handler
 from appshield.gateway.api.tags import tagged
+from appshield.gateway.api.views import RunRow
 
 _TAGS = ["Runs"]
 
@@ -84,7 +86,7 @@ class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
     copy: CopyProgress | None
 
 
-SORT_KEYS: dict[str, SortKey[Run]] = {
+SORT_KEYS: dict[str, SortKey[RunRow]] = {
     "requested_at": lambda run: run.requested_at,
     "finished_at": lambda run: run.finished_at,
     "state": lambda run: run.state,
@@ -117,21 +119,23 @@ async def list_runs(
     chosen = [
         run
         for run in await backend.views.runs()
-        if run.app.cluster == backend.cluster
-        and namespace in {"", run.app.namespace}
-        and name in {"", run.app.name}
+        if run.cluster == backend.cluster
+        and namespace in {"", run.namespace}
+        and name in {"", run.name}
         and kind in {None, run.kind}
         and in_state in {None, run.state}
         and (since is None or run.requested_at >= since)
     ]
-    visible = await backend.access.visible(caller, SEE_RUNS, {run.app.namespace for run in chosen})
+    visible = await backend.access.visible(caller, SEE_RUNS, {run.namespace for run in chosen})
     page = page_of(
-        [run for run in chosen if run.app.namespace in visible],
+        [run for run in chosen if run.namespace in visible],
         Wanted(sort=sort, limit=limit, cursor=cursor),
         keys=SORT_KEYS,
         name=lambda run: run.id,
     )
-    return Page(items=[run_summary(run) for run in page.items], total=page.total, next=page.next)
+    found = await asyncio.gather(*(backend.views.run(row.id) for row in page.items))
+    items = [run_summary(run) for run in found if run is not None]
+    return Page(items=items, total=page.total, next=page.next)
 
 
 @get("/runs/{run:str}", opt=by_handler(SEE_RUNS), tags=_TAGS)

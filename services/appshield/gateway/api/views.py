@@ -1,15 +1,38 @@
 """What is known, as the routes read it: applications, versions, runs, policies."""
 
+import re
+import sys
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.identities import RunKind
 from appshield.contracts.policies import PolicyRecord
-from appshield.contracts.runs import Run
-from appshield.contracts.streams import RUNS
+from appshield.contracts.requests import Asked
+from appshield.contracts.runs import Run, RunState, Trigger, Wait
+from appshield.contracts.streams import ASKED, RUNS
 from appshield.doors import records
+
+_RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
+
+
+class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What lists of runs are filtered and sorted by; there are very many."""
+
+    id: str
+    kind: RunKind
+    cluster: str
+    namespace: str
+    name: str
+    app_id: str
+    state: RunState
+    requested_at: datetime
+    finished_at: datetime | None
 
 
 class Views(Protocol):
@@ -24,11 +47,52 @@ class Views(Protocol):
     async def versions(self, app_id: str) -> Sequence[VersionRecord]:
         """List the versions of a history, oldest first."""
 
-    async def runs(self) -> Sequence[Run]:
-        """List every run, newest first."""
+    async def runs(self) -> Sequence[RunRow]:
+        """List every run."""
 
     async def run(self, run: str) -> Run | None:
-        """Read one run; None when there is none."""
+        """Read one run; None when there is none. One that was asked for is pending until it is."""
+
+
+def row_of(run: Run) -> RunRow:
+    """Keep of a run what lists need. Pure."""
+    return RunRow(
+        id=run.id,
+        kind=run.kind,
+        cluster=sys.intern(run.app.cluster),
+        namespace=sys.intern(run.app.namespace),
+        name=sys.intern(run.app.name),
+        app_id=sys.intern(run.app_id),
+        state=run.state,
+        requested_at=run.requested_at,
+        finished_at=run.finished_at,
+    )
+
+
+async def run_known(bus: Bus, run: str) -> Run | None:
+    """Read a run; one that was asked for over REST is pending before a planner takes it up."""
+    if not _RUN.fullmatch(run):
+        return None
+    entry = await bus.bucket(RUNS, Run).get(run)
+    if entry is not None:
+        return entry.value
+    asked = await bus.bucket(ASKED, Asked).get(run)
+    return _pending(run, asked.value) if asked and asked.value.kind else None
+
+
+def _pending(run: str, asked: Asked) -> Run:
+    return Run(
+        id=run,
+        kind=asked.kind or "backup",
+        app=asked.app,
+        app_id="",
+        vault="",
+        trigger=Trigger(kind="manual", identity="", actor=asked.actor),
+        state="pending",
+        epoch=0,
+        requested_at=asked.at,
+        wait=Wait(reason="limit", why="no planner has taken it up yet", since=asked.at),
+    )
 
 
 class BusViews:
@@ -36,7 +100,6 @@ class BusViews:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._runs = bus.bucket(RUNS, Run)
 
     async def applications(self) -> Sequence[ApplicationRecord]:
         """List every history."""
@@ -50,11 +113,10 @@ class BusViews:
         """List the versions of a history, oldest first."""
         return await records.versions_of(self._bus, app_id)
 
-    async def runs(self) -> Sequence[Run]:
-        """List every run, newest first."""
-        return await records.runs(self._bus)
+    async def runs(self) -> Sequence[RunRow]:
+        """List every run."""
+        return [row_of(run) for run in await records.runs(self._bus)]
 
     async def run(self, run: str) -> Run | None:
-        """Read one run; None when there is none."""
-        entry = await self._runs.get(run)
-        return entry.value if entry else None
+        """Read one run."""
+        return await run_known(self._bus, run)
