@@ -6,7 +6,7 @@ import msgspec
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
-from appshield.bus import Bus, DeadLetters
+from appshield.bus import Bus
 from appshield.gateway.access.authenticating import Authenticating
 from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
@@ -17,6 +17,7 @@ from appshield.gateway.api.listening import Feed
 from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.views import BusViews
 from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.replaying import ParkedMessages
 from appshield.language.kinds import GROUP
 from appshield.service import SystemClock
 
@@ -118,7 +119,7 @@ def rest_api(
         kinds=KindsByTable(),
         feed=Feed(WatchedViews(bus), access, clock, CLUSTER),
         progress=HeardProgress(clock),
-        dead_letters=DeadLetters(bus),
+        dead_letters=ParkedMessages(bus, None),
     )
     return api(backend, "0.0.0")
 

@@ -88,6 +88,9 @@ def environment_of(
         settings["GATE_HOST"] = surroundings.gate_host
         settings["HTTP_PORT"] = str(surroundings.web_port or "")
         settings["LOGIN_FOLDER"] = surroundings.login_folder
+        if bus.seed_file:
+            operator = Path(bus.seed_file).with_name("operator.nk")
+            settings["OPERATOR_SEED_FILE"] = str(operator)
     begins = f"APPSHIELD_{service.upper()}_"
     of_person = {name: value for name, value in ours.items() if name.startswith(begins)}
     made = {f"{begins}{name}": value for name, value in settings.items() if value}

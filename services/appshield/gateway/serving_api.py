@@ -1,11 +1,13 @@
 """The REST API as it is served: its ports over the bus and the cluster, its limits, its socket."""
 
+import asyncio
 import socket
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
+from appshield.bus import BusAccess
 from appshield.errors import AppShieldError, InvalidInputError
 from appshield.gateway.access.authenticating import (
     FAILURES_BURST,
@@ -24,10 +26,14 @@ from appshield.gateway.access.tokens import ClusterTokens
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
 from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.creating import ClusterKinds
 from appshield.gateway.api.described import PATH as DOCS_PATH
-from appshield.gateway.api.views import BusViews
+from appshield.gateway.api.listening import Feed
+from appshield.gateway.api.progress import HeardProgress
+from appshield.gateway.api.watching import WatchedViews
 from appshield.gateway.certificates import CertificateFiles
 from appshield.gateway.hardening import Hardened
+from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.gateway.settings import Settings, ensure_usable
 from appshield.kubernetes import Cluster, ClusterAccess
@@ -50,6 +56,8 @@ class ServedApi:
         self._oidc = _oidc(settings)
         self._certificate = _certificate(settings)
         self._sessions = Sessions()
+        self._views = WatchedViews(service.bus)
+        self._progress = HeardProgress(SystemClock())
         self._listening = _listening(settings.http_host, settings.http_port)
         self._problem = "the cluster was not reached yet"
         service.health.add("api", self.problems)
@@ -64,17 +72,32 @@ class ServedApi:
         access = ClusterAccess(kubeconfig=self._settings.kubeconfig, context=self._settings.context)
         if self._certificate is not None:
             self._service.run(self._certificate.keep(stopping), "certificate of the API")
+        self._service.run(self._views.keep(stopping), "views")
+        self._service.run(self._progress.keep(self._service.bus, stopping), "progress")
         while not stopping.is_set():
             try:
                 async with Cluster.connect(access) as cluster:
                     self._problem = ""
-                    await self._server(cluster).serve_until(stopping)
+                    await self._serve_over(cluster)
             except AppShieldError as error:
                 self._problem = str(error)
                 structlog.get_logger().warning("the API is not served", problem=str(error))
                 await pause(stopping, _CLUSTER_PAUSE_S)
 
-    def _server(self, cluster: Cluster) -> Server:
+    async def _serve_over(self, cluster: Cluster) -> None:
+        """Serve, and tell listeners what changes, until told to stop."""
+        stopping, access = self._service.stopping, Access(Reviews(cluster))
+        feed = Feed(self._views, access, SystemClock(), self._settings.cluster)
+        server = self._server(cluster, access, feed)
+        with self._views.heard_by(feed), self._progress.heard_by(feed.progressed):
+            telling = asyncio.create_task(feed.keep(stopping), name="feed")
+            try:
+                await server.serve_until(stopping)
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, return_exceptions=True)
+
+    def _server(self, cluster: Cluster, access: Access, feed: Feed) -> Server:
         settings = self._settings
         authenticating = Authenticating(
             cluster=ClusterTokens(cluster, settings.token_audiences),
@@ -91,11 +114,15 @@ class ServedApi:
         backend = Backend(
             bus=bus,
             cluster=settings.cluster,
-            views=BusViews(bus),
-            access=Access(Reviews(cluster)),
+            views=self._views,
+            access=access,
             authenticator=authenticating,
             logins=authenticating,
             clock=SystemClock(),
+            kinds=ClusterKinds(cluster),
+            feed=feed,
+            progress=self._progress,
+            dead_letters=ParkedMessages(bus, _operator(settings)),
         )
         application = Hardened(
             api(backend, version("appshield")), hosts=settings.http_names, pages=(DOCS_PATH,)
@@ -130,6 +157,17 @@ def _oidc(settings: Settings) -> OidcTokens | None:
     )
     provider = Provider(issuer=settings.oidc_issuer, audience=settings.oidc_audience, claims=claims)
     return OidcTokens(provider, SigningKeys(provider.issuer, ca_file=settings.oidc_ca_file))
+
+
+def _operator(settings: Settings) -> BusAccess | None:
+    if not settings.operator_seed_file:
+        return None
+    return BusAccess(
+        url=settings.nats_url,
+        user="operator",
+        seed_file=settings.operator_seed_file,
+        ca_file=settings.nats_ca_file,
+    )
 
 
 def _certificate(settings: Settings) -> CertificateFiles | None:

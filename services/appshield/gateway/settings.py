@@ -18,6 +18,9 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     there can make login links. Each caller may make `requests_burst` requests at once and
     `requests_per_s` for long.
 
+    With `operator_seed_file`, the key of the user `operator` of the bus, dead letters can be sent
+    again and removed.
+
     With `gate_at`, which is where the API server reaches it (see the watcher's setting), it
     answers for the gate on `gate_host` and the port of that address. It asks the cluster that
     `kubeconfig` and `context` name, empty: the one that it runs in.
@@ -39,6 +42,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     login_folder: str = ""
     requests_per_s: float = 100
     requests_burst: float = 400
+    operator_seed_file: str = ""
     gate_at: str = ""
     gate_host: str = "0.0.0.0"  # noqa: S104 - the API server asks from elsewhere, over TLS
     kubeconfig: str = ""

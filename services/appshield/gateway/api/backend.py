@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from appshield.bus import Bus, DeadLetters
+from appshield.bus import Bus, DeadLetter, Receipt
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.callers import Authenticator, Caller, Logins
 from appshield.gateway.api.creating import Kinds
@@ -18,6 +18,19 @@ class Follows(Protocol):
 
     def listen(self, caller: Caller, *, namespace: str, last_event: str) -> AsyncIterator[bytes]:
         """Give server-sent events for one connection; see `listening.Feed`."""
+
+
+class Parked(Protocol):
+    """Knows the messages that could not be handled."""
+
+    async def list(self) -> list[DeadLetter]:
+        """List them, oldest first."""
+
+    async def replay(self, number: int) -> Receipt:
+        """Send one again where it was, and remove it here."""
+
+    async def remove(self, number: int) -> None:
+        """Forget one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +47,4 @@ class Backend:
     kinds: Kinds
     feed: Follows
     progress: HeardProgress
-    dead_letters: DeadLetters
+    dead_letters: Parked

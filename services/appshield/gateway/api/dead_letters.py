@@ -84,7 +84,6 @@ async def replay(backend: OnBackend, number: LetterNumber) -> Replayed:
 @delete("/dead-letters/{number:int}", opt=in_cluster(HANDLE_PARKED), tags=_TAGS)
 async def drop(backend: OnBackend, number: LetterNumber) -> None:
     """Forget a message that could not be handled."""
-    await backend.dead_letters.show(number)
     await backend.dead_letters.remove(number)
 
 

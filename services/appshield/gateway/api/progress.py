@@ -1,8 +1,8 @@
 """How far the steps of runs have come: heard on the bus, kept for a short while, in memory only."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import msgspec
@@ -39,9 +39,14 @@ class HeardProgress:
         self._runs: dict[str, dict[str, StepProgress]] = {}
         self._told: list[Callable[[Progress], None]] = []
 
-    def tell(self, whom: Callable[[Progress], None]) -> None:
-        """Let somebody hear of every word, too."""
+    @contextmanager
+    def heard_by(self, whom: Callable[[Progress], None]) -> Iterator[None]:
+        """Let somebody hear of every word, too, for the time of the block."""
         self._told.append(whom)
+        try:
+            yield
+        finally:
+            self._told.remove(whom)
 
     def of(self, run: str) -> tuple[StepProgress, ...]:
         """Return how far the steps of a run are; nothing where none was heard."""

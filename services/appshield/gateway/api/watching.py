@@ -5,7 +5,8 @@ filtered and sorted by; the runs of a page are read one by one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from appshield.bus import Bus
@@ -71,9 +72,14 @@ class WatchedViews:
         """How far each bucket was taken in."""
         return Revisions(self._applications.revision, self._runs.revision, self._policies.revision)
 
-    def tell(self, whom: Hears) -> None:
-        """Let somebody hear of changes from now on."""
+    @contextmanager
+    def heard_by(self, whom: Hears) -> Iterator[None]:
+        """Let somebody hear of changes for the time of the block."""
         self._hearing.append(whom)
+        try:
+            yield
+        finally:
+            self._hearing.remove(whom)
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Follow until told to stop."""
