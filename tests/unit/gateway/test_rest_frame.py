@@ -52,6 +52,14 @@ async def test_a_list_shows_what_the_caller_may_see() -> None:
         assert [one["app_id"] for one in page["items"]] == ["a-1", "a-2"]
 
 
+async def test_what_is_counted_is_what_the_caller_may_see() -> None:
+    """By health and by promise, of the gateway's own cluster."""
+    application = rest_api(await bus_with_applications(), VIEWER)
+    async with client_of(application, "ann") as client:
+        counts = (await client.get(PATH + "/applications/counts")).json()
+        assert counts == {"total": 1, "health": {"Unknown": 1}, "rpo": {}}
+
+
 async def test_a_missing_right_is_named() -> None:
     """With who, what and where, also for what does not exist there."""
     async with client_of(rest_api(await bus_with_applications(), VIEWER), "ann") as client:

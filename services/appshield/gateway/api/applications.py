@@ -1,5 +1,7 @@
 """Applications: how each is, how old its newest version is, what runs for it."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -14,6 +16,7 @@ from appshield.contracts.applications import (
     Pause,
     Protection,
     Rpo,
+    RpoState,
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import Health, HealthStatus, Reaction
@@ -67,6 +70,17 @@ class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
     awaiting_approval: tuple[str, ...]
     paused: bool
     refused: str
+
+
+class ApplicationCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many applications there are, and how many of each health and state of their promise.
+
+    Orphaned ones have neither, and those of which nobody knows the health count as `Unknown`.
+    """
+
+    total: int
+    health: dict[HealthStatus, int]
+    rpo: dict[RpoState, int]
 
 
 class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +174,17 @@ async def list_applications(
     return Page(items=[summary_of(one) for one in page.items], total=page.total, next=page.next)
 
 
+@get("/applications/counts", opt=by_handler(SEE_APPLICATIONS), tags=_TAGS)
+async def count_applications(backend: OnBackend, caller: AsCaller) -> ApplicationCounts:
+    """Count the applications that the caller may see, by how they are."""
+    here = [
+        record
+        for record in await backend.views.applications()
+        if record.app.cluster == backend.cluster
+    ]
+    return counts_of(await seen_by(backend.access, caller, here))
+
+
 @get("/applications/{namespace:str}/{name:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
 async def show_application(
     request: AnyRequest,
@@ -209,6 +234,16 @@ def summary_of(record: ApplicationRecord) -> ApplicationSummary:
     )
 
 
+def counts_of(records: Sequence[ApplicationRecord]) -> ApplicationCounts:
+    """Count applications by how they are. Pure."""
+    active = [record for record in records if record.state == "active"]
+    healths = Counter[HealthStatus](
+        record.health.status if record.health else "Unknown" for record in active
+    )
+    promises = Counter[RpoState](record.rpo.state for record in active if record.rpo)
+    return ApplicationCounts(total=len(records), health=dict(healths), rpo=dict(promises))
+
+
 async def _detail(backend: Backend, record: ApplicationRecord) -> ApplicationDetail:
     versions = await backend.views.versions(record.app_id)
     active = await backend.views.run(record.active_run) if record.active_run else None
@@ -239,4 +274,8 @@ async def _detail(backend: Backend, record: ApplicationRecord) -> ApplicationDet
     )
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (list_applications, show_application)
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    list_applications,
+    count_applications,
+    show_application,
+)
