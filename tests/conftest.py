@@ -17,5 +17,6 @@ pytest_plugins = [
     "local_cluster",
     "installation",
     "containers",
+    "browsers",
     "prerequisites",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from browsers import built_website, ensure_chromium
 from compose_binary import built_compose
 from containers import ensure_docker
 from native_library import built_native
@@ -21,6 +22,8 @@ NEEDED_BY: dict[str, tuple[str, Callable[[], Any]]] = {
     "docker_compose": ("docker compose from its source, about four minutes", built_compose),
     "debian_restic": ("Debian's restic", debian_package),
     "engine": ("Debian's container engine", ensure_docker),
+    "browser": ("Debian's Chromium", ensure_chromium),
+    "website_source": ("the web interface, about a minute the first time", built_website),
     "native_library": ("a compiler of Debian", built_native),
 }
 

@@ -15,6 +15,7 @@ from appshield.local.cluster import ClusterFacts
 from appshield.local.forking.services import ServiceParent
 from appshield.local.home import Home
 from appshield.local.up import Target, run_up, service_parent
+from appshield.local.website import keep_built
 
 
 def up(
@@ -46,15 +47,20 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    await run_up(
-        home,
-        target,
-        environment=os.environ,
-        stopping=stopping,
-        report=say,
-        parent=parent,
-        take_over=take_over,
-    )
+    building = asyncio.create_task(keep_built(say), name="web interface")
+    try:
+        await run_up(
+            home,
+            target,
+            environment=os.environ,
+            stopping=stopping,
+            report=say,
+            parent=parent,
+            take_over=take_over,
+        )
+    finally:
+        building.cancel()
+        await asyncio.wait({building})
     say("stopped; what was stored stays")
 
 

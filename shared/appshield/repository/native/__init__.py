@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 LIBRARY: Final = Path(__file__).with_name("restoring.so")
-"""What the build of the package leaves here; see `deploy/native_build.py`."""
+"""What the build of the package leaves here; see `deploy/package_build.py`."""
 
 SWITCH: Final = "APPSHIELD_NATIVE"
 """Variable that turns the C part off where it is `0`, also in worker processes."""

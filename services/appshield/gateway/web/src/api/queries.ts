@@ -1,0 +1,144 @@
+/// Every question that the interface asks, under the key by which its answer is remembered.
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { get, path, type Query } from "./client";
+import type {
+  ApplicationCounts,
+  ApplicationDetail,
+  ApplicationEvent,
+  ApplicationModel,
+  ApplicationSummary,
+  EffectiveRule,
+  LogLine,
+  Me,
+  Page,
+  Permissions,
+  RunDetail,
+  RunSummary,
+  StepProgress,
+  Unprotected,
+  VersionSummary,
+} from "./types";
+
+/// A page of a list: what fits on a screen and a half.
+export const PAGE = 50;
+const TREND = 12;
+
+export const keys = {
+  me: ["me"],
+  permissions: (namespace: string) => ["permissions", namespace],
+  applications: ["applications"],
+  application: (namespace: string, name: string) => ["application", namespace, name],
+  unprotected: ["unprotected"],
+  policies: ["policies"],
+  runs: ["runs"],
+  run: (id: string) => ["run", id],
+  progress: (id: string) => ["progress", id],
+} as const;
+
+export const me = queryOptions({
+  queryKey: keys.me,
+  queryFn: ({ signal }) => get<Me>("/me", undefined, signal),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const permissions = (namespace: string) =>
+  queryOptions({
+    queryKey: keys.permissions(namespace),
+    queryFn: ({ signal }) => get<Permissions>("/me/permissions", { namespace }, signal),
+    staleTime: 60_000,
+  });
+
+function paged<T>(queryKey: readonly unknown[], where: string, query: Query) {
+  return infiniteQueryOptions({
+    queryKey,
+    queryFn: ({ pageParam, signal }) =>
+      get<Page<T>>(where, { limit: PAGE, ...query, cursor: pageParam }, signal),
+    initialPageParam: "",
+    getNextPageParam: (last: Page<T>) => last.next ?? undefined,
+  });
+}
+
+export const applications = (query: Query = {}) =>
+  paged<ApplicationSummary>([...keys.applications, query], "/applications", query);
+
+export const counts = queryOptions({
+  queryKey: [...keys.applications, "counts"],
+  queryFn: ({ signal }) => get<ApplicationCounts>("/applications/counts", undefined, signal),
+});
+
+export const application = (namespace: string, name: string) =>
+  queryOptions({
+    queryKey: [...keys.application(namespace, name), "summary"],
+    queryFn: ({ signal }) =>
+      get<ApplicationDetail>(path`/applications/${namespace}/${name}`, undefined, signal),
+  });
+
+export const versions = (namespace: string, name: string) =>
+  paged<VersionSummary>(
+    [...keys.application(namespace, name), "versions"],
+    path`/applications/${namespace}/${name}/versions`,
+    { sort: "-number" },
+  );
+
+/// The newest few versions, for the small line that shows how an application's size changes.
+export const trend = (namespace: string, name: string) =>
+  queryOptions({
+    queryKey: [...keys.application(namespace, name), "trend"],
+    queryFn: ({ signal }) =>
+      get<Page<VersionSummary>>(
+        path`/applications/${namespace}/${name}/versions`,
+        { sort: "-number", limit: TREND },
+        signal,
+      ),
+    staleTime: 60_000,
+  });
+
+export const model = (namespace: string, name: string) =>
+  queryOptions({
+    queryKey: [...keys.application(namespace, name), "model"],
+    queryFn: ({ signal }) =>
+      get<ApplicationModel>(path`/applications/${namespace}/${name}/model`, undefined, signal),
+    staleTime: 30_000,
+  });
+
+export const effectiveRules = (namespace: string, name: string) =>
+  queryOptions({
+    queryKey: [...keys.application(namespace, name), "rules"],
+    queryFn: ({ signal }) =>
+      get<{ items: EffectiveRule[] }>(
+        path`/applications/${namespace}/${name}/effective-policies`,
+        undefined,
+        signal,
+      ),
+  });
+
+export const events = (namespace: string, name: string) =>
+  paged<ApplicationEvent>(
+    [...keys.application(namespace, name), "events"],
+    path`/applications/${namespace}/${name}/events`,
+    {},
+  );
+
+export const unprotected = queryOptions({
+  queryKey: keys.unprotected,
+  queryFn: ({ signal }) => get<Page<Unprotected>>("/unprotected", undefined, signal),
+  staleTime: 30_000,
+});
+
+export const runs = (query: Query = {}) => paged<RunSummary>([...keys.runs, query], "/runs", query);
+
+export const run = (id: string) =>
+  queryOptions({
+    queryKey: [...keys.run(id), "detail"],
+    queryFn: ({ signal }) => get<RunDetail>(path`/runs/${id}`, undefined, signal),
+  });
+
+export const progress = (id: string) =>
+  queryOptions({
+    queryKey: keys.progress(id),
+    queryFn: ({ signal }) =>
+      get<{ steps: StepProgress[] }>(path`/runs/${id}/progress`, undefined, signal),
+  });
+
+export const logs = (id: string) =>
+  paged<LogLine>([...keys.run(id), "logs"], path`/runs/${id}/logs`, {});

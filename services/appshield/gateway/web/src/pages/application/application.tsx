@@ -1,0 +1,107 @@
+/// One application: how it is and why, its versions, its objects, what protects it, what happened.
+import { Tabs } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { lazy, type ReactNode, Suspense } from "react";
+import { application } from "@/api/queries";
+import type { ApplicationDetail } from "@/api/types";
+import { Page } from "@/design/page";
+import { Loaded, Loading } from "@/design/states";
+import { HealthStatus, Tag } from "@/design/status";
+import { type MessageKey, useTranslate } from "@/i18n/language";
+import { Actions } from "./actions";
+import { Condition } from "./condition";
+import { Underway } from "./underway";
+
+const TABS = {
+  versions: { text: "application.versions", content: lazy(() => import("./versions")) },
+  objects: { text: "application.objects", content: lazy(() => import("./objects")) },
+  policies: { text: "application.policies", content: lazy(() => import("./rules")) },
+  events: { text: "application.events", content: lazy(() => import("./events")) },
+} satisfies Record<string, { text: MessageKey; content: unknown }>;
+type Tab = keyof typeof TABS;
+
+export interface Place {
+  namespace: string;
+  name: string;
+}
+
+export function ApplicationPage() {
+  const place = useParams({ from: "/inside/applications/$namespace/$name" });
+  const query = useQuery(application(place.namespace, place.name));
+  return (
+    <Page
+      title={`${place.namespace}/${place.name}`}
+      before={query.data && <Marks detail={query.data} />}
+      about={query.data && <About detail={query.data} />}
+      actions={query.data && <Actions detail={query.data} />}
+    >
+      <Loaded query={query} lines={10}>
+        {(detail) => (
+          <>
+            <Underway detail={detail} />
+            <Condition detail={detail} />
+            <Contents place={place} />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Contents({ place }: { place: Place }) {
+  const t = useTranslate();
+  const navigate = useNavigate({ from: "/applications/$namespace/$name" });
+  const { tab } = useSearch({ from: "/inside/applications/$namespace/$name" });
+  const names = Object.keys(TABS) as Tab[];
+  const current = names.find((name) => name === tab) ?? "versions";
+  return (
+    <Tabs
+      value={current}
+      keepMounted={false}
+      onChange={(next) =>
+        void navigate({ search: next ? { tab: next } : {}, replace: true, resetScroll: false })
+      }
+    >
+      <Tabs.List mb="md">
+        {names.map((name) => (
+          <Tabs.Tab key={name} value={name}>
+            {t(TABS[name].text)}
+          </Tabs.Tab>
+        ))}
+      </Tabs.List>
+      {names.map((name) => {
+        const Content = TABS[name].content;
+        return (
+          <Tabs.Panel key={name} value={name}>
+            <Suspense fallback={<Loading lines={6} />}>
+              <Content {...place} />
+            </Suspense>
+          </Tabs.Panel>
+        );
+      })}
+    </Tabs>
+  );
+}
+
+function Marks({ detail }: { detail: ApplicationDetail }): ReactNode {
+  const t = useTranslate();
+  const { state, health, paused } = detail.summary;
+  return (
+    <>
+      {state === "orphaned" ? (
+        <Tag tone="warn">{t("applications.orphaned")}</Tag>
+      ) : (
+        <HealthStatus health={health || "Unknown"} />
+      )}
+      {paused && <Tag tone="warn">{t("applications.paused")}</Tag>}
+    </>
+  );
+}
+
+function About({ detail }: { detail: ApplicationDetail }): ReactNode {
+  const t = useTranslate();
+  const { type, criticality } = detail.summary;
+  const parts = [type, criticality, t("application.count", { count: detail.versions })];
+  return parts.filter(Boolean).join(" · ");
+}

@@ -1,0 +1,118 @@
+/// How an application is and why, and how its promise about the newest version stands.
+import { Link } from "@tanstack/react-router";
+import type { ApplicationDetail, HealthFacts, Rpo } from "@/api/types";
+import { Meter } from "@/design/meter";
+import { useNow } from "@/design/now";
+import { Columns, Fact, Facts, Panel } from "@/design/page";
+import { HealthStatus, RpoStatus, type Tone } from "@/design/status";
+import { Duration, Moment } from "@/design/values";
+import { useFormats, useTranslate } from "@/i18n/language";
+import classes from "./condition.module.css";
+
+const PROMISE_TONE: Record<Rpo["state"], Tone> = { kept: "good", "at-risk": "warn", broken: "bad" };
+
+export function Condition({ detail }: { detail: ApplicationDetail }) {
+  const t = useTranslate();
+  return (
+    <Columns>
+      <Panel title={t("condition.health")}>
+        <HealthOf health={detail.health} />
+        <Notes detail={detail} />
+      </Panel>
+      <Panel title={t("condition.promise")}>
+        <Promised rpo={detail.rpo} />
+        <div className={classes.facts}>
+          <Facts>
+            <Fact name={t("condition.targets")}>{detail.targets.join(", ")}</Fact>
+            <Fact name={t("condition.policies")}>{detail.policies.join(", ")}</Fact>
+            <Fact name={t("condition.last-restore")}>
+              {detail.last_restore && (
+                <Link to="/runs/$run" params={{ run: detail.last_restore.run }}>
+                  v{detail.last_restore.version} · <Duration seconds={detail.last_restore.took_s} />
+                </Link>
+              )}
+            </Fact>
+          </Facts>
+        </div>
+      </Panel>
+    </Columns>
+  );
+}
+
+function HealthOf({ health }: { health: HealthFacts | null }) {
+  const t = useTranslate();
+  if (health === null) return <p className="quiet">{t("condition.unknown")}</p>;
+  const reasons = health.reasons ?? [];
+  const more = (health.reasons_total ?? 0) - reasons.length;
+  return (
+    <>
+      <p className={classes.line}>
+        <HealthStatus health={health.status} plain />
+        <span className="quiet">
+          {t("condition.since")} <Moment at={health.since} />
+        </span>
+      </p>
+      {health.deliberate && <p className="quiet">{health.deliberate}</p>}
+      {reasons.length > 0 && (
+        <ul className={classes.reasons}>
+          {reasons.map((reason) => (
+            <li key={`${reason.object} ${reason.why}`}>
+              {reason.object && <code className="mono">{reason.object}</code>}
+              <span>{reason.why}</span>
+            </li>
+          ))}
+          {more > 0 && <li className="quiet">{t("condition.more", { count: more })}</li>}
+        </ul>
+      )}
+      {reasons.length === 0 && health.status === "Healthy" && (
+        <p className="quiet">{t("condition.well")}</p>
+      )}
+    </>
+  );
+}
+
+function Promised({ rpo }: { rpo: Rpo | null }) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const now = useNow();
+  if (rpo === null) return <p className="quiet">{t("condition.no-promise")}</p>;
+  const age = Math.max(0, (now.getTime() - Date.parse(rpo.counted_from)) / 1_000);
+  const text = t("condition.age", {
+    age: formats.duration(age),
+    promised: formats.duration(rpo.promised_s),
+  });
+  return (
+    <div className={classes.promise}>
+      <p className={classes.line}>
+        <RpoStatus state={rpo.state} plain />
+        <span className="quiet">{text}</span>
+      </p>
+      <Meter label={text} share={age / rpo.promised_s} tone={PROMISE_TONE[rpo.state]} />
+    </div>
+  );
+}
+
+/// What else a person has to know: a pause, a document that is refused, rules in conflict.
+function Notes({ detail }: { detail: ApplicationDetail }) {
+  const t = useTranslate();
+  const { paused, summary, findings, undecided } = detail;
+  const notes = [
+    ...(summary.refused ? [`${t("condition.refused")}: ${summary.refused}`] : []),
+    ...findings,
+    ...Object.entries(undecided).map(([policy, why]) => `${policy}: ${why}`),
+  ];
+  if (notes.length === 0 && !paused) return null;
+  return (
+    <ul className={classes.notes}>
+      {paused && (
+        <li>
+          {t("condition.paused", { actor: paused.actor ?? "" })} <Moment at={paused.at} />
+          {paused.reason ? `: ${paused.reason}` : ""}
+        </li>
+      )}
+      {notes.map((note) => (
+        <li key={note}>{note}</li>
+      ))}
+    </ul>
+  );
+}

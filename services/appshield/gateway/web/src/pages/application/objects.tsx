@@ -1,0 +1,77 @@
+/// The objects of an application: how they belong together, and why each is a part of it.
+import { SegmentedControl } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { model } from "@/api/queries";
+import type { ApplicationModel, ModelObject } from "@/api/types";
+import { Panel } from "@/design/page";
+import { Empty, Loaded } from "@/design/states";
+import { Tag } from "@/design/status";
+import { type Column, Table } from "@/design/table";
+import { useFormats, useTranslate } from "@/i18n/language";
+import type { Place } from "./application";
+import { Graph } from "./graph";
+
+/// With more than these a picture tells less than a list.
+const DRAWN_MAX = 120;
+type View = "graph" | "list";
+
+export default function Objects({ namespace, name }: Place) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const query = useQuery(model(namespace, name));
+  const [wanted, setWanted] = useState<View | null>(null);
+  const drawn = (query.data?.objects.length ?? 0) <= DRAWN_MAX && !narrow();
+  const view = wanted ?? (drawn ? "graph" : "list");
+  return (
+    <Panel
+      title={t("application.objects")}
+      count={query.data ? formats.number(query.data.objects.length) : ""}
+      actions={
+        <SegmentedControl
+          size="xs"
+          aria-label={t("objects.view")}
+          value={view}
+          onChange={(next) => setWanted(next as View)}
+          data={[
+            { value: "graph", label: t("objects.graph") },
+            { value: "list", label: t("objects.list") },
+          ]}
+        />
+      }
+      flush
+    >
+      <Loaded query={query} lines={6}>
+        {(data) => {
+          if (data.objects.length === 0)
+            return <Empty title={t("objects.none")}>{t("objects.none.next")}</Empty>;
+          return view === "graph" ? <Graph model={data} /> : <List model={data} />;
+        }}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function List({ model: { objects } }: { model: ApplicationModel }) {
+  const t = useTranslate();
+  const columns: Column<ModelObject>[] = [
+    { name: "name", title: t("objects.name"), cell: (object) => <strong>{object.name}</strong> },
+    { name: "kind", title: t("objects.kind"), cell: ({ kind }) => kind },
+    {
+      name: "component",
+      title: t("objects.component"),
+      cell: ({ component }) => component && <Tag tone="active">{component}</Tag>,
+    },
+    { name: "why", title: t("objects.why"), cell: ({ why }) => why },
+  ];
+  return (
+    <Table
+      caption={t("application.objects")}
+      columns={columns}
+      records={objects}
+      id={({ id }) => id}
+    />
+  );
+}
+
+const narrow = (): boolean => window.matchMedia("(max-width: 760px)").matches;

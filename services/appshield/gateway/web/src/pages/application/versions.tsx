@@ -1,0 +1,157 @@
+/// The versions of an application: on a line of time, and each with its facts.
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { versions } from "@/api/queries";
+import type { VersionSummary } from "@/api/types";
+import { Icon } from "@/design/icons";
+import { Panel, Row } from "@/design/page";
+import { Empty, Loaded } from "@/design/states";
+import { Tag } from "@/design/status";
+import { type Column, moreOf, Table } from "@/design/table";
+import { Day, Elapsed, Moment, Size } from "@/design/values";
+import { useFormats, useTranslate } from "@/i18n/language";
+import type { Place } from "./application";
+import { VersionsChart } from "./versions-chart";
+
+export default function Versions({ namespace, name }: Place) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const query = useInfiniteQuery(versions(namespace, name));
+  return (
+    <Panel
+      title={t("application.versions")}
+      count={query.data ? formats.number(query.data.pages[0]?.total ?? 0) : ""}
+      flush
+    >
+      <Loaded query={query} lines={6}>
+        {(data) => {
+          const items = data.pages.flatMap((page) => page.items);
+          if (items.length === 0) {
+            return (
+              <Empty title={t("versions.none")} icon="backup">
+                {t("versions.none.next")}
+              </Empty>
+            );
+          }
+          return (
+            <>
+              {items.length > 1 && <VersionsChart versions={items} />}
+              <Table
+                caption={t("application.versions")}
+                columns={columnsIn(t)}
+                records={items}
+                id={(version) => String(version.number)}
+                more={moreOf(query)}
+              />
+            </>
+          );
+        }}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function columnsIn(t: ReturnType<typeof useTranslate>): Column<VersionSummary>[] {
+  return [
+    {
+      name: "number",
+      title: t("versions.number"),
+      cell: (version) => <NumberOf version={version} />,
+    },
+    { name: "cut_at", title: t("versions.when"), cell: ({ cut_at }) => <Day at={cut_at} /> },
+    {
+      name: "trigger",
+      title: t("versions.trigger"),
+      cell: (version) => <TriggerOf version={version} />,
+    },
+    {
+      name: "consistency",
+      title: t("versions.consistency"),
+      cell: ({ consistency }) => (
+        <Tag
+          tone={consistency === "application" ? "good" : consistency === "live" ? "warn" : "idle"}
+        >
+          {t(`consistency.${consistency}`)}
+        </Tag>
+      ),
+    },
+    {
+      name: "read_bytes",
+      title: t("versions.size"),
+      numeric: true,
+      cell: ({ read_bytes }) => <Size bytes={read_bytes} />,
+    },
+    {
+      name: "stored_bytes",
+      title: t("versions.new"),
+      numeric: true,
+      cell: ({ stored_bytes }) => <Size bytes={stored_bytes} />,
+    },
+    {
+      name: "took",
+      title: t("versions.took"),
+      numeric: true,
+      cell: ({ cut_at, stored_at }) => <Elapsed since={cut_at} until={stored_at} />,
+    },
+    {
+      name: "quiesced_ms",
+      title: t("versions.waited"),
+      numeric: true,
+      cell: (version) => <Waited version={version} />,
+    },
+    {
+      name: "marks",
+      title: t("versions.marks"),
+      cell: (version) => isMarked(version) && <Marks version={version} />,
+    },
+    { name: "vaults", title: t("versions.vaults"), cell: ({ vaults }) => vaults.join(", ") },
+  ];
+}
+
+function NumberOf({ version }: { version: VersionSummary }) {
+  return <strong className="numbers">v{version.number}</strong>;
+}
+
+function TriggerOf({ version }: { version: VersionSummary }) {
+  const t = useTranslate();
+  const by = version.trigger_name || version.actor;
+  return (
+    <Link to="/runs/$run" params={{ run: version.run }}>
+      {t(`trigger.${version.trigger}`)}
+      {by && <span className="quiet"> · {by}</span>}
+    </Link>
+  );
+}
+
+function Waited({ version }: { version: VersionSummary }) {
+  const formats = useFormats();
+  return (
+    <span className="numbers">
+      {version.quiesced_ms ? formats.duration(version.quiesced_ms / 1_000) : "–"}
+    </span>
+  );
+}
+
+const isMarked = ({ verified_at, pinned, damaged, warnings }: VersionSummary): boolean =>
+  verified_at !== null || pinned || damaged.length > 0 || warnings > 0;
+
+function Marks({ version }: { version: VersionSummary }) {
+  const t = useTranslate();
+  const { verified_at, pinned, damaged, warnings } = version;
+  return (
+    <Row>
+      {damaged.length > 0 && <Tag tone="bad">{t("versions.damaged")}</Tag>}
+      {verified_at && (
+        <Tag tone="good">
+          <Icon name="verified" size={13} /> {t("versions.verified")} <Moment at={verified_at} />
+        </Tag>
+      )}
+      {pinned && (
+        <Tag tone="active">
+          <Icon name="pin" size={13} /> {t("versions.pinned")}
+        </Tag>
+      )}
+      {warnings > 0 && <Tag tone="warn">{t("versions.warnings", { count: warnings })}</Tag>}
+    </Row>
+  );
+}

@@ -1,0 +1,50 @@
+/// What the services said about a run.
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { logs } from "@/api/queries";
+import type { LogLine } from "@/api/types";
+import { Panel } from "@/design/page";
+import { ScrollArea } from "@/design/scroll-area";
+import { Empty, Loaded } from "@/design/states";
+import { useFormats, useTranslate } from "@/i18n/language";
+import classes from "./run.module.css";
+
+export function Logs({ run }: { run: string }) {
+  const t = useTranslate();
+  const query = useInfiniteQuery(logs(run));
+  return (
+    <Panel title={t("logs.title")} flush>
+      <Loaded query={query} lines={3}>
+        {(data) => {
+          const lines = data.pages.flatMap((page) => page.items);
+          if (lines.length === 0) return <Empty title={t("logs.none")} icon="runs" />;
+          return (
+            <ScrollArea className={classes.logs} aria-label={t("logs.title")}>
+              <ol>
+                {lines.map((line) => (
+                  <Line key={`${line.at} ${line.service} ${line.event}`} line={line} />
+                ))}
+              </ol>
+            </ScrollArea>
+          );
+        }}
+      </Loaded>
+    </Panel>
+  );
+}
+
+function Line({ line }: { line: LogLine }) {
+  const formats = useFormats();
+  const at = new Date(line.at);
+  const fields = Object.entries(line.fields ?? {}).map(([name, value]) => `${name}=${value}`);
+  return (
+    <li data-level={line.level}>
+      <time dateTime={line.at} title={formats.exact(at)} className="quiet">
+        {formats.time(at)}
+      </time>
+      <span>{line.service}</span>
+      <span>
+        {line.event} <span className="quiet">{fields.join(" ")}</span>
+      </span>
+    </li>
+  );
+}

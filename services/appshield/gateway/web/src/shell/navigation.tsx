@@ -1,0 +1,38 @@
+/// Where one can go.
+import { Link } from "@tanstack/react-router";
+import { Icon, type IconName } from "@/design/icons";
+import { type MessageKey, useTranslate } from "@/i18n/language";
+import classes from "./navigation.module.css";
+
+export interface Place {
+  to: "/" | "/runs";
+  text: MessageKey;
+  icon: IconName;
+}
+
+export const PLACES: readonly Place[] = [
+  { to: "/", text: "nav.overview", icon: "overview" },
+  { to: "/runs", text: "nav.runs", icon: "runs" },
+];
+
+export function Navigation() {
+  const t = useTranslate();
+  return (
+    <nav aria-label={t("nav.label")}>
+      <ul className={classes.list}>
+        {PLACES.map(({ to, text, icon }) => (
+          <li key={to}>
+            <Link
+              to={to}
+              className={classes.link}
+              activeOptions={{ exact: to === "/", includeSearch: false }}
+            >
+              <Icon name={icon} />
+              {t(text)}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

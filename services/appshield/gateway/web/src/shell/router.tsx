@@ -1,0 +1,104 @@
+/// Which page an address shows. Each page is loaded when somebody goes there.
+
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { ProblemError } from "@/api/problems";
+import { me } from "@/api/queries";
+import { NotFound, PageFailed } from "./failures";
+import { Shell } from "./shell";
+
+interface Context {
+  client: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({ notFoundComponent: NotFound });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: ({ next }: Record<string, unknown>) =>
+    typeof next === "string" && next.startsWith("/") && !next.startsWith("//") ? { next } : {},
+  component: lazyRouteComponent(() => import("@/pages/login/login"), "LoginPage"),
+});
+
+/// Everything that only somebody who is signed in sees.
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  component: Shell,
+  errorComponent: PageFailed,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.client.ensureQueryData(me);
+    } catch (error) {
+      if (error instanceof ProblemError && error.status === 401) {
+        throw redirect({ to: "/login", search: { next: location.href }, hash: location.hash });
+      }
+      throw error;
+    }
+  },
+});
+
+const overview = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  validateSearch: texts(["q", "health", "rpo", "criticality", "sort"]),
+  component: lazyRouteComponent(() => import("@/pages/overview/overview"), "OverviewPage"),
+});
+
+const application = createRoute({
+  getParentRoute: () => inside,
+  path: "/applications/$namespace/$name",
+  validateSearch: texts(["tab"]),
+  component: lazyRouteComponent(() => import("@/pages/application/application"), "ApplicationPage"),
+});
+
+const runs = createRoute({
+  getParentRoute: () => inside,
+  path: "/runs",
+  validateSearch: texts(["kind", "state", "app"]),
+  component: lazyRouteComponent(() => import("@/pages/runs/runs"), "RunsPage"),
+});
+
+const run = createRoute({
+  getParentRoute: () => inside,
+  path: "/runs/$run",
+  component: lazyRouteComponent(() => import("@/pages/runs/run"), "RunPage"),
+});
+
+const tree = root.addChildren([login, inside.addChildren([overview, application, runs, run])]);
+
+export function routerOf(client: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { client },
+    defaultPreload: "intent",
+    scrollRestoration: true,
+    defaultNotFoundComponent: NotFound,
+    defaultErrorComponent: PageFailed,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof routerOf>;
+  }
+}
+
+/// Take only these texts from an address, whatever else is in it.
+function texts<const Name extends string>(names: readonly Name[]) {
+  return (search: Record<string, unknown>): Partial<Record<Name, string>> => {
+    const found: Partial<Record<Name, string>> = {};
+    for (const name of names) {
+      const value = search[name];
+      if (typeof value === "string" && value) found[name] = value;
+    }
+    return found;
+  };
+}
