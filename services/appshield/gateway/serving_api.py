@@ -36,6 +36,7 @@ from appshield.gateway.hardening import Hardened
 from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.gateway.settings import Settings, ensure_usable
+from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.service import Joined, SystemClock, pause
 
@@ -124,9 +125,8 @@ class ServedApi:
             progress=self._progress,
             dead_letters=ParkedMessages(bus, _operator(settings)),
         )
-        application = Hardened(
-            api(backend, version("appshield")), hosts=settings.http_names, pages=(DOCS_PATH,)
-        )
+        website = Website(api(backend, version("appshield")))
+        application = Hardened(website, hosts=settings.http_names, pages=(DOCS_PATH,))
         structlog.get_logger().info(
             "API served", host=settings.http_host, port=self._listening.getsockname()[1]
         )

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { EventStreamReader } from "./event-stream";
 
 const STREAM =
-  'id: 7\nevent: run\ndata: {"run": "b-1",\ndata:  "state": "running"}\n\n: alive\n\ndata: x\r\n\r\n';
+  'id: 7\nevent: run\ndata: {"run": "b-1",\ndata:  "state": "running"}\n\n: alive\n\nid: 8\n\ndata: x\r\n\r\n';
 const EVENTS = [
-  { id: "7", event: "run", data: '{"run": "b-1",\n "state": "running"}' },
-  { id: "7", event: "message", data: "x" },
+  { event: "run", data: '{"run": "b-1",\n "state": "running"}' },
+  { event: "message", data: "x" },
 ];
 
 describe("a stream of events", () => {
@@ -16,5 +16,6 @@ describe("a stream of events", () => {
       found.push(...reader.take(STREAM.slice(at, at + size)));
     }
     expect(found).toEqual(EVENTS);
+    expect(reader.lastId).toBe("8");
   });
 });

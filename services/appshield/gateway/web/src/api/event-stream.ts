@@ -1,16 +1,22 @@
 /// Reads server-sent events from chunks of text, as the HTML standard says. Pure.
 
 export interface ServerEvent {
-  id: string;
   event: string;
   data: string;
 }
 
 export class EventStreamReader {
+  /// Names the last moment that was told whole: a stream that is cut goes on behind it.
+  lastId: string;
   private rest = "";
-  private id = "";
+  private id: string;
   private event = "";
   private data: string[] = [];
+
+  constructor(lastId = "") {
+    this.lastId = lastId;
+    this.id = lastId;
+  }
 
   /// Take what has arrived; return the events that are whole now.
   take(chunk: string): ServerEvent[] {
@@ -32,10 +38,11 @@ export class EventStreamReader {
   }
 
   private dispatched(): ServerEvent | undefined {
-    const { id, event, data } = this;
+    const { event, data } = this;
+    this.lastId = this.id;
     this.event = "";
     this.data = [];
     if (data.length === 0) return undefined;
-    return { id, event: event || "message", data: data.join("\n") };
+    return { event: event || "message", data: data.join("\n") };
   }
 }

@@ -2,11 +2,11 @@
 ///
 /// An event names what changed; the answers that tell of it are asked for again, at most twice a
 /// second, and only those that somebody looks at. Progress is taken from the event itself.
-import type { QueryClient } from "@tanstack/react-query";
+import type { QueryClient, QueryKey } from "@tanstack/react-query";
 import { BASE } from "./client";
 import { EventStreamReader, type ServerEvent } from "./event-stream";
 import { keys } from "./queries";
-import type { StepProgress } from "./types";
+import type { ApplicationSummary, RunSummary, StepProgress } from "./types";
 
 export type LiveState = "connecting" | "live" | "interrupted";
 
@@ -15,16 +15,20 @@ const RETRY_MS = [500, 1_000, 2_000, 5_000, 10_000];
 /// The server says that it is alive more often than this; a silent stream is a dead one.
 const SILENCE_MS = 45_000;
 
-interface Told {
-  run?: string;
-  namespace?: string;
-  name?: string;
+/// What an event of the stream tells about an application.
+export interface Told {
+  namespace: string;
+  name: string;
+  summary: ApplicationSummary | null;
+  gone: boolean;
+  runs: RunSummary[];
+  progress: (Omit<StepProgress, "at"> & { run: string })[];
 }
 
 export class Live {
   private state: LiveState = "connecting";
   private readonly listeners = new Set<() => void>();
-  private readonly stale = new Map<string, readonly unknown[]>();
+  private readonly stale = new Map<string, QueryKey>();
   private refreshing: ReturnType<typeof setTimeout> | undefined;
   private lastId = "";
 
@@ -39,12 +43,13 @@ export class Live {
 
   /// Follow the stream until told to stop, through interruptions.
   async follow(stopping: AbortSignal): Promise<void> {
-    for (let attempt = 0; !stopping.aborted; attempt++) {
+    let failures = 0;
+    while (!stopping.aborted) {
       try {
         await this.read(stopping, () => {
-          // What was missed meanwhile is not known, unless the server goes on where it was.
-          if (attempt > 0 && !this.lastId) void this.client.invalidateQueries();
-          attempt = 0;
+          // What was missed is not known, unless the server goes on where it was.
+          if (failures > 0 && !this.lastId) void this.client.invalidateQueries();
+          failures = 0;
           this.become("live");
         });
       } catch (error) {
@@ -53,27 +58,40 @@ export class Live {
           void this.client.invalidateQueries({ queryKey: keys.me });
           return;
         }
+        failures += 1;
+        this.become("interrupted");
       }
-      this.become("interrupted");
-      await pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 0, stopping);
+      await pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0, stopping);
     }
   }
 
   /// Take one event; returns whether the stream goes on.
-  handle({ event, data, id }: ServerEvent): boolean {
-    if (id) this.lastId = id;
+  handle({ event, data }: ServerEvent): boolean {
     if (event === "reset") {
       this.lastId = "";
       void this.client.invalidateQueries();
       return false;
     }
-    const told = JSON.parse(data) as Told;
-    if (event === "progress") this.progressed(told as Told & StepProgress);
-    for (const key of changedBy(event, told)) this.stale.set(JSON.stringify(key), key);
+    if (event === "application") this.told(JSON.parse(data) as Told);
+    if (event === "policy") this.outdate([keys.policies, keys.applications]);
+    return true;
+  }
+
+  private told(told: Told): void {
+    this.outdate(changedBy(told));
+    const at = new Date().toISOString();
+    for (const { run, ...step } of told.progress) {
+      this.client.setQueryData<{ steps: StepProgress[] }>(keys.progress(run), (known) => ({
+        steps: [...(known?.steps ?? []).filter((one) => one.step !== step.step), { ...step, at }],
+      }));
+    }
+  }
+
+  private outdate(changed: readonly QueryKey[]): void {
+    for (const key of changed) this.stale.set(JSON.stringify(key), key);
     if (this.stale.size > 0) {
       this.refreshing ??= setTimeout(() => this.refresh(), REFRESH_EVERY_MS);
     }
-    return true;
   }
 
   private async read(stopping: AbortSignal, opened: () => void): Promise<void> {
@@ -87,25 +105,20 @@ export class Live {
       if (response.status === 401) throw new SignedOutError();
       if (!response.ok || !response.body) throw new Error(`HTTP ${response.status}`);
       opened();
-      const reader = new EventStreamReader();
+      const reader = new EventStreamReader(this.lastId);
       const chunks = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const { value, done } = await chunks.read();
         if (done) return;
         clearTimeout(alarm);
         alarm = setTimeout(() => silent.abort(), SILENCE_MS);
-        if (!reader.take(value).every((event) => this.handle(event))) return silent.abort();
+        const goesOn = reader.take(value).every((event) => this.handle(event));
+        if (!goesOn) return silent.abort();
+        this.lastId = reader.lastId;
       }
     } finally {
       clearTimeout(alarm);
     }
-  }
-
-  private progressed({ run, ...step }: Told & StepProgress): void {
-    if (!run) return;
-    this.client.setQueryData<{ steps: StepProgress[] }>(keys.progress(run), (known) => ({
-      steps: [...(known?.steps ?? []).filter((one) => one.step !== step.step), step],
-    }));
   }
 
   private refresh(): void {
@@ -125,24 +138,12 @@ export class Live {
 class SignedOutError extends Error {}
 
 /// Name the answers that an event makes old.
-export function changedBy(event: string, told: Told): (readonly unknown[])[] {
-  const application =
-    told.namespace && told.name ? [keys.application(told.namespace, told.name)] : [];
-  switch (event) {
-    case "application":
-      return [keys.applications, keys.unprotected, ...application];
-    case "run":
-      return [
-        keys.runs,
-        keys.applications,
-        ...application,
-        ...(told.run ? [keys.run(told.run)] : []),
-      ];
-    case "policy":
-      return [keys.policies, keys.applications];
-    default:
-      return [];
-  }
+export function changedBy({ namespace, name, summary, gone, runs }: Told): QueryKey[] {
+  const changed: QueryKey[] = runs.map((run) => keys.run(run.id));
+  if (runs.length > 0) changed.push(keys.runs);
+  if (summary !== null || gone) changed.push(keys.applications, keys.unprotected);
+  if (changed.length > 0) changed.push(keys.application(namespace, name));
+  return changed;
 }
 
 function pause(ms: number, stopping: AbortSignal): Promise<void> {

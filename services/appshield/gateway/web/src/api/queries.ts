@@ -9,6 +9,7 @@ import type {
   ApplicationSummary,
   EffectiveRule,
   LogLine,
+  LogPage,
   Me,
   Page,
   Permissions,
@@ -140,5 +141,22 @@ export const progress = (id: string) =>
       get<{ steps: StepProgress[] }>(path`/runs/${id}/progress`, undefined, signal),
   });
 
+const LOG_PAGE = 500;
+const LOG_MAX = 5_000;
+
+/// The whole log of a run; of a very long one the beginning.
 export const logs = (id: string) =>
-  paged<LogLine>([...keys.run(id), "logs"], path`/runs/${id}/logs`, {});
+  queryOptions({
+    queryKey: [...keys.run(id), "logs"],
+    queryFn: async ({ signal }) => {
+      const lines: LogLine[] = [];
+      for (let cursor = ""; lines.length < LOG_MAX; ) {
+        const query = { limit: LOG_PAGE, cursor };
+        const page = await get<LogPage>(path`/runs/${id}/logs`, query, signal);
+        lines.push(...page.items);
+        if (page.items.length < LOG_PAGE) break;
+        cursor = page.next;
+      }
+      return lines;
+    },
+  });

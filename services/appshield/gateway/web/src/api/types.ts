@@ -236,6 +236,12 @@ export interface LogLine {
   fields?: Record<string, string>;
 }
 
+/// `next` goes on behind these lines, also where there are none yet.
+export interface LogPage {
+  items: LogLine[];
+  next: string;
+}
+
 export interface ModelObject {
   id: string;
   kind: string;

@@ -81,7 +81,5 @@ function useSigningIn() {
 
 /// Exchange a proof for a session, which is a cookie that no script can read.
 async function prove(proof: Proof): Promise<void> {
-  if ("code" in proof) await ask("/session", { method: "POST", body: { code: proof.code } });
-  else
-    await ask("/session", { method: "POST", headers: { Authorization: `Bearer ${proof.token}` } });
+  await ask("/session", { method: "POST", body: proof });
 }

@@ -1,5 +1,5 @@
 /// What the services said about a run.
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { logs } from "@/api/queries";
 import type { LogLine } from "@/api/types";
 import { Panel } from "@/design/page";
@@ -10,12 +10,11 @@ import classes from "./run.module.css";
 
 export function Logs({ run }: { run: string }) {
   const t = useTranslate();
-  const query = useInfiniteQuery(logs(run));
+  const query = useQuery(logs(run));
   return (
     <Panel title={t("logs.title")} flush>
       <Loaded query={query} lines={3}>
-        {(data) => {
-          const lines = data.pages.flatMap((page) => page.items);
+        {(lines) => {
           if (lines.length === 0) return <Empty title={t("logs.none")} icon="runs" />;
           return (
             <ScrollArea className={classes.logs} aria-label={t("logs.title")}>
