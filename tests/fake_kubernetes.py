@@ -14,7 +14,7 @@ import asyncio
 import base64
 import json
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -55,6 +55,7 @@ class FakeKubernetes:
         self.watch_list = watch_list
         self.token = "fake-token"
         self.requests: list[tuple[str, str]] = []
+        self.headers: list[Mapping[str, str]] = []
         self._faults: list[Fault] = []
         self._pages: dict[str, tuple[list[Object], int]] = {}
         self._watches: set[asyncio.Transport] = set()
@@ -172,6 +173,7 @@ class FakeKubernetes:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.method, request.path_qs))
+        self.headers.append(request.headers)
         try:
             self._fail(request)
             return await self._dispatch(request)

@@ -1,25 +1,38 @@
 """The REST API in one process: callers by token and rights by table, over any bus."""
 
-from collections.abc import Mapping
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
+import httpx
 import msgspec
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
 from appshield.bus import Bus
+from appshield.errors import NotFoundError, UnavailableError
 from appshield.gateway.access.authenticating import Authenticating
 from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
+from appshield.gateway.api.auditing import Act, Auditor
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.clusters import OneCluster
 from appshield.gateway.api.creating import ServedKind
 from appshield.gateway.api.listening import Feed
 from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.views import BusViews
 from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.measuring import VaultMeasures
+from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.replaying import ParkedMessages
+from appshield.gateway.serving import Server
+from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
+from appshield.kubernetes import Cluster
 from appshield.language.kinds import GROUP
 from appshield.service import SystemClock
+from appshield.vault import VaultAccess
 
 CLUSTER = "test"
 ADMIN = "admin"
@@ -100,13 +113,48 @@ _SERVED = {
 }
 
 
+class RecordedActs:
+    """Keeps what the audit is told; a port of the API."""
+
+    def __init__(self) -> None:
+        self.acts: list[Act] = []
+
+    async def record(self, act: Act) -> None:
+        """Keep it."""
+        self.acts.append(act)
+
+
+class NoCluster:
+    """Stands for a cluster that is away."""
+
+    def own(self) -> Cluster:
+        """Have none."""
+        raise UnavailableError("the cluster cannot be asked now")
+
+    def in_name_of(self, _caller: Caller) -> Cluster:
+        """Have none."""
+        return self.own()
+
+
+async def no_vault(name: str) -> VaultAccess:
+    """Know no Vault."""
+    raise NotFoundError(f"Vault {name} does not exist")
+
+
 def rest_api(
     bus: Bus,
     table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None,
     authenticating: Authenticating | None = None,
+    *,
+    cluster: Cluster | None = None,
+    vaults: Callable[[str], Awaitable[VaultAccess]] = no_vault,
+    auditor: Auditor | None = None,
 ) -> Litestar:
-    """Build the API over a bus; callers are recognized by their names, or as is said."""
-    table = table or {}
+    """Build the API over a bus; callers are recognized by their names, or as is said.
+
+    There is a cluster, and Vaults, where a test gives them.
+    """
+    table, clusters = table or {}, OneCluster(cluster) if cluster else NoCluster()
     access, clock = Access(RightsByTable(table)), SystemClock()
     backend = Backend(
         bus=bus,
@@ -120,6 +168,11 @@ def rest_api(
         feed=Feed(WatchedViews(bus), access, clock, CLUSTER),
         progress=HeardProgress(clock),
         dead_letters=ParkedMessages(bus, None),
+        clusters=clusters,
+        contents=OpenedVersions(vaults),
+        measures=VaultMeasures(vaults, clock),
+        workloads=UnprotectedWorkloads(clusters.own),
+        auditor=auditor or RecordedActs(),
     )
     return api(backend, "0.0.0")
 
@@ -135,3 +188,23 @@ def client_of(application: Litestar, name: str = ADMIN) -> AsyncTestClient[Lites
 def problem_of(content: bytes) -> Mapping[str, object]:
     """Read problem details."""
     return msgspec.json.decode(content, type=dict[str, object])
+
+
+@asynccontextmanager
+async def served(application: Litestar) -> AsyncIterator[str]:
+    """Serve the API on loopback, in this event loop; gives its address."""
+    server, stopping = Server(application, socket.create_server(("127.0.0.1", 0))), asyncio.Event()
+    serving = asyncio.create_task(server.serve_until(stopping))
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        stopping.set()
+        await serving
+
+
+@asynccontextmanager
+async def talking_to(address: str, name: str = ADMIN) -> AsyncIterator[httpx.AsyncClient]:
+    """Talk to an API that is served, as somebody."""
+    headers = {"Authorization": f"Bearer {name}"}
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
+        yield client

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from appshield.cli.output import note
 from appshield.cli.reaching import Reach
-from appshield.doors.contents import Named, Opened, open_repository, opened, places
+from appshield.doors.contents import Named, Opened, open_repository, opened, places, roots_of
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications, version_of, versions_of
 from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
@@ -64,6 +64,6 @@ async def _opened(of: Named) -> Opened:
 
     def opening() -> Opened:
         repository = open_repository(access, of.record.app_id)
-        return opened(repository, Reader(repository), of)
+        return opened(repository, Reader(repository), roots_of(repository), of)
 
     return await asyncio.to_thread(opening)

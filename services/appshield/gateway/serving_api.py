@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.access.tokens import ClusterTokens
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
+from appshield.gateway.api.auditing import LoggedActs
 from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.clusters import OneCluster
 from appshield.gateway.api.creating import ClusterKinds
 from appshield.gateway.api.described import PATH as DOCS_PATH
 from appshield.gateway.api.listening import Feed
@@ -33,12 +36,16 @@ from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.watching import WatchedViews
 from appshield.gateway.certificates import CertificateFiles
 from appshield.gateway.hardening import Hardened
+from appshield.gateway.measuring import VaultMeasures
+from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.gateway.settings import Settings, ensure_usable
+from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
 from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.service import Joined, SystemClock, pause
+from appshield.vault.finding import ClusterVaults
 
 _CLUSTER_PAUSE_S = 2.0
 
@@ -89,8 +96,13 @@ class ServedApi:
         """Serve, and tell listeners what changes, until told to stop."""
         stopping, access = self._service.stopping, Access(Reviews(cluster))
         feed = Feed(self._views, access, SystemClock(), self._settings.cluster)
-        server = self._server(cluster, access, feed)
-        with self._views.heard_by(feed), self._progress.heard_by(feed.progressed):
+        contents = OpenedVersions(ClusterVaults(cluster).access)
+        server = self._server(cluster, access, feed, contents)
+        with (
+            closing(contents),
+            self._views.heard_by(feed),
+            self._progress.heard_by(feed.progressed),
+        ):
             telling = asyncio.create_task(feed.keep(stopping), name="feed")
             try:
                 await server.serve_until(stopping)
@@ -98,7 +110,9 @@ class ServedApi:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)
 
-    def _server(self, cluster: Cluster, access: Access, feed: Feed) -> Server:
+    def _server(
+        self, cluster: Cluster, access: Access, feed: Feed, contents: OpenedVersions
+    ) -> Server:
         settings = self._settings
         authenticating = Authenticating(
             cluster=ClusterTokens(cluster, settings.token_audiences),
@@ -111,7 +125,7 @@ class ServedApi:
             ),
             login_folder=Path(settings.login_folder) if settings.login_folder else None,
         )
-        bus = self._service.bus
+        bus, clock, clusters = self._service.bus, SystemClock(), OneCluster(cluster)
         backend = Backend(
             bus=bus,
             cluster=settings.cluster,
@@ -119,11 +133,16 @@ class ServedApi:
             access=access,
             authenticator=authenticating,
             logins=authenticating,
-            clock=SystemClock(),
             kinds=ClusterKinds(cluster),
             feed=feed,
             progress=self._progress,
             dead_letters=ParkedMessages(bus, _operator(settings)),
+            clock=clock,
+            clusters=clusters,
+            contents=contents,
+            measures=VaultMeasures(ClusterVaults(cluster).access, clock),
+            workloads=UnprotectedWorkloads(clusters.own),
+            auditor=LoggedActs(),
         )
         website = Website(api(backend, version("appshield")))
         application = Hardened(website, hosts=settings.http_names, pages=(DOCS_PATH,))

@@ -48,19 +48,23 @@ def is_content(change: ShownChange) -> bool:
 
 
 def changes(opened: Opened, path: bytes) -> Iterator[ShownChange]:
-    """Compare both versions at or below a path.
+    """Compare both versions at or below a path, manifests field by field.
 
     Raises:
         NotFoundError: neither of them has it.
     """
+    showing = Showing(opened)
+    return map(showing.shown, raw_changes(opened, path))
+
+
+def raw_changes(opened: Opened, path: bytes) -> Iterator[Change]:
+    """Yield what differs at or below a path, in the order of paths; raises as `changes`."""
     path = path.strip(b"/")
-    manifests = _Manifests(opened)
-    for change in _raw_changes(opened, path):
-        if change.path != _OWN:  # every version has one of its own
-            yield manifests.shown(change)
+    # every version has a description of its own
+    return (change for change in _all_changes(opened, path) if change.path != _OWN)
 
 
-def _raw_changes(opened: Opened, path: bytes) -> Iterator[Change]:
+def _all_changes(opened: Opened, path: bytes) -> Iterator[Change]:
     if not path:
         yield from differences(opened.reader, *opened.roots)
         return
@@ -80,11 +84,12 @@ def _at(opened: Opened, root: bytes, path: bytes) -> Node | None:
         return None
 
 
-class _Manifests:
-    """Shows changes, those of manifests field by field."""
+class Showing:
+    """Shows changes, those of manifests field by field; without `fields` no manifest is read."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, *, fields: bool = True) -> None:
         self._opened = opened
+        self._fields = fields
         self._key = secrets.token_bytes(32)
         self._discretion: Discretion | None = None
 
@@ -92,7 +97,8 @@ class _Manifests:
         """Give a change as it is shown."""
         before, after = change.before, change.after
         fields: list[str] = []
-        if change.path.startswith(_FOLDER) and "content" in change.reasons and before and after:
+        is_manifest = self._fields and change.path.startswith(_FOLDER)
+        if is_manifest and "content" in change.reasons and before and after:
             fields = object_differences(
                 self._object(before),
                 self._object(after),

@@ -3,6 +3,8 @@
 Every call that opens something blocks.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from appshield.contracts.applications import ApplicationRecord
@@ -65,22 +67,30 @@ def open_repository(access: VaultAccess, app_id: str) -> Repository:
     return Repository.open(shelf.repository_store, shelf.repository_password())
 
 
-def opened(repository: Repository, reader: Reader, of: Named) -> Opened:
-    """Find the root trees of versions in an open repository.
+def roots_of(repository: Repository) -> dict[str, bytes]:
+    """Return the root tree of every version that can be read, by what its snapshot is called.
+
+    One that a stock client has written anew is found by its old name, too.
+    """
+    roots = {}
+    for snapshot_id, document in repository.snapshots():
+        roots[snapshot_id] = document.tree_id
+        if document.original:
+            roots.setdefault(document.original, document.tree_id)
+    return roots
+
+
+def opened(repository: Repository, reader: Reader, roots: Mapping[str, bytes], of: Named) -> Opened:
+    """Find the root trees of versions, given those of the whole repository.
 
     Raises:
         NotFoundError: the document of one of them is not there, or cannot be read.
     """
-    trees = {}
-    for snapshot_id, document in repository.snapshots():
-        trees[snapshot_id] = document.tree_id
-        if document.original:
-            trees.setdefault(document.original, document.tree_id)
-    missing = [one for one in of.versions if one.snapshot_id not in trees]
+    missing = [one for one in of.versions if one.snapshot_id not in roots]
     if missing:
         raise NotFoundError(
             f"version {missing[0].facts.number} of {of.record.app} cannot be read in the Vault",
             why="its snapshot document is damaged or was removed there",
             next_step="`appshield rebuild-catalog` reads the Vault again.",
         )
-    return Opened(repository, reader, tuple(trees[one.snapshot_id] for one in of.versions))
+    return Opened(repository, reader, tuple(roots[one.snapshot_id] for one in of.versions))

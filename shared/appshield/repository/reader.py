@@ -186,17 +186,27 @@ class BlobReader:
 
 
 class Reader(BlobReader):
-    """Reads what snapshots refer to, also by path; thread-safe."""
+    """Reads what snapshots refer to, also by path; thread-safe.
 
-    def __init__(self, repository: Repository, *, index: Index | None = None) -> None:
+    Of a file it fetches `chunks_ahead` together, and has as many in memory.
+    """
+
+    def __init__(
+        self,
+        repository: Repository,
+        *,
+        index: Index | None = None,
+        chunks_ahead: int = CHUNKS_AHEAD,
+    ) -> None:
         super().__init__(repository.store, repository.key, index or repository.index)
+        self._chunks_ahead = chunks_ahead
 
     def iter_file(self, node: Node) -> Iterator[bytes]:
         """Yield the content of a file, chunk by chunk."""
         if node.content is None:
             raise InvalidInputError(f"{node.kind} {node.name!r} has no content, it is not a file")
         content = iter(node.content)
-        while together := tuple(islice(content, CHUNKS_AHEAD)):
+        while together := tuple(islice(content, self._chunks_ahead)):
             chunks = self._chunks(together)
             for blob_id in together:
                 chunk = chunks[blob_id]

@@ -20,22 +20,34 @@ from appshield.errors import AppShieldError
 from appshield.gateway.api import (
     about,
     applications,
+    content,
     dead_letters,
     described,
+    differing,
+    documents,
     events,
+    explaining,
+    held,
     keeping,
+    policies,
     restores,
+    retention,
+    revisions,
     running,
     runs,
     saving,
     sessions,
     signals,
+    unprotected,
+    validating,
     vault_catalogs,
+    vaults,
     versions,
 )
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import OWN_HEADER
 from appshield.gateway.api.commanding import commands_of
+from appshield.gateway.api.downloads import UNCOMPRESSED
 from appshield.gateway.api.problems import failed, refused_by_frame, told
 from appshield.gateway.api.recognizing import Recognizing, caller_of
 from appshield.gateway.api.request_ids import name_request
@@ -48,7 +60,13 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *about.ROUTES,
     *sessions.ROUTES,
     *applications.ROUTES,
+    *explaining.ROUTES,
+    *revisions.ROUTES,
     *versions.ROUTES,
+    *retention.ROUTES,
+    *held.ROUTES,
+    *content.ROUTES,
+    *differing.ROUTES,
     *runs.ROUTES,
     *saving.ROUTES,
     *restores.ROUTES,
@@ -58,6 +76,11 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *signals.ROUTES,
     *dead_letters.ROUTES,
     *events.ROUTES,
+    *documents.ROUTES,
+    *validating.ROUTES,
+    *policies.ROUTES,
+    *vaults.ROUTES,
+    *unprotected.ROUTES,
 )
 
 
@@ -82,7 +105,9 @@ def api(backend: Backend, version: str) -> Litestar:
             Exception: failed,
         },
         before_send=[name_request],
-        compression_config=CompressionConfig(backend="gzip", minimum_size=1024),
+        compression_config=CompressionConfig(
+            backend="gzip", minimum_size=1024, exclude_opt_key=UNCOMPRESSED
+        ),
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=_openapi(version),
         logging_config=None,

@@ -6,10 +6,15 @@ from typing import Protocol
 
 from appshield.bus import Bus, DeadLetter, Receipt
 from appshield.gateway.api.access import Access
+from appshield.gateway.api.auditing import Auditor
 from appshield.gateway.api.callers import Authenticator, Caller, Logins
+from appshield.gateway.api.clusters import Clusters
 from appshield.gateway.api.creating import Kinds
 from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.views import Views
+from appshield.gateway.measuring import VaultMeasures
+from appshield.gateway.opened_versions import OpenedVersions
+from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
 from appshield.service import Clock
 
 
@@ -48,3 +53,8 @@ class Backend:
     feed: Follows
     progress: HeardProgress
     dead_letters: Parked
+    clusters: Clusters
+    contents: OpenedVersions
+    measures: VaultMeasures
+    workloads: UnprotectedWorkloads
+    auditor: Auditor

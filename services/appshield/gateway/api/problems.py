@@ -40,10 +40,30 @@ _STATUSES: tuple[tuple[type[AppShieldError], HTTPStatus], ...] = (
 )
 
 
+class FieldProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with one field or place of a body; lines and columns count from 1."""
+
+    field: str
+    problem: str
+    line: int = 0
+    column: int = 0
+
+
 class StatusError(AppShieldError):
-    """An error of the API itself, with the status that says it best."""
+    """An error of the API itself, with the status that says it best; `fields` are what is wrong."""
 
     status = HTTPStatus.BAD_REQUEST
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        why: str = "",
+        next_step: str = "",
+        fields: tuple[FieldProblem, ...] = (),
+    ) -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.fields = fields
 
 
 class PreconditionFailedError(StatusError):
@@ -62,13 +82,6 @@ class UnprocessableError(StatusError):
     """The body is well formed and says something that cannot be done."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-class FieldProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with one field or place of a body."""
-
-    field: str
-    problem: str
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -118,6 +131,7 @@ def told(request: AnyRequest, error: AppShieldError) -> Response[bytes]:
             detail=f"{error.what}: {error.why}" if error.why else error.what,
             next_step=error.next_step,
             request_id=request_id(request.scope),
+            errors=error.fields if isinstance(error, StatusError) else (),
         ),
         retry_after_s=error.retry_after_s if isinstance(error, TooManyRequestsError) else 1,
     )
