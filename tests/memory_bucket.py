@@ -76,8 +76,13 @@ class MemoryBucket(Bucket[T]):
             if body is not None and _chosen(key, prefix):
                 yield self._entry(key, body, revision)
 
-    async def watch(self, prefix: str = "", *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    async def watch(
+        self, prefix: str = "", *, stopping: asyncio.Event, traces: bool = False
+    ) -> AsyncIterator[Change[T]]:
         seen = self._content.revision
+        for key, (body, revision) in list(self._content.cells.items()) if traces else ():
+            if body is None and _chosen(key, prefix):
+                yield Change(key=key, value=None, revision=revision)
         async for entry in self.items(prefix):
             yield Change(key=entry.key, value=entry.value, revision=entry.revision)
         yield Change(key="", value=None, revision=seen)

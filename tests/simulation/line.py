@@ -180,7 +180,9 @@ class LineBucket(Bucket[T]):
         async for entry in self._bucket.items(prefix):
             yield entry
 
-    async def watch(self, prefix: str = "", *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    async def watch(
+        self, prefix: str = "", *, stopping: asyncio.Event, traces: bool = False
+    ) -> AsyncIterator[Change[T]]:
         async for change in self._bucket.watch(prefix, stopping=stopping):
             await self._process.reach()
             yield change

@@ -102,7 +102,9 @@ class JetStreamBucket(Bucket[T]):
         for found in (await self._present(prefix)).values():
             yield self._entry(found)
 
-    async def watch(self, prefix: str = "", *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    async def watch(
+        self, prefix: str = "", *, stopping: asyncio.Event, traces: bool = False
+    ) -> AsyncIterator[Change[T]]:
         """See `Bucket.watch`: a listing compared with what is known, then hints, and again."""
         known: dict[str, int] = {}
         complete = False
@@ -111,13 +113,16 @@ class JetStreamBucket(Bucket[T]):
                 async with reading(
                     self._connection, self._stream, self._filter(prefix), follow=True
                 ) as reader:
-                    present, last = await self._listed(reader)
-                    for change in self._differences(known, present):
-                        yield change
+                    listing = _Listing(known, told=traces and not complete)
+                    async for found in reader.stored(1):
+                        if listing.is_news(self._key(found), found):
+                            yield self._change(found)
+                    for key, revision in listing.vanished():
+                        yield Change(key=key, value=None, revision=revision)
                     if not complete:
                         complete = True
-                        yield Change(key="", value=None, revision=last)
-                    async for change in self._followed(reader, known, last, stopping):
+                        yield Change(key="", value=None, revision=listing.last)
+                    async for change in self._followed(reader, known, listing.last, stopping):
                         yield change
             except UnavailableError:
                 if self._connection.is_closed:
@@ -139,35 +144,20 @@ class JetStreamBucket(Bucket[T]):
                     known[key] = found.sequence
                     yield self._change(found)
                 elif known.pop(key, 0):
-                    yield Change(key=key, value=None, revision=found.sequence)
-
-    def _differences(self, known: dict[str, int], present: dict[str, Stored]) -> list[Change[T]]:
-        """Bring `known` up to date and say what that took."""
-        gone = [
-            Change[T](key=key, value=None, revision=known.pop(key))
-            for key in sorted(known.keys() - present.keys())
-        ]
-        fresh = [one for key, one in present.items() if known.get(key) != one.sequence]
-        known.update({self._key(one): one.sequence for one in fresh})
-        return gone + [self._change(one) for one in fresh]
+                    yield self._change(found)
 
     async def _present(self, prefix: str) -> dict[str, Stored]:
+        """List the live keys; a key keeps only its last message."""
+        present: dict[str, Stored] = {}
         async with reading(
             self._connection, self._stream, self._filter(prefix), follow=False
         ) as reader:
-            return (await self._listed(reader))[0]
-
-    async def _listed(self, reader: StreamReader) -> tuple[dict[str, Stored], int]:
-        """List the live keys and the last sequence seen; a key keeps only its last message."""
-        present: dict[str, Stored] = {}
-        last = 0
-        async for found in reader.stored(1):
-            last = found.sequence
-            key = self._key(found)
-            present.pop(key, None)
-            if not _is_marker(found.headers):
-                present[key] = found
-        return present, last
+            async for found in reader.stored(1):
+                key = self._key(found)
+                present.pop(key, None)
+                if not _is_marker(found.headers):
+                    present[key] = found
+        return present
 
     async def _found(self, key: str) -> Stored | None:
         return await self._api.message(self._stream, last_by_subj=self._subject(key))
@@ -204,6 +194,8 @@ class JetStreamBucket(Bucket[T]):
         return found.subject.removeprefix(self._prefix)
 
     def _change(self, found: Stored) -> Change[T]:
+        if _is_marker(found.headers):
+            return Change(key=self._key(found), value=None, revision=found.sequence)
         entry = self._entry(found)
         return Change(key=entry.key, value=entry.value, revision=entry.revision)
 
@@ -216,6 +208,35 @@ class JetStreamBucket(Bucket[T]):
                 f"the key {key} in {self._name} does not hold what it should", why=str(error)
             ) from error
         return Entry(key=key, value=value, revision=found.sequence)
+
+
+class _Listing:
+    """One look at everything, brought into what is `known` as it comes: values are not held.
+
+    With `told`, traces of keys that are not known are news, too.
+    """
+
+    def __init__(self, known: dict[str, int], *, told: bool) -> None:
+        self._known = known
+        self._told = told
+        self._seen: set[str] = set()
+        self.last = 0
+
+    def is_news(self, key: str, found: Stored) -> bool:
+        """Take in what was found; say whether it is another state than the known one."""
+        self.last = found.sequence
+        if _is_marker(found.headers):
+            self._seen.discard(key)
+            return bool(self._known.pop(key, 0)) or self._told
+        self._seen.add(key)
+        news = self._known.get(key) != found.sequence
+        self._known[key] = found.sequence
+        return news
+
+    def vanished(self) -> list[tuple[str, int]]:
+        """Take out what is known and was not found; say what, with the revisions it had."""
+        gone = sorted(self._known.keys() - self._seen)
+        return [(key, self._known.pop(key)) for key in gone]
 
 
 def stream_of(spec: BucketSpec) -> str:

@@ -67,8 +67,12 @@ class Bucket(abc.ABC, Generic[T]):
         """Give every entry that is there."""
 
     @abc.abstractmethod
-    def watch(self, prefix: str = "", *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    def watch(
+        self, prefix: str = "", *, stopping: asyncio.Event, traces: bool = False
+    ) -> AsyncIterator[Change[T]]:
         """Give what is there, then a marker, then every change until `stopping` is set.
+
+        With `traces` also, before the marker, keys that were deleted within the last hour.
 
         Of several changes in a row only the last may be seen. Outages of the server are survived:
         what changed meanwhile is given afterwards, keys that vanished (or expired) included.

@@ -108,3 +108,29 @@ async def test_a_watch_begins_with_what_is_there(bus: Bus) -> None:
         await watching
     said = [(change.key, change.value, change.is_marker) for change in changes]
     assert said == [("a", 1, False), ("", None, True), ("b", 2, False), ("a", None, False)]
+
+
+async def test_a_watch_may_begin_with_what_was_deleted_lately(bus: Bus) -> None:
+    """Once, before the marker; what was written again since is there."""
+    spec = scratch_bucket()
+    await bus.ensure_bucket(spec)
+    bucket = bus.bucket(spec, int)
+    for key in ("gone", "back"):
+        await bucket.put(key, 1)
+        await bucket.delete(key)
+    await bucket.create("back", 2)
+    stopping = asyncio.Event()
+    changes: list[Change[int]] = []
+
+    async def watch() -> None:
+        async for change in bucket.watch(stopping=stopping, traces=True):
+            changes.append(change)  # noqa: PERF401 - it never ends
+
+    watching = asyncio.create_task(watch())
+    await wait_until(lambda: len(changes) == 3, deadline_s=DEADLINE_S, what="state and marker")
+    stopping.set()
+    async with asyncio.timeout(DEADLINE_S):
+        await watching
+    said = {(change.key, change.value) for change in changes[:2]}
+    assert said == {("gone", None), ("back", 2)}
+    assert changes[2].is_marker

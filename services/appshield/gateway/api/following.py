@@ -71,7 +71,7 @@ class Followed(Generic[T, K]):
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Follow until told to stop."""
-        async for change in self._bucket.watch(stopping=stopping):
+        async for change in self._bucket.watch(stopping=stopping, traces=True):
             self.revision = max(self.revision, change.revision)
             if change.is_marker:
                 self._complete = True
