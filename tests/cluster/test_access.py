@@ -80,7 +80,7 @@ async def place(local_cluster: ClusterFacts) -> AsyncIterator[Place]:
 async def test_a_token_is_its_account(place: Place) -> None:
     """With the groups by which rights are given; the second time nobody is asked."""
     await place.account("ann")
-    tokens, token = ClusterTokens(place.admin), await place.token("ann")
+    tokens, token = ClusterTokens(place.admin.requests.send), await place.token("ann")
     assert not tokens.knows(token)
     caller = await tokens.caller(token)
     assert caller.name == f"system:serviceaccount:{place.namespace}:ann"
@@ -96,14 +96,14 @@ async def test_a_token_that_is_over_is_nobody(place: Place, local_cluster: Clust
     token = await place.token("ann")
     over = await _signed_again(token, local_cluster, exp=int(time.time()) - 60)
     with pytest.raises(UnauthenticatedError, match="not accepted"):
-        await ClusterTokens(place.admin).caller(over)
+        await ClusterTokens(place.admin.requests.send).caller(over)
     later = await _signed_again(token, local_cluster, exp=int(time.time()) + 60)
-    assert await ClusterTokens(place.admin).caller(later)
+    assert await ClusterTokens(place.admin.requests.send).caller(later)
     await place.admin.delete(kinds.SERVICE_ACCOUNT, "ann", namespace=place.namespace)
 
     async def refused() -> bool:
         try:
-            await ClusterTokens(place.admin).caller(token)
+            await ClusterTokens(place.admin.requests.send).caller(token)
         except UnauthenticatedError:
             return True
         return False
@@ -115,7 +115,7 @@ async def test_a_forged_token_is_nobody(place: Place) -> None:
     """So is garbage, of any length."""
     await place.account("ann")
     head, content, _ = (await place.token("ann")).split(".")
-    tokens = ClusterTokens(place.admin)
+    tokens = ClusterTokens(place.admin.requests.send)
     for forged in (f"{head}.{content}.AAAA", f"{head}.{content}.", "garbage", "é", "x" * 30_000):
         with pytest.raises(UnauthenticatedError):
             await tokens.caller(forged)
@@ -126,12 +126,12 @@ async def test_a_token_for_somebody_else_is_nobody(place: Place) -> None:
     """One that was made for us cannot be used on the cluster, and the other way round."""
     await place.account("ann")
     ours, theirs = await place.token("ann", OWN_AUDIENCE), await place.token("ann")
-    for_us = ClusterTokens(place.admin, [OWN_AUDIENCE])
+    for_us = ClusterTokens(place.admin.requests.send, [OWN_AUDIENCE])
     assert (await for_us.caller(ours)).name.endswith(":ann")
     with pytest.raises(UnauthenticatedError):
         await for_us.caller(theirs)
     with pytest.raises(UnauthenticatedError):
-        await ClusterTokens(place.admin).caller(ours)
+        await ClusterTokens(place.admin.requests.send).caller(ours)
 
 
 async def test_roles_allow_what_the_table_of_actions_says(place: Place) -> None:
@@ -140,7 +140,7 @@ async def test_roles_allow_what_the_table_of_actions_says(place: Place) -> None:
     roles = {role_name(role): role for role in ROLES}
     roles |= {of_cluster: role for role, of_cluster in AGGREGATED_TO.items()}
     people = {name: await place.someone_with(name) for name in roles}
-    access = Access(Reviews(place.admin))
+    access = Access(Reviews(place.admin.requests.send))
     found: dict[tuple[str, str], bool] = {}
     for name, person in people.items():
         for action in ACTIONS:
@@ -155,7 +155,7 @@ async def test_roles_allow_what_the_table_of_actions_says(place: Place) -> None:
 async def test_a_role_ends_at_its_namespace(place: Place) -> None:
     """Lists show what is in it and nothing else; who has no role sees nothing."""
     await _until_aggregated(place)
-    access, see = Access(Reviews(place.admin)), ACTIONS[0]
+    access, see = Access(Reviews(place.admin.requests.send)), ACTIONS[0]
     viewer = await place.someone_with("view")
     everywhere = [place.namespace, "default", "kube-system", "no-such"]
     assert await access.visible(viewer, see, everywhere) == {place.namespace}
@@ -178,9 +178,9 @@ async def test_who_may_not_ask_for_others_cannot_let_anybody_in(
     )
     async with Cluster.connect(access) as poor:
         with pytest.raises(UnavailableError, match="system:auth-delegator"):
-            await ClusterTokens(poor).caller(token)
+            await ClusterTokens(poor.requests.send).caller(token)
         with pytest.raises(UnavailableError, match="system:auth-delegator"):
-            await Access(Reviews(poor)).may(Caller(name="ann"), ACTIONS[0], "default")
+            await Access(Reviews(poor.requests.send)).may(Caller(name="ann"), ACTIONS[0], "default")
 
 
 async def _until_aggregated(place: Place) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import h11
 import msgspec
@@ -40,7 +40,10 @@ _USUAL = Patience()
 
 
 class Server(uvicorn.Server):
-    """Serves an application on one socket until told to stop; leaves signals to the service."""
+    """Serves an application on one socket until told to stop; leaves signals to the service.
+
+    `proxies` are addresses or networks that are believed when they say where a request came from.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Server(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         patience: Patience = _USUAL,
         connections_max: int = CONNECTIONS_MAX,
+        proxies: Sequence[str] = (),
     ) -> None:
         self._listening = listening
         super().__init__(
@@ -60,7 +64,8 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=False,
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
                 lifespan="off",
                 h11_max_incomplete_event_size=HEAD_BYTES_MAX,
                 limit_concurrency=connections_max,

@@ -94,7 +94,7 @@ class ServedApi:
 
     async def _serve_over(self, cluster: Cluster) -> None:
         """Serve, and tell listeners what changes, until told to stop."""
-        stopping, access = self._service.stopping, Access(Reviews(cluster))
+        stopping, access = self._service.stopping, Access(Reviews(cluster.requests.send))
         feed = Feed(self._views, access, SystemClock(), self._settings.cluster)
         contents = OpenedVersions(ClusterVaults(cluster).access)
         server = self._server(cluster, access, feed, contents)
@@ -115,7 +115,7 @@ class ServedApi:
     ) -> Server:
         settings = self._settings
         authenticating = Authenticating(
-            cluster=ClusterTokens(cluster, settings.token_audiences),
+            cluster=ClusterTokens(cluster.requests.send, settings.token_audiences),
             oidc=self._oidc,
             local=LocalUser(cluster),
             sessions=self._sessions,
@@ -150,7 +150,7 @@ class ServedApi:
             "API served", host=settings.http_host, port=self._listening.getsockname()[1]
         )
         tls = self._certificate.context if self._certificate is not None else None
-        return Server(application, self._listening, tls=tls)
+        return Server(application, self._listening, tls=tls, proxies=settings.trusted_proxies)
 
 
 def _listening(host: str, port: int) -> socket.socket:

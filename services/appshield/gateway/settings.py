@@ -1,5 +1,7 @@
 """Settings of the gateway, from `APPSHIELD_GATEWAY_*`."""
 
+import ipaddress
+
 from appshield.errors import InvalidInputError
 from appshield.gateway.hardening import is_loopback
 from appshield.service import ServiceSettings
@@ -11,6 +13,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     The REST API listens on `http_host` and `http_port`, a free port for 0, and answers under the
     names of this machine and `http_names`. Where others than this machine reach it, it needs a
     certificate: `tls_certificate_file` with `tls_key_file`, in PEM, read again when they change.
+    `trusted_proxies`, addresses or networks, are believed when they say where a request came from.
 
     Callers are recognized by tokens of the cluster, with `token_audiences` only by those made for
     one of them; and, with an `oidc_issuer`, by tokens of that OpenID provider for
@@ -31,6 +34,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     http_names: tuple[str, ...] = ()
     tls_certificate_file: str = ""
     tls_key_file: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     token_audiences: tuple[str, ...] = ()
     oidc_issuer: str = ""
     oidc_audience: str = ""
@@ -68,6 +72,8 @@ def ensure_usable(settings: Settings) -> None:
             next_step="Set APPSHIELD_GATEWAY_TLS_CERTIFICATE_FILE and _TLS_KEY_FILE, or leave "
             "APPSHIELD_GATEWAY_HTTP_HOST at 127.0.0.1.",
         )
+    for proxy in settings.trusted_proxies:
+        _ensure_network(proxy)
     if settings.oidc_issuer and not settings.oidc_audience:
         raise InvalidInputError(
             "the settings of the OpenID provider are not complete",
@@ -80,3 +86,14 @@ def ensure_usable(settings: Settings) -> None:
             why="a limit of requests is 0",
             next_step="Correct APPSHIELD_GATEWAY_REQUESTS_PER_S and _REQUESTS_BURST.",
         )
+
+
+def _ensure_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError as error:
+        raise InvalidInputError(
+            f"{text} cannot be trusted as a proxy",
+            why="it is neither an address nor a network",
+            next_step="Correct APPSHIELD_GATEWAY_TRUSTED_PROXIES.",
+        ) from error

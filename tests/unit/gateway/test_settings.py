@@ -24,6 +24,7 @@ def settings(**given: str) -> Settings:
         {"http_host": "0.0.0.0", "tls_certificate_file": "c", "tls_key_file": "k"},
         {"oidc_issuer": "https://id.example.org", "oidc_audience": "appshield"},
         {"token_audiences": "appshield"},
+        {"trusted_proxies": "10.0.0.0/8, ::1"},
     ],
 )
 def test_what_goes_together_is_accepted(given: dict[str, str]) -> None:
@@ -41,6 +42,7 @@ def test_what_goes_together_is_accepted(given: dict[str, str]) -> None:
         ({"tls_key_file": "k"}, "needs its key"),
         ({"tls_certificate_file": "c"}, "needs its key"),
         ({"oidc_issuer": "https://id.example.org"}, "made for somebody else"),
+        ({"trusted_proxies": "10.0.0.0/8, proxy"}, "neither an address nor a network"),
         ({"requests_per_s": "0"}, "limit of requests is 0"),
         ({"requests_burst": "0"}, "limit of requests is 0"),
     ],

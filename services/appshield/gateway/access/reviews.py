@@ -10,8 +10,9 @@ import msgspec
 
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.brief import Answer, Brief
+from appshield.gateway.access.tokens import Send
 from appshield.gateway.api.callers import Caller
-from appshield.kubernetes import Cluster, Kind
+from appshield.kubernetes import Kind
 from appshield.kubernetes.kinds import Object
 from appshield.kubernetes.requests import Call
 from appshield.language.kinds import GROUP
@@ -49,8 +50,8 @@ class _Review(msgspec.Struct, frozen=True):
 class Reviews:
     """Asks the API server what callers may."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(self, send: Send) -> None:
+        self._send = send
         self._known: Brief[Question, bool] = Brief(entries_max=_ENTRIES_MAX)
 
     async def allows(
@@ -89,7 +90,7 @@ class Reviews:
             doing="ask what a caller may",
         )
         try:
-            answer = await self._cluster.requests.send(call)
+            answer = await self._send(call)
         except DeniedError as error:
             raise UnavailableError(
                 "AppShield cannot ask the cluster what callers may",

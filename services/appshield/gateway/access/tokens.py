@@ -8,17 +8,20 @@ import base64
 import binascii
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.brief import Answer, Brief
 from appshield.gateway.api.callers import Caller, UnauthenticatedError
-from appshield.kubernetes import Cluster, Kind
+from appshield.kubernetes import Kind
 from appshield.kubernetes.identity import UserInfo
 from appshield.kubernetes.kinds import Object
 from appshield.kubernetes.requests import Call
+
+Send = Callable[[Call], Awaitable[Object]]
+"""Asks the API server, as `Requests.send` does."""
 
 USED_FOR_S = 10.0
 _ENTRIES_MAX = 10_000
@@ -44,12 +47,12 @@ class ClusterTokens:
 
     def __init__(
         self,
-        cluster: Cluster,
+        send: Send,
         audiences: Sequence[str] = (),
         *,
         now_s: Callable[[], float] = time.time,
     ) -> None:
-        self._cluster = cluster
+        self._send = send
         self._audiences = list(audiences)
         self._now_s = now_s
         self._known: Brief[bytes, Caller] = Brief(entries_max=_ENTRIES_MAX)
@@ -79,7 +82,7 @@ class ClusterTokens:
             confidential=True,
         )
         try:
-            answer = await self._cluster.requests.send(call)
+            answer = await self._send(call)
         except DeniedError as error:
             raise UnavailableError(
                 "AppShield cannot ask the cluster who callers are",
