@@ -1,4 +1,4 @@
-"""A user of the cluster who may do little or nothing: an account with a token, in a kubeconfig."""
+"""Users of the cluster who may do little or nothing: accounts, their tokens, their kubeconfigs."""
 
 import base64
 from pathlib import Path
@@ -6,35 +6,54 @@ from pathlib import Path
 import yaml
 
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import Kind
+from appshield.kubernetes.kinds import SERVICE_ACCOUNT, Kind
 from appshield.kubernetes.requests import Call
 
-_ACCOUNT = Kind(
-    group="", version="v1", kind="ServiceAccount", plural="serviceaccounts", namespaced=True
-)
-_TOKEN_LIVES_S = 3600
+_RBAC = "rbac.authorization.k8s.io"
+_ROLE_BINDING = Kind(_RBAC, "v1", "RoleBinding", "rolebindings")
+
+
+async def account_in(cluster: Cluster, namespace: str, name: str, *, role: str = "") -> None:
+    """Make an account, with a cluster role in its namespace or with none."""
+    account: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+    await cluster.create(SERVICE_ACCOUNT, account, namespace=namespace)
+    if role:
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+        await give(cluster, namespace, role, subject)
+
+
+async def give(cluster: Cluster, namespace: str, role: str, subject: Object) -> None:
+    """Give somebody a cluster role in a namespace."""
+    binding: Object = {
+        "apiVersion": _ROLE_BINDING.api_version,
+        "kind": "RoleBinding",
+        "metadata": {"name": f"{role}-{subject['name']}"},
+        "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [subject],
+    }
+    await cluster.create(_ROLE_BINDING, binding, namespace=namespace)
+
+
+async def token_of(cluster: Cluster, namespace: str, account: str, *audiences: str) -> str:
+    """Ask for a token of an account, for the API server where no audience is named."""
+    spec: Object = {"audiences": list(audiences)} if audiences else {}
+    call = Call(
+        method="POST",
+        path=SERVICE_ACCOUNT.path(namespace, account, "token"),
+        body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
+        doing="ask for a token",
+        confidential=True,
+    )
+    return str((await cluster.requests.send(call))["status"]["token"])
 
 
 async def kubeconfig_without_rights(
     cluster: Cluster, admin: Path, namespace: str, folder: Path
 ) -> Path:
     """Write a kubeconfig of a new account in `namespace` for the cluster that `admin` names."""
-    account: Object = {"apiVersion": "v1", "kind": "ServiceAccount"}
-    account["metadata"] = {"name": "stranger"}
-    await cluster.create(_ACCOUNT, account, namespace=namespace)
-    answer = await cluster.requests.send(
-        Call(
-            method="POST",
-            path=_ACCOUNT.path(namespace, "stranger", "token"),
-            doing="make a token",
-            body={
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenRequest",
-                "spec": {"expirationSeconds": _TOKEN_LIVES_S},
-            },
-        )
-    )
-    return kubeconfig(admin, folder / "stranger.kubeconfig", token=answer["status"]["token"])
+    await account_in(cluster, namespace, "stranger")
+    token = await token_of(cluster, namespace, "stranger")
+    return kubeconfig(admin, folder / "stranger.kubeconfig", token=token)
 
 
 def kubeconfig(admin: Path, file: Path, *, token: str = "", server: str = "") -> Path:

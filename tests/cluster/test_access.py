@@ -17,16 +17,13 @@ from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.tokens import ClusterTokens
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.callers import Caller, UnauthenticatedError
-from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, kinds
-from appshield.kubernetes.requests import Call
+from appshield.kubernetes import Cluster, ClusterAccess, Object, kinds
 from appshield.local.cluster import ClusterFacts
 from appshield.watcher.kinds import install_kinds
 from kubernetes_api import namespace_in
-from rights import kubeconfig
+from rights import account_in, give, kubeconfig, token_of
 from waiting import wait_until
 
-RBAC = "rbac.authorization.k8s.io"
-ROLE_BINDING = Kind(RBAC, "v1", "RoleBinding", "rolebindings")
 OWN_AUDIENCE = "appshield"
 
 
@@ -37,34 +34,15 @@ class Place:
         self.admin = admin
         self.namespace = namespace
 
-    async def account(self, name: str) -> None:
-        """Make an account."""
-        body: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
-        await self.admin.create(kinds.SERVICE_ACCOUNT, body, namespace=self.namespace)
-
     async def token(self, account: str, *audiences: str) -> str:
-        """Ask for a token of an account, for the API server where no audience is named."""
-        spec: dict[str, Any] = {"audiences": list(audiences)} if audiences else {}
-        call = Call(
-            method="POST",
-            path=kinds.SERVICE_ACCOUNT.path(self.namespace, account, "token"),
-            body={"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec},
-            doing="ask for a token",
-            confidential=True,
-        )
-        return str((await self.admin.requests.send(call))["status"]["token"])
+        """Ask for a token of an account."""
+        return await token_of(self.admin, self.namespace, account, *audiences)
 
     async def someone_with(self, role: str) -> Caller:
         """Name a person who has a cluster role in this namespace and nothing else."""
         name = f"{role}-{secrets.token_hex(4)}"
-        binding: Object = {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": RBAC, "kind": "User", "name": name}],
-        }
-        await self.admin.create(ROLE_BINDING, binding, namespace=self.namespace)
+        subject: Object = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+        await give(self.admin, self.namespace, role, subject)
         return Caller(name=name, groups=("system:authenticated",))
 
 
@@ -79,7 +57,7 @@ async def place(local_cluster: ClusterFacts) -> AsyncIterator[Place]:
 
 async def test_a_token_is_its_account(place: Place) -> None:
     """With the groups by which rights are given; the second time nobody is asked."""
-    await place.account("ann")
+    await account_in(place.admin, place.namespace, "ann")
     tokens, token = ClusterTokens(place.admin.requests.send), await place.token("ann")
     assert not tokens.knows(token)
     caller = await tokens.caller(token)
@@ -92,7 +70,7 @@ async def test_a_token_is_its_account(place: Place) -> None:
 
 async def test_a_token_that_is_over_is_nobody(place: Place, local_cluster: ClusterFacts) -> None:
     """Whether its time is, or its account."""
-    await place.account("ann")
+    await account_in(place.admin, place.namespace, "ann")
     token = await place.token("ann")
     over = await _signed_again(token, local_cluster, exp=int(time.time()) - 60)
     with pytest.raises(UnauthenticatedError, match="not accepted"):
@@ -113,7 +91,7 @@ async def test_a_token_that_is_over_is_nobody(place: Place, local_cluster: Clust
 
 async def test_a_forged_token_is_nobody(place: Place) -> None:
     """So is garbage, of any length."""
-    await place.account("ann")
+    await account_in(place.admin, place.namespace, "ann")
     head, content, _ = (await place.token("ann")).split(".")
     tokens = ClusterTokens(place.admin.requests.send)
     for forged in (f"{head}.{content}.AAAA", f"{head}.{content}.", "garbage", "é", "x" * 30_000):
@@ -124,7 +102,7 @@ async def test_a_forged_token_is_nobody(place: Place) -> None:
 
 async def test_a_token_for_somebody_else_is_nobody(place: Place) -> None:
     """One that was made for us cannot be used on the cluster, and the other way round."""
-    await place.account("ann")
+    await account_in(place.admin, place.namespace, "ann")
     ours, theirs = await place.token("ann", OWN_AUDIENCE), await place.token("ann")
     for_us = ClusterTokens(place.admin.requests.send, [OWN_AUDIENCE])
     assert (await for_us.caller(ours)).name.endswith(":ann")
@@ -171,7 +149,7 @@ async def test_who_may_not_ask_for_others_cannot_let_anybody_in(
     place: Place, local_cluster: ClusterFacts, tmp_path: Path
 ) -> None:
     """An AppShield without that right says so, and takes nobody for anybody."""
-    await place.account("poor")
+    await account_in(place.admin, place.namespace, "poor")
     token = await place.token("poor")
     access = ClusterAccess(
         kubeconfig=str(kubeconfig(local_cluster.kubeconfig, tmp_path / "poor", token=token))
