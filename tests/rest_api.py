@@ -141,7 +141,7 @@ async def no_vault(name: str) -> VaultAccess:
     raise NotFoundError(f"Vault {name} does not exist")
 
 
-def rest_api(
+def rest_backend(
     bus: Bus,
     table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None,
     authenticating: Authenticating | None = None,
@@ -149,14 +149,14 @@ def rest_api(
     cluster: Cluster | None = None,
     vaults: Callable[[str], Awaitable[VaultAccess]] = no_vault,
     auditor: Auditor | None = None,
-) -> Litestar:
-    """Build the API over a bus; callers are recognized by their names, or as is said.
+) -> Backend:
+    """Build the ports of the API over a bus; callers are recognized by their names, or as is said.
 
     There is a cluster, and Vaults, where a test gives them.
     """
     table, clusters = table or {}, OneCluster(cluster) if cluster else NoCluster()
     access, clock = Access(RightsByTable(table)), SystemClock()
-    backend = Backend(
+    return Backend(
         bus=bus,
         cluster=CLUSTER,
         views=BusViews(bus),
@@ -173,6 +173,21 @@ def rest_api(
         measures=VaultMeasures(vaults, clock),
         workloads=UnprotectedWorkloads(clusters.own),
         auditor=auditor or RecordedActs(),
+    )
+
+
+def rest_api(
+    bus: Bus,
+    table: Mapping[str, frozenset[tuple[str, str, str]]] | None = None,
+    authenticating: Authenticating | None = None,
+    *,
+    cluster: Cluster | None = None,
+    vaults: Callable[[str], Awaitable[VaultAccess]] = no_vault,
+    auditor: Auditor | None = None,
+) -> Litestar:
+    """Build the API over the ports that `rest_backend` makes of the same."""
+    backend = rest_backend(
+        bus, table, authenticating, cluster=cluster, vaults=vaults, auditor=auditor
     )
     return api(backend, "0.0.0")
 

@@ -11,20 +11,19 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from appshield.bus import Bus, BusAccess, connect_bus
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.listening import Feed
 from appshield.gateway.api.progress import HeardProgress
 from appshield.gateway.api.watching import WatchedViews
-from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.language.kinds import GROUP
 from appshield.service import SystemClock
-from rest_api import CLUSTER, KindsByTable, NoLogins
+from rest_api import CLUSTER, rest_backend
 
 HOST = "127.0.0.1"
 
@@ -61,18 +60,13 @@ async def serving(bus: Bus, listening: socket.socket) -> AsyncIterator[None]:
     """Serve the API for the time of the block."""
     access, clock, views = Access(RightsByName()), SystemClock(), WatchedViews(bus)
     feed, progress = Feed(views, access, clock, CLUSTER), HeardProgress(clock)
-    backend = Backend(
-        bus=bus,
-        cluster=CLUSTER,
+    backend = replace(
+        rest_backend(bus),
         views=views,
         access=access,
         authenticator=TokensAsNames(),
-        logins=NoLogins(),
-        clock=clock,
-        kinds=KindsByTable(),
         feed=feed,
         progress=progress,
-        dead_letters=ParkedMessages(bus, None),
     )
     server, stopping = Server(api(backend, "0.0.0"), listening), asyncio.Event()
     with views.heard_by(feed), progress.heard_by(feed.progressed):
