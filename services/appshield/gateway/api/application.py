@@ -4,7 +4,8 @@ Callers are recognized before anything else, their right is checked before a rou
 error is problem details, and every answer names its request's id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.compression import CompressionConfig
@@ -27,6 +28,7 @@ from appshield.gateway.api import (
     documents,
     events,
     explaining,
+    gates,
     held,
     keeping,
     policies,
@@ -69,6 +71,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *differing.ROUTES,
     *runs.ROUTES,
     *saving.ROUTES,
+    *gates.ROUTES,
     *restores.ROUTES,
     *keeping.ROUTES,
     *running.ROUTES,
@@ -90,6 +93,21 @@ def api(backend: Backend, version: str) -> Litestar:
     async def provide_backend() -> Backend:
         return backend
 
+    return _application(provide_backend, State({"backend": backend}), version)
+
+
+def document(version: str) -> dict[str, Any]:
+    """Describe the API as an OpenAPI document."""
+
+    async def no_backend() -> Backend:
+        raise NotImplementedError("what only describes the API does not answer")
+
+    return _application(no_backend, State(), version).openapi_schema.to_schema()
+
+
+def _application(
+    provide_backend: Callable[[], Awaitable[Backend]], state: State, version: str
+) -> Litestar:
     application = Litestar(
         [Router(PATH, route_handlers=ROUTES), *about.OPEN_ROUTES],
         dependencies={
@@ -111,7 +129,7 @@ def api(backend: Backend, version: str) -> Litestar:
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=_openapi(version),
         logging_config=None,
-        state=State({"backend": backend}),
+        state=state,
     )
     described.describe(application)
     return application

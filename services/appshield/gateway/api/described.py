@@ -38,8 +38,13 @@ _ERRORS = {
         (401, "Nobody is known by what came with the request."),
         (403, "The caller may not do this."),
         (404, "There is no such thing."),
+        (409, "A rule forbids it in the present state."),
+        (413, "The body is too large."),
+        (422, "It is well formed and cannot be done, or its key came with something else before."),
         (429, "Too many requests; try again later."),
+        (502, "What is stored does not verify."),
         (503, "A part that is needed cannot be reached now; try again later."),
+        (504, "It did not happen in the time given."),
     )
 }
 """What every route may answer besides its own."""

@@ -8,6 +8,7 @@ from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
 
 from appshield.doors.actions import SEE_APPLICATIONS
+from appshield.gateway.api.downloads import UNCOMPRESSED
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.parameters import Namespace
 from appshield.gateway.api.rights import by_handler
@@ -22,7 +23,7 @@ LastEvent = Annotated[
 ]
 
 
-@get("/events", opt=by_handler(SEE_APPLICATIONS), tags=["Events"])
+@get("/events", opt={**by_handler(SEE_APPLICATIONS), UNCOMPRESSED: True}, tags=["Events"])
 async def follow_events(
     backend: OnBackend,
     caller: AsCaller,

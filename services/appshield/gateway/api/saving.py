@@ -1,11 +1,10 @@
-"""Saving an application: now, before an operation, or not by itself for a while."""
+"""Saving an application: now, or not by itself for a while."""
 
 import msgspec
 from litestar import Response, post
 from litestar.params import JSONBody
 from litestar.types import ControllerRouterHandler
 
-from appshield.contracts.gates import Operation
 from appshield.contracts.message import Request
 from appshield.doors import asking
 from appshield.doors.actions import BACK_UP, PAUSE
@@ -26,13 +25,6 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     reason: str = ""
     rule: str = ""
-
-
-class GateCheck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a pipeline is about to do, and what it changes in words."""
-
-    before: Operation = "rollout"
-    about: str = ""
 
 
 class PauseReason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,28 +49,6 @@ async def back_up(
         return asking.backup(record, asker, reason=data.reason, rule=data.rule)
 
     return await commands.ask(backup, kind="backup")
-
-
-@post(f"{_APPLICATION}/gate", status_code=202, opt=in_namespace(BACK_UP), tags=_TAGS)
-async def save_before(
-    backend: OnBackend,
-    commands: AsCommands,
-    namespace: InNamespace,
-    name: Named,
-    data: JSONBody[GateCheck],
-) -> Response[Accepted]:
-    """Save an application before a pipeline changes it.
-
-    When the run has succeeded, `GET …/versions/{number}/standing` says whether everything still is
-    as its version holds it: then the pipeline may go on.
-    """
-
-    async def gate(asker: Asker) -> Request:
-        known = await backend.views.applications()
-        record = active(known, Wanted(name, namespace), backend.cluster)
-        return asking.gate(record, asker, data.before, about=data.about)
-
-    return await commands.ask(gate, kind="backup")
 
 
 @post(f"{_APPLICATION}/pause", status_code=202, opt=in_namespace(PAUSE), tags=_TAGS)
@@ -111,4 +81,4 @@ async def _change(
     return await commands.tell(change, about=f"/api/v1/applications/{want.namespace}/{want.name}")
 
 
-ROUTES: tuple[ControllerRouterHandler, ...] = (back_up, save_before, pause, resume)
+ROUTES: tuple[ControllerRouterHandler, ...] = (back_up, pause, resume)
