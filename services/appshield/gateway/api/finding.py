@@ -16,10 +16,22 @@ async def record_of(
     return histories(await _here(backend), Wanted(name=name, namespace=namespace), history)[0]
 
 
+async def record_to_read(
+    backend: Backend, namespace: str, name: str, history: str = ""
+) -> ApplicationRecord:
+    """Return the history whose versions are shown: as `record_of`, of those that have any.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    found = histories(await _here(backend), Wanted(name=name, namespace=namespace), history)
+    return next((record for record in found if record.last_version), found[0])
+
+
 async def record_with_versions(
     backend: Backend, namespace: str, name: str, history: str = ""
 ) -> ApplicationRecord:
-    """Return the history whose versions are meant.
+    """Return the history whose versions are to be restored, changed or removed: never a guess.
 
     Raises:
         NotFoundError: there is none.

@@ -11,7 +11,7 @@ from litestar.params import QueryParameter
 from appshield.doors.contents import Named, Opened
 from appshield.errors import InvalidInputError
 from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.finding import record_with_versions
+from appshield.gateway.api.finding import record_to_read
 from appshield.gateway.api.problems import AnyRequest
 from appshield.gateway.api.versions import version_at
 
@@ -44,7 +44,7 @@ async def opened_versions(
         NotFoundError: there are none of these numbers, or they cannot be read any more.
         InvalidInputError: there are several histories.
     """
-    record = await record_with_versions(backend, namespace, name, history)
+    record = await record_to_read(backend, namespace, name, history)
     found = [await version_at(backend, namespace, name, number, history) for number in numbers]
     return await backend.contents.of(Named(record, tuple(found)))
 

@@ -12,7 +12,7 @@ from appshield.contracts.applications import ApplicationRecord, Keep
 from appshield.doors.actions import SEE_VERSIONS
 from appshield.doors.keeping import RetentionPreview, preview, with_keep
 from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.finding import record_with_versions
+from appshield.gateway.api.finding import record_to_read
 from appshield.gateway.api.injected import OnBackend
 from appshield.gateway.api.parameters import History, InNamespace, Named
 from appshield.gateway.api.rights import in_namespace
@@ -47,7 +47,7 @@ async def show_retention(
     backend: OnBackend, *, namespace: InNamespace, name: Named, history: History = ""
 ) -> RetentionPreview:
     """Show which versions stay and why, and when the others are expected to go."""
-    record = await record_with_versions(backend, namespace, name, history)
+    record = await record_to_read(backend, namespace, name, history)
     return await _preview(backend, record)
 
 
@@ -61,7 +61,7 @@ async def try_retention(
     history: History = "",
 ) -> RetentionPreview:
     """Show which versions would stay with another retention; nothing is changed."""
-    record = await record_with_versions(backend, namespace, name, history)
+    record = await record_to_read(backend, namespace, name, history)
     keep = Keep(**msgspec.structs.asdict(data.keep)) if data.keep else None
     return await _preview(backend, with_keep(record, keep, data.rule))
 

@@ -14,7 +14,7 @@ from appshield.contracts.sources import Consistency
 from appshield.doors.actions import SEE_VERSIONS
 from appshield.errors import NotFoundError
 from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.finding import record_with_versions
+from appshield.gateway.api.finding import record_to_read
 from appshield.gateway.api.injected import OnBackend
 from appshield.gateway.api.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.parameters import (
@@ -84,7 +84,7 @@ async def list_versions(
     cursor: Cursor = "",
 ) -> Page[VersionSummary]:
     """List the versions of an application, the newest first."""
-    record = await record_with_versions(backend, namespace, name, history)
+    record = await record_to_read(backend, namespace, name, history)
     found = await backend.views.versions(record.app_id)
     page = page_of(
         [version for version in found if pinned in {None, version.pinned}],
@@ -119,7 +119,7 @@ async def version_at(
     Raises:
         NotFoundError: there is none of that number; says which there are.
     """
-    record = await record_with_versions(backend, namespace, name, history)
+    record = await record_to_read(backend, namespace, name, history)
     versions = await backend.views.versions(record.app_id)
     for version in versions:
         if version.facts.number == number:
