@@ -1,7 +1,10 @@
 """What holds for every route of the API: who may, how errors read, how states are named."""
 
+import gzip
+
 import msgspec
 import pytest
+import zstandard
 from litestar import get
 
 from appshield.contracts.applications import ApplicationRecord
@@ -165,3 +168,26 @@ async def test_the_api_describes_itself_on_a_page_without_scripts() -> None:
         assert path in page
     for loaded in ("<script", "http://", "https://", "<link", "<img"):
         assert loaded not in page
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"), [("gzip, zstd", "zstd"), ("gzip", "gzip"), ("identity", None)]
+)
+async def test_answers_are_compressed_as_the_caller_can_read_them(
+    accepted: str, encoding: str | None
+) -> None:
+    """The same answer in each way; small ones as they are."""
+    application = rest_api(MemoryBus())
+    path = PATH + "/docs/openapi.json"
+    async with client_of(application) as client:
+        plain = (await client.get(path, headers={"Accept-Encoding": "identity"})).content
+        async with client.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
+            raw = b"".join([piece async for piece in answer.aiter_raw()])
+        small = await client.get(PATH + "/me", headers={"Accept-Encoding": accepted})
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert small.headers.get("Content-Encoding") is None
+    assert {"zstd": _unpacked, "gzip": gzip.decompress, None: bytes}[encoding](raw) == plain
+
+
+def _unpacked(content: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(content)

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Router
-from litestar.config.compression import CompressionConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -49,7 +48,7 @@ from appshield.gateway.api import (
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import OWN_HEADER
 from appshield.gateway.api.commanding import commands_of
-from appshield.gateway.api.downloads import UNCOMPRESSED
+from appshield.gateway.api.compressing import compression
 from appshield.gateway.api.problems import failed, refused_by_frame, told
 from appshield.gateway.api.recognizing import Recognizing, caller_of
 from appshield.gateway.api.request_ids import name_request
@@ -123,9 +122,7 @@ def _application(
             Exception: failed,
         },
         before_send=[name_request],
-        compression_config=CompressionConfig(
-            backend="gzip", minimum_size=1024, exclude_opt_key=UNCOMPRESSED
-        ),
+        compression_config=compression(),
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=_openapi(version),
         logging_config=None,
