@@ -34,6 +34,7 @@ from appshield.local.demo.scenario import run_demo
 from appshield.local.demo.timeline import Timeline
 from appshield.local.home import Home
 from appshield.local.up import run_up
+from appshield.local.website import keep_built
 
 _ANSWERS_WITHIN_S = 2.0
 
@@ -188,5 +189,7 @@ async def _keep_running(facts: ClusterFacts) -> None:
     say(
         "In another terminal: appshield apps; appshield versions shop; appshield backup shop --wait"
     )
+    say("In a browser: appshield web")
     with contextlib.suppress(asyncio.CancelledError):
+        await keep_built(say)
         await asyncio.Event().wait()
