@@ -5,7 +5,7 @@ import io
 import secrets
 import tarfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote_from_bytes, unquote
 
@@ -15,12 +15,17 @@ import pytest
 from appshield.bus import Bus
 from appshield.contracts.identities import AppRef
 from appshield.doors.actions import READ_DATA, SEE_VERSIONS, Action
+from appshield.gateway import opened_versions
 from appshield.gateway.api.application import PATH
+from appshield.kubernetes import Cluster
+from appshield.kubernetes.kinds import VAULT
 from appshield.objectstore import S3Credentials, S3Location
 from appshield.vault import VaultAccess, new_root_key, open_vault
+from fake_kubernetes import FakeKubernetes
 from kept_versions import KeptVersions, Tree, named
 from repository_content import noise
 from rest_api import CLUSTER, RecordedActs, problem_of, rest_api, served, talking_to
+from waiting import wait_until
 
 BIG = noise(20 << 20)
 HOSTILE = [
@@ -71,12 +76,13 @@ class Door:
 
 
 @asynccontextmanager
-async def door_to(kept: KeptVersions) -> AsyncIterator[Door]:
+async def door_to(kept: KeptVersions, cluster: Cluster | None = None) -> AsyncIterator[Door]:
     async def vaults(_name: str) -> VaultAccess:
         return kept.access
 
     audit = RecordedActs()
-    async with served(rest_api(kept.bus, TABLE, vaults=vaults, auditor=audit)) as address:
+    application = rest_api(kept.bus, TABLE, cluster=cluster, vaults=vaults, auditor=audit)
+    async with served(application) as address:
         path = f"{PATH}/applications/{NAMESPACE}/{kept.app.name}/versions"
         yield Door(address, path, audit)
 
@@ -300,3 +306,91 @@ async def test_what_is_damaged_is_a_problem_and_no_bug(
         gone = await fresh.get(f"{anew.path}/1/files")
         assert gone.status_code == 404
         assert "cannot be read in the Vault" in gone.json()["detail"]
+
+
+async def test_a_vault_tells_its_space_growth_and_integrity(kept: KeptVersions) -> None:
+    """What is stored twice counts once, and what can be compressed takes less."""
+    text = b"a line of text that is like the others\n" * 100_000
+    await kept.keep(1, {b"volumes": {b"data": {b"text": text}}})
+    await kept.keep(2, {b"volumes": {b"data": {b"text": text, b"more": b"1"}}})
+    async with FakeKubernetes() as fake, fake.cluster() as cluster:
+        fake.serve(VAULT)
+        fake.put(vault_object(kept.access))
+        async with door_to(kept, cluster) as door, talking_to(door.address) as client:
+            (listed,) = (await client.get(f"{PATH}/vaults")).json()["items"]
+            assert listed["bucket"] == kept.access.location.bucket
+            detail = (await client.get(f"{PATH}/vaults/{kept.access.name}")).json()
+            space = detail["space"]
+            (mine,) = [one for one in space["applications"] if one["history"] == kept.app_id]
+            assert mine["known"]
+            assert space["plain_bytes"] > len(text)
+            assert space["compression"] > 5
+            assert space["stored_bytes"] < space["size_bytes"]
+            assert detail["growth"][-1]["versions"] >= 2
+            whole = {one["history"]: one for one in detail["integrity"]}[kept.app_id]
+            assert (whole["versions"], whole["damaged_versions"]) == (2, [])
+        async with door_to(kept, cluster) as door, talking_to(door.address, "viewer") as client:
+            assert (await client.get(f"{PATH}/vaults")).status_code == 403
+
+
+def vault_object(access: VaultAccess) -> dict[str, object]:
+    reference = {"namespace": "appshield-system", "name": "secret"}
+    spec = {
+        "endpoint": access.location.endpoint,
+        "bucket": access.location.bucket,
+        "prefix": access.location.prefix,
+        "credentialsSecret": reference,
+        "keySecret": reference,
+    }
+    return {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Vault",
+        "metadata": {"name": access.name},
+        "spec": spec,
+    }
+
+
+async def test_browsing_opens_a_repository_once(kept: KeptVersions) -> None:
+    """For many requests at once, and again only when a version is newer than what was opened."""
+    await kept.keep(1, {b"a": b"1"})
+    asked: list[str] = []
+
+    async def vaults(name: str) -> VaultAccess:
+        asked.append(name)
+        return kept.access
+
+    async with served(rest_api(kept.bus, TABLE, vaults=vaults)) as address:
+        path = f"{PATH}/applications/{NAMESPACE}/{kept.app.name}/versions"
+        async with talking_to(address, "restorer") as client:
+            answers = await asyncio.gather(
+                *(client.get(f"{path}/1/content?path=a") for _ in range(10))
+            )
+            assert {answer.content for answer in answers} == {b"1"}
+            assert len(asked) == 1
+            await kept.keep(2, {b"a": b"2"})
+            assert (await client.get(f"{path}/2/content?path=a")).content == b"2"
+            assert (await client.get(f"{path}/1/content?path=a")).content == b"1"
+            assert len(asked) == 2
+
+
+async def test_streams_that_nobody_takes_are_bounded(
+    kept: KeptVersions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes beyond them is told to try again, and is served when one has gone."""
+    monkeypatch.setattr(opened_versions, "STREAM_WAITS_S", 0.2)
+    await kept.keep(1, {b"big": BIG, b"small": b"1"})
+    async with door_to(kept) as door, talking_to(door.address, "restorer") as client:
+        path = f"{door.path}/1/content?path="
+        async with AsyncExitStack() as stack:
+            for _ in range(opened_versions.STREAMS_MAX):
+                taken = await stack.enter_async_context(client.stream("GET", path + "big"))
+                assert taken.status_code == 200
+            refused = await client.get(path + "small")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        await wait_until(
+            lambda: _is_served(client, path + "small"), deadline_s=20, what="a stream has ended"
+        )
+
+
+async def _is_served(client: httpx.AsyncClient, path: str) -> bool:
+    return (await client.get(path)).status_code == 200

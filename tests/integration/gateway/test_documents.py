@@ -18,6 +18,7 @@ from appshield.contracts.streams import APPLICATIONS
 from appshield.doors.actions import ACTIONS, SEE_APPLICATIONS
 from appshield.gateway.api.application import PATH
 from appshield.kubernetes import kinds
+from appshield.language.revisions import revision_of
 from fake_kubernetes import FakeKubernetes
 from kept_versions import named
 from memory_bus import MemoryBus
@@ -267,6 +268,70 @@ async def test_schemas_profiles_and_policies_are_told(
     assert (await client.get(PATH + "/policies/none")).status_code == 404
     assert (await client.get(PATH + "/vaults")).json()["items"] == []
     assert (await client.get(PATH + "/vaults/none")).status_code == 404
+
+
+def application_object(match: str = "web") -> Any:
+    return {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {
+            "type": match,
+            "components": [{"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}],
+            "protect": [{"name": "hourly", "on": {"schedule": "0 * * * *"}}],
+        },
+    }
+
+
+async def test_what_an_application_is_and_means_is_told(
+    place: Place, client: httpx.AsyncClient
+) -> None:
+    """Its objects with the reasons, its document with the obstacles; none that is not there."""
+    place.fake.put(stateful_set("shop", "db"))
+    place.fake.put(application_object())
+    path = PATH + "/applications/shop/web"
+    model = await client.get(path + "/model")
+    objects = {one["id"]: one["why"] for one in model.json()["objects"]}
+    assert objects["StatefulSet.apps/shop/db"] == "workload of component db"
+    tag = model.headers["etag"]
+    again = await client.get(path + "/model", headers={"If-None-Match": tag})
+    assert again.status_code == 304
+    explanation = (await client.get(path + "/explanation")).json()
+    assert explanation["ready"] is False
+    assert any("primary" in text for text in explanation["missing"])
+    for gone in ("/applications/bank/safe/model", "/applications/bank/safe/explanation"):
+        assert (await client.get(PATH + gone)).status_code == 404
+
+
+async def test_revisions_are_listed_shown_and_compared(
+    place: Place, client: httpx.AsyncClient
+) -> None:
+    """By the beginning of their digest; the one in force is marked."""
+    for generation, text in ((1, "web"), (2, "database/redis")):
+        obj = application_object(text)
+        obj["metadata"] |= {"uid": "u", "generation": generation}
+        place.fake.put(revision_of(obj))
+    path = PATH + "/applications/shop/web/revisions"
+    first, second = (await client.get(path)).json()["items"]
+    assert [first["revision"]["generation"], second["revision"]["generation"]] == [2, 1]
+    new, old = first["revision"]["digest"], second["revision"]["digest"]
+    shown = (await client.get(f"{path}/{new[:12]}")).json()
+    assert "database/redis" in shown["text"]
+    changed = (await client.get(f"{path}/diff?from={old}&to={new}")).json()
+    assert {"-  type: web", "+  type: database/redis"} <= set(changed["lines"])
+    assert (await client.get(f"{path}/0000")).status_code == 404
+    assert (await client.get(f"{path}/diff?from={old}")).status_code == 400
+
+
+async def test_another_retention_can_be_tried(client: httpx.AsyncClient) -> None:
+    """Of an application without versions there is nothing to say, and a wrong field is told."""
+    path = PATH + "/applications/shop/web/retention"
+    assert (await client.get(path)).json()["versions"] == []
+    tried = await client.post(path, json={"keep": {"last": 2}, "rule": "hourly"})
+    assert (tried.status_code, tried.json()["paused"]) == (200, False)
+    assert (await client.post(path, json={"rule": "none"})).status_code == 404
+    for wrong in ({"keep": {"lasts": 2}}, {"keep": {"last": -1}}, {"keeps": {}}, []):
+        assert (await client.post(path, json=wrong)).status_code == 400
 
 
 async def test_the_cluster_that_is_away_is_no_bug() -> None:
