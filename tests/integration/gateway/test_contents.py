@@ -201,7 +201,7 @@ async def test_a_folder_is_taken_as_an_archive(
     """With all that is below it; without a path the whole version."""
     await kept.keep(1, {b"volumes": {b"data": {b"etc": {b"a": b"1", b"big": BIG}}}})
     answer = await client.get(f"{door.path}/1/content?path=volumes/data")
-    assert answer.headers["content-type"] == "application/x-tar"
+    assert answer.headers["content-type"] == "application/octet-stream"
     assert 'filename="data.tar"' in answer.headers["content-disposition"]
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
         big = archive.extractfile("etc/big")

@@ -330,7 +330,8 @@ async def test_another_retention_can_be_tried(client: httpx.AsyncClient) -> None
     tried = await client.post(path, json={"keep": {"last": 2}, "rule": "hourly"})
     assert (tried.status_code, tried.json()["paused"]) == (200, False)
     assert (await client.post(path, json={"rule": "none"})).status_code == 404
-    for wrong in ({"keep": {"lasts": 2}}, {"keep": {"last": -1}}, {"keeps": {}}, []):
+    wrongs: list[Any] = [{"keep": {"lasts": 2}}, {"keep": {"last": -1}}, {"keeps": {}}, []]
+    for wrong in wrongs:
         assert (await client.post(path, json=wrong)).status_code == 400
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from appshield.errors import DamagedError
 from appshield.gateway.api.downloads import (
-    BINARY,
     ByteRange,
     Download,
     UnsatisfiableRange,
@@ -100,8 +99,8 @@ async def pieces(content: Iterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]
 
 
 async def answered(exchange: Exchange, content: Iterator[bytes]) -> None:
-    download = Download(pieces, content, media_type=BINARY, headers={})
-    await download({}, exchange.receive, exchange.send)  # type: ignore[arg-type, typeddict-item]  # a scope is not looked at
+    download = Download(pieces, content, headers={})
+    await download({}, exchange.receive, exchange.send)  # type: ignore[arg-type]  # a scope is not looked at
 
 
 async def test_nothing_is_fetched_for_a_client_that_has_gone() -> None:

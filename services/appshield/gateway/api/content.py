@@ -11,8 +11,8 @@ from appshield.doors.actions import READ_DATA
 from appshield.doors.contents import Opened
 from appshield.gateway.api.auditing import Act
 from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.documented import FROM_VAULT, UNCHANGED, problem
 from appshield.gateway.api.downloads import (
-    ARCHIVE,
     BINARY,
     UNCOMPRESSED,
     Download,
@@ -37,7 +37,7 @@ from appshield.gateway.api.places import (
     raw_path,
     shown,
 )
-from appshield.gateway.api.problems import AnyRequest
+from appshield.gateway.api.problems import AnyRequest, StatusError
 from appshield.gateway.api.request_ids import request_id
 from appshield.gateway.api.rights import in_namespace
 from appshield.repository import Node
@@ -61,8 +61,9 @@ from appshield.repository.browsing import content_of, part_of, size_of
             description="The bytes of the file that `Range` asked for.",
             generate_examples=False,
         ),
-        304: ResponseSpec(None, description="The content is what `If-None-Match` names."),
-        416: ResponseSpec(None, description="The range begins behind the end of the file."),
+        416: problem("The range begins behind the end of the file."),
+        **UNCHANGED,
+        **FROM_VAULT,
     },
 )
 async def read_version_content(
@@ -119,6 +120,19 @@ def _node(opened: Opened, path: bytes) -> Node:
     )
 
 
+class RangeError(StatusError):
+    """A range begins behind the end."""
+
+    status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+
+    def __init__(self, size_bytes: int) -> None:
+        super().__init__(
+            "the range begins behind the end of the file",
+            why=f"it has {size_bytes} bytes",
+            headers={"Content-Range": f"bytes */{size_bytes}"},
+        )
+
+
 async def _answer(
     request: AnyRequest, backend: Backend, opened: Opened, node: Node
 ) -> ASGIResponse:
@@ -128,7 +142,7 @@ async def _answer(
     if node.content is None:
         headers = {"Content-Disposition": disposition(f"{name}.tar")}
         content = content_of(reader, node)
-        return Download(pieces, content, media_type=ARCHIVE, headers=headers)
+        return Download(pieces, content, headers=headers)
     size_bytes = await backend.contents.run(lambda: size_of(reader, node))
     tag = content_tag(node)
     headers = {
@@ -143,19 +157,13 @@ async def _answer(
     if request.headers.get("If-Range", tag) == tag:
         wanted = asked_range(request.headers.get("Range", ""), size_bytes)
     if isinstance(wanted, UnsatisfiableRange):
-        return ASGIResponse(
-            status_code=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-            headers={"Content-Range": f"bytes */{size_bytes}"},
-            media_type=BINARY,
-        )
+        raise RangeError(size_bytes)
     if wanted is None:
-        return Download(pieces, content_of(reader, node), media_type=BINARY, headers=headers)
+        return Download(pieces, content_of(reader, node), headers=headers)
     headers["Content-Length"] = str(wanted.end - wanted.start)
     headers["Content-Range"] = f"bytes {wanted.start}-{wanted.end - 1}/{size_bytes}"
     content = part_of(reader, node, wanted.start, wanted.end)
-    return Download(
-        pieces, content, media_type=BINARY, headers=headers, status=HTTPStatus.PARTIAL_CONTENT
-    )
+    return Download(pieces, content, headers=headers, status=HTTPStatus.PARTIAL_CONTENT)
 
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (read_version_content,)

@@ -7,12 +7,11 @@ from typing import Any
 from litestar import Litestar, Request, Router
 from litestar.enums import MediaType
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
-from appshield.gateway.api.problems import MEDIA_TYPE, Problem
+from appshield.gateway.api.documented import problem
 from appshield.gateway.api.rights import Right, anyone, right_of
 
 PATH = "/api/v1/docs"
@@ -32,7 +31,7 @@ def operation_id(
 
 
 _ERRORS = {
-    status: ResponseSpec(Problem, media_type=MEDIA_TYPE, description=text, generate_examples=False)
+    status: problem(text)
     for status, text in (
         (400, "The request cannot be understood."),
         (401, "Nobody is known by what came with the request."),

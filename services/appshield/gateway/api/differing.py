@@ -11,6 +11,7 @@ from appshield.capture.layout import MANIFESTS
 from appshield.doors.actions import READ_DATA, SEE_VERSIONS
 from appshield.doors.comparing import Showing, ShownChange, raw_changes
 from appshield.gateway.api.auditing import Act
+from appshield.gateway.api.documented import FROM_VAULT
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.parameters import (
     LIMIT,
@@ -40,7 +41,12 @@ Changed: TypeAlias = Literal["all", "objects", "files"]
 What: TypeAlias = Annotated[Changed, QueryParameter(description="Which part of the versions.")]
 
 
-@get(VERSION_PATH + "/diff/{other:int}", opt=in_namespace(SEE_VERSIONS), tags=TAGS)
+@get(
+    VERSION_PATH + "/diff/{other:int}",
+    opt=in_namespace(SEE_VERSIONS),
+    tags=TAGS,
+    responses=FROM_VAULT,
+)
 async def compare_versions(
     request: AnyRequest,
     backend: OnBackend,

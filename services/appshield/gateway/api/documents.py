@@ -30,14 +30,13 @@ from appshield.gateway.api.auditing import Act, audited
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller
 from appshield.gateway.api.document_bodies import TakesDocuments, the_document
+from appshield.gateway.api.documented import problem
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.parameters import LIMIT, Cursor, Limit, Namespace
 from appshield.gateway.api.problems import (
-    MEDIA_TYPE,
     AnyRequest,
     PreconditionFailedError,
-    Problem,
     UnprocessableError,
 )
 from appshield.gateway.api.request_ids import request_id
@@ -74,15 +73,11 @@ DryRun = Annotated[
 ]
 
 
-def _answer(text: str) -> ResponseSpec:
-    return ResponseSpec(Problem, media_type=MEDIA_TYPE, description=text, generate_examples=False)
-
-
 _WRITES = {
-    409: _answer("The cluster does not take it in its present state."),
-    412: _answer("The document is not in the state that `If-Match` names."),
-    422: _answer("Something is wrong with the document; each thing at its line and column."),
-    428: _answer("The document exists, and `If-Match` does not say in which state it is meant."),
+    409: problem("The cluster does not take it in its present state."),
+    412: problem("The document is not in the state that `If-Match` names."),
+    422: problem("Something is wrong with the document; each thing at its line and column."),
+    428: problem("The document exists, and `If-Match` does not say in which state it is meant."),
 }
 
 

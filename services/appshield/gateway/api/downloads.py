@@ -22,7 +22,6 @@ from appshield.repository import Node
 UNCOMPRESSED = "uncompressed"
 """Marks a route whose answers are sent as they are: their length and ranges are of the file."""
 BINARY = "application/octet-stream"
-ARCHIVE = "application/x-tar"
 NAME_CHARACTERS_MAX = 150
 _FORBIDDEN = frozenset('/\\:*?"<>|')
 _UNITS = "bytes="
@@ -103,14 +102,11 @@ class Download(ASGIResponse):
         pieces: Pieces,
         content: Iterator[bytes],
         *,
-        media_type: str,
         headers: dict[str, str],
         status: HTTPStatus = HTTPStatus.OK,
     ) -> None:
         safe = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-store"}
-        super().__init__(
-            media_type=media_type, headers={**safe, **headers}, status_code=int(status)
-        )
+        super().__init__(media_type=BINARY, headers={**safe, **headers}, status_code=int(status))
         self._pieces = pieces
         self._content = content
 

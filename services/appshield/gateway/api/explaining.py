@@ -13,6 +13,7 @@ from appshield.doors.explanation import Explanation
 from appshield.doors.model import Model, model_of
 from appshield.doors.rules import RuleInForce, rules_in_force
 from appshield.errors import NotFoundError
+from appshield.gateway.api.documented import REFUSED, UNCHANGED
 from appshield.gateway.api.finding import record_of
 from appshield.gateway.api.injected import OnBackend
 from appshield.gateway.api.parameters import History, InNamespace, Named
@@ -41,7 +42,12 @@ class EffectivePolicies(msgspec.Struct, frozen=True, kw_only=True):
     paused_since: datetime | None
 
 
-@get(_PATH + "/model", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+@get(
+    _PATH + "/model",
+    opt=in_namespace(SEE_APPLICATIONS),
+    tags=_TAGS,
+    responses={**UNCHANGED, **REFUSED},
+)
 async def show_model(
     request: AnyRequest, backend: OnBackend, namespace: InNamespace, name: Named
 ) -> Response[Model | None]:
@@ -55,7 +61,12 @@ async def show_model(
     return tagged(request, model_of(reading))
 
 
-@get(_PATH + "/explanation", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+@get(
+    _PATH + "/explanation",
+    opt=in_namespace(SEE_APPLICATIONS),
+    tags=_TAGS,
+    responses={**UNCHANGED, **REFUSED},
+)
 async def show_explanation(
     request: AnyRequest, backend: OnBackend, namespace: InNamespace, name: Named
 ) -> Response[Explanation | None]:

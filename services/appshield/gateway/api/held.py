@@ -16,6 +16,7 @@ from appshield.doors.actions import SEE_VERSIONS
 from appshield.doors.browsing import listed
 from appshield.doors.contents import Opened
 from appshield.errors import DamagedError, NotFoundError
+from appshield.gateway.api.documented import FROM_VAULT
 from appshield.gateway.api.injected import OnBackend
 from appshield.gateway.api.parameters import (
     LIMIT,
@@ -90,7 +91,7 @@ class HeldParts(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
 
 
-@get(VERSION_PATH + "/parts", opt=in_namespace(SEE_VERSIONS), tags=TAGS)
+@get(VERSION_PATH + "/parts", opt=in_namespace(SEE_VERSIONS), tags=TAGS, responses=FROM_VAULT)
 async def show_version_parts(
     backend: OnBackend,
     *,
@@ -104,7 +105,7 @@ async def show_version_parts(
     return await backend.contents.run(lambda: _parts(opened))
 
 
-@get(VERSION_PATH + "/objects", opt=in_namespace(SEE_VERSIONS), tags=TAGS)
+@get(VERSION_PATH + "/objects", opt=in_namespace(SEE_VERSIONS), tags=TAGS, responses=FROM_VAULT)
 async def list_version_objects(
     backend: OnBackend,
     *,
@@ -133,7 +134,7 @@ async def list_version_objects(
     return await backend.contents.run(listing)
 
 
-@get(VERSION_PATH + "/files", opt=in_namespace(SEE_VERSIONS), tags=TAGS)
+@get(VERSION_PATH + "/files", opt=in_namespace(SEE_VERSIONS), tags=TAGS, responses=FROM_VAULT)
 async def list_version_files(
     request: AnyRequest,
     backend: OnBackend,

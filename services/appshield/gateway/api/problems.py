@@ -4,6 +4,7 @@ A problem says what happened, why, and what to do next, as every error of AppShi
 only its request's id, by which the log has it.
 """
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
@@ -50,7 +51,10 @@ class FieldProblem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StatusError(AppShieldError):
-    """An error of the API itself, with the status that says it best; `fields` are what is wrong."""
+    """An error of the API itself, with the status that says it best.
+
+    `fields` are what is wrong with a body, `headers` what is told beside the problem.
+    """
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -61,9 +65,11 @@ class StatusError(AppShieldError):
         why: str = "",
         next_step: str = "",
         fields: tuple[FieldProblem, ...] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.fields = fields
+        self.headers = headers or {}
 
 
 class PreconditionFailedError(StatusError):
@@ -123,7 +129,7 @@ def problem_response(problem: Problem, *, retry_after_s: int = 1) -> Response[by
 def told(request: AnyRequest, error: AppShieldError) -> Response[bytes]:
     """Tell one of AppShield's own errors."""
     status = status_of(error)
-    return problem_response(
+    response = problem_response(
         Problem(
             type=f"urn:appshield:problem:{_slug(status)}",
             title=status.phrase,
@@ -135,6 +141,9 @@ def told(request: AnyRequest, error: AppShieldError) -> Response[bytes]:
         ),
         retry_after_s=error.retry_after_s if isinstance(error, TooManyRequestsError) else 1,
     )
+    if isinstance(error, StatusError):
+        response.headers.update(error.headers)
+    return response
 
 
 def refused_by_frame(request: AnyRequest, error: HTTPException) -> Response[bytes]:

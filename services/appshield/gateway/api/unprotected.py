@@ -9,6 +9,7 @@ from litestar.types import ControllerRouterHandler
 
 from appshield.doors.actions import SEE_APPLICATIONS
 from appshield.doors.unprotected import Unprotected
+from appshield.gateway.api.documented import REFUSED
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.parameters import (
@@ -64,7 +65,12 @@ async def list_unprotected(
     )
 
 
-@get("/unprotected/{namespace:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+@get(
+    "/unprotected/{namespace:str}",
+    opt=in_namespace(SEE_APPLICATIONS),
+    tags=_TAGS,
+    responses=REFUSED,
+)
 async def propose_document(backend: OnBackend, namespace: InNamespace) -> ProposedDocument:
     """Propose a document for what nothing protects in a namespace, as `appshield init` does."""
     return ProposedDocument(namespace=namespace, text=await backend.workloads.proposal(namespace))

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import get, post
-from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import PathParameter, QueryParameter, RawBody
 from litestar.types import ControllerRouterHandler
 
@@ -21,10 +20,11 @@ from appshield.gateway.api.applications import seen_by
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller
 from appshield.gateway.api.document_bodies import ORIGIN, TakesDocuments, the_document
+from appshield.gateway.api.documented import problem
 from appshield.gateway.api.documents import TAGS
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.parameters import LIMIT, Limit
-from appshield.gateway.api.problems import MEDIA_TYPE, Problem, UnprocessableError
+from appshield.gateway.api.problems import UnprocessableError
 from appshield.gateway.api.rights import anyone, by_handler
 from appshield.language.advising_together import Surroundings
 from appshield.language.json_schema import schema_of, schema_of_all
@@ -97,14 +97,7 @@ async def validate_documents(
     tags=TAGS,
     status_code=200,
     operation_class=TakesDocuments,
-    responses={
-        422: ResponseSpec(
-            Problem,
-            media_type=MEDIA_TYPE,
-            description="The body is no valid Policy; what is wrong, at its line and column.",
-            generate_examples=False,
-        )
-    },
+    responses={422: problem("The body is no valid Policy; what is wrong, at its line and column.")},
 )
 async def preview_document(
     backend: OnBackend, caller: AsCaller, body: RawBody, *, limit: Limit = LIMIT

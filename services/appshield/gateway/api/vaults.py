@@ -22,6 +22,7 @@ from appshield.doors.vaults import (
 )
 from appshield.errors import NotFoundError
 from appshield.gateway.api.backend import Backend
+from appshield.gateway.api.documented import FROM_VAULT
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.rights import in_cluster
 from appshield.gateway.measuring import MeasuredVault
@@ -111,7 +112,7 @@ async def list_vaults(backend: OnBackend) -> Vaults:
     return Vaults(items=tuple(_summary(obj, _at(held, obj["metadata"]["name"])) for obj in found))
 
 
-@get("/vaults/{vault:str}", opt=in_cluster(SEE_VAULTS), tags=_TAGS)
+@get("/vaults/{vault:str}", opt=in_cluster(SEE_VAULTS), tags=_TAGS, responses=FROM_VAULT)
 async def show_vault(
     backend: OnBackend,
     caller: AsCaller,
