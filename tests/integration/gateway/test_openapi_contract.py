@@ -1,0 +1,122 @@
+"""Whatever the description of the API allows, and much that it does not: no 5xx, no surprise.
+
+Requests are made from the OpenAPI document for a gateway over a real bus; each answer is one that
+is described, in status, kind and shape.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from msgspec.structs import replace
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from appshield.bus import Bus, connect_bus
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.runs import Run, Trigger
+from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
+from appshield.gateway.api.application import document
+from appshield.kubernetes import Cluster
+from embedded_bus import running_bus
+from fake_kubernetes import FakeKubernetes
+from planned_versions import NOW, version
+from planner_world import APP
+from rest_api import ADMIN, rest_api, served
+
+EXAMPLES = 8
+_CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+_ENDLESS = "/api/v1/events"
+
+schema = schemathesis.openapi.from_dict(document("")).exclude(path=_ENDLESS)
+
+
+async def _fill(bus: Bus) -> None:
+    """Let there be something to find."""
+    record = ApplicationRecord(
+        app_id="a-1", app=APP, uid="u", vault="primary", state="active", last_version=2
+    )
+    await bus.bucket(APPLICATIONS, ApplicationRecord).put("a-1", record)
+    for number in (1, 2):
+        facts = replace(version(number).facts, kinds=("ConfigMap",))
+        held = replace(version(number), facts=facts)
+        await bus.bucket(CATALOG, VersionRecord).put(f"a-1.{number}", held)
+    run = Run(
+        id="b-" + "0" * 20,
+        kind="backup",
+        app=APP,
+        app_id="a-1",
+        vault="primary",
+        trigger=Trigger(kind="manual", identity="request/x"),
+        state="succeeded",
+        epoch=1,
+        requested_at=NOW,
+    )
+    await bus.bucket(RUNS, Run).put(run.id, run)
+
+
+async def _serve(folder: Path, address: "Future[str]", stopping: threading.Event) -> None:
+    async with (
+        running_bus(folder) as server,
+        connect_bus(server.access("tester"), name="tests") as bus,
+        FakeKubernetes() as fake,
+        Cluster.connect(fake.access) as cluster,
+    ):
+        await bus.ensure_topology()
+        await _fill(bus)
+        async with served(rest_api(bus, cluster=cluster)) as url:
+            address.set_result(url)
+            await asyncio.to_thread(stopping.wait)
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the API in a thread: what makes the requests waits for each of them."""
+    address: Future[str] = Future()
+    stopping = threading.Event()
+
+    def serve() -> None:
+        try:
+            asyncio.run(_serve(tmp_path_factory.mktemp("bus"), address, stopping))
+        except BaseException as error:
+            if not address.done():
+                address.set_exception(error)
+            raise
+
+    thread = threading.Thread(target=serve, name="gateway")
+    thread.start()
+    try:
+        yield address.result(timeout=60)
+    finally:
+        stopping.set()
+        thread.join()
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_one_that_is_described(case: "schemathesis.Case[object]", url: str) -> None:
+    """For whoever may everything."""
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    case.call_and_validate(base_url=url, headers=headers, checks=_CHECKS, timeout=30)
