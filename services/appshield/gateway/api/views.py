@@ -32,7 +32,9 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     app_id: str
     state: RunState
     requested_at: datetime
+    started_at: datetime | None
     finished_at: datetime | None
+    dry_run: bool
 
 
 class Views(Protocol):
@@ -65,7 +67,9 @@ def row_of(run: Run) -> RunRow:
         app_id=sys.intern(run.app_id),
         state=run.state,
         requested_at=run.requested_at,
+        started_at=run.started_at,
         finished_at=run.finished_at,
+        dry_run=run.restore is not None and run.restore.dry_run,
     )
 
 

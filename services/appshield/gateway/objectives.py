@@ -1,0 +1,164 @@
+"""Which promises about recovery were kept: for product managers, over a span of time. Pure.
+
+The promise about the recovery point is kept at a moment when the newest version that there was then
+is no older than promised; its age counts from when its backup began. What is known of it are the
+backups of the last thirty days, so a span of before that says nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.gateway.api.views import RunRow
+
+_DAY = timedelta(days=1)
+
+
+class ObjectiveRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How promises were kept by the applications of one criticality, or by one application.
+
+    `rpo_kept` is the part of the time, from 0 to 1, in which the promises of the `promised` ones
+    were; None where nothing was promised. Of restores that succeeded `rto_last_s` and
+    `rto_worst_s` are how long they took; there is no promise about that yet, so `rto_kept` is None.
+    """
+
+    name: str
+    applications: int
+    promised: int
+    rpo_kept: float | None
+    rpo_broken_s: float
+    rto_measured: int
+    rto_kept: int | None
+    rto_last_s: float | None
+    rto_worst_s: float | None
+
+
+class ObjectiveDay(msgspec.Struct, frozen=True, kw_only=True):
+    """How the promises of a row were kept on one day (UTC)."""
+
+    day: date
+    name: str
+    rpo_kept: float | None
+
+
+class Span(NamedTuple):
+    """From one moment to another."""
+
+    begin: datetime
+    end: datetime
+
+    def within(self, other: "Span") -> timedelta:
+        """Return how much of this lies in another one."""
+        return max(min(self.end, other.end) - max(self.begin, other.begin), timedelta())
+
+    def days(self) -> Iterator["Span"]:
+        """Cut it at midnight."""
+        begin = self.begin
+        while begin < self.end:
+            midnight = datetime.combine(begin.date() + _DAY, time(), begin.tzinfo)
+            yield Span(begin, min(midnight, self.end))
+            begin = midnight
+
+
+class Promise(NamedTuple):
+    """Since when an application promises a recovery point, and when that was kept."""
+
+    since: datetime
+    kept: tuple[Span, ...]
+
+    def in_span(self, span: Span) -> tuple[timedelta, timedelta]:
+        """Return for how long it was promised in a span, and for how long kept."""
+        promised = Span(max(span.begin, self.since), span.end)
+        if promised.begin >= promised.end:
+            return timedelta(), timedelta()
+        kept = sum((one.within(promised) for one in self.kept), timedelta())
+        return promised.end - promised.begin, kept
+
+
+def promise_of(record: ApplicationRecord, runs: Iterable[RunRow]) -> Promise | None:
+    """Say when an application has kept its promise; None where it promises nothing."""
+    if record.rpo is None:
+        return None
+    promised = timedelta(seconds=record.rpo.promised_s)
+    spans = sorted(
+        Span(run.finished_at, run.started_at + promised)
+        for run in runs
+        if run.kind == "backup" and run.state == "succeeded" and run.started_at and run.finished_at
+    )
+    kept: list[Span] = []
+    for span in spans:
+        if kept and span.begin <= kept[-1].end:
+            kept[-1] = Span(kept[-1].begin, max(kept[-1].end, span.end))
+        elif span.begin < span.end:
+            kept.append(span)
+    since = spans[0].begin if spans else record.rpo.counted_from
+    return Promise(since, tuple(kept))
+
+
+def report(
+    groups: Mapping[str, Sequence[ApplicationRecord]],
+    runs: Mapping[str, Sequence[RunRow]],
+    span: Span,
+) -> tuple[list[ObjectiveRow], list[ObjectiveDay]]:
+    """Report about groups of applications, by name; `runs` are those of each history."""
+    rows, days = [], []
+    for name, records in sorted(groups.items()):
+        promises = [
+            promise
+            for record in records
+            if (promise := promise_of(record, runs.get(record.app_id, ()))) is not None
+        ]
+        rows.append(_row(name, records, promises, runs, span))
+        for day in span.days():
+            kept, _ = _kept(promises, day)
+            days.append(ObjectiveDay(day=day.begin.date(), name=name, rpo_kept=kept))
+    return rows, days
+
+
+def _row(
+    name: str,
+    records: Sequence[ApplicationRecord],
+    promises: Sequence[Promise],
+    runs: Mapping[str, Sequence[RunRow]],
+    span: Span,
+) -> ObjectiveRow:
+    kept, broken_s = _kept(promises, span)
+    restores = sorted(_restores(records, runs, span))
+    return ObjectiveRow(
+        name=name,
+        applications=len(records),
+        promised=len(promises),
+        rpo_kept=kept,
+        rpo_broken_s=broken_s,
+        rto_measured=len(restores),
+        rto_kept=None,
+        rto_last_s=restores[-1][1] if restores else None,
+        rto_worst_s=max(took_s for _, took_s in restores) if restores else None,
+    )
+
+
+def _kept(promises: Iterable[Promise], span: Span) -> tuple[float | None, float]:
+    """Return the part of the promised time in which promises were kept, and the rest in seconds."""
+    promised, kept = timedelta(), timedelta()
+    for one in promises:
+        more_promised, more_kept = one.in_span(span)
+        promised += more_promised
+        kept += more_kept
+    if not promised:
+        return None, 0.0
+    return kept / promised, (promised - kept).total_seconds()
+
+
+def _restores(
+    records: Iterable[ApplicationRecord], runs: Mapping[str, Sequence[RunRow]], span: Span
+) -> Iterator[tuple[datetime, float]]:
+    """Give when restores ended in the span, and how long they took."""
+    for record in records:
+        for run in runs.get(record.app_id, ()):
+            if run.kind != "restore" or run.state != "succeeded" or run.dry_run:
+                continue
+            if run.started_at and run.finished_at and span.begin <= run.finished_at < span.end:
+                yield run.finished_at, (run.finished_at - run.started_at).total_seconds()
