@@ -29,7 +29,9 @@ CLUSTER_ROLE_BINDING = Kind(
     RBAC, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
 )
 VERBS = ("get", "create", "update", "patch")
-WRITES = (("appshield.io", ("applications", "restores", "policies", "profiles"), VERBS),)
+OURS = ("applications", "backups", "restores", "policies", "profiles")
+WRITES = (("appshield.io", OURS, VERBS),)
+READS_DATA = ("appshield.io", ["versions/data"], ["get"])
 HOOK = {"command": ["true"]}
 COMPONENT = {"name": "db", "workload": {"kind": "StatefulSet", "name": "db"}}
 WITH_HOOK = {"components": [{**COMPONENT, "quiesce": HOOK, "resume": HOOK}]}
@@ -49,13 +51,16 @@ class Place:
 
     @asynccontextmanager
     async def account(
-        self, *rights: tuple[str, Sequence[str], Sequence[str]], everywhere: Rights = ()
+        self,
+        *rights: tuple[str, Sequence[str], Sequence[str]],
+        everywhere: Rights = (),
+        writes: Rights = WRITES,
     ) -> AsyncIterator[Cluster]:
         """Connect as a new account that may write documents, and has these rights besides."""
         name = f"writer-{secrets.token_hex(3)}"
         account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
         await self.admin.create(kinds.SERVICE_ACCOUNT, account, namespace=self.namespace)
-        await self._give(name, (*WRITES, *rights), everywhere=False)
+        await self._give(name, (*writes, *rights), everywhere=False)
         if everywhere:
             await self._give(name, (*WRITES, *everywhere), everywhere=True)
         token = await self._token(name)
@@ -202,9 +207,22 @@ async def test_who_captures_shared_objects_may_read_them(place: Place) -> None:
         assert await _try(writer, place.namespace, {"type": "web"})
 
 
+async def test_who_restores_may_read_what_a_version_holds(place: Place) -> None:
+    """As at the other doors: creating a Restore is no way to what somebody else has saved."""
+    rights = [(group, [plural], ["create"]) for group, plural in RESTORED_KINDS]
+    wish = {"application": "shop", "version": "last-good"}
+    async with place.account(*rights) as writer:
+        with pytest.raises(
+            DeniedError, match=r"may not get versions/data\.appshield\.io in .* test-"
+        ):
+            await _try(writer, place.namespace, wish, kinds.RESTORE)
+    async with place.account(READS_DATA, *rights) as restorer:
+        assert await _try(restorer, place.namespace, wish, kinds.RESTORE)
+
+
 async def test_who_restores_may_create_what_a_version_holds(place: Place) -> None:
     """In the namespace that it comes back into."""
-    rights = [(group, [plural], ["create"]) for group, plural in RESTORED_KINDS]
+    rights = [READS_DATA, *((group, [plural], ["create"]) for group, plural in RESTORED_KINDS)]
     wish = {"application": "shop", "version": "last-good"}
     async with place.account(*rights) as restorer:
         assert await _try(restorer, place.namespace, wish, kinds.RESTORE)
@@ -214,6 +232,54 @@ async def test_who_restores_may_create_what_a_version_holds(place: Place) -> Non
     async with place.account(*some) as restorer:
         with pytest.raises(DeniedError, match="may not create secrets in namespace"):
             await _try(restorer, place.namespace, wish, kinds.RESTORE)
+
+
+async def test_who_restores_a_part_needs_the_rights_for_that_part(place: Place) -> None:
+    """Whatever paths may reach is asked for; a wildcard may reach everything."""
+    some = [READS_DATA, ("", ["configmaps"], ["create"]), ("apps", ["deployments"], ["create"])]
+    enough = ["manifests/configmap/settings.json", "manifests/deployment.apps", "dumps/db"]
+    too_much = {
+        "manifests": "secrets",
+        "manifests/secret/key.json": "secrets",
+        "manifests/secret": "secrets",
+        "manifests//secret/key.json": "secrets",
+        "manifests/secret/a\nb.json": "secrets",
+        "manifests/*/key.json": "secrets",
+        "manifests/[s]ecret/key.json": "secrets",
+        "**": "secrets",
+        "*/secret": "secrets",
+        "volumes/data/etc": "persistentvolumeclaims",
+        "manifests/rolebinding.rbac.authorization.k8s.io/x.json": "rolebindings",
+    }
+    async with place.account(*some) as restorer:
+        wish: dict[str, Any] = {"application": "shop", "version": "1"}
+        assert await _try(restorer, place.namespace, {**wish, "paths": enough}, kinds.RESTORE)
+        for path, plural in too_much.items():
+            spec = {**wish, "paths": [*enough, path]}
+            with pytest.raises(DeniedError, match=f"may not create {plural}"):
+                await _try(restorer, place.namespace, spec, kinds.RESTORE)
+
+
+async def test_who_has_an_old_backup_made_may_make_backups(place: Place) -> None:
+    """The right to create one is asked for by the API server; the annotation is as good as that."""
+    body: Object = {
+        "apiVersion": kinds.BACKUP.api_version,
+        "kind": "Backup",
+        "metadata": {"name": "old"},
+        "spec": {"application": "shop"},
+    }
+    await place.admin.create(kinds.BACKUP, body, namespace=place.namespace)
+    anyway: Object = {"metadata": {"annotations": {RUN_ANYWAY: "true"}}}
+    changes_only = [("appshield.io", ["backups"], ["get", "patch"])]
+    async with place.account(*changes_only, writes=()) as writer:
+        with pytest.raises(
+            DeniedError, match=r"may not create backups\.appshield\.io in namespace"
+        ):
+            await writer.merge_patch(kinds.BACKUP, "old", anyway, namespace=place.namespace)
+        with pytest.raises(DeniedError):
+            await _try(writer, place.namespace, {"application": "shop"}, kinds.BACKUP)
+    async with place.account() as writer:
+        await writer.merge_patch(kinds.BACKUP, "old", anyway, namespace=place.namespace)
 
 
 async def test_who_lets_an_old_restore_be_done_may_restore(place: Place) -> None:
@@ -229,9 +295,9 @@ async def test_who_lets_an_old_restore_be_done_may_restore(place: Place) -> None
     other: Object = {"metadata": {"annotations": {"any": "other"}}}
     async with place.account() as writer:
         await writer.merge_patch(kinds.RESTORE, "old", other, namespace=place.namespace)
-        with pytest.raises(DeniedError, match="may not create configmaps in namespace"):
+        with pytest.raises(DeniedError, match="may not get versions/data"):
             await writer.merge_patch(kinds.RESTORE, "old", anyway, namespace=place.namespace)
-    rights = [(group, [plural], ["create"]) for group, plural in RESTORED_KINDS]
+    rights = [READS_DATA, *((group, [plural], ["create"]) for group, plural in RESTORED_KINDS)]
     async with place.account(*rights) as writer:
         await writer.merge_patch(kinds.RESTORE, "old", anyway, namespace=place.namespace)
 

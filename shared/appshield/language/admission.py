@@ -2,9 +2,9 @@
 
 AppShield acts with rights of its own, so a document must not let anybody borrow them: who writes a
 hook could otherwise run commands in pods, who captures shared objects could read them, and who
-restores could create what only AppShield may create. The `authorizer` of the API server is asked
-whether the writer may do the same without AppShield. An update that leaves such a part as it was is
-not asked for it again.
+restores could read what a version holds and create what only AppShield may create. The `authorizer`
+of the API server is asked whether the writer may do the same without AppShield, or at its other
+doors. An update that leaves such a part as it was is not asked for it again.
 """
 
 from typing import Any
@@ -33,8 +33,10 @@ RESTORED_KINDS = (
     ("", "serviceaccounts"),
     ("apps", "deployments"),
     ("apps", "statefulsets"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
 )
-"""What nearly every version holds; the planner asks for each kind that a version really holds."""
+"""What nearly every version holds, and what gives rights; a policy cannot see what one holds."""
 READER = "appshield-shared-objects-reader"
 """The role that lets people write Applications that follow into what belongs to no namespace."""
 
@@ -46,6 +48,13 @@ A cluster that is set up from a repository of documents gets old wishes with new
 
 _HOOKS = ("quiesce", "resume", "dump", "load")
 _USER = "request.userInfo.username"
+_WISH = {
+    "anyway": f"object.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
+    "unchanged": "oldObject != null && variables.anyway == "
+    f"oldObject.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
+}
+"""Of a wish that is there, only the annotation that has it done after all is asked for again."""
+
 _EXEC_EVERYWHERE = (
     "authorizer.group('').resource('pods').subresource('exec').check('create').allowed()"
 )
@@ -53,7 +62,15 @@ _EXEC_EVERYWHERE = (
 
 def admission_objects() -> tuple[Object, ...]:
     """Return the role, and each policy followed by its binding, in a fixed order."""
-    policies = (_hooks(), _profiles(), _probes(), _captures(), _restores(), _reactions())
+    policies = (
+        _hooks(),
+        _profiles(),
+        _probes(),
+        _captures(),
+        _backups(),
+        _restores(),
+        _reactions(),
+    )
     return (_reader(), *(part for policy in policies for part in (policy, _binding(policy))))
 
 
@@ -151,29 +168,83 @@ def _capture(group: str, plural: str) -> Object:
 
 
 def _restores() -> Object:
-    target = "object.spec.?to.orValue(object.metadata.namespace)"
-    here = "variables.target"
+    """Demand what the other doors demand, and the right to create what a version holds.
+
+    Where `paths` choose parts, only kinds that these may reach are asked for.
+    """
+    here = "object.metadata.namespace"
+    there = f"object.spec.?to.orValue({here})"
+    ours = (
+        _right("get", "versions", "data", here, "reads what a version of there holds"),
+        _right("create", "restores", "", here, "brings a version of there back"),
+        _right("create", "restores", "", there, "writes there"),
+    )
+    kinds = (
+        _refusal_unless(
+            f"!variables.paths.exists(one, one.matches('{_reaching(group, plural)}')) || "
+            f"authorizer.group('{group}').resource('{plural}').namespace({there})"
+            ".check('create').allowed()",
+            f"' may not create {_dotted(group, plural)} in namespace ' + {there} + ', and a "
+            "restore creates what the version holds: ask for that right, restore into a namespace "
+            "where you have it, or only such paths as need it not'",
+        )
+        for group, plural in RESTORED_KINDS
+    )
     return _policy(
         "restores",
         "restores",
-        variables={
-            "target": target,
-            "anyway": f"object.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
-            "unchanged": "oldObject != null && variables.anyway == "
-            f"oldObject.metadata.?annotations[?'{RUN_ANYWAY}'].orValue('')",
+        variables=_WISH
+        | {
+            "chosen": "object.spec.?paths.orValue([])",
+            "paths": "variables.chosen.size() == 0 ? ['**'] : variables.chosen",
         },
-        validations=[
-            {
-                "expression": "variables.unchanged || "
-                f"authorizer.group('{group}').resource('{plural}')"
-                f".namespace({here}).check('create').allowed()",
-                "messageExpression": f"{_USER} + ' may not create {_dotted(group, plural)} in "
-                f"namespace ' + {target} + ', and a restore creates what the version holds: ask "
-                "for that right, or restore into a namespace where you have it'",
-            }
-            for group, plural in ((GROUP, "restores"), *RESTORED_KINDS)
-        ],
+        validations=[*ours, *kinds],
     )
+
+
+def _backups() -> Object:
+    return _policy(
+        "backups",
+        "backups",
+        variables=_WISH,
+        validations=[_right("create", "backups", "", "object.metadata.namespace", "makes one")],
+    )
+
+
+def _right(verb: str, resource: str, part: str, where: str, because: str) -> Object:
+    """Demand a right on what is AppShield's own."""
+    named = f"{resource}/{part}" if part else resource
+    check = f".subresource('{part}')" if part else ""
+    return _refusal_unless(
+        f"authorizer.group('{GROUP}').resource('{resource}'){check}.namespace({where})"
+        f".check('{verb}').allowed()",
+        f"' may not {verb} {named}.{GROUP} in namespace ' + {where} + ', and this {because}: ask "
+        "for that right'",
+    )
+
+
+def _refusal_unless(allowed: str, why: str) -> Object:
+    return {
+        "expression": f"variables.unchanged || {allowed}",
+        "messageExpression": f"{_USER} + {why}",
+    }
+
+
+def _reaching(group: str, plural: str) -> str:
+    """Give the expression for paths that may choose objects of a kind, wildcards included."""
+    kind = plural.removesuffix("s")
+    folder = f"{kind}.{group}".replace(".", "[.]") if group else kind
+    literal = "/a-z0-9.-"
+    ways = [
+        "manifests/?",
+        "manifests//.*",
+        f"manifests/{folder}(/.*)?",
+        f"[^/]*[^{literal}].*",
+        f"manifests/[^/]*[^{literal}].*",
+    ]
+    if plural == "persistentvolumeclaims":
+        ways.append("volumes(/.*)?")
+    return f"(?s)^({'|'.join(ways)})$"
 
 
 def _reactions() -> Object:
