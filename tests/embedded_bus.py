@@ -63,9 +63,11 @@ async def put(bus: Bus, stream: StreamSpec, identity: str, name: str = "one") ->
 
 
 @asynccontextmanager
-async def running_bus(folder: Path) -> AsyncIterator[EmbeddedBus]:
+async def running_bus(
+    folder: Path, users: tuple[UserSpec, ...] = USERS
+) -> AsyncIterator[EmbeddedBus]:
     """Run a server of one's own for the time of the block."""
-    async with EmbeddedBus(folder, users=(*USERS, TESTER)) as server:
+    async with EmbeddedBus(folder, users=(*users, TESTER)) as server:
         yield server
 
 

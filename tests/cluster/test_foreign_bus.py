@@ -9,8 +9,9 @@ import pytest
 
 from appshield.bus import BusAccess, connect_bus
 from appshield.bus.keys import new_seed, public_key
-from appshield.contracts.permissions import USERS
+from appshield.contracts.permissions import users_of
 from appshield.errors import DeniedError, UnavailableError
+from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.cluster import ClusterFacts
 from appshield.local.connection import read_connection
 from appshield.local.embedded.message_bus import server_configuration
@@ -31,12 +32,12 @@ class Foreign:
 
 
 @pytest.fixture
-async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
+async def foreign(local_cluster: ClusterFacts, tmp_path: Path) -> AsyncIterator[Foreign]:
     """A NATS server with the users and permissions of the contracts, and a folder of their keys."""
     port, users = free_port(), tmp_path / "users"
     users.mkdir(mode=0o700)
     keys = []
-    for user in USERS:
+    for user in users_of(await _uid(local_cluster), local_cluster.node_name):
         seed = new_seed()
         (users / f"{user.name}.nk").write_text(seed)
         keys.append((user, public_key(seed)))
@@ -57,6 +58,11 @@ async def foreign(tmp_path: Path) -> AsyncIterator[Foreign]:
         yield found
     finally:
         await server.stop(10)
+
+
+async def _uid(facts: ClusterFacts) -> str:
+    async with Cluster.connect(ClusterAccess(kubeconfig=str(facts.kubeconfig))) as cluster:
+        return await cluster.uid()
 
 
 async def answers(foreign: Foreign) -> bool:

@@ -8,6 +8,7 @@ may ask gets a user with a grant (`appshield.doors.grants`): its own name, its o
 import msgspec
 
 from appshield.contracts import streams
+from appshield.contracts.agents import ServiceName
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
 from appshield.contracts.subjects import ROOT, audit, requests
 
@@ -15,10 +16,10 @@ from appshield.contracts.subjects import ROOT, audit, requests
 class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one user of the bus may do.
 
-    `publishes`: subjects; `consumes`: durable consumers (with `agent_consumers` also those of its
-    node); `reads`: streams to look at without consuming; `latest`: subjects of which the latest
-    fact may be looked up, and no other; `keeps` and `looks_at`: buckets to write and to read;
-    `removes_from`: streams out of which single messages may be taken.
+    `publishes`: subjects; `consumes`: durable consumers (with `agent_consumers` also that of its
+    node, see `users_of`); `reads`: streams to look at without consuming; `latest`: subjects of
+    which the latest fact may be looked up, and no other; `keeps` and `looks_at`: buckets to write
+    and to read; `removes_from`: streams out of which single messages may be taken.
     """
 
     name: str
@@ -179,3 +180,19 @@ OPERATOR = UserSpec(
     removes_from=(streams.DEAD,),
 )
 USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, GATEWAY, PERSON, OPERATOR)
+
+
+def users_of(cluster: str, node: str) -> tuple[UserSpec, ...]:
+    """List the users of an installation whose agents are on one node, or on none (empty).
+
+    An agent takes the orders of its own node, never those of another one or of another service.
+    """
+    return tuple(_on_node(user, cluster, node) if node else user for user in USERS)
+
+
+def _on_node(user: UserSpec, cluster: str, node: str) -> UserSpec:
+    if not user.agent_consumers:
+        return user
+    service: ServiceName = "uploader" if user is UPLOADER else "restorer"
+    own = streams.agent_consumer(service, cluster, node)
+    return msgspec.structs.replace(user, consumes=(*user.consumes, own))

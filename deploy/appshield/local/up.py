@@ -7,12 +7,13 @@ the reverse order; what was stored stays.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from appshield.bus import BusAccess, connect_bus
+from appshield.contracts.permissions import UserSpec, users_of
 from appshield.gateway.access.login_links import LIVES_S, link, new_code
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.bus_users import tell_grants
@@ -74,12 +75,13 @@ async def run_up(
         RefusedError: the cluster's Vault `primary` is another one.
     """
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = target.name or await _uid_of(target)
     async with (
         _started(parent or service_parent(home, environment)) as services,
-        _bus(home, environment, report) as (users, bus_server),
+        _bus(home, environment, users_of(name, target.node), report) as (users, bus_server),
         _store(home, environment, report) as store,
     ):
-        name = await _installed(home, target, store, report, take_over=take_over)
+        await _install(home, target, store, report, take_over=take_over)
         async with connect_bus(users("installer"), name="installer") as bus:
             await bus.ensure_topology()
             if bus_server is not None:
@@ -113,15 +115,20 @@ async def run_up(
                 ready.set()
 
 
-async def _installed(
+async def _uid_of(target: Target) -> str:
+    async with Cluster.connect(target.access) as cluster:
+        return await cluster.uid()
+
+
+async def _install(
     home: Home,
     target: Target,
     store: EmbeddedObjectStore | None,
     report: Report,
     *,
     take_over: bool,
-) -> str:
-    """Put into the cluster what AppShield needs there; return the cluster's name."""
+) -> None:
+    """Put into the cluster what AppShield needs there."""
     async with Cluster.connect(target.access) as cluster:
         if store is not None and not take_over:
             await ensure_free_or_ours(cluster, PRIMARY, store.credentials)
@@ -136,7 +143,6 @@ async def _installed(
                 credentials=store.credentials,
                 make_bucket=False,
             )
-        return target.name or await cluster.uid()
 
 
 def service_parent(
@@ -215,9 +221,12 @@ def _tell_others(home: Home, person: BusAccess, surroundings: Surroundings, web:
 
 @asynccontextmanager
 async def _bus(
-    home: Home, environment: Mapping[str, str], report: Report
+    home: Home, environment: Mapping[str, str], known: Sequence[UserSpec], report: Report
 ) -> AsyncIterator[tuple[Callable[[str], BusAccess], EmbeddedBus | None]]:
-    """Give the access of each user to the bus that is named, else to the embedded one, and that."""
+    """Give the access of each user to the bus that is named, else to the embedded one, and that.
+
+    The embedded one knows the users that are `known` here, and those that were added.
+    """
     url = environment.get("APPSHIELD_NATS_URL", "")
     if url:
         seeds = environment.get("APPSHIELD_NATS_USERS", "")
@@ -229,7 +238,7 @@ async def _bus(
         yield access, None
         return
     report("starting the message bus")
-    async with EmbeddedBus(home.bus) as embedded:
+    async with EmbeddedBus(home.bus, users=known) as embedded:
         yield embedded.access, embedded
 
 

@@ -11,31 +11,22 @@ from appshield.bus.api import PREFIX
 from appshield.bus.buckets import stream_of
 from appshield.contracts import streams, subjects
 from appshield.contracts.permissions import UserSpec
-from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import BucketSpec, StreamSpec
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """Subjects that one user may publish to and subscribe to; what is not named is refused.
-
-    `publish_denied` takes away again what a wildcard in `publish` gives too much.
-    """
+    """Subjects that one user may publish to and subscribe to; what is not named is refused."""
 
     publish: tuple[str, ...]
-    publish_denied: tuple[str, ...]
     subscribe: tuple[str, ...]
 
 
 def allowed(user: UserSpec) -> Allowed:
     """Translate what a user does into subjects."""
     publish = [*user.publishes]
-    denied: list[str] = []
     subscribe = [f"{BusAccess(url='', user=user.name).inbox_prefix}.>", *user.listens]
     for consumer in user.consumes:
         publish += _consuming(consumer.stream, consumer.name)
-    if user.agent_consumers:
-        publish += _consuming(streams.COMMANDS.name, "*")
-        for other in _others(user):
-            denied += _consuming(other.stream, other.name)
     for stream in user.reads:
         publish += _reading(stream.name)
         subscribe += [subjects.stored(stream.name), *_told(stream)]
@@ -49,7 +40,6 @@ def allowed(user: UserSpec) -> Allowed:
         publish.append(f"{PREFIX}.>")
     return Allowed(
         publish=tuple(dict.fromkeys(publish)),
-        publish_denied=tuple(dict.fromkeys(denied)),
         subscribe=tuple(dict.fromkeys(subscribe)),
     )
 
@@ -67,15 +57,6 @@ def _reading(stream: str) -> list[str]:
         f"{PREFIX}.STREAM.INFO.{stream}",
         f"{PREFIX}.DIRECT.GET.{stream}",
         f"{PREFIX}.DIRECT.GET.{stream}.>",
-    ]
-
-
-def _others(user: UserSpec) -> list[ConsumerSpec]:
-    """List the consumers of other services in the stream of orders."""
-    return [
-        consumer
-        for consumer in streams.CONSUMERS
-        if consumer.stream == streams.COMMANDS.name and consumer not in user.consumes
     ]
 
 

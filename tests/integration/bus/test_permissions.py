@@ -18,6 +18,7 @@ from appshield.contracts.permissions import (
     PLANNER,
     USERS,
     UserSpec,
+    users_of,
 )
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.streams import (
@@ -39,23 +40,28 @@ from embedded_bus import APP, running_bus
 from waiting import wait_until
 
 DEADLINE_S = 15.0
-BODY = encode(RequestBackup(app=APP, request_id="probe"))
 NODE = "node-1"
+ELSEWHERE = (
+    agent_consumer("uploader", "test", "node-2"),
+    agent_consumer("restorer", "other", "node-1"),
+)
+BODY = encode(RequestBackup(app=APP, request_id="probe"))
+ON_NODE = users_of("test", NODE)
 AGENTS = (agent_consumer("uploader", "test", NODE), agent_consumer("restorer", "test", NODE))
 
 
 @pytest.fixture(scope="module")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedBus]:
     """A server whose streams these tests may fill with anything."""
-    async with running_bus(tmp_path_factory.mktemp("permissions")) as running:
+    async with running_bus(tmp_path_factory.mktemp("permissions"), ON_NODE) as running:
         async with connect_bus(running.access("planner"), name="setup") as planner:
             await planner.ensure_topology()
-            for agent in AGENTS:
+            for agent in (*AGENTS, *ELSEWHERE):
                 await planner.ensure_consumer(agent)
         yield running
 
 
-@pytest.fixture(params=USERS, ids=lambda user: user.name)
+@pytest.fixture(params=ON_NODE, ids=lambda user: user.name)
 async def user(request: pytest.FixtureRequest) -> UserSpec:
     """Every user in turn."""
     found: UserSpec = request.param
@@ -162,7 +168,7 @@ async def test_only_administrators_change_the_server(
 async def test_a_user_hears_its_own_answers_only(users_bus: JetStreamBus, user: UserSpec) -> None:
     """Nobody listens to another's inbox, or to everything."""
     assert await may_listen(users_bus, f"_INBOX_{user.name}.x.*")
-    others = [one.name for one in USERS if one != user]
+    others = [one.name for one in USERS if one.name != user.name]
     for subject in (">", "_INBOX.>", "$KV.>", *(f"_INBOX_{name}.>" for name in others)):
         assert not await may_listen(users_bus, subject), subject
 
@@ -185,9 +191,8 @@ async def test_a_user_can_work_with_its_consumers(
     users_bus: JetStreamBus, user: UserSpec, server: EmbeddedBus
 ) -> None:
     """Take, handle and acknowledge, as in real life, on each consumer that is its own."""
-    agents = [one for one in AGENTS if user.agent_consumers and one.name.startswith(user.name)]
     async with connect_bus(server.access("tester"), name="giver") as giver:
-        for consumer in (*user.consumes, *agents):
+        for consumer in user.consumes:
             if not consumer.filters[0].startswith("$JS"):
                 subject = concrete(consumer.filters[0])
                 await giver.publish_raw(subject, BODY, message_id=f"work.{consumer.name}")
@@ -343,13 +348,22 @@ async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
     assert await denied(server, "person", f"{subjects.ROOT}.audit.x")
 
 
-async def test_a_worker_cannot_take_the_orders_of_another_service(server: EmbeddedBus) -> None:
-    """The right to one's own node is no right to the consumers of other services."""
-    async with connect_bus(server.access("uploader"), name="test") as bus:
+@pytest.mark.parametrize("service", ["uploader", "restorer"])
+async def test_an_agent_takes_the_orders_of_its_own_node_and_service_only(
+    server: EmbeddedBus, service: str
+) -> None:
+    """Neither those of another node, nor those of another service on its node."""
+    async with connect_bus(server.access(service), name="test") as bus:
         assert isinstance(bus, JetStreamBus)
-        for name in ("snapshotter-orders", "restorer-orders"):
-            ask = f"$JS.API.CONSUMER.MSG.NEXT.{COMMANDS.name}.{name}"
-            assert not await may_publish(bus, ask, b'{"batch":1,"no_wait":true}')
+        taken = []
+        for consumer in (*CONSUMERS, *AGENTS, *ELSEWHERE):
+            ask = f"$JS.API.CONSUMER.MSG.NEXT.{consumer.stream}.{consumer.name}"
+            settle = f"$JS.ACK.{consumer.stream}.{consumer.name}.1.9999.1.1.0"
+            asks = await may_publish(bus, ask, b'{"batch":1,"no_wait":true}')
+            assert await may_publish(bus, settle, b"+WPI") == asks
+            if asks:
+                taken.append(consumer.name)
+        assert taken == [f"{service}-orders", f"{service}-test-node-1"]
 
 
 async def test_what_a_person_listens_to_is_what_a_planner_tells(server: EmbeddedBus) -> None:

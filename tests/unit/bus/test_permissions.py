@@ -3,7 +3,7 @@
 import pytest
 
 from appshield.bus.permissions import allowed
-from appshield.contracts.permissions import USERS, UserSpec
+from appshield.contracts.permissions import USERS, UserSpec, users_of
 from appshield.contracts.streams import COMMANDS, RUNS, SIGNALS, ConsumerSpec
 
 
@@ -30,11 +30,15 @@ def test_each_part_of_a_description_becomes_its_subjects() -> None:
     assert not [one for one in may.publish if "CREATE" in one or one.startswith("$JS.API.>")]
 
 
-def test_agents_read_any_node_but_no_other_service() -> None:
-    """The wildcard for nodes is taken back for the consumers of others."""
-    may = allowed(UserSpec(name="x", agent_consumers=True))
-    assert f"$JS.API.CONSUMER.MSG.NEXT.{COMMANDS.name}.*" in may.publish
-    assert f"$JS.API.CONSUMER.MSG.NEXT.{COMMANDS.name}.snapshotter-orders" in may.publish_denied
+def test_an_agent_takes_the_orders_of_its_own_node() -> None:
+    """By the name of that consumer; where there is no agent, of no node."""
+    for service in ("uploader", "restorer"):
+        here = next(one for one in users_of("my.cluster", "n.1") if one.name == service)
+        away = next(one for one in users_of("my.cluster", "") if one.name == service)
+        own = f"$JS.API.CONSUMER.MSG.NEXT.{COMMANDS.name}.{service}-my_cluster-n_1"
+        assert set(allowed(here).publish) - set(allowed(away).publish) >= {own}
+        assert own not in allowed(away).publish
+    assert [one.name for one in users_of("c", "n")] == [one.name for one in USERS]
 
 
 @pytest.mark.parametrize("user", USERS, ids=lambda user: user.name)
