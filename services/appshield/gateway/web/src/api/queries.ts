@@ -4,15 +4,15 @@ import { get, path, type Query } from "./client";
 import type {
   ApplicationCounts,
   ApplicationDetail,
-  ApplicationEvent,
   ApplicationModel,
   ApplicationSummary,
-  EffectiveRule,
+  EffectivePolicies,
   LogLine,
   LogPage,
   Me,
   Page,
   Permissions,
+  ProposedDocument,
   RunDetail,
   RunSummary,
   StepProgress,
@@ -106,25 +106,26 @@ export const effectiveRules = (namespace: string, name: string) =>
   queryOptions({
     queryKey: [...keys.application(namespace, name), "rules"],
     queryFn: ({ signal }) =>
-      get<{ items: EffectiveRule[] }>(
+      get<EffectivePolicies>(
         path`/applications/${namespace}/${name}/effective-policies`,
         undefined,
         signal,
       ),
   });
 
-export const events = (namespace: string, name: string) =>
-  paged<ApplicationEvent>(
-    [...keys.application(namespace, name), "events"],
-    path`/applications/${namespace}/${name}/events`,
-    {},
-  );
-
+/// The workloads that nothing protects, those with data first.
 export const unprotected = queryOptions({
   queryKey: keys.unprotected,
   queryFn: ({ signal }) => get<Page<Unprotected>>("/unprotected", undefined, signal),
   staleTime: 30_000,
 });
+
+export const proposal = (namespace: string) =>
+  queryOptions({
+    queryKey: [...keys.unprotected, namespace],
+    queryFn: ({ signal }) =>
+      get<ProposedDocument>(path`/unprotected/${namespace}`, undefined, signal),
+  });
 
 export const runs = (query: Query = {}) => paged<RunSummary>([...keys.runs, query], "/runs", query);
 

@@ -244,63 +244,95 @@ export interface LogPage {
 
 export interface ModelObject {
   id: string;
+  group: string;
   kind: string;
   namespace: string;
   name: string;
-  why?: string;
-  component?: string;
+  why: string;
+  saved: boolean;
+  component: string;
+  problem: string;
 }
 
 export interface ModelEdge {
-  from: string;
-  to: string;
+  source: string;
+  target: string;
   relation: "owns" | "refers";
+  how: string;
 }
 
-export interface ModelComponent {
-  name: string;
-  profile?: string;
-  strategy?: string;
-  workload?: string;
-}
-
+/// A volume with data; without a method it is not saved.
 export interface ModelVolume {
   claim: string;
-  storage_class?: string;
-  size_bytes?: number;
-  component?: string;
+  component: string;
+  method: "snapshot" | "live" | null;
+  reason: string;
+  storage_class: string;
+  size: string;
 }
 
 export interface ApplicationModel {
   objects: ModelObject[];
   edges: ModelEdge[];
-  components: ModelComponent[];
   volumes: ModelVolume[];
+  left_out: string[];
+  missing: string[];
+  obstacles: string[];
 }
 
-export interface EffectiveRule {
+export interface Keep {
+  last?: number;
+  hourly?: number;
+  daily?: number;
+  weekly?: number;
+  monthly?: number;
+  yearly?: number;
+  within_s?: number;
+}
+
+/// What makes versions, as the planner works by it.
+export interface Protection {
   name: string;
-  source: string;
   trigger: TriggerKind;
-  text?: string;
-  targets?: string[];
-  keep?: string;
-  next?: string[];
+  schedule?: string;
+  timezone?: string;
+  rpo_s?: number;
+  change_of?: string[];
+  signal?: string;
+  health?: string;
+  before?: string[];
+  when?: string;
+  keep?: Keep | null;
 }
 
-export interface ApplicationEvent {
-  at: string;
-  type: string;
-  text: string;
-  run?: string;
-  actor?: string;
+export interface RuleInForce {
+  rule: Protection;
+  policy: string;
+  targets: string[];
+  next_times: string[];
 }
 
+export interface EffectivePolicies {
+  policies: string[];
+  undecided: Record<string, string>;
+  rules: RuleInForce[];
+  targets: string[];
+  findings: string[];
+}
+
+/// A workload that belongs to no application.
 export interface Unprotected {
   namespace: string;
+  kind: string;
   name: string;
-  workloads: { kind: string; name: string }[];
-  document: string;
+  profile: string;
+  why: string;
+  keeps_data: boolean;
+}
+
+export interface ProposedDocument {
+  namespace: string;
+  text: string;
 }
 
 export interface Me {

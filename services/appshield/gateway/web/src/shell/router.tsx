@@ -10,6 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { ProblemError } from "@/api/problems";
 import { me } from "@/api/queries";
+import { LOGIN_CODE } from "@/pages/login/code";
 import { NotFound, PageFailed } from "./failures";
 import { Shell } from "./shell";
 
@@ -34,12 +35,13 @@ const inside = createRoute({
   component: Shell,
   errorComponent: PageFailed,
   beforeLoad: async ({ context, location }) => {
+    const { pathname, searchStr, hash } = location;
+    const login = { to: "/login", search: { next: pathname + searchStr }, hash, replace: true };
+    if (LOGIN_CODE.test(hash)) throw redirect(login);
     try {
       await context.client.ensureQueryData(me);
     } catch (error) {
-      if (error instanceof ProblemError && error.status === 401) {
-        throw redirect({ to: "/login", search: { next: location.href }, hash: location.hash });
-      }
+      if (error instanceof ProblemError && error.status === 401) throw redirect(login);
       throw error;
     }
   },
@@ -72,7 +74,12 @@ const run = createRoute({
   component: lazyRouteComponent(() => import("@/pages/runs/run"), "RunPage"),
 });
 
-const tree = root.addChildren([login, inside.addChildren([overview, application, runs, run])]);
+const nowhere = createRoute({ getParentRoute: () => inside, path: "$", component: NotFound });
+
+const tree = root.addChildren([
+  login,
+  inside.addChildren([overview, application, runs, run, nowhere]),
+]);
 
 export function routerOf(client: QueryClient) {
   return createRouter({

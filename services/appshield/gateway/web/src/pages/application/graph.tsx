@@ -2,6 +2,7 @@
 import { useMemo, useState } from "react";
 import type { ApplicationModel, ModelObject } from "@/api/types";
 import { ScrollArea } from "@/design/scroll-area";
+import { Tag } from "@/design/status";
 import { useTranslate } from "@/i18n/language";
 import classes from "./graph.module.css";
 import { layoutOf, NODE_HEIGHT, NODE_WIDTH, type Placed } from "./layout";
@@ -20,8 +21,8 @@ export function Graph({ model }: { model: ApplicationModel }) {
   const places = new Map(layout.nodes.map((node) => [node.id, node]));
   const near = new Set(
     model.edges
-      .filter(({ from, to }) => from === chosen || to === chosen)
-      .flatMap(({ from, to }) => [from, to]),
+      .filter(({ source, target }) => source === chosen || target === chosen)
+      .flatMap(({ source, target }) => [source, target]),
   );
   const object = model.objects.find(({ id }) => id === chosen);
   return (
@@ -33,12 +34,12 @@ export function Graph({ model }: { model: ApplicationModel }) {
       <ScrollArea className={classes.scroll} aria-label={t("objects.graph")}>
         <div className={classes.canvas} style={{ width: layout.width, height: layout.height }}>
           <svg width={layout.width} height={layout.height} aria-hidden="true">
-            {model.edges.map(({ from, to, relation }) => (
+            {model.edges.map(({ source, target, relation }) => (
               <path
-                key={`${from} ${to} ${relation}`}
-                d={curve(places.get(from), places.get(to))}
+                key={`${source} ${target} ${relation}`}
+                d={curve(places.get(source), places.get(target))}
                 data-relation={relation}
-                data-near={from === chosen || to === chosen || undefined}
+                data-near={source === chosen || target === chosen || undefined}
               />
             ))}
           </svg>
@@ -61,6 +62,8 @@ export function Graph({ model }: { model: ApplicationModel }) {
               {object.kind} {object.name}
             </strong>{" "}
             {object.why}
+            {object.problem && <Tag tone="warn">{object.problem}</Tag>}
+            {!object.saved && <Tag>{t("objects.not-saved")}</Tag>}
           </>
         ) : (
           <span className="quiet">{t("objects.choose")}</span>
@@ -88,6 +91,7 @@ function Node({ object, place, chosen, near, choose }: NodeProps) {
       aria-pressed={chosen}
       data-near={near || undefined}
       data-component={object.component || undefined}
+      data-problem={object.problem || undefined}
       title={`${object.kind} ${object.name}`}
       onClick={choose}
     >

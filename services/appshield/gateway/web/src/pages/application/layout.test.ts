@@ -8,11 +8,11 @@ describe("the picture of an application", () => {
   it("has every object once, and none on top of another", () => {
     const ids = ["app", "db", "web", "pod", "secret", "alone", "lonely"];
     const edges = [
-      { from: "app", to: "db" },
-      { from: "app", to: "web" },
-      { from: "db", to: "pod" },
-      { from: "web", to: "secret" },
-      { from: "db", to: "secret" },
+      { source: "app", target: "db" },
+      { source: "app", target: "web" },
+      { source: "db", target: "pod" },
+      { source: "web", target: "secret" },
+      { source: "db", target: "secret" },
     ];
     const { nodes, width, height } = layoutOf(ids, edges);
     expect(nodes.map(({ id }) => id).sort()).toEqual([...ids].sort());
@@ -32,9 +32,9 @@ describe("the picture of an application", () => {
     const layout = layoutOf(
       ["c", "b", "a"],
       [
-        { from: "a", to: "b" },
-        { from: "b", to: "c" },
-        { from: "a", to: "c" },
+        { source: "a", target: "b" },
+        { source: "b", target: "c" },
+        { source: "a", target: "c" },
       ],
     );
     expect(layout.nodes.map(({ id }) => id)).toEqual(["a", "b", "c"]);
@@ -45,9 +45,9 @@ describe("the picture of an application", () => {
     const layout = layoutOf(
       ["a", "b"],
       [
-        { from: "a", to: "b" },
-        { from: "b", to: "a" },
-        { from: "b", to: "gone" },
+        { source: "a", target: "b" },
+        { source: "b", target: "a" },
+        { source: "b", target: "gone" },
       ],
     );
     expect(layout.nodes).toHaveLength(2);

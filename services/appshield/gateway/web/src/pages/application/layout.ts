@@ -1,8 +1,8 @@
 /// Where the objects of an application stand in their picture: in layers, arrows to the right. Pure.
 
 export interface Edge {
-  from: string;
-  to: string;
+  source: string;
+  target: string;
 }
 
 export interface Placed {
@@ -26,8 +26,10 @@ const SWEEPS = 4;
 /// Place nodes; what refers to nothing and is referred to by nothing stands below the others.
 export function layoutOf(ids: readonly string[], edges: readonly Edge[]): Layout {
   const known = new Set(ids);
-  const real = edges.filter(({ from, to }) => known.has(from) && known.has(to) && from !== to);
-  const joined = new Set(real.flatMap(({ from, to }) => [from, to]));
+  const real = edges.filter(
+    ({ source, target }) => known.has(source) && known.has(target) && source !== target,
+  );
+  const joined = new Set(real.flatMap(({ source, target }) => [source, target]));
   const layers = ordered(
     layersOf(
       ids.filter((id) => joined.has(id)),
@@ -58,7 +60,7 @@ const offset = (place: number): number => place * (NODE_HEIGHT + BETWEEN_NODES);
 /// Each node stands one layer behind the last of those that point at it; circles are cut.
 function layersOf(ids: readonly string[], edges: readonly Edge[]): string[][] {
   const before = new Map<string, string[]>(ids.map((id) => [id, []]));
-  for (const { from, to } of edges) before.get(to)?.push(from);
+  for (const { source, target } of edges) before.get(target)?.push(source);
   const depths = new Map<string, number>();
   const entered = new Set<string>();
   function depth(id: string): number {
@@ -81,9 +83,9 @@ function layersOf(ids: readonly string[], edges: readonly Edge[]): string[][] {
 /// Turn each layer so that its nodes stand near those that they are joined to.
 function ordered(layers: string[][], edges: readonly Edge[]): string[][] {
   const neighbours = new Map<string, string[]>();
-  for (const { from, to } of edges) {
-    neighbours.set(from, [...(neighbours.get(from) ?? []), to]);
-    neighbours.set(to, [...(neighbours.get(to) ?? []), from]);
+  for (const { source, target } of edges) {
+    neighbours.set(source, [...(neighbours.get(source) ?? []), target]);
+    neighbours.set(target, [...(neighbours.get(target) ?? []), source]);
   }
   let current = layers;
   for (let sweep = 0; sweep < SWEEPS; sweep++) {

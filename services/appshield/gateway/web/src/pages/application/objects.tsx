@@ -3,13 +3,15 @@ import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { model } from "@/api/queries";
-import type { ApplicationModel, ModelObject } from "@/api/types";
+import type { ApplicationModel, ModelObject, ModelVolume } from "@/api/types";
 import { Panel } from "@/design/page";
+import { Prose } from "@/design/prose";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
 import { type Column, Table } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
 import type { Place } from "./application";
+import classes from "./condition.module.css";
 import { Graph } from "./graph";
 
 /// With more than these a picture tells less than a list.
@@ -45,7 +47,13 @@ export default function Objects({ namespace, name }: Place) {
         {(data) => {
           if (data.objects.length === 0)
             return <Empty title={t("objects.none")}>{t("objects.none.next")}</Empty>;
-          return view === "graph" ? <Graph model={data} /> : <List model={data} />;
+          return (
+            <>
+              <Notes model={data} />
+              {view === "graph" ? <Graph model={data} /> : <List model={data} />}
+              <Volumes model={data} />
+            </>
+          );
         }}
       </Loaded>
     </Panel>
@@ -63,6 +71,12 @@ function List({ model: { objects } }: { model: ApplicationModel }) {
       cell: ({ component }) => component && <Tag tone="active">{component}</Tag>,
     },
     { name: "why", title: t("objects.why"), cell: ({ why }) => why },
+    {
+      name: "problem",
+      title: t("objects.state"),
+      cell: ({ problem, saved }) =>
+        problem ? <Tag tone="warn">{problem}</Tag> : !saved && <Tag>{t("objects.not-saved")}</Tag>,
+    },
   ];
   return (
     <Table
@@ -70,6 +84,53 @@ function List({ model: { objects } }: { model: ApplicationModel }) {
       columns={columns}
       records={objects}
       id={({ id }) => id}
+    />
+  );
+}
+
+/// What hinders a backup, and what is referred to and not there.
+function Notes({ model: { obstacles, missing } }: { model: ApplicationModel }) {
+  const t = useTranslate();
+  const notes = [...obstacles, ...missing.map((one) => t("objects.missing", { one }))];
+  if (notes.length === 0) return null;
+  return (
+    <div className={classes.inset}>
+      <ul className={classes.notes}>
+        {notes.map((note) => (
+          <li key={note}>
+            <Prose text={note} />
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Volumes({ model: { volumes } }: { model: ApplicationModel }) {
+  const t = useTranslate();
+  if (volumes.length === 0) return null;
+  const columns: Column<ModelVolume>[] = [
+    { name: "claim", title: t("objects.volume"), cell: ({ claim }) => <strong>{claim}</strong> },
+    {
+      name: "method",
+      title: t("objects.method"),
+      cell: ({ method }) =>
+        method ? (
+          <Tag tone={method === "snapshot" ? "good" : "warn"}>{t(`method.${method}`)}</Tag>
+        ) : (
+          <Tag>{t("objects.not-saved")}</Tag>
+        ),
+    },
+    { name: "size", title: t("objects.size"), cell: ({ size }) => size },
+    { name: "class", title: t("objects.class"), cell: ({ storage_class }) => storage_class },
+    { name: "reason", title: t("objects.why"), cell: ({ reason }) => <Prose text={reason} /> },
+  ];
+  return (
+    <Table
+      caption={t("objects.volumes")}
+      columns={columns}
+      records={volumes}
+      id={({ claim }) => claim}
     />
   );
 }

@@ -1,52 +1,82 @@
 /// The rules in force for an application: from where each is, and when it acts next.
 import { useQuery } from "@tanstack/react-query";
 import { effectiveRules } from "@/api/queries";
-import type { EffectiveRule } from "@/api/types";
+import type { Keep, Protection, RuleInForce } from "@/api/types";
 import { Panel } from "@/design/page";
 import { Empty, Loaded } from "@/design/states";
 import { type Column, Table } from "@/design/table";
 import { Moment } from "@/design/values";
-import { useTranslate } from "@/i18n/language";
+import { type Translate, useFormats, useTranslate } from "@/i18n/language";
 import type { Place } from "./application";
+
+const UNITS = ["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const;
 
 export default function Rules({ namespace, name }: Place) {
   const t = useTranslate();
   const query = useQuery(effectiveRules(namespace, name));
-  const columns: Column<EffectiveRule>[] = [
-    { name: "name", title: t("rules.name"), cell: (rule) => <strong>{rule.name}</strong> },
+  const columns: Column<RuleInForce>[] = [
+    { name: "name", title: t("rules.name"), cell: ({ rule }) => <strong>{rule.name}</strong> },
+    { name: "when", title: t("rules.when"), cell: ({ rule }) => <When rule={rule} /> },
     {
-      name: "trigger",
-      title: t("rules.when"),
-      cell: (rule) => (
-        <>
-          {t(`trigger.${rule.trigger}`)}{" "}
-          {rule.text && <code className="mono quiet">{rule.text}</code>}
-        </>
-      ),
+      name: "next",
+      title: t("rules.next"),
+      cell: ({ next_times }) => <Moment at={next_times[0]} />,
     },
-    { name: "next", title: t("rules.next"), cell: (rule) => <Moment at={rule.next?.[0]} /> },
-    { name: "keep", title: t("rules.keep"), cell: (rule) => rule.keep || t("rules.keep-all") },
-    { name: "targets", title: t("rules.targets"), cell: (rule) => rule.targets?.join(", ") },
-    { name: "source", title: t("rules.source"), cell: (rule) => rule.source },
+    { name: "keep", title: t("rules.keep"), cell: ({ rule }) => kept(rule.keep, t) },
+    { name: "targets", title: t("rules.targets"), cell: ({ targets }) => targets.join(", ") },
+    {
+      name: "source",
+      title: t("rules.source"),
+      cell: ({ policy }) => (policy ? t("rules.policy", { policy }) : t("rules.own")),
+    },
   ];
   return (
-    <Panel title={t("application.policies")} flush>
+    <Panel title={t("rules.title")} flush>
       <Loaded query={query} lines={4}>
-        {({ items }) =>
-          items.length === 0 ? (
+        {({ rules }) =>
+          rules.length === 0 ? (
             <Empty title={t("rules.none")} icon="policies">
               {t("rules.none.next")}
             </Empty>
           ) : (
             <Table
-              caption={t("application.policies")}
+              caption={t("rules.title")}
               columns={columns}
-              records={items}
-              id={(rule) => rule.name}
+              records={rules}
+              id={({ rule }) => rule.name}
             />
           )
         }
       </Loaded>
     </Panel>
   );
+}
+
+function When({ rule }: { rule: Protection }) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const words = [
+    rule.schedule && `${rule.schedule} ${rule.timezone ?? ""}`,
+    rule.rpo_s && formats.duration(rule.rpo_s),
+    rule.change_of?.join(", "),
+    rule.signal,
+    rule.health,
+    rule.before?.join(", "),
+    rule.when,
+  ];
+  return (
+    <>
+      {t(`trigger.${rule.trigger}`)}{" "}
+      <code className="mono quiet">{words.filter(Boolean).join(" · ")}</code>
+    </>
+  );
+}
+
+/// How many versions stay of each unit of time: `7 last, 30 daily`.
+function kept(keep: Keep | null | undefined, t: Translate): string {
+  const parts = UNITS.flatMap((unit) => {
+    const count = keep?.[unit];
+    return count ? [t(`keep.${unit}`, { count })] : [];
+  });
+  return parts.join(", ") || t("rules.keep-all");
 }

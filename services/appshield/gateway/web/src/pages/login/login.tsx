@@ -9,17 +9,15 @@ import { Brand } from "@/design/icons";
 import { Prose } from "@/design/prose";
 import { Failed, Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
+import { LOGIN_CODE } from "./code";
 import classes from "./login.module.css";
-
-/// A one-time code comes behind the `#`, which browsers do not send to anybody.
-const CODE = /^#?login=(.+)$/;
 
 type Proof = { code: string } | { token: string };
 
 export function LoginPage() {
   const t = useTranslate();
   const [token, setToken] = useState("");
-  const [code] = useState(() => CODE.exec(window.location.hash)?.[1]);
+  const [code] = useState(() => LOGIN_CODE.exec(window.location.hash)?.[1]);
   const signingIn = useSigningIn();
   const { mutate } = signingIn;
 

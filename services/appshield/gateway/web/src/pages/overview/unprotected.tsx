@@ -1,57 +1,25 @@
-/// Workloads that nothing protects, each with a document that would.
+/// Workloads that nothing protects, each with a document that would, one click away.
 import { Button, Modal } from "@mantine/core";
 import { useClipboard } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { ask } from "@/api/client";
-import { useCommand } from "@/api/commands";
-import { useRefusal } from "@/api/permissions";
-import { keys, unprotected } from "@/api/queries";
+import { proposal, unprotected } from "@/api/queries";
 import type { Unprotected } from "@/api/types";
-import { Action } from "@/design/action";
 import { Icon } from "@/design/icons";
 import { Panel, Row } from "@/design/page";
 import { ScrollArea } from "@/design/scroll-area";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
-import { type Column, Table } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
 import classes from "./unprotected.module.css";
+
+const SHOWN_MAX = 6;
 
 export function UnprotectedPanel() {
   const t = useTranslate();
   const formats = useFormats();
   const query = useQuery(unprotected);
-  const [shown, setShown] = useState<Unprotected | null>(null);
-  const columns: Column<Unprotected>[] = [
-    {
-      name: "namespace",
-      title: t("unprotected.namespace"),
-      cell: (one) => <strong>{one.namespace}</strong>,
-    },
-    {
-      name: "workloads",
-      title: t("unprotected.workloads"),
-      cell: (one) => (
-        <Row>
-          {one.workloads.map(({ kind, name }) => (
-            <Tag key={`${kind}/${name}`}>
-              {kind}/{name}
-            </Tag>
-          ))}
-        </Row>
-      ),
-    },
-    {
-      name: "proposal",
-      title: "",
-      cell: (one) => (
-        <Button variant="light" onClick={() => setShown(one)}>
-          {t("unprotected.protect")}
-        </Button>
-      ),
-    },
-  ];
+  const [namespace, setNamespace] = useState("");
   return (
     <Panel
       title={t("unprotected.title")}
@@ -59,67 +27,87 @@ export function UnprotectedPanel() {
       flush
     >
       <Loaded query={query} lines={3}>
-        {({ items }) =>
+        {({ items, total }) =>
           items.length === 0 ? (
             <Empty title={t("unprotected.none")} icon="verified" />
           ) : (
-            <Table
-              caption={t("unprotected.title")}
-              columns={columns}
-              records={items}
-              id={(one) => one.namespace}
-            />
+            <>
+              <ul className={classes.list}>
+                {items.slice(0, SHOWN_MAX).map((one) => (
+                  <Line
+                    key={`${one.namespace}/${one.kind}/${one.name}`}
+                    workload={one}
+                    protect={() => setNamespace(one.namespace)}
+                  />
+                ))}
+              </ul>
+              {total > SHOWN_MAX && (
+                <p className={classes.more}>
+                  {t("unprotected.more", { count: total - SHOWN_MAX })}
+                </p>
+              )}
+            </>
           )
         }
       </Loaded>
       <Modal
-        opened={shown !== null}
-        onClose={() => setShown(null)}
-        title={shown && t("unprotected.proposal", { namespace: shown.namespace })}
+        opened={namespace !== ""}
+        onClose={() => setNamespace("")}
+        title={t("unprotected.proposal", { namespace })}
         size={760}
       >
-        {shown && <Proposal proposed={shown} close={() => setShown(null)} />}
+        {namespace && <Proposal namespace={namespace} />}
       </Modal>
     </Panel>
   );
 }
 
-function Proposal({ proposed, close }: { proposed: Unprotected; close: () => void }) {
+function Line({ workload, protect }: { workload: Unprotected; protect: () => void }) {
   const t = useTranslate();
-  const clipboard = useClipboard();
-  const refusal = useRefusal(proposed.namespace);
-  const applying = useCommand({
-    run: () => applied(proposed),
-    taken: () => t("unprotected.applied", { namespace: proposed.namespace }),
-    done: close,
-    changes: [keys.unprotected, keys.applications],
-  });
+  const { namespace, kind, name, profile, keeps_data } = workload;
   return (
-    <>
-      <p className={classes.about}>{t("unprotected.about")}</p>
-      <ScrollArea className={classes.document} aria-label={t("unprotected.document")}>
-        <pre>{proposed.document}</pre>
-      </ScrollArea>
-      <Row>
-        <Action
-          onClick={() => applying.mutate()}
-          busy={applying.isPending}
-          refusal={refusal("back-up")}
-        >
-          {t("unprotected.apply")}
-        </Action>
-        <Button
-          variant="default"
-          leftSection={<Icon name="copy" size={14} />}
-          onClick={() => clipboard.copy(proposed.document)}
-        >
-          {clipboard.copied ? t("unprotected.copied") : t("unprotected.copy")}
-        </Button>
-      </Row>
-    </>
+    <li className={classes.line}>
+      <span className={classes.what}>
+        <strong>
+          {namespace}/{name}
+        </strong>
+        <span className="quiet">{profile || kind}</span>
+        {keeps_data && <Tag tone="warn">{t("unprotected.data")}</Tag>}
+      </span>
+      <Button
+        variant="light"
+        onClick={protect}
+        aria-label={t("unprotected.protect-it", { name: `${namespace}/${name}` })}
+      >
+        {t("unprotected.protect")}
+      </Button>
+    </li>
   );
 }
 
-async function applied({ namespace, name, document }: Unprotected): Promise<void> {
-  await ask(`/documents/applications/${namespace}/${name}`, { method: "PUT", body: document });
+function Proposal({ namespace }: { namespace: string }) {
+  const t = useTranslate();
+  const clipboard = useClipboard();
+  const query = useQuery(proposal(namespace));
+  return (
+    <Loaded query={query} lines={8}>
+      {({ text }) => (
+        <>
+          <p className="quiet">{t("unprotected.about")}</p>
+          <ScrollArea className={classes.document} aria-label={t("unprotected.document")}>
+            <pre>{text}</pre>
+          </ScrollArea>
+          <Row>
+            <Button
+              variant="default"
+              leftSection={<Icon name="copy" size={14} />}
+              onClick={() => clipboard.copy(text)}
+            >
+              {clipboard.copied ? t("unprotected.copied") : t("unprotected.copy")}
+            </Button>
+          </Row>
+        </>
+      )}
+    </Loaded>
+  );
 }

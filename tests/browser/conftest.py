@@ -1,0 +1,38 @@
+"""Fixtures of the browser tests."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from browser_visits import Visit, visiting
+from seeded_gateway import SeededGateway, running_seeded_gateway
+
+
+@pytest.fixture(scope="session")
+async def seeded_gateway(
+    website_files: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SeededGateway]:
+    """One gateway with a team's applications for the session."""
+    folder = tmp_path_factory.mktemp("web-bus")
+    async with running_seeded_gateway(website_files, folder) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def visit(
+    browser: Browser, seeded_gateway: SeededGateway, website_source: Path
+) -> Callable[..., AbstractAsyncContextManager[Visit]]:
+    """Visit the gateway as somebody."""
+    axe = (website_source / "node_modules/axe-core/axe.min.js").read_text()
+    return partial(_visit, browser, seeded_gateway.url, axe)
+
+
+def _visit(
+    browser: Browser, url: str, axe: str, caller: str, **wanted: Any
+) -> AbstractAsyncContextManager[Visit]:
+    return visiting(browser, url, axe, caller=caller, **wanted)

@@ -1,0 +1,98 @@
+"""Looking at pages of the web interface as different people would, and what must hold for each."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, Page, ViewportSize
+
+Mode = Literal["light", "dark", "phone"]
+MODES: tuple[Mode, ...] = ("light", "dark", "phone")
+SCREENSHOTS = Path(__file__).parent / "browser/screenshots"
+DEADLINE_MS = 20_000
+_DESK: ViewportSize = {"width": 1360, "height": 860}
+_PHONE: ViewportSize = {"width": 360, "height": 780}
+
+
+class Visit:
+    """A page, and what went wrong on it."""
+
+    def __init__(self, page: Page, url: str, axe: str) -> None:
+        self.page = page
+        self.troubles: list[str] = []
+        self._home = urlsplit(url).netloc
+        self._axe = axe
+        page.set_default_timeout(DEADLINE_MS)
+        page.on("request", lambda request: self._asked(request.url))
+        page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        page.on("console", lambda message: self._said(message.type, message.text))
+
+    async def go(self, path: str) -> None:
+        """Open a page of the interface, and wait until nothing on it is loading."""
+        await self.page.goto(path)
+        await self.page.locator("h1").first.wait_for()
+        await self.page.wait_for_function(
+            "() => ![...document.querySelectorAll('[role=status]')]"
+            ".some((one) => one.textContent.startsWith('Loading'))"
+        )
+
+    async def look(self, name: str) -> None:
+        """Write what is seen into a file for a person to look at."""
+        SCREENSHOTS.mkdir(exist_ok=True)
+        await self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+    async def flaws(self) -> list[str]:
+        """Return what shuts people out (WCAG 2.2 AA, as far as axe sees it)."""
+        await self.page.evaluate(self._axe)
+        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+        options = json.dumps({"runOnly": {"type": "tag", "values": tags}})
+        found = await self.page.evaluate(f"axe.run(document, {options})")
+        return [
+            f"{one['id']}: {node['html'][:160]}: {node['failureSummary'][:300]}"
+            for one in found["violations"]
+            for node in one["nodes"]
+        ]
+
+    async def wider_than_the_screen_px(self) -> int:
+        """Return by how much a person would have to scroll sideways."""
+        root = "document.documentElement"
+        return int(await self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    def _asked(self, url: str) -> None:
+        if urlsplit(url).netloc != self._home:
+            self.troubles.append(f"a request to {url}")
+
+    def _said(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.troubles.append(text)
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser,
+    url: str,
+    axe: str,
+    *,
+    caller: str,
+    mode: Mode = "light",
+    language: str = "en-GB",
+) -> AsyncIterator[Visit]:
+    """Visit as somebody, with nothing remembered; nobody without a name."""
+    context = await browser.new_context(
+        base_url=url,
+        viewport=_PHONE if mode == "phone" else _DESK,
+        color_scheme="dark" if mode == "dark" else "light",
+        reduced_motion="reduce",
+        locale=language,
+        timezone_id="Europe/Berlin",
+    )
+    try:
+        if caller:
+            cookie = f"appshield-session-{urlsplit(url).port}"
+            await context.add_cookies([{"name": cookie, "value": caller, "url": url}])
+        yield Visit(await context.new_page(), url, axe)
+    finally:
+        await context.close()
