@@ -220,6 +220,6 @@ async def served(application: Litestar) -> AsyncIterator[str]:
 @asynccontextmanager
 async def talking_to(address: str, name: str = ADMIN) -> AsyncIterator[httpx.AsyncClient]:
     """Talk to an API that is served, as somebody."""
-    headers = {"Authorization": f"Bearer {name}"}
+    headers = {"Authorization": f"Bearer {name}"} if name else {}
     async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
         yield client
