@@ -1,13 +1,44 @@
 """Reading what is kept on the bus: applications, versions, runs."""
 
+from datetime import datetime
+
+import msgspec
+
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.identities import RunKind
 from appshield.contracts.policies import PolicyRecord
-from appshield.contracts.runs import Run
+from appshield.contracts.runs import Run, RunState
 from appshield.contracts.streams import APPLICATIONS, CATALOG, POLICIES, RUNS
 from appshield.doors.naming import Wanted
 from appshield.errors import InvalidInputError, NotFoundError
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are meant; what is empty leaves them all.
+
+    `app` is the application that a run is about; `since` leaves those that were asked for before.
+    """
+
+    app: Wanted | None = None
+    namespace: str = ""
+    kinds: frozenset[RunKind] = frozenset()
+    states: frozenset[RunState] = frozenset()
+    since: datetime | None = None
+
+    def fits(self, run: Run) -> bool:
+        """Say whether a run is meant."""
+        return (
+            (self.app is None or self.app.fits(run.app))
+            and self.namespace in {"", run.app.namespace}
+            and (not self.kinds or run.kind in self.kinds)
+            and (not self.states or run.state in self.states)
+            and (self.since is None or run.requested_at >= self.since)
+        )
+
+
+ALL_RUNS = RunFilter()
 
 
 async def applications(bus: Bus) -> list[ApplicationRecord]:
@@ -89,7 +120,8 @@ async def run_of(bus: Bus, given: str) -> Run:
     return entry.value
 
 
-async def runs(bus: Bus) -> list[Run]:
-    """List every run, newest first."""
-    found = [entry.value async for entry in bus.bucket(RUNS, Run).items()]
+async def runs(bus: Bus, meant: RunFilter = ALL_RUNS) -> list[Run]:
+    """List runs, newest first."""
+    items = bus.bucket(RUNS, Run).items()
+    found = [entry.value async for entry in items if meant.fits(entry.value)]
     return sorted(found, key=lambda run: run.requested_at, reverse=True)
