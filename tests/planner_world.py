@@ -16,6 +16,7 @@ from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.backups import (
     BackupStored,
+    BackupUnchanged,
     CommitBackup,
     OpenRepository,
     ReleaseSnapshot,
@@ -166,6 +167,8 @@ class Workers:
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.cut_at: datetime | None = None
         """When snapshots are cut; None: at `now`."""
+        self.unchanged = False
+        """Whether nothing has changed since the version that a commit is compared with."""
 
     def handlers(self) -> dict[type[StepCommand], Any]:
         return {
@@ -224,6 +227,17 @@ class Workers:
     async def commit(self, command: StepCommand, _: StepContext) -> StepEvent:
         order = order_of(command, CommitBackup)
         self._begin(command)
+        if self.unchanged and order.newest_snapshot_id:
+            [number] = [n for run, n in self.versions.items() if run == order.newest_snapshot_id]
+            return outcome(
+                BackupUnchanged,
+                command,
+                app_id=order.app_id,
+                vault=order.vault,
+                number=number,
+                snapshot_id=order.newest_snapshot_id,
+                cut_at=order.facts.cut_at,
+            )
         number = self.versions.setdefault(order.run, order.facts.number)
         if number != order.facts.number:
             raise AssertionError("one run was given two version numbers")

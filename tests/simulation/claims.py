@@ -17,6 +17,7 @@ async def broken(world: World) -> list[str]:
         *(text for run in runs for text in _run(world, run)),
         *(text for store in world.outside.stores.values() for text in _store(store, runs)),
         *await _catalog(world),
+        *(text for run in runs for text in _wish(run, runs)),
     ]
 
 
@@ -35,14 +36,28 @@ def _run(world: World, run: Run) -> Iterator[str]:
     if run.kind == "backup":
         stores = world.outside.stores.values()
         made = sum(store.ever[run.app_id, run.id] for store in stores if store.name == run.vault)
-        if run.state == "succeeded" and made != 1:
-            yield f"{run.id} succeeded and has made {made} versions"
+        unchanged = run.backup is not None and run.backup.unchanged > 0
+        if run.state == "succeeded" and made != (0 if unchanged else 1):
+            yield f"{run.id} succeeded and has made {made} versions, unchanged: {unchanged}"
+        if unchanged and not run.only_if_changed:
+            yield f"{run.id} has made no version, though somebody asked for one"
         if made > 1:
             yield f"{run.id} has made {made} versions"
     if run.kind == "restore" and run.state == "succeeded":
         one = world.outside.applications[run.app]
         if not one.restored[run.id]:
             yield f"{run.id} succeeded and has restored nothing"
+
+
+def _wish(run: Run, runs: list[Run]) -> Iterator[str]:
+    """Who asks for a version gets one, by whichever run, changed or not."""
+    ends = {each.id: each for each in runs}
+    last = run
+    while last.folded_into in ends:
+        last = ends[last.folded_into]
+    asked = run.kind == "backup" and run.trigger.kind == "manual"
+    if asked and last.state == "succeeded" and last.version is None:
+        yield f"{run.id} was asked for, and {last.id} made no version of it"
 
 
 def _store(store: Store, runs: list[Run]) -> Iterator[str]:
@@ -62,7 +77,6 @@ def _store(store: Store, runs: list[Run]) -> Iterator[str]:
 
 
 async def _catalog(world: World) -> list[str]:
-    done = {run.id for run in await world.runs() if run.state == "succeeded"}
     known = {(vault, each.facts.run) for each in await world.catalog() for vault in each.vaults}
     there = {
         (store.name, version.run)
@@ -71,9 +85,7 @@ async def _catalog(world: World) -> list[str]:
         for version in versions.values()
     }
     lost = [
-        f"the catalog does not know the version of {run} in {vault}"
-        for vault, run in there - known
-        if run in done
+        f"the catalog does not know the version of {run} in {vault}" for vault, run in there - known
     ]
     phantom = [
         f"the catalog knows a version of {run} that {vault} has not" for vault, run in known - there

@@ -35,6 +35,11 @@ class Version(msgspec.Struct, frozen=True):
     consistency: Consistency
     trees: tuple[str, ...]
 
+    @property
+    def content(self) -> str:
+        """What it holds of the application, whenever its volumes were cut."""
+        return next(tree for tree in self.trees if "@" not in tree)
+
 
 class Application:
     """One application with a database that can be brought to rest, and two volumes."""
@@ -49,6 +54,8 @@ class Application:
         self.snapshots: set[Snapshot] = set()
         self.loaders: set[str] = set()
         self.restored: Counter[str] = Counter()
+        self.changes = 0
+        """How often somebody has changed what a backup finds."""
         self.changing: set[str] = set()
         """Runs whose worker changes the application's objects at this moment."""
 
@@ -77,7 +84,7 @@ class Application:
             name=self.app.name,
             uid=self.uid,
             revision="r1",
-            document={},
+            document={"changes": self.changes},
             objects=(),
             components=(
                 CapturedComponent(

@@ -40,7 +40,8 @@ async def serve(
         service=service, cluster=CLUSTER, worker=process.name, node=node, seen_at=clock.now()
     )
     handlers, consumers, beside = _worker(service, process, line, outside, clock)
-    work = StepWork(line, worker=process.name, handlers=handlers)
+    aftermaths = Uploader(process, outside, line, clock).aftermaths()
+    work = StepWork(line, worker=process.name, handlers=handlers, aftermaths=aftermaths)
     async with asyncio.TaskGroup() as tasks:
         for other in (announce(line, agent, process.stopping), *beside):
             tasks.create_task(other)

@@ -1,6 +1,7 @@
 """What people and schedules ask of the simulated system, as a seed has it."""
 
 import asyncio
+import random
 
 from appshield.contracts.applications import ApplicationObserved, Keep, Protection
 from appshield.contracts.message import Message
@@ -8,9 +9,12 @@ from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRe
 from simulation.outside import Application
 from simulation.world import World
 
+_FRESH = Protection(name="fresh", trigger="rpo", rpo_s=45, keep=Keep(last=4))
 _EVERY_MINUTE = Protection(
     name="often", trigger="schedule", schedule="* * * * *", keep=Keep(last=3)
 )
+
+_FRESH_RATE = 0.25
 
 
 async def some_days_work(world: World) -> None:
@@ -18,10 +22,15 @@ async def some_days_work(world: World) -> None:
     draw = world.chance.random
     scheduled = draw.random() < 0.5
     copied = draw.random() < 0.3
+    beside = random.Random(world.seed)  # what came later leaves the other draws of a seed alone
+    fresh = beside.random() < _FRESH_RATE
     for one in world.applications:
-        await _observe(world, one, scheduled=scheduled, copied=copied, resource_version="1")
+        rules = (*((_EVERY_MINUTE,) if scheduled else ()), *((_FRESH,) if fresh else ()))
+        await _observe(world, one, rules, copied=copied, resource_version="1")
     for number in range(draw.randint(2, 7)):
         await asyncio.sleep(draw.choice((0.0, 0.5, 5.0, 30.0)))
+        if fresh and beside.random() < 0.5:
+            beside.choice(world.applications).changes += 1
         wish = await _wish(world, draw.choice(world.applications), f"{number}")
         await world.bus.publish(wish)
         if draw.random() < 0.2:
@@ -29,11 +38,16 @@ async def some_days_work(world: World) -> None:
             await world.bus.publish(wish)
     await asyncio.sleep(draw.choice((1.0, 20.0, 90.0)))
     for one in world.applications:
-        await _observe(world, one, scheduled=False, copied=copied, resource_version="2")
+        await _observe(world, one, (), copied=copied, resource_version="2")
 
 
 async def _observe(
-    world: World, one: Application, *, scheduled: bool, copied: bool, resource_version: str
+    world: World,
+    one: Application,
+    rules: tuple[Protection, ...],
+    *,
+    copied: bool,
+    resource_version: str,
 ) -> None:
     await world.bus.publish(
         ApplicationObserved(
@@ -42,7 +56,7 @@ async def _observe(
             resource_version=resource_version,
             exists=True,
             revision="r1",
-            protections=(_EVERY_MINUTE,) if scheduled else (),
+            protections=rules,
             targets=("primary", "offsite") if copied else ("primary",),
             targets_named=copied,
         )

@@ -26,6 +26,8 @@ FOUND = {
     830: "a run that was gone waited for its turn for ever",
     559: "a stopped planner made a run late, which nobody knew of",
     733: "an application was resumed in the middle of another's cut, by one thought dead",
+    203: "a run whose making failed though it was done was never begun when nobody needed it again",
+    952: "an application that was learned again forgot the run that it had begun meanwhile",
     84: "promises of a run that another run's end had begun waited for the next planner",
 }
 """Seeds that found something once, and what."""

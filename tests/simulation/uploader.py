@@ -1,5 +1,6 @@
 """The uploader of the simulation: real publishing, over a told store of versions."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
@@ -8,6 +9,7 @@ import msgspec
 from appshield.bus import Bucket, Bus
 from appshield.contracts.backups import (
     BackupStored,
+    BackupUnchanged,
     CommitBackup,
     OpenRepository,
     RepositoryOpened,
@@ -30,16 +32,13 @@ from appshield.contracts.maintenance import (
 )
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Run
-from appshield.contracts.sources import (
-    StoredSource,
-    VolumeSource,
-)
+from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
 from appshield.contracts.streams import RUNS
 from appshield.custody import HeldRepository
 from appshield.errors import NotFoundError
 from appshield.repository import SealedSnapshot
 from appshield.service import Clock
-from appshield.service.steps import StepContext, order_of, outcome, patient
+from appshield.service.steps import StepAftermath, StepContext, order_of, outcome, patient
 from appshield.uploader.publishing import Publishing, sealed_in
 from appshield.vault import ApplicationShelf
 from simulation.outside import Outside, Store, Version
@@ -76,6 +75,9 @@ class Uploader:
         self._clock = clock
         self._seals = 0
 
+    def aftermaths(self) -> Mapping[type[StepCommand], StepAftermath]:
+        return {CommitBackup: self.made}
+
     def handlers(self) -> Handlers:
         return {
             OpenRepository: self.open,
@@ -99,7 +101,11 @@ class Uploader:
         order = order_of(command, StoreSource)
         await self._process.reach()
         source = order.source
-        tree = source.claim if isinstance(source, VolumeSource) else source.name
+        tree = source.name
+        if isinstance(source, VolumeSource):
+            tree = source.claim
+        elif isinstance(source, ManifestsSource):
+            tree = source.sha256
         return outcome(
             SourceStored, order, stored=StoredSource(name=source.name, kind="any", tree=tree)
         )
@@ -111,6 +117,17 @@ class Uploader:
         if found := _of_run(store, order.app_id, order.run):
             return _stored(order, found)
         written = await self._publishing.written(order.run)
+        newest = store.of(order.app_id).get(order.newest_snapshot_id)
+        if written is None and newest and newest.content in _trees(order.facts):
+            return outcome(
+                BackupUnchanged,
+                order,
+                app_id=order.app_id,
+                vault=order.vault,
+                number=newest.number,
+                snapshot_id=newest.snapshot_id,
+                cut_at=order.facts.cut_at,
+            )
         if written is None:
             made = self._seal(order.facts, order.run)
             sealed = await self._publishing.write_ahead(order.run, made, None)
@@ -125,6 +142,13 @@ class Uploader:
         done = _stored(order, sealed.snapshot_id)
         await self._make_exist(store, order.app_id, sealed, done)
         return done
+
+    async def made(self, command: StepCommand) -> StepEvent | None:
+        order = order_of(command, CommitBackup)
+        await self._process.reach()
+        store, _ = self._place(order)
+        found = _of_run(store, order.app_id, order.run)
+        return _stored(order, found) if found else None
 
     async def forget(self, command: StepCommand, context: StepContext) -> StepEvent:
         order = order_of(command, ForgetVersions)
@@ -240,7 +264,7 @@ class Uploader:
             number=facts.number,
             run=run,
             consistency=facts.consistency,
-            trees=tuple(source.tree for source in facts.sources),
+            trees=_trees(facts),
         )
         return SealedSnapshot(version.snapshot_id, msgspec.json.encode(version))
 
@@ -251,6 +275,10 @@ class Uploader:
 
 def _of_run(store: Store, app_id: str, run: str) -> str:
     return next((one.snapshot_id for one in store.of(app_id).values() if one.run == run), "")
+
+
+def _trees(facts: VersionFacts) -> tuple[str, ...]:
+    return tuple(source.tree for source in facts.sources)
 
 
 def _stored(order: CommitBackup, snapshot_id: str) -> BackupStored | SourcesLost:

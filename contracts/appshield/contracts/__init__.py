@@ -51,6 +51,7 @@ MESSAGES: tuple[type[Message], ...] = (
     backups.SourceStored,
     backups.CommitBackup,
     backups.BackupStored,
+    backups.BackupUnchanged,
     backups.SourcesLost,
     restores.PlanRestore,
     restores.RestorePlanned,

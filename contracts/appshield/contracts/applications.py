@@ -244,6 +244,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     `awaiting_approval` names runs that somebody has to approve of. `asked` is the rule for
     versions that were asked for with a number that stay, as the newest of these requests says it.
 
+    `unchanged_at` is when a backup last found nothing changed since the newest good version.
+
     `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
     `expected_backup_s` is how long the next backup may take, `usual_nodes` are where the last one
     read its data; both are unknown before the first.
@@ -268,6 +270,7 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     pending_runs: tuple[str, ...] = ()
     last_version: int = 0
     last_backup_at: datetime | None = None
+    unchanged_at: datetime | None = None
     upkeep: tuple[Upkeep, ...] = ()
     targets: tuple[str, ...] = ()
     own: OwnProtection | None = None

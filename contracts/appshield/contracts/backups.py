@@ -6,6 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from appshield.contracts.applications import TriggerKind
+from appshield.contracts.health import Health
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.sources import AnySource, Consistency, StoredSource
@@ -96,7 +97,8 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a version says about itself; kept inside the version and in the catalog.
 
     `states` are digests of what each workload and claim said, by `Kind/name`. `kinds` are those of
-    all its objects, as `Kind.group`; a version of before they were written down has none.
+    all its objects, as `Kind.group`; a version of before they were written down has none. `health`
+    is how the application was when the point in time was cut, None where nobody knew.
     """
 
     app: AppRef
@@ -116,15 +118,20 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[StoredSource, ...] = ()
     states: dict[str, str] = {}
     kinds: tuple[str, ...] = ()
+    health: Health | None = None
 
 
 class CommitBackup(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.commit_backup"):
-    """Join the stored sources into one version and make it exist."""
+    """Join the stored sources into one version and make it exist.
+
+    With `newest_snapshot_id` none is made where that version holds the same: it is unchanged then.
+    """
 
     noun: ClassVar[str] = "backup"
     verb: ClassVar[str] = "commit"
 
     facts: VersionFacts
+    newest_snapshot_id: str = ""
 
 
 class BackupStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.backup_stored"):
@@ -136,6 +143,19 @@ class BackupStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.backu
     facts: VersionFacts
     snapshot_id: str
     vault: str
+
+
+class BackupUnchanged(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.backup_unchanged"):
+    """No version was made: version `number` holds all that the application was at `cut_at`."""
+
+    noun: ClassVar[str] = "backup"
+    verb: ClassVar[str] = "unchanged"
+
+    app_id: str
+    vault: str
+    number: int
+    snapshot_id: str
+    cut_at: datetime
 
 
 class SourcesLost(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.sources_lost"):

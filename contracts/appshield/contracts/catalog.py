@@ -42,7 +42,8 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `damage` is what the last checks found unreadable in it; such a version is restored only when
     that is asked for. `verified_at` is when a check last read every byte of it. `locked_until` is
-    how long object lock keeps it, as far as somebody has tried to remove it.
+    how long object lock keeps it, as far as somebody has tried to remove it. `unchanged_at` is when
+    a backup last found that the application still was as this version holds it.
     """
 
     facts: VersionFacts
@@ -54,11 +55,17 @@ class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
     verified_at: datetime | None = None
     copies: tuple[VersionCopy, ...] = ()
     locked_until: datetime | None = None
+    unchanged_at: datetime | None = None
 
     @property
     def vaults(self) -> tuple[str, ...]:
         """Every Vault in which it exists, its own first."""
         return (self.vault, *(copy.vault for copy in self.copies if copy.state == "stored"))
+
+    @property
+    def holds_at(self) -> datetime:
+        """The last moment at which the application is known to have been as this version."""
+        return max(self.facts.cut_at, self.unchanged_at or self.facts.cut_at)
 
     def copy_at(self, vault: str) -> VersionCopy | None:
         """Return how its copy in a Vault stands, None where there is to be none."""

@@ -12,11 +12,13 @@ import msgspec
 from appshield.contracts import subjects
 from appshield.contracts.applications import TriggerKind
 from appshield.contracts.backups import SnapshotTaken
+from appshield.contracts.health import Health
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import (
     CheckProgress,
     CopyProgress,
     ForgetProgress,
+    NamedVersion,
     PinProgress,
     PruneProgress,
     RepairProgress,
@@ -126,10 +128,18 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """What a backup has gathered so far."""
+    """What a backup has gathered so far.
+
+    `newest` is the newest good version, where one is made only if something changed since;
+    `unchanged` its number, once nothing was found to have. `health` is how the application was
+    when the point in time was cut.
+    """
 
     taken: SnapshotTaken | None = None
     stored: tuple[StoredSource, ...] = ()
+    newest: NamedVersion | None = None
+    unchanged: int = 0
+    health: Health | None = None
 
 
 class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +178,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     gave way to a backup, into the one that goes on with it. A run that `needs_approval` is
     `awaiting-approval` until somebody gives it, and holds nothing up meanwhile.
     While it is pending, `wait` says what holds it back beside other runs of its application; of all
-    that could begin, the one of the highest `priority` does.
+    that could begin, the one of the highest `priority` does. A backup `only_if_changed` makes no
+    version where nothing changed since the newest good one, and has no number then.
     """
 
     id: str
@@ -202,6 +213,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     approval: Approval | None = None
     wait: Wait | None = None
     priority: int = 0
+    only_if_changed: bool = False
 
 
 class RunChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.run_changed"):

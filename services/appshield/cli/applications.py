@@ -9,6 +9,7 @@ import msgspec
 from cyclopts import Parameter
 
 from appshield.cli.healths import health_line, reactions_of, reasons_of, since_text
+from appshield.cli.next_runs import next_runs_text
 from appshield.cli.options import AppName, Namespace, Output
 from appshield.cli.output import (
     duration_text,
@@ -27,6 +28,7 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
 from appshield.doors.naming import histories, wanted
 from appshield.doors.records import applications, run_of, versions_of
+from appshield.triggers.upcoming import NextRuns, next_runs_of
 
 
 class Copies(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +44,8 @@ class Copies(msgspec.Struct, frozen=True, kw_only=True):
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What `status -o json` gives: one application, its newest version, what runs and waits.
 
-    `other_histories` are those that had the same name before.
+    `other_histories` are those that had the same name before; `next_runs` say of each rule when it
+    makes versions next.
     """
 
     application: ApplicationRecord
@@ -52,6 +55,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     pending_runs: tuple[Run, ...] = ()
     other_histories: tuple[ApplicationRecord, ...] = ()
     copies: tuple[Copies, ...] = ()
+    next_runs: tuple[NextRuns, ...] = ()
 
 
 def copies_of(versions: Sequence[VersionRecord]) -> Iterator[Copies]:
@@ -126,6 +130,7 @@ async def status(app: AppName, /, *, namespace: Namespace = "", output: Output =
             pending_runs=tuple([await run_of(bus, run) for run in record.pending_runs]),
             other_histories=tuple(others),
             copies=tuple(copies_of(found)),
+            next_runs=next_runs_of(record, datetime.now(UTC)),
         )
     if output == "json":
         say_json(shown)
@@ -147,6 +152,10 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         record.app_id,
         record.active_run,
     )
+
+
+def _unchanged_text(version: VersionRecord) -> str:
+    return f", unchanged at {time_text(version.unchanged_at)}" if version.unchanged_at else ""
 
 
 def _rpo_text(record: ApplicationRecord) -> str:
@@ -203,7 +212,7 @@ def _say_status(shown: Status) -> None:
             (
                 "newest version",
                 f"{newest.facts.number}, {newest.facts.consistency}, "
-                f"cut at {time_text(newest.facts.cut_at)}"
+                f"cut at {time_text(newest.facts.cut_at)}{_unchanged_text(newest)}"
                 if newest
                 else "",
             ),
@@ -224,8 +233,8 @@ def _say_status(shown: Status) -> None:
         why = f": {one.failure}" if one.failure else ""
         counts = f"{one.stored} stored, {one.waiting} waiting, {one.failed} failed"
         say(f"copies in {one.vault}: {counts}{why}")
-    for protection in record.protections:
-        say(f"protection {protection.name}: {_protection_text(protection)}")
+    for line in _protection_lines(shown):
+        say(line)
     for line in reactions_of(record):
         say(line)
     for policy, why in sorted(record.undecided.items()):
@@ -234,6 +243,14 @@ def _say_status(shown: Status) -> None:
         say(f"finding: {finding}")
     for other in shown.other_histories:
         say(f"other history: {other.app_id} ({other.state}, up to version {other.last_version})")
+
+
+def _protection_lines(shown: Status) -> Iterator[str]:
+    times = {one.rule: next_runs_text(one) for one in shown.next_runs}
+    for protection in shown.application.protections:
+        yield f"protection {protection.name}: {_protection_text(protection)}"
+        if text := times.get(protection.name):
+            yield f"  next: {text}"
 
 
 def _upkeep_text(upkeep: Upkeep) -> str:

@@ -14,6 +14,7 @@ from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
 from appshield.contracts import decode
 from appshield.contracts.applications import ApplicationObserved, PauseChanged, RpoChanged
+from appshield.contracts.backups import BackupUnchanged
 from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.runs import RunChanged, StepFailed
 from appshield.contracts.streams import OUTCOMES, STATE, StreamSpec
@@ -133,6 +134,8 @@ def sentence(message: Message) -> str:
             rpo = message.rpo
             text = f"recovery point {rpo.state}: {rpo.promised_s} s promised since "
             text += f"{time_text(rpo.counted_from)}"
+        case BackupUnchanged():
+            text = f"{message.run}: nothing changed since version {message.number}"
         case StepEvent():
             text = f"{message.run} {message.step}: {message.verb}"
         case _:

@@ -86,7 +86,10 @@ def _backup_lines(run: Run, took: str) -> list[str]:
     taken, stored = (progress.taken, progress.stored) if progress else (None, ())
     read = size_text(sum(source.bytes_read for source in stored))
     kept = size_text(sum(source.bytes_stored for source in stored))
-    lines = [f"version {run.version} of {run.app}: {read} read, {kept} stored, in {took}"]
+    what = f"version {run.version} of {run.app}"
+    if progress is not None and progress.unchanged:
+        what = f"nothing changed since version {progress.unchanged} of {run.app}"
+    lines = [f"{what}: {read} read, {kept} stored, in {took}"]
     if taken is not None:
         quiesced = f", application quiesced for {taken.quiesced_ms} ms" if taken.quiesced_ms else ""
         lines.append(f"consistency: {taken.consistency}{quiesced}")

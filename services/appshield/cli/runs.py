@@ -1,6 +1,7 @@
 """`appshield runs`, `run`, `approve` and `cancel`: what is being done, and what was."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -21,12 +22,14 @@ from appshield.cli.output import (
 from appshield.cli.progress import Silent, display
 from appshield.cli.reaching import Reach
 from appshield.cli.waiting import approved, ended
-from appshield.contracts.runs import Run
+from appshield.contracts.identities import RunKind
+from appshield.contracts.runs import Run, RunState
 from appshield.doors import asking
 from appshield.doors.naming import wanted
-from appshield.doors.records import run_of
+from appshield.doors.records import ALL_RUNS, RunFilter, run_of
 from appshield.doors.records import runs as all_runs
 from appshield.doors.requesting import asker_here
+from appshield.doors.times import moment
 
 _CANCELLED_WITHIN_S = 12.0
 _RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
@@ -38,13 +41,28 @@ async def runs(
     /,
     *,
     namespace: Namespace = "",
+    kind: Annotated[
+        tuple[RunKind, ...], Parameter(help="Only of this kind; may be repeated.", negative="")
+    ] = (),
+    state: Annotated[
+        tuple[RunState, ...], Parameter(help="Only in this state; may be repeated.", negative="")
+    ] = (),
+    since: Annotated[
+        str, Parameter(help="Only those asked for since then: 30m, 7d or 2026-11-29T12:00Z.")
+    ] = "",
     last: Annotated[int, Parameter(help="How many, the newest first; 0 for all.")] = 20,
     output: Output = "text",
 ) -> None:
     """List backups, restores and other runs, the newest first."""
-    want = wanted(app, namespace) if app else None
+    meant = RunFilter(
+        app=wanted(app, namespace) if app else None,
+        namespace=namespace,
+        kinds=frozenset(kind),
+        states=frozenset(state),
+        since=moment(since, datetime.now(UTC)) if since else None,
+    )
     async with Reach.here().bus() as bus:
-        found = [run for run in await all_runs(bus) if want is None or want.fits(run.app)]
+        found = await all_runs(bus, meant)
     shown = found[:last] if last > 0 else found
     if output == "json":
         say_json(shown)
@@ -52,7 +70,7 @@ async def runs(
     say_table(
         ("RUN", "KIND", "APPLICATION", "VERSION", "STATE", "REQUESTED AT", "TOOK", "BY"),
         [_row(run) for run in shown],
-        empty=f"no run of {want}" if want else "no run yet",
+        empty="no run yet" if meant == ALL_RUNS else "no such run",
     )
 
 
@@ -103,6 +121,10 @@ def _row(run: Run) -> tuple[str, ...]:
     )
 
 
+def _unchanged_text(run: Run) -> str:
+    return f"version {run.backup.unchanged}" if run.backup and run.backup.unchanged else ""
+
+
 def _approval_text(run: Run) -> str:
     if run.approval is None:
         return f"nobody yet: `appshield approve {run.id}`" if run.needs_approval else ""
@@ -120,6 +142,7 @@ def _say_run(run: Run) -> None:
             ("vault", run.vault),
             ("copied from", run.copy.source if run.copy else ""),
             ("version", str(run.version or "")),
+            ("unchanged since", _unchanged_text(run)),
             ("into namespace", target),
             ("state", run.state),
             ("waits for", wait_text(run.wait) if run.wait else ""),

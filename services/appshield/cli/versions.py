@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from appshield.cli.healths import reasons_of
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import (
     note,
@@ -17,6 +18,7 @@ from appshield.cli.output import (
 )
 from appshield.cli.reaching import Reach
 from appshield.contracts.catalog import VersionCopy, VersionRecord
+from appshield.contracts.health import Health
 from appshield.doors.naming import histories, wanted, with_versions
 from appshield.doors.records import applications, version_of, versions_of
 
@@ -132,6 +134,11 @@ def _marks(version: VersionRecord) -> Iterator[str]:
         yield "pinned"
 
 
+def _health_text(health: Health | None) -> str:
+    """Write how the application was, and why."""
+    return "; ".join((health.status, *reasons_of(health))) if health else ""
+
+
 def _places(version: VersionRecord) -> list[VersionRecord]:
     """Give the version as it is in each of its Vaults."""
     return [here for vault in version.vaults if (here := version.at(vault)) is not None]
@@ -145,6 +152,8 @@ def _say_version(version: VersionRecord) -> None:
             ("history", facts.app_id),
             ("version", f"{facts.number}{' (pinned)' if version.pinned else ''}"),
             ("cut at", time_text(facts.cut_at)),
+            ("unchanged at", time_text(version.unchanged_at)),
+            ("health then", _health_text(facts.health)),
             ("consistency", facts.consistency),
             ("quiesced for", f"{facts.quiesced_ms} ms" if facts.quiesced_ms else ""),
             ("trigger", f"{facts.trigger} {facts.trigger_name}".rstrip()),

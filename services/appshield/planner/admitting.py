@@ -120,7 +120,8 @@ class Admission:
     ) -> None:
         """Admit a backup of a known application, whatever triggers it; `wait` holds it back.
 
-        Without a `priority` it has that of its kind of trigger.
+        Without a `priority` it has that of its kind of trigger. An rpo needs no version where
+        nothing changed; whoever else triggers one gets one.
         """
         run = run_of_history("backup", record, trigger, self._clock.now(), vault=vault)
         wanted = replace(
@@ -128,6 +129,7 @@ class Admission:
             backup=BackupProgress(),
             wait=wait,
             priority=run.priority if priority is None else priority,
+            only_if_changed=trigger.kind == "rpo",
             outbox=promise_wait(run, wait),
         )
         await self._queue.admit(await self._runs.create(wanted))

@@ -1,9 +1,14 @@
-"""The flow of a backup: open ─► take ─► store (each source) ─► commit ─► release."""
+"""The flow of a backup: open ─► take ─► store (each source) ─► commit ─► release.
+
+One that is made only if something changed is told the newest good version with the order to commit,
+and where nothing did, it ends without a version of its own.
+"""
 
 from msgspec.structs import replace
 
 from appshield.contracts.backups import (
     BackupStored,
+    BackupUnchanged,
     CommitBackup,
     OpenRepository,
     ReleaseSnapshot,
@@ -33,7 +38,8 @@ def following(run: Run) -> tuple[Next, ...]:
     missing = _not_stored(progress)
     if missing:
         return tuple(_store_step(run, source) for source in missing)
-    return () if run.snapshot_id else (Next(_again(run, "commit")),)
+    done = run.snapshot_id or progress.unchanged
+    return () if done else (Next(_again(run, "commit")),)
 
 
 def last(run: Run) -> tuple[Next, ...]:
@@ -55,6 +61,9 @@ def gather(run: Run, event: StepEvent) -> Run:
             return replace(run, backup=replace(progress, stored=kept))
         case BackupStored():
             return replace(run, snapshot_id=event.snapshot_id)
+        case BackupUnchanged() if progress.newest is not None:
+            unchanged = replace(progress, unchanged=progress.newest.number)
+            return replace(run, backup=unchanged, version=None)
         case _:
             return run
 
@@ -72,7 +81,10 @@ def order(run: Run, step: str) -> StepCommand:
             node = source.node if isinstance(source, VolumeSource) else ""
             return StoreSource(**base, node=node, source=source)
         case "commit":
-            return CommitBackup(**base, facts=facts(run))
+            newest = run.backup.newest if run.backup else None
+            return CommitBackup(
+                **base, facts=facts(run), newest_snapshot_id=newest.snapshot_id if newest else ""
+            )
         case _:
             return ReleaseSnapshot(**base)
 
@@ -101,6 +113,7 @@ def facts(run: Run) -> VersionFacts:
         sources=tuple(sorted(progress.stored, key=lambda stored: stored.name)),
         states=taken.states,
         kinds=taken.kinds,
+        health=progress.health,
     )
 
 

@@ -7,7 +7,7 @@ import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Bucket, Bus
-from appshield.contracts.backups import BackupStored
+from appshield.contracts.backups import BackupStored, BackupUnchanged
 from appshield.contracts.catalog import ApplicationFound, VersionCopy, VersionRecord
 from appshield.contracts.maintenance import (
     Healed,
@@ -49,6 +49,17 @@ class Catalog:
                 stored_at=at,
             )
             await self._bucket.put(key, version)
+
+    async def unchanged(self, found: BackupUnchanged) -> VersionRecord | None:
+        """Take in until when a version held all; return it, None where it is not there."""
+        version = await self.get(found.app_id, found.number)
+        here = version.at(found.vault) if version else None
+        if version is None or here is None or here.snapshot_id != found.snapshot_id:
+            return None
+        confirmed = replace(version, unchanged_at=max(version.holds_at, found.cut_at))
+        if confirmed != version:
+            await self.write(confirmed)
+        return confirmed
 
     async def copied(self, copied: VersionCopied) -> None:
         """Take in that a version exists in a further Vault."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import RestoreChoice
 from appshield.contracts.identities import AppRef
+from appshield.contracts.maintenance import NamedVersion
 from appshield.contracts.runs import Failure
 
 
@@ -18,6 +19,15 @@ def chosen(versions: Sequence[VersionRecord], choice: RestoreChoice) -> VersionR
         return None
     good = [version for version in versions if _is_good_somewhere(version)]
     return max(good, key=lambda version: version.facts.number, default=None)
+
+
+def newest_good_in(versions: Sequence[VersionRecord], vault: str) -> NamedVersion | None:
+    """Return the newest good version as a Vault calls it; None where it is not good there."""
+    newest = chosen(versions, "last-good")
+    here = newest.at(vault) if newest is not None else None
+    if here is None or here.damage is not None:
+        return None
+    return NamedVersion(number=here.facts.number, snapshot_id=here.snapshot_id)
 
 
 def nothing(app: AppRef, choice: RestoreChoice) -> Failure:

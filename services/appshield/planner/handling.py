@@ -15,11 +15,12 @@ from msgspec.structs import replace
 
 from appshield.bus import Delivery, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
-from appshield.contracts.backups import RepositoryOpened
+from appshield.contracts.backups import BackupUnchanged, RepositoryOpened, SnapshotTaken
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
 from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged, ReactionsDue
 from appshield.contracts.identities import AppRef
+from appshield.contracts.maintenance import NamedVersion
 from appshield.contracts.message import Message, Request, StepEvent
 from appshield.contracts.policies import PolicyObserved
 from appshield.contracts.requests import (
@@ -43,11 +44,12 @@ from appshield.contracts.runs import (
     UpkeepDue,
     WaitOver,
 )
-from appshield.planner import deciding, measuring
+from appshield.planner import choosing, deciding, measuring
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.alerting import Alerting
 from appshield.planner.authorizing import Authorizing
+from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.dispatching import Handlers
 from appshield.planner.leading import Leadership
@@ -79,6 +81,7 @@ class Planner:
         *,
         runs: Runs,
         registry: Registry,
+        catalog: Catalog,
         queue: Queue,
         authorizing: Authorizing,
         admission: Admission,
@@ -100,6 +103,7 @@ class Planner:
     ) -> None:
         self._runs = runs
         self._registry = registry
+        self._catalog = catalog
         self._queue = queue
         self._authorizing = authorizing
         self._admission = admission
@@ -134,9 +138,8 @@ class Planner:
             written = await self._runs.write(entry, entry.value)
             if written.value.state in FINAL_STATES:
                 await self._ended(written.value)
-            elif written.value.state == "pending" and written.value.app_id:
-                # its trigger may not come again, or not find any more what it was admitted for
-                await self._queue.go_on(written)
+            else:
+                await self._go_on(written.value.id)
             await self._triggering.reconcile(written.value)
         for record in self._registry.all():
             await self._queue.start_next(record)
@@ -160,10 +163,11 @@ class Planner:
 
     async def _relearn(self) -> None:
         """Take in again what the registry does not know: facts are still there, and so are runs."""
-        if not await self._observation.relearn():
+        if not await self._observation.relearn(self._turn):
             return
         for entry in await self._runs.unfinished():
-            await self._queue.regain(entry.value)
+            async with self._turn(entry.value.app):
+                await self._queue.regain(entry.value)
 
     async def _handle(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -186,6 +190,9 @@ class Planner:
 
     async def _begin_waiting(self) -> None:
         """Start the runs whose turn it is, one after the other, each in its application's turn."""
+        for born in await self._runs.born_unseen():
+            async with self._turn(born.value.app):
+                await self._go_on(born.value.id)
         async with self._beginning:
             while (place := self._lines.take()) is not None:
                 async with self._turn(place.app):
@@ -194,6 +201,12 @@ class Planner:
             if (record := self._registry.get(app_id)) is not None:
                 async with self._turn(record.app):
                     await self._queue.tell_limit(record.app_id)
+
+    async def _go_on(self, run: str) -> None:
+        """Let a run take its place that waits, and whose trigger may not lead to it any more."""
+        entry = await self._runs.get(run)
+        if entry is not None and entry.value.state == "pending" and entry.value.app_id:
+            await self._queue.go_on(entry)
 
     def _turn(self, whose: AppRef | str) -> asyncio.Lock:
         return self._turns.setdefault(whose, asyncio.Lock())
@@ -272,16 +285,33 @@ class Planner:
         if entry is None:
             structlog.get_logger().warning("outcome of an unknown run", run=event.run)
             return
-        run = entry.value
-        if isinstance(event, RepositoryOpened) and run.version is None:
-            number = await self._registry.next_version(
-                run.app_id, at_least_above=event.highest_version
-            )
-            run = replace(run, version=number)
+        run = await self._informed(entry.value, event)
         decided = deciding.advance(run, event, epoch=self._leadership.epoch, now=self._clock.now())
         await self._runs.write(entry, decided)
         self._queue.moved(decided)
         await self._after(decided)
+
+    async def _informed(self, run: Run, event: StepEvent) -> Run:
+        """Give a run what is known of its application and matters for what it does next."""
+        progress = run.backup
+        if progress is None:
+            return run
+        if isinstance(event, RepositoryOpened) and run.version is None:
+            number = await self._registry.next_version(
+                run.app_id, at_least_above=event.highest_version
+            )
+            newest = await self._newest_good(run) if run.only_if_changed else None
+            return replace(run, version=number, backup=replace(progress, newest=newest))
+        if isinstance(event, SnapshotTaken):
+            record = self._registry.get(run.app_id)
+            return replace(run, backup=replace(progress, health=record.health if record else None))
+        if isinstance(event, BackupUnchanged) and progress.newest != await self._newest_good(run):
+            return replace(run, backup=replace(progress, newest=None))  # gone, or bad, by now
+        return run
+
+    async def _newest_good(self, run: Run) -> NamedVersion | None:
+        versions = await self._catalog.versions(run.app_id)
+        return choosing.newest_good_in(versions, run.vault)
 
     async def _step_due(self, due: StepDue) -> None:
         entry = await self._runs.get(due.run)

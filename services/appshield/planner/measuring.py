@@ -5,6 +5,7 @@ from datetime import datetime
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.service.metrics import Gauge, Sample
+from appshield.triggers.moments import saved_at
 
 
 def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gauge]:
@@ -13,11 +14,11 @@ def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gaug
     promised = [(record, record.rpo) for record in active if record.rpo is not None]
     yield Gauge(
         "appshield_recovery_point_age_seconds",
-        "Age of the newest version.",
+        "For how long nothing has proved that the newest version holds the application.",
         tuple(
-            Sample(_about(one), (now - one.last_backup_at).total_seconds())
+            Sample(_about(one), (now - at).total_seconds())
             for one in active
-            if one.last_backup_at is not None
+            if (at := saved_at(one)) is not None
         ),
     )
     yield Gauge(

@@ -1,5 +1,7 @@
 """Facts about applications: what the registry learns from them, and which timers follow."""
 
+import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -15,7 +17,7 @@ from appshield.contracts.applications import (
     Protection,
 )
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
-from appshield.contracts.identities import application_id
+from appshield.contracts.identities import AppRef, application_id
 from appshield.contracts.runs import CopyDue, UpkeepDue
 from appshield.contracts.streams import PLANNER_FACTS, STATE
 from appshield.planner.policies import Policies
@@ -66,16 +68,22 @@ class Observation:
             return False
         return await self._bus.acknowledged(PLANNER_FACTS) > 0
 
-    async def relearn(self) -> int:
-        """Take in what was told of applications that the registry does not know; count them."""
-        known = {record.uid for record in self._registry.all()}
+    async def relearn(self, turn: Callable[[AppRef], asyncio.Lock]) -> int:
+        """Take in what was told of applications that the registry does not know; count them.
+
+        Each in its turn: others may be learning of it at this moment.
+        """
         seen = subjects.event(ApplicationObserved.noun, ApplicationObserved.verb)
         learned = 0
         async for stored in self._bus.read(STATE, filters=(seen,)):
             fact = decode(stored.body)
-            if isinstance(fact, ApplicationObserved) and fact.exists and fact.uid not in known:
-                await self.observed(fact)
-                learned += 1
+            if not isinstance(fact, ApplicationObserved) or not fact.exists:
+                continue
+            async with turn(fact.app):
+                known = {record.uid for record in self._registry.histories_of(fact.app)}
+                if fact.uid not in known:
+                    await self.observed(fact)
+                    learned += 1
         if learned:
             structlog.get_logger().warning("applications learned again", applications=learned)
         return learned

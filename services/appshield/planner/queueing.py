@@ -17,7 +17,6 @@ from appshield.bus import Entry
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.runs import FINAL_STATES, Failure, Run, Wait
 from appshield.planner import deciding
-from appshield.planner.holding import with_begun
 from appshield.planner.leading import Leadership
 from appshield.planner.lines import (
     Lines,
@@ -33,6 +32,7 @@ from appshield.planner.registry import Registry
 from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.service import Clock
+from appshield.triggers.holding import with_begun
 
 _TAKE_TURNS = frozenset({"backup", "restore", "forget", "prune", "repair"})
 _GO_FIRST = frozenset({"backup", "restore"})
@@ -204,7 +204,9 @@ class Queue:
 
     async def _begin(self, record: ApplicationRecord, chosen: Run, waiting: list[Run]) -> None:
         now = self._clock.now()
-        folded = {one.id for one in done_with(chosen, waiting, now)}
+        others = done_with(chosen, waiting, now)
+        await self._stand_for(chosen, others)
+        folded = {one.id for one in others}
         for other in folded:
             if (entry := await self._runs.get(other)) is not None:
                 ended = replace(entry.value, state="folded", folded_into=chosen.id, wait=None)
@@ -218,6 +220,17 @@ class Queue:
             replace(record, active_run=chosen.id, pending_runs=still, begun=begun)
         )
         await self.start_next(record)
+
+    async def _stand_for(self, chosen: Run, others: list[Run]) -> None:
+        """Let a run be for others, too: if one of them needs a version whatever changed, it does.
+
+        It is written before they end.
+        """
+        entry = await self._runs.get(chosen.id)
+        if entry is None or all(other.only_if_changed for other in others):
+            return
+        if entry.value.only_if_changed:
+            await self._runs.write(entry, replace(entry.value, only_if_changed=False))
 
     async def tell_limit(self, app_id: str) -> None:
         """Write down which limit holds an application's next run back, once."""
@@ -241,7 +254,8 @@ class Queue:
         other = await self._runs.get(same.id)
         if other is not None and other.value.state == "pending":
             priority = max(other.value.priority, run.priority)
-            merged = replace(other.value, priority=priority)
+            needless = other.value.only_if_changed and run.only_if_changed
+            merged = replace(other.value, priority=priority, only_if_changed=needless)
             if other.value.wait is not None and other.value.wait.until is not None:
                 merged = replace(merged, wait=run.wait, outbox=promise_wait(merged, run.wait))
             await self._runs.write(other, merged)

@@ -30,6 +30,7 @@ from appshield.contracts.health import (
 from appshield.language.expression_errors import UndecidedError
 from appshield.language.expression_values import AppFacts, LastBackupFacts, RpoFacts
 from appshield.language.expressions import REACTION, Condition
+from appshield.triggers.moments import saved_at
 
 CALM_AFTER_RESTORE = timedelta(minutes=1)
 """So long after a restore its application is left to come up."""
@@ -99,12 +100,12 @@ class _Asked:
             UndecidedError: it has no answer.
         """
         record, cut_at = self.record, self.record.last_backup_at
-        age = now - (cut_at or _NEVER)
+        age, held_for = now - (cut_at or _NEVER), now - (saved_at(self.record) or _NEVER)
         promise = timedelta(seconds=self.situation.promised_s)
         version = record.last_version if cut_at else 0
         values = REACTION.values(
             health=record.health.status if record.health else "Unknown",
-            rpo=RpoFacts(age=age, promise=promise),
+            rpo=RpoFacts(age=held_for, promise=promise),
             lastBackup=LastBackupFacts(version=version, at=cut_at or _NEVER, age=age),
             app=self.situation.app,
         )

@@ -6,7 +6,7 @@ Each may come again, and late: taking it in once more changes nothing.
 from msgspec.structs import replace
 
 from appshield.application.upkeeping import upkeep_in, with_upkeep
-from appshield.contracts.backups import BackupStored
+from appshield.contracts.backups import BackupStored, BackupUnchanged
 from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.maintenance import (
     RepositoryChecked,
@@ -43,6 +43,8 @@ class Recording:
             case BackupStored():
                 if run is None or run.snapshot_id != event.snapshot_id:
                     await self._stored(event)  # else it was, and may be forgotten by now
+            case BackupUnchanged():
+                await self._unchanged(event)
             case ApplicationFound():
                 await self._catalog.replace(event)
                 await self._observation.found(event, await self._catalog.newest(event.app_id))
@@ -72,6 +74,12 @@ class Recording:
             number, cut_at = event.facts.number, event.facts.cut_at
             await self._registry.write(replace(record, last_version=number, last_backup_at=cut_at))
 
+    async def _unchanged(self, event: BackupUnchanged) -> None:
+        version = await self._catalog.unchanged(event)
+        record = self._registry.get(event.app_id)
+        if version is not None and record is not None:
+            await self._registry.write(replace(record, unchanged_at=version.unchanged_at))
+
     async def _forgotten(self, event: VersionsForgotten) -> None:
         await self._catalog.forget(event)
         record = self._registry.get(event.app_id)
@@ -83,6 +91,7 @@ class Recording:
             with_upkeep(record, upkeep),
             last_version=newest.facts.number if newest else 0,
             last_backup_at=newest.facts.cut_at if newest else None,
+            unchanged_at=newest.unchanged_at if newest else None,
         )
         await self._registry.write(changed)
 

@@ -26,10 +26,10 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 
 class Good(msgspec.Struct, frozen=True):
-    """The newest good version: its number, and the moment that it holds."""
+    """The newest good version: its number, and the last moment that it is known to hold."""
 
     number: int
-    cut_at: datetime
+    holds_at: datetime
 
 
 def promised_s(record: ApplicationRecord) -> int:
@@ -43,7 +43,7 @@ def newest_good(versions: Sequence[VersionRecord]) -> Good | None:
     for version in sorted(versions, key=lambda one: one.facts.number, reverse=True):
         places = (version.at(vault) for vault in version.vaults)
         if any(place is not None and place.damage is None for place in places):
-            return Good(version.facts.number, version.facts.cut_at)
+            return Good(version.facts.number, version.holds_at)
     return None
 
 
@@ -57,7 +57,7 @@ def judged(
     known = record.rpo
     number = newest.number if newest else 0
     without = known.counted_from if known is not None and known.version == 0 else now
-    counted_from = newest.cut_at if newest else without
+    counted_from = newest.holds_at if newest else without
     state = _state(counted_from + timedelta(seconds=promised), record, running_since, now)
     same = known is not None and known.state == state
     return Rpo(

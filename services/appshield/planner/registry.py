@@ -21,10 +21,15 @@ class Registry:
 
     def __init__(self, bus: Bus, leadership: Leadership) -> None:
         self._records = Remembered(bus, APPLICATIONS, ApplicationRecord, leadership)
+        # every history that was ever seen at a place: whether it is there still, its record says
+        self._places: dict[AppRef, set[str]] = {}
 
     async def load(self) -> None:
         """Read every record anew, as another planner may have written them."""
         await self._records.load()
+        self._places.clear()
+        for record in self.all():
+            self._place(record)
 
     def get(self, app_id: str) -> ApplicationRecord | None:
         """Look a history up by its identity."""
@@ -36,7 +41,8 @@ class Registry:
 
     def histories_of(self, app: AppRef) -> list[ApplicationRecord]:
         """List the histories of a place: the active one first, then the youngest orphans."""
-        found = [record for record in self.all() if record.app == app]
+        known = (self.get(app_id) for app_id in self._places.get(app, ()))
+        found = [record for record in known if record is not None and record.app == app]
         return sorted(found, key=lambda record: (record.state != "active", -_age_key(record)))
 
     async def write(self, record: ApplicationRecord) -> ApplicationRecord:
@@ -45,7 +51,11 @@ class Registry:
         Raises:
             StaleRevisionError: memory was behind, and is not any more: decide again.
         """
-        return await self._records.write(record.app_id, record)
+        try:
+            return await self._records.write(record.app_id, record)
+        finally:
+            if (known := self.get(record.app_id)) is not None:
+                self._place(known)
 
     async def next_version(self, app_id: str, *, at_least_above: int) -> int:
         """Take the next version number; numbers only grow and gaps are fine."""
@@ -55,6 +65,9 @@ class Registry:
         number = max(record.highest_version or 0, record.last_version, at_least_above) + 1
         await self.write(replace(record, highest_version=number))
         return number
+
+    def _place(self, record: ApplicationRecord) -> None:
+        self._places.setdefault(record.app, set()).add(record.app_id)
 
 
 def _age_key(record: ApplicationRecord) -> float:

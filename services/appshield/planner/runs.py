@@ -17,6 +17,7 @@ class Runs:
         self._bucket: Bucket[Run] = bus.bucket(RUNS, Run)
         self._leadership = leadership
         self._owed: set[str] = set()
+        self._unsure: set[str] = set()
 
     async def get(self, run_id: str) -> Entry[Run] | None:
         """Read a run with its revision."""
@@ -37,6 +38,9 @@ class Runs:
             if run.app_id and not found.value.app_id and found.value.state == "pending":
                 return await self.write(found, run)
             return found
+        except BaseException:
+            self._unsure.add(run.id)
+            raise
         if not self._leadership.held():
             # stopped before it was written: who leads now may have decided that there is none
             await self._bucket.delete(run.id, revision=revision)
@@ -56,6 +60,15 @@ class Runs:
             self._owed.add(run.id)
             raise
         return written
+
+    async def born_unseen(self) -> list[Entry[Run]]:
+        """List, once, the runs that were made though making them failed.
+
+        What triggers them comes again, and may not need a run any more.
+        """
+        found = [(run_id, await self.get(run_id)) for run_id in sorted(self._unsure)]
+        self._unsure.difference_update(run_id for run_id, _ in found)
+        return [entry for _, entry in found if entry is not None]
 
     async def keep_promises(self) -> None:
         """Publish what a write that failed has promised; its cause may not lead here again."""

@@ -121,6 +121,7 @@ def build(
     return Planner(
         runs=parts.runs,
         registry=registry,
+        catalog=parts.catalog,
         queue=parts.queue,
         authorizing=Authorizing(bus=bus, runs=parts.runs, queue=parts.queue, clock=clock),
         admission=parts.admission,

@@ -8,14 +8,13 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from appshield.application.times import jitter_key, rpo_due_at, schedule_of
 from appshield.bus import Bus
 from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.runs import RpoDue, Run, ScheduleDue
-from appshield.language.scheduling import next_due
 from appshield.planner.registry import Registry
 from appshield.service import Clock
+from appshield.triggers.moments import rpo_due_at, saved_at, schedule_due_at
 
 RETRY_MIN = timedelta(minutes=1)
 RETRY_MAX = timedelta(minutes=10)
@@ -48,7 +47,7 @@ class Timing:
         self, record: ApplicationRecord, rule: Protection, after: datetime
     ) -> None:
         """Set the timer of a schedule to its first moment after `after`, if there is one."""
-        at = next_due(schedule_of(rule), after, key=jitter_key(record, rule))
+        at = schedule_due_at(rule, record.app_id, after)
         if at is None:
             return
         due = ScheduleDue(
@@ -66,7 +65,7 @@ class Timing:
         self, record: ApplicationRecord, rule: Protection, *, not_before: datetime
     ) -> None:
         """Set the timer of an rpo to when its next backup has to begin."""
-        at = max(rpo_due_at(record, rule) or not_before, not_before)
+        at = max(rpo_due(record, rule) or not_before, not_before)
         due = RpoDue(app=record.app, app_id=record.app_id, protection=rule.name, at=at)
         await self._bus.schedule(
             timer_name(record.app_id, rule), at, encode(due), message_id=due.message_id()
@@ -89,6 +88,15 @@ class Timing:
                 await self.set_rpo(record, rule, not_before=now + pause)
 
 
+def rpo_due(record: ApplicationRecord, rule: Protection) -> datetime | None:
+    """Return when the next backup has to begin, so that it ends before the newest version is old.
+
+    None where there is no version yet: then it is now.
+    """
+    since = saved_at(record)
+    return None if since is None else rpo_due_at(rule, since, record.expected_backup_s)
+
+
 def retry_pause(rule: Protection) -> timedelta:
     """Return how long to wait with the next backup of an rpo after one has failed."""
     return min(max(timedelta(seconds=rule.rpo_s / 10), RETRY_MIN), RETRY_MAX)
@@ -106,8 +114,7 @@ def with_measured(record: ApplicationRecord, run: Run) -> ApplicationRecord:
 
 def is_moment_of(record: ApplicationRecord, rule: Protection, at: datetime) -> bool:
     """Say whether a schedule, as it is now, comes at this moment."""
-    just_before = at - timedelta(microseconds=1)
-    return next_due(schedule_of(rule), just_before, key=jitter_key(record, rule)) == at
+    return schedule_due_at(rule, record.app_id, at - timedelta(microseconds=1)) == at
 
 
 def timer_name(app_id: str, rule: Protection) -> str:

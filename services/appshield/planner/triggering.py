@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 import structlog
 from msgspec.structs import replace
 
-from appshield.application.times import rpo_due_at
 from appshield.bus import Bus
 from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection, TriggerKind
@@ -23,15 +22,15 @@ from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import Failure, RpoDue, Run, ScheduleDue, Trigger, WaitOver
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.planner.admitting import Admission
-from appshield.planner.holding import held
 from appshield.planner.lines import is_held, is_of
 from appshield.planner.minting import asked, run_of_history
 from appshield.planner.queueing import Queue
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.signalling import waits_for
-from appshield.planner.timing import Timing, is_moment_of, retry_pause
+from appshield.planner.timing import Timing, is_moment_of, retry_pause, rpo_due
 from appshield.service import Clock
+from appshield.triggers.holding import held
 
 _LATE_S = 300.0
 
@@ -103,7 +102,7 @@ class Triggering:
             await self._go_on(identity)
             return
         now = max(self._clock.now(), due.at)
-        due_at = rpo_due_at(record, rule)
+        due_at = rpo_due(record, rule)
         if due_at is not None and due_at > now:
             await self._timing.set_rpo(record, rule, not_before=due_at)
             return

@@ -1,6 +1,7 @@
 """Make a version exist: join the trees, seal the snapshot document, put it where it counts.
 
 committed before?         answer, by the tag in the repository
+unchanged, if that counts? answer with the version that holds the same
 sealed before, and whole? go on with those very bytes
 all stored blobs there?   else tell which sources were lost
 join, seal, write ahead   the first sealed document wins; every retry writes its very bytes
@@ -18,9 +19,16 @@ import msgspec
 from appshield.bus import Bus
 from appshield.capture.layout import VERSION_FILE, app_tag, run_tag, version_tag
 from appshield.contracts.agents import CommitRecord
-from appshield.contracts.backups import BackupStored, CommitBackup, SourcesLost, VersionFacts
+from appshield.contracts.backups import (
+    BackupStored,
+    BackupUnchanged,
+    CommitBackup,
+    SourcesLost,
+    VersionFacts,
+)
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody, HeldRepository
+from appshield.errors import NotFoundError, RunFailedError
 from appshield.repository import (
     Reader,
     Repository,
@@ -36,6 +44,7 @@ from appshield.repository.snapshots import check_sealed
 from appshield.service import Cancelled, both, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.uploader.publishing import Publishing, sealed_in
+from appshield.uploader.unchanged import same_version
 
 
 class Committing:
@@ -47,7 +56,7 @@ class Committing:
 
     async def commit(
         self, command: StepCommand, context: StepContext
-    ) -> BackupStored | SourcesLost:
+    ) -> BackupStored | BackupUnchanged | SourcesLost:
         """Make the version of this run exist, once, whoever asks and however often."""
         order = order_of(command, CommitBackup)
         async with self._custody.held(order.vault, order.app_id) as held:
@@ -56,6 +65,8 @@ class Committing:
             if found:
                 return _stored(order, found)
             context.moved()
+            if (unchanged := await self._unchanged(order, held, context)) is not None:
+                return unchanged
             sealed, _ = await both(
                 self._sealed(order, held, context),
                 asyncio.to_thread(held.shelf.raise_highest_version, order.facts.number),
@@ -68,6 +79,45 @@ class Committing:
             done = _stored(order, sealed.snapshot_id)
             await self._publishing.make_exist(held, sealed, done)
         return done
+
+    async def made(self, command: StepCommand) -> BackupStored | None:
+        """Tell of a version that an order has made which nobody waits for any more."""
+        order = order_of(command, CommitBackup)
+        try:
+            async with self._custody.held(order.vault, order.app_id) as held:
+                found = await asyncio.to_thread(_committed, held.repository, order.run)
+        except NotFoundError:
+            return None  # the Vault is gone, or the repository
+        return _stored(order, found) if found else None
+
+    async def _unchanged(
+        self, order: CommitBackup, held: HeldRepository, context: StepContext
+    ) -> BackupUnchanged | None:
+        """Tell of the newest version if it holds the same, and nobody has sealed another yet."""
+        newest = order.newest_snapshot_id
+        if not newest or await self._publishing.written(order.run) is not None:
+            return None
+
+        def look(cancelled: Cancelled) -> int:
+            def moved() -> None:
+                if cancelled():
+                    raise RunFailedError("comparing with the newest version was stopped")
+                context.moved()
+
+            return same_version(held, order.facts, newest, moved)
+
+        number = await run_blocking(look)
+        if not number:
+            return None
+        return outcome(
+            BackupUnchanged,
+            order,
+            app_id=order.app_id,
+            vault=order.vault,
+            number=number,
+            snapshot_id=newest,
+            cut_at=order.facts.cut_at,
+        )
 
     async def _sealed(
         self, order: CommitBackup, held: HeldRepository, context: StepContext

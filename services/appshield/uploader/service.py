@@ -62,13 +62,14 @@ def build(
         workers=settings.workers,
         registries=RegistryHosts(settings.registry_hosts),
     )
+    committing = Committing(bus=bus, custody=custody)
     return StepWork(
         bus,
         worker=worker,
         handlers={
             OpenRepository: Opening(custody).open,
             StoreSource: storing.store,
-            CommitBackup: Committing(bus=bus, custody=custody).commit,
+            CommitBackup: committing.commit,
             RebuildCatalog: Cataloguing(bus=bus, custody=custody).rebuild,
             ForgetVersions: patient(Forgetting(custody).forget),
             PruneRepository: patient(Pruning(bus=bus, custody=custody).prune),
@@ -77,4 +78,5 @@ def build(
             PinVersion: Pinning(custody).pin,
             CopyVersion: Copying(bus=bus, custody=custody).copy,
         },
+        aftermaths={CommitBackup: committing.made},
     )

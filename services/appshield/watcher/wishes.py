@@ -17,7 +17,7 @@ from appshield.language.admission import RUN_ANYWAY
 from appshield.language.kinds import Backup, Restore
 from appshield.language.object_reading import read_object
 from appshield.language.resolving import resolve_keep
-from appshield.watcher.reading import keep_of
+from appshield.triggers.rules import keep_of
 
 _PHASES: Mapping[RunState, str] = {
     "pending": "Waiting",

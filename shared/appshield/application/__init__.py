@@ -4,7 +4,6 @@
     readiness  whether it can be saved, and how
     capturing  what a version keeps of it beside data
     facts      what expressions may ask about it
-    times      when its rules make a version next
     upkeeping  which of its versions stay, and when its repositories are put in order
 
 The services decide by these, and so do the doors: what is explained is what happens.

@@ -50,6 +50,20 @@ def retain_version(
     return count
 
 
+def retain_published(
+    repository: Repository,
+    snapshot_id: str,
+    tree_id: bytes,
+    *,
+    seen: Callable[[], None] = lambda: None,
+) -> None:
+    """Keep a version that exists already for as long from now on as a new one."""
+    store = retaining(repository.store)
+    if store is not None:
+        retain_version(repository, tree_id, seen=seen)
+        store.retain(file_name("snapshots", snapshot_id))
+
+
 def _always(repository: Repository) -> Iterator[str]:
     yield CONFIG
     for identity, _ in list_files(repository.store, "keys"):

@@ -1,7 +1,8 @@
 """How a worker does a step of a run: once in effect, answered from its record, given up in time.
 
     order arrives ─► done already?          answer from the record
-                  ─► still wanted?          a step that moved on or ended is dropped
+                  ─► still wanted?          a step that moved on or ended is dropped; what its order
+                                            made all the same is told, where its kind says how
                   ─► work, watched          another attempt or a cancelled run stops it
                   ─► record the outcome, publish it, acknowledge the order
 
@@ -134,6 +135,8 @@ def outcome(kind: type[E], order: StepCommand, **brings: Any) -> E:  # noqa: ANN
 
 
 StepHandler = Callable[[StepCommand, StepContext], Awaitable[StepEvent]]
+StepAftermath = Callable[[StepCommand], Awaitable[StepEvent | None]]
+"""Looks whether an order that is dropped has made what cannot be undone; None where it has not."""
 
 
 def patient(handler: StepHandler) -> StepHandler:
@@ -150,11 +153,17 @@ class StepWork:
     """Handles the orders of one worker."""
 
     def __init__(
-        self, bus: Bus, *, worker: str, handlers: Mapping[type[StepCommand], StepHandler]
+        self,
+        bus: Bus,
+        *,
+        worker: str,
+        handlers: Mapping[type[StepCommand], StepHandler],
+        aftermaths: Mapping[type[StepCommand], StepAftermath] | None = None,
     ) -> None:
         self._bus = bus
         self._worker = worker
         self._handlers = handlers
+        self._aftermaths = aftermaths or {}
         self._runs: Bucket[Run] = bus.bucket(RUNS, Run)
         self._results: Bucket[msgspec.Raw] = bus.bucket(RESULTS, msgspec.Raw)
         self._telling: set[asyncio.Task[None]] = set()
@@ -192,6 +201,7 @@ class StepWork:
             event = await self._watched(command, delivery)
         except Superseded as reason:
             log.info("dropped an order that is no longer wanted", reason=str(reason))
+            await self._tell_made(command)
             return
         except AppShieldError as error:
             log.warning("step failed", problem=str(error))
@@ -200,6 +210,16 @@ class StepWork:
         await self._results.put(key, msgspec.Raw(_record(event)))
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
+
+    async def _tell_made(self, command: StepCommand) -> None:
+        """Tell of what a dropped order has made; until that is done it is delivered again.
+
+        Whoever made it may have been killed before it was told, or nobody heard it.
+        """
+        aftermath = self._aftermaths.get(type(command))
+        made = await aftermath(command) if aftermath is not None else None
+        if made is not None:
+            await self._bus.publish(made)
 
     async def ensure_wanted(self, command: StepCommand) -> Run:
         """Compare the order with the run as it stands now, and return the run.

@@ -10,7 +10,13 @@ import pytest
 
 from appshield.bus import Bus
 from appshield.contracts.agents import CommitRecord
-from appshield.contracts.backups import BackupStored, CommitBackup, SourcesLost, VersionFacts
+from appshield.contracts.backups import (
+    BackupStored,
+    BackupUnchanged,
+    CommitBackup,
+    SourcesLost,
+    VersionFacts,
+)
 from appshield.contracts.sources import StoredSource
 from appshield.contracts.streams import COMMITS
 from appshield.custody import Custody
@@ -61,7 +67,7 @@ class Bench:
 
     async def commit(
         self, source: StoredSource, worker: str = "one", *, dies: bool = False
-    ) -> BackupStored | SourcesLost:
+    ) -> BackupStored | BackupUnchanged | SourcesLost:
         """Commit as one uploader."""
         facts = VersionFacts(
             app=APP,
@@ -134,7 +140,7 @@ def _kind(name: str) -> str:
     return below.partition("/")[0]
 
 
-def _id(outcome: BackupStored | SourcesLost) -> str:
+def _id(outcome: BackupStored | BackupUnchanged | SourcesLost) -> str:
     assert isinstance(outcome, BackupStored)
     return outcome.snapshot_id
 

@@ -135,6 +135,56 @@ async def test_an_order_that_nobody_waits_for_is_dropped(place: Place, found: Ru
     assert (place.done, place.outcomes()) == (0, [])
 
 
+async def test_what_a_dropped_order_has_made_is_told_until_somebody_hears_it(place: Place) -> None:
+    """Its worker was killed before it told; who drops the order looks, and looks again."""
+    answers: list[StepEvent | AppShieldError | None] = [
+        UnavailableError("the store does not answer"),
+        outcome(RepositoryOpened, ORDER, highest_version=7),
+    ]
+
+    async def made(command: StepCommand) -> StepEvent | None:
+        assert command == ORDER
+        answer = answers.pop(0)
+        if isinstance(answer, AppShieldError):
+            raise answer
+        return answer
+
+    work = StepWork(
+        place.bus,
+        worker="w",
+        handlers={OpenRepository: place.open},
+        aftermaths={OpenRepository: made},
+    )
+    await place.write(run(state="cancelled"))
+    await place.bus.deliver(streams.UPLOADER_ORDERS, work.handle)
+    assert place.outcomes() == []
+    await place.bus.pass_time(60)
+    await place.bus.deliver(streams.UPLOADER_ORDERS, work.handle)
+    [event] = place.outcomes()
+    assert (event.highest_version, place.done) == (7, 0)
+
+
+async def test_work_that_is_stopped_tells_what_it_has_made_all_the_same(place: Place) -> None:
+    """Cancelled in the very moment in which it did what cannot be undone."""
+    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+
+    async def look(_: StepCommand) -> StepEvent | None:
+        return made
+
+    place.work = StepWork(
+        place.bus,
+        worker="w",
+        handlers={OpenRepository: place.open},
+        aftermaths={OpenRepository: look},
+    )
+    place.may_end.clear()
+    working = asyncio.create_task(place.deliver())
+    await place.began.wait()
+    await place.write(run(state="cancelled"))
+    await working
+    assert place.outcomes() == [made]
+
+
 async def test_an_order_of_an_unknown_run_is_dropped() -> None:
     """Its run was removed, or the bus has lost it."""
     place = Place()

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from appshield.contracts.applications import Blackout, Protection, Rate
-from appshield.planner.holding import held, with_begun
+from appshield.triggers.holding import held, with_begun
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 PLAIN = Protection(name="rule", trigger="signal", signal="deployed")
