@@ -184,8 +184,8 @@ def asked_for_and_not_made() -> contextlib.AbstractContextManager[Any]:
 def dropped_without_a_look() -> contextlib.AbstractContextManager[Any]:
     """An order that nobody waits for any more is dropped, whatever it has made."""
 
-    async def nothing(self: steps.StepWork, command: Any) -> None:
-        return
+    async def nothing(self: steps.StepWork, command: Any) -> bool:
+        return False
 
     return mock.patch.object(steps.StepWork, "_tell_made", nothing)
 

@@ -205,21 +205,27 @@ class StepWork:
             return
         except AppShieldError as error:
             log.warning("step failed", problem=str(error))
+            with contextlib.suppress(AppShieldError):
+                if await self._tell_made(command):
+                    return  # it was done, and only its answer was lost
             await self._bus.publish(self._failed(command, error))
             return
         await self._results.put(key, msgspec.Raw(_record(event)))
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
-    async def _tell_made(self, command: StepCommand) -> None:
-        """Tell of what a dropped order has made; until that is done it is delivered again.
+    async def _tell_made(self, command: StepCommand) -> bool:
+        """Tell of what an order that is dropped, or has failed, has made all the same.
 
-        Whoever made it may have been killed before it was told, or nobody heard it.
+        Whoever made it may have been killed before it was told, or nobody heard it. What cannot be
+        told of a dropped order now is told when it is delivered again.
         """
         aftermath = self._aftermaths.get(type(command))
         made = await aftermath(command) if aftermath is not None else None
-        if made is not None:
-            await self._bus.publish(made)
+        if made is None:
+            return False
+        await self._bus.publish(made)
+        return True
 
     async def ensure_wanted(self, command: StepCommand) -> Run:
         """Compare the order with the run as it stands now, and return the run.

@@ -164,6 +164,30 @@ async def test_what_a_dropped_order_has_made_is_told_until_somebody_hears_it(pla
     assert (event.highest_version, place.done) == (7, 0)
 
 
+async def test_a_step_that_was_done_and_whose_answer_was_lost_has_not_failed(
+    place: Place,
+) -> None:
+    """Nobody need try again; where that cannot be seen it is told as it seems."""
+    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+    answers: list[StepEvent | None] = [None, made]
+
+    async def look(_: StepCommand) -> StepEvent | None:
+        return answers.pop(0)
+
+    place.raises = UnavailableError("the store does not answer")
+    place.work = StepWork(
+        place.bus,
+        worker="w",
+        handlers={OpenRepository: place.open},
+        aftermaths={OpenRepository: look},
+    )
+    await place.deliver()
+    await place.bus.redeliver(streams.UPLOADER_ORDERS, place.work.handle)
+    failed, told = place.outcomes()
+    assert isinstance(failed, StepFailed)
+    assert told == made
+
+
 async def test_work_that_is_stopped_tells_what_it_has_made_all_the_same(place: Place) -> None:
     """Cancelled in the very moment in which it did what cannot be undone."""
     made = outcome(RepositoryOpened, ORDER, highest_version=7)
