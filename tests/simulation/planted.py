@@ -172,24 +172,6 @@ def runs_at_once() -> Iterator[None]:
         yield
 
 
-def asked_for_and_not_made() -> contextlib.AbstractContextManager[Any]:
-    """A run that makes a version only if something changed stands for one that was asked for."""
-
-    async def forgets(self: Queue, chosen: Run, others: list[Run]) -> None:
-        return
-
-    return mock.patch.object(Queue, "_stand_for", forgets)
-
-
-def dropped_without_a_look() -> contextlib.AbstractContextManager[Any]:
-    """An order that nobody waits for any more is dropped, whatever it has made."""
-
-    async def nothing(self: steps.StepWork, command: Any) -> bool:
-        return False
-
-    return mock.patch.object(steps.StepWork, "_tell_made", nothing)
-
-
 PLANTINGS: Mapping[str, tuple[Planting, int]] = {
     "acknowledged before published": (acknowledged_before_published, 3),
     "no outbox": (no_outbox, 3),
@@ -200,9 +182,7 @@ PLANTINGS: Mapping[str, tuple[Planting, int]] = {
     "number used again": (number_used_again, 394),
     "commit not written ahead": (commit_not_written_ahead, 219),
     "nothing released": (nothing_released, 1),
-    "next one forgotten": (next_one_forgotten, 554),
+    "next one forgotten": (next_one_forgotten, 1),
     "runs at once": (runs_at_once, 0),
-    "asked for and not made": (asked_for_and_not_made, 0),
-    "dropped without a look": (dropped_without_a_look, 0),
 }
 """Each with a seed that has found it: tried first, before all others."""
