@@ -274,7 +274,7 @@ class FakeKubernetes:
             return web.json_response(self.store.get(kind, namespace, name))
         body = await request.json() if request.can_read_body else {}
         if request.method == "DELETE":
-            return self._delete(kind, namespace, name, body, "dryRun" in request.query)
+            return self._delete(kind, namespace, name, body)
         if request.method == "PUT":
             return self._replace(request, kind, namespace, name, body)
         applying = "apply-patch" in request.content_type
@@ -323,15 +323,13 @@ class FakeKubernetes:
         self._tell()
         return web.json_response(stored)
 
-    def _delete(
-        self, kind: Kind, namespace: str, name: str, options: Object, dry_run: bool
-    ) -> web.Response:
+    def _delete(self, kind: Kind, namespace: str, name: str, options: Object) -> web.Response:
         demanded = options.get("preconditions") or {}
         found = self.store.get(kind, namespace, name)
         for field, value in demanded.items():
             if value != found["metadata"][field]:
                 raise RefusedByFakeError(409, "Conflict", f"{field} differs", name=name)
-        if not dry_run:
+        if not options.get("dryRun"):
             self.store.remove(kind, namespace, name)
         self._tell()
         return web.json_response({"kind": "Status", "apiVersion": "v1", "status": "Success"})

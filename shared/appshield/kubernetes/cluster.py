@@ -211,10 +211,11 @@ class Cluster:
         demanded = {"uid": uid, "resourceVersion": resource_version}
         if preconditions := {field: value for field, value in demanded.items() if value}:
             options["preconditions"] = preconditions
-        query = _dry_run(dry_run)
+        if dry_run:
+            options["dryRun"] = ["All"]  # beside a body the query is not looked at
         try:
             await self.requests.send(
-                self._call("DELETE", "delete", kind, name, namespace, query=query, body=options)
+                self._call("DELETE", "delete", kind, name, namespace, body=options)
             )
         except NotServedError:
             raise

@@ -7,7 +7,7 @@ version holds is read as it is asked for: memory does not grow with the version.
 import fnmatch
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import msgspec
@@ -100,11 +100,19 @@ def walk(trees: Trees, tree_id: bytes, path: bytes = b"") -> Iterator[Entry]:
 
 def find_entries(trees: Trees, root: bytes, pattern: str) -> Iterator[Entry]:
     """Yield what fits a shell pattern: in its name, or in its whole path if that has a `/`."""
+    wanted = fitting(pattern)
+    return (entry for entry in walk(trees, root) if wanted(entry))
+
+
+def fitting(pattern: str) -> Callable[[Entry], bool]:
+    """Return what says whether an entry fits a shell pattern; see `find_entries`."""
     raw = pattern.encode("utf-8", "surrogateescape").strip(b"/")
     whole = b"/" in raw
-    for entry in walk(trees, root):
-        if fnmatch.fnmatchcase(entry.path if whole else entry.node.name, raw):
-            yield entry
+
+    def fits(entry: Entry) -> bool:
+        return fnmatch.fnmatchcase(entry.path if whole else entry.node.name, raw)
+
+    return fits
 
 
 def content_of(trees: Trees, node: Node) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from appshield.bus import Bus
 from appshield.contracts.identities import AppRef
 from appshield.doors.actions import READ_DATA, SEE_VERSIONS, Action
 from appshield.gateway import opened_versions
+from appshield.gateway.api import held
 from appshield.gateway.api.application import PATH
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import VAULT
@@ -115,7 +116,7 @@ async def all_pages(client: httpx.AsyncClient, path: str) -> list[dict[str, obje
 
 
 async def test_a_folder_of_any_size_comes_in_pages(
-    kept: KeptVersions, door: Door, client: httpx.AsyncClient
+    kept: KeptVersions, door: Door, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each entry once, in order, with and without what is below; other lists refuse a cursor."""
     many: Tree = {b"f%05d" % number: b"" for number in range(1500)}
@@ -129,6 +130,11 @@ async def test_a_folder_of_any_size_comes_in_pages(
         f"volumes/data/{name}" for name in ("a", "a/x", "a/x/y", "a-b")
     ]
     assert len(below) == len(many) + 4
+    fitting = await all_pages(client, f"{files}?pattern=f0149?&limit=3")
+    assert len(fitting) == 10
+    monkeypatch.setattr(held, "LOOKED_AT_MAX", 100)
+    assert await all_pages(client, f"{files}?pattern=f0149?") == fitting
+    assert await all_pages(client, f"{files}?pattern=none") == []
     page = (await client.get(f"{files}?path=volumes/data&limit=1")).json()
     for cursor in (page["next"], "x", "%00", "é"):
         answer = await client.get(f"{files}?path=manifests&cursor={cursor}")

@@ -1,7 +1,6 @@
 """What a version holds, by name: objects, components, volumes, images by digest, files."""
 
-import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated
 
@@ -40,9 +39,12 @@ from appshield.gateway.api.places import (
 )
 from appshield.gateway.api.problems import AnyRequest
 from appshield.gateway.api.rights import in_namespace
-from appshield.repository.browsing import Entry
+from appshield.repository.browsing import Entry, fitting
 from appshield.repository.nodes import NodeKind
 from appshield.repository.paging import entries_behind
+
+LOOKED_AT_MAX = 50_000
+"""After so many entries that are not wanted a page ends, and the next one goes on."""
 
 
 class HeldEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +127,7 @@ async def list_version_objects(
             entries = entries_behind(
                 opened.reader, opened.roots[0], MANIFESTS.encode(), behind, recursive=True
             )
-            files = (entry for entry in entries if entry.node.kind == "file")
-            found, following = _cut(files, limit)
+            found, following = _cut(entries, limit, lambda entry: entry.node.kind == "file")
         except NotFoundError:  # a version may hold no object at all
             found, following = [], None
         return Part(items=[_object(entry) for entry in found], next=following)
@@ -144,18 +145,26 @@ async def list_version_files(
     number: Number,
     path: AtPath = "",
     recursive: Annotated[bool, QueryParameter(description="And all below.")] = False,
+    pattern: Annotated[
+        str,
+        QueryParameter(
+            max_length=1024,
+            description="Only what fits, below too: like *.conf, or with a / for the whole path.",
+        ),
+    ] = "",
     history: History = "",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Part[HeldEntry]:
-    """List the names of files: volumes/CLAIM/…, dumps/COMPONENT, manifests/KIND/…, images/…."""
+    """List or find the names of files: volumes/CLAIM/…, dumps/COMPONENT, manifests/KIND/…."""
     at = raw_path(request, path)
     behind = after(cursor, at)
     opened = await opened_versions(backend, namespace, name, (number,), history)
 
     def listing() -> Part[HeldEntry]:
-        entries = entries_behind(opened.reader, opened.roots[0], at, behind, recursive=recursive)
-        found, following = _cut(entries, limit)
+        below = recursive or bool(pattern)
+        entries = entries_behind(opened.reader, opened.roots[0], at, behind, recursive=below)
+        found, following = _cut(entries, limit, fitting(pattern or "*"))
         return Part(items=[_entry(entry) for entry in found], next=following)
 
     return await backend.contents.run(listing)
@@ -184,10 +193,19 @@ def _parts(opened: Opened) -> HeldParts:
     )
 
 
-def _cut(entries: Iterator[Entry], limit: int) -> tuple[list[Entry], str | None]:
-    found = list(itertools.islice(entries, limit + 1))
-    following = cursor_of(found[limit - 1].path) if len(found) > limit else None
-    return found[:limit], following
+def _cut(
+    entries: Iterator[Entry], limit: int, wanted: Callable[[Entry], bool]
+) -> tuple[list[Entry], str | None]:
+    """Take the wanted ones of a page; after many others a page ends with fewer than its limit."""
+    found: list[Entry] = []
+    last = b""
+    for looked_at, entry in enumerate(entries):
+        if len(found) == limit or looked_at == LOOKED_AT_MAX:
+            return found, cursor_of(last)
+        last = entry.path
+        if wanted(entry):
+            found.append(entry)
+    return found, None
 
 
 def _object(entry: Entry) -> HeldObject:
