@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from zoneinfo import ZoneInfo
 
+from appshield.cli.next_runs import next_runs_text
 from appshield.doors.explanation import Contents, Explanation, Line, Rule
 from appshield.language import defaults
 from appshield.language.effective import EffectiveProtection
@@ -119,11 +119,8 @@ def _hook(hook: ResolvedHook) -> str:
 
 def _rule(rule: Rule) -> Iterator[tuple[str, str]]:
     yield "when", rule.when
-    if rule.timezone:
-        zone = ZoneInfo(rule.timezone)
-        times = [one.astimezone(zone) for one in rule.next_times]
-        shown = [one.isoformat(sep=" ", timespec="seconds") for one in times]
-        yield "next", ", ".join(shown) or "never within fifty years"
+    if text := next_runs_text(rule.next_runs):
+        yield "next", text
     yield "keeps", rule.keeps
     yield "targets", ", ".join(rule.targets)
 

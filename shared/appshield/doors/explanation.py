@@ -5,7 +5,7 @@ what is explained is what happens.
 """
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -14,7 +14,6 @@ from appshield.application.readiness import hooks_without_place, obstacles, plan
 from appshield.application.reading import Reading
 from appshield.contracts.sources import Consistency
 from appshield.kubernetes import Object
-from appshield.language import defaults
 from appshield.language.effective import EffectiveProtection, EffectiveRule
 from appshield.language.profiles import Profiles
 from appshield.language.resolved import (
@@ -30,14 +29,14 @@ from appshield.language.resolved import (
     Schedule,
     SignalTrigger,
 )
-from appshield.language.scheduling import upcoming
 from appshield.language.shape import suggestion
 from appshield.language.values import duration
 from appshield.manifests.consistency import consistency
 from appshield.manifests.objects import reference_of
 from appshield.manifests.volumes import VolumePlanning
+from appshield.triggers.rules import protection_of
+from appshield.triggers.upcoming import NextRuns, Past, next_runs
 
-NEXT_TIMES = 3
 _PERIODS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
 
 
@@ -51,8 +50,9 @@ class Line(msgspec.Struct, frozen=True, order=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule of protection: when it makes a version, where it goes, how long it stays.
 
-    `next_times` are those of a schedule, or until when an rpo needs its next versions if anything
-    changes; what waits for something to happen has none, and no `timezone`.
+    `next_times` say when its next runs begin, of an rpo as if everything changed, and `next_runs`
+    also what holds them back until then, as far as documents say it. What waits for something to
+    happen has no times, and no `timezone`.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     when: str
     timezone: str
     next_times: tuple[datetime, ...]
+    next_runs: NextRuns
     keeps: str
     targets: tuple[str, ...]
 
@@ -221,21 +222,15 @@ def _effective_rule(effective: EffectiveRule, now: datetime, said: Document) -> 
 
 def explained_rule(rule: ResolvedProtection, origin: str, now: datetime, said: Document) -> Rule:
     """Explain one rule of the document, or of a policy, that `origin` names."""
-    times: tuple[datetime, ...] = ()
-    timezone = ""
-    if isinstance(rule.trigger, Schedule):
-        key = f"{said.app_id}/{rule.name}" if said.app_id else ""
-        times = upcoming(rule.trigger, now, count=NEXT_TIMES, key=key)
-        timezone = rule.trigger.timezone
-    elif isinstance(rule.trigger, RpoTrigger):
-        times = _ages(timedelta(seconds=rule.trigger.age_s), now, said.last_backup_at)
-        timezone = defaults.TIMEZONE
+    past = Past(app_id=said.app_id, saved_at=said.last_backup_at)
+    found = next_runs(protection_of(rule), past, now)
     return Rule(
         name=rule.name,
         origin=origin,
         when="; ".join((_when(rule.trigger), *_conditions(rule))),
-        timezone=timezone,
-        next_times=times,
+        timezone=found.timezone if found.runs else "",
+        next_times=tuple(run.begins_at for run in found.runs),
+        next_runs=found,
         keeps="; ".join(
             (
                 _keeps(rule.keep),
@@ -244,12 +239,6 @@ def explained_rule(rule: ResolvedProtection, origin: str, now: datetime, said: D
         ),
         targets=rule.targets,
     )
-
-
-def _ages(age: timedelta, now: datetime, last_backup_at: datetime | None) -> tuple[datetime, ...]:
-    """Return when the newest version is too old: at once where it is, or where there is none."""
-    first = now if last_backup_at is None else max(last_backup_at + age, now)
-    return tuple(first + age * count for count in range(NEXT_TIMES))
 
 
 def _when(trigger: ResolvedTrigger) -> str:

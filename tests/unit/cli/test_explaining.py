@@ -228,19 +228,19 @@ def test_times_are_the_ones_that_the_planner_will_set() -> None:
 @pytest.mark.parametrize(
     ("saved", "hours"),
     [
-        ("11:30", ["12:30", "13:30", "14:30"]),
-        ("09:00", ["12:00", "13:00", "14:00"]),
-        ("", ["12:00", "13:00", "14:00"]),
+        ("11:30", ["12:29:58", "13:29:56", "14:29:54"]),
+        ("09:00", ["12:00:00", "12:59:58", "13:59:56"]),
+        ("", ["12:00:00", "12:59:58", "13:59:56"]),
     ],
     ids=["in time", "too old", "never saved"],
 )
-def test_an_rpo_says_until_when_it_needs_versions(saved: str, hours: list[str]) -> None:
+def test_an_rpo_says_when_it_needs_its_next_backups(saved: str, hours: list[str]) -> None:
     """Counted from the newest version, and from now where that is too old or missing."""
     at = datetime.fromisoformat(f"2026-11-24T{saved}:00Z") if saved else None
     said = Document(told="", app_id="a-0123", last_backup_at=at)
     found = explained_document(resolve(read(SPEC)), shipped_profiles(), said, now=NOW)
     times = {rule.name: rule.next_times for rule in found.rules}
-    assert [f"{one:%H:%M}" for one in times["fresh"]] == hours
+    assert [f"{one:%H:%M:%S}" for one in times["fresh"]] == hours
     assert times["told"] == times["asked"] == ()
 
 
