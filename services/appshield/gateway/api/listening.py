@@ -200,7 +200,9 @@ class Feed:
         """
         key = (caller.name, caller.uid, caller.groups)
         self._ensure_room(self._audiences.get(key))
-        audience = self._audiences.setdefault(key, Audience(caller, self._access))
+        if key not in self._audiences:
+            self._audiences[key] = Audience(caller, self._access)
+        audience = self._audiences[key]
         listener = Listener(namespace)
         audience.listeners.add(listener)  # before looking back, so that nothing falls in between
         try:
