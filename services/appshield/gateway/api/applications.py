@@ -26,7 +26,7 @@ from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.callers import Caller
 from appshield.gateway.api.finding import record_of
 from appshield.gateway.api.injected import AsCaller, OnBackend
-from appshield.gateway.api.pages import Page, SortKey, Wanted, page_of
+from appshield.gateway.api.pages import Page, SortKey, Wanted, arranged, cut
 from appshield.gateway.api.parameters import (
     LIMIT,
     Cursor,
@@ -152,25 +152,32 @@ async def list_applications(
     cursor: Cursor = "",
 ) -> Page[ApplicationSummary]:
     """List the applications that the caller may see."""
-    chosen = [
-        record
-        for record in await backend.views.applications()
-        if record.app.cluster == backend.cluster
-        and namespace in {"", record.app.namespace}
-        and in_state in {"", record.state}
-        and (health is None or (record.health is not None and record.health.status == health))
-        and (not rpo or (record.rpo is not None and record.rpo.state == rpo))
-        and criticality in {"", record.criticality}
-        and application_type in {"", record.application_type}
-        and containing in f"{record.app.namespace}/{record.app.name}"
-    ]
-    seen = await seen_by(backend.access, caller, chosen)
-    page = page_of(
-        seen,
-        Wanted(sort=sort, limit=limit, cursor=cursor),
-        keys=SORT_KEYS,
-        name=lambda record: record.app_id,
+    known, views = await backend.views.applications(), backend.views
+    namespaces = views.remembered(
+        "namespaces", lambda: frozenset(record.app.namespace for record in known)
     )
+    wanted = namespaces & {namespace} if namespace else namespaces
+    visible = await backend.access.visible(caller, SEE_APPLICATIONS, wanted)
+
+    def chosen() -> list[ApplicationRecord]:
+        return [
+            record
+            for record in known
+            if record.app.cluster == backend.cluster
+            and record.app.namespace in visible
+            and in_state in {"", record.state}
+            and (health is None or (record.health is not None and record.health.status == health))
+            and (not rpo or (record.rpo is not None and record.rpo.state == rpo))
+            and criticality in {"", record.criticality}
+            and application_type in {"", record.application_type}
+            and containing in f"{record.app.namespace}/{record.app.name}"
+        ]
+
+    asked = (visible, in_state, health, rpo, criticality, application_type, containing, sort)
+    placed = views.remembered(
+        asked, lambda: arranged(chosen(), sort, keys=SORT_KEYS, name=lambda record: record.app_id)
+    )
+    page = cut(placed, Wanted(sort=sort, limit=limit, cursor=cursor))
     return Page(items=[summary_of(one) for one in page.items], total=page.total, next=page.next)
 
 

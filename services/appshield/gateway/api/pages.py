@@ -10,7 +10,7 @@ import binascii
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import msgspec
 
@@ -49,6 +49,10 @@ class _Cursor(msgspec.Struct, frozen=True, array_like=True):
     name: str
 
 
+Placed: TypeAlias = list[tuple[tuple[int, str | float], str, T]]
+"""A list in an order: of each item its key and its name, and itself."""
+
+
 def page_of(
     items: Iterable[T],
     wanted: Wanted,
@@ -61,7 +65,22 @@ def page_of(
     Raises:
         InvalidInputError: the sort field is unknown, or the cursor is none of this order.
     """
-    downwards, field = wanted.sort.startswith("-"), wanted.sort.removeprefix("-")
+    return cut(arranged(items, wanted.sort, keys=keys, name=name), wanted)
+
+
+def arranged(
+    items: Iterable[T],
+    sort: str,
+    *,
+    keys: Mapping[str, SortKey[T]],
+    name: Callable[[T], str],
+) -> Placed[T]:
+    """Put a list in order.
+
+    Raises:
+        InvalidInputError: the sort field is unknown.
+    """
+    downwards, field = sort.startswith("-"), sort.removeprefix("-")
     if field not in keys:
         raise InvalidInputError(
             f"the list cannot be sorted by {field!r}", why=f"it can be by {', '.join(keys)}"
@@ -70,6 +89,16 @@ def page_of(
     placed = sorted(((_rank(key(item)), name(item), item) for item in items), key=_place)
     if downwards:
         placed.reverse()
+    return placed
+
+
+def cut(placed: Placed[T], wanted: Wanted) -> Page[T]:
+    """Cut the wanted part out of a list that is in its order.
+
+    Raises:
+        InvalidInputError: the cursor is none of this order.
+    """
+    downwards = wanted.sort.startswith("-")
     start = _start(placed, wanted, downwards=downwards) if wanted.cursor else 0
     part = placed[start : start + wanted.limit]
     more = start + wanted.limit < len(placed)

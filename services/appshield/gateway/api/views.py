@@ -2,9 +2,9 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from appshield.contracts.runs import Run, RunState, Trigger, Wait
 from appshield.contracts.streams import ASKED, RUNS
 from appshield.doors import records
 
+T = TypeVar("T")
 _RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
 
 
@@ -42,6 +43,9 @@ class Views(Protocol):
 
     async def applications(self) -> Sequence[ApplicationRecord]:
         """List every history."""
+
+    def remembered(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` makes of the applications, as long as none of them changes."""
 
     async def policies(self) -> Sequence[PolicyRecord]:
         """List every policy."""
@@ -108,6 +112,10 @@ class BusViews:
     async def applications(self) -> Sequence[ApplicationRecord]:
         """List every history."""
         return await records.applications(self._bus)
+
+    def remembered(self, what: Hashable, make: Callable[[], T]) -> T:  # noqa: ARG002 - the port
+        """Remember nothing: it is not known when something changes."""
+        return make()
 
     async def policies(self) -> Sequence[PolicyRecord]:
         """List every policy."""

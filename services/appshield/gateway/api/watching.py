@@ -5,9 +5,9 @@ filtered and sorted by; the runs of a page are read one by one.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
@@ -18,6 +18,10 @@ from appshield.contracts.streams import APPLICATIONS, POLICIES, RUNS
 from appshield.doors import records
 from appshield.gateway.api.following import Followed
 from appshield.gateway.api.views import RunRow, row_of, run_known
+
+T = TypeVar("T")
+_MADE_MAX = 16
+"""How many orders of the applications are remembered; each takes a MiB or two of 10,000."""
 
 
 class Hears(Protocol):
@@ -55,6 +59,7 @@ class WatchedViews:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._hearing: list[Hears] = []
+        self._made: dict[Hashable, Any] = {}  # each of the type that its maker gives
         self._applications: Followed[ApplicationRecord, ApplicationRecord] = Followed(
             bus,
             APPLICATIONS,
@@ -90,6 +95,15 @@ class WatchedViews:
     async def applications(self) -> Sequence[ApplicationRecord]:
         """List every history."""
         return self._applications.values()
+
+    def remembered(self, what: Hashable, make: Callable[[], T]) -> T:
+        """Return what `make` makes of the applications, as long as none of them changes."""
+        if what not in self._made:
+            self._made[what] = make()
+            if len(self._made) > _MADE_MAX:
+                del self._made[next(iter(self._made))]
+        made: T = self._made[what]
+        return made
 
     async def policies(self) -> Sequence[PolicyRecord]:
         """List every policy."""
@@ -132,6 +146,7 @@ class WatchedViews:
         )
 
     def _application(self, before: ApplicationRecord | None, now: ApplicationRecord | None) -> None:
+        self._made.clear()
         if (latest := now or before) is not None:
             for one in self._hearing:
                 one.application_changed(latest, gone=now is None)
