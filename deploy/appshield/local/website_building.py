@@ -51,7 +51,7 @@ def build(folder: Path) -> None:
     with _alone_in(folder):
         if is_built(folder):
             return
-        npm, environment = _npm()
+        npm, environment = npm_of_machine()
         _install_packages(folder, npm, environment)
         _run([*npm, "run", "--silent", "build"], folder, environment)
         (folder / _BUILT_FROM).write_text(_digest_of_source(folder))
@@ -64,8 +64,8 @@ def _install_packages(folder: Path, npm: list[str], environment: dict[str, str])
         (folder / _INSTALLED_FROM).write_text(lock)
 
 
-def _npm() -> tuple[list[str], dict[str, str]]:
-    """Find npm and its Node.js: the machine's if new enough, else that of a wheel.
+def npm_of_machine() -> tuple[list[str], dict[str, str]]:
+    """Find npm and its environment: the machine's if its Node.js is new enough, else a wheel's.
 
     Raises:
         NotBuiltError: there is none.

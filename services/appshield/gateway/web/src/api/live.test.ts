@@ -38,7 +38,9 @@ describe("an event", () => {
     const live = new Live(client);
     for (const bytes_done of [10, 20]) {
       live.handle(
-        event({ progress: [{ run: "b-1", step: "store", bytes_done, bytes_total: 30 }] }),
+        event({
+          progress: [{ run: "b-1", step: "store", bytes_done, bytes_total: 30, bytes_stored: 0 }],
+        }),
       );
     }
     expect(client.getQueryData(keys.progress("b-1"))).toMatchObject({

@@ -36,7 +36,7 @@ const run = (id: string, name: string, given: Partial<RunSummary> = {}): RunSumm
   app_id: `a-${name}`,
   vault: "primary",
   state: "failed",
-  trigger: { kind: "manual" },
+  trigger: { kind: "manual", identity: id, name: "", actor: "", reason: "" },
   requested_at: "2026-03-01T13:00:00Z",
   started_at: null,
   finished_at: null,

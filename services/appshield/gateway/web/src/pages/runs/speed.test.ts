@@ -3,7 +3,7 @@ import { remembered, type Sample, speedOf } from "./speed";
 
 const told = (...given: [number, number][]) =>
   given.reduce<Sample[]>((known, [at_ms, bytes]) => remembered(known, { at_ms, bytes }), []);
-const progress = { step: "store", at: "", bytes_done: 300, bytes_total: 1_000 };
+const progress = { step: "store", at: "", bytes_done: 300, bytes_total: 1_000, bytes_stored: 0 };
 
 describe("the speed of a step", () => {
   it("is what was done over the time that it took", () => {
