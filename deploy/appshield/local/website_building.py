@@ -19,7 +19,16 @@ from pathlib import Path
 NODE_AT_LEAST = (20, 19)
 _BUILT_FROM = Path("dist/built-from")
 _INSTALLED_FROM = Path("node_modules/installed-from")
-_NO_SOURCE = frozenset({"node_modules", "dist", "screenshots", "README.md", ".lock"})
+_NO_SOURCE = frozenset(
+    {
+        "node_modules",
+        "dist",
+        "screenshots",
+        "README.md",
+        ".lock",
+        "schema.d.ts",
+    }  # made, or not built
+)
 _TOLD_MAX = 1500
 
 
@@ -116,7 +125,11 @@ def _digest_of_source(folder: Path) -> str:
 def _source_files(folder: Path) -> Iterator[Path]:
     for top in folder.iterdir():
         if top.name not in _NO_SOURCE:
-            yield from (path for path in (top, *top.rglob("*")) if path.is_file())
+            yield from (
+                path
+                for path in (top, *top.rglob("*"))
+                if path.is_file() and path.name not in _NO_SOURCE
+            )
 
 
 def _stamp(file: Path) -> str:

@@ -58,7 +58,7 @@ def python_of_debian(folder: Path) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def image(engine: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+def image(engine: Any, website_source: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The id of the image of all services."""
     repository, tag = base_name()
     content = python_of_debian(tmp_path_factory.mktemp("base"))

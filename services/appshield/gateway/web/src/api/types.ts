@@ -8,6 +8,7 @@ export type ApplicationDetail = Schemas["ApplicationDetail"];
 export type ApplicationModel = Schemas["Model"];
 export type ApplicationSummary = Schemas["ApplicationSummary"];
 export type EffectivePolicies = Schemas["EffectivePolicies"];
+export type Failure = Schemas["Failure"];
 export type HealthFacts = Schemas["Health"];
 export type Keep = Schemas["contracts_applications_Keep"];
 export type LogLine = Schemas["LogLine"];
@@ -30,6 +31,8 @@ export type Unprotected = Schemas["Unprotected"];
 export type VersionSummary = Schemas["VersionSummary"];
 
 export type Health = HealthFacts["status"];
+export type Consistency = VersionSummary["consistency"];
+export type TriggerKind = VersionSummary["trigger"];
 export type RpoState = Rpo["state"];
 export type RunKind = RunSummary["kind"];
 export type RunState = RunSummary["state"];
