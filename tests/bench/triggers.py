@@ -11,6 +11,7 @@ application, with workers in this process that succeed at once. Each writes its 
 import argparse
 import asyncio
 import datetime as dt
+import logging
 import os
 import platform
 import sys
@@ -21,6 +22,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Final
 
+import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Bus, connect_bus
@@ -275,20 +277,24 @@ def main() -> None:
     parser.add_argument("--only", choices=("a", "c"))
     parser.add_argument("--applications", type=int, help="fewer, for a trial: nothing is written")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = {}
-        if asked.only != "c":
-            count = asked.applications or APPLICATIONS_A
-            section = latency(Path(folder), count, min(ROUNDS, count))
-            found["(a) From a change to the order of a snapshot"] = asyncio.run(section)
-        if asked.only != "a":
-            section = burst(Path(folder), asked.applications or BURST)
-            found["(c) A burst of triggers"] = asyncio.run(section)
-    for title, body in found.items():
-        sys.stdout.write(f"## {title}\n\n{body}\n")
-        if not asked.applications:
-            before = RESULTS.read_text() if RESULTS.exists() else "# The planner, measured\n"
-            RESULTS.write_text(with_section(before, title, body))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    if asked.only != "c":
+        count = asked.applications or APPLICATIONS_A
+        with tempfile.TemporaryDirectory() as folder:
+            section = asyncio.run(latency(Path(folder), count, min(ROUNDS, count)))
+        _show("(a) From a change to the order of a snapshot", section, trial=asked.applications)
+    if asked.only != "a":
+        with tempfile.TemporaryDirectory() as folder:
+            section = asyncio.run(burst(Path(folder), asked.applications or BURST))
+        _show("(c) A burst of triggers", section, trial=asked.applications)
+
+
+def _show(title: str, section: str, *, trial: int | None) -> None:
+    """Show a section as soon as it is measured, and keep it unless this is a trial."""
+    sys.stdout.write(f"## {title}\n\n{section}\n")
+    if not trial:
+        before = RESULTS.read_text() if RESULTS.exists() else "# The planner, measured\n"
+        RESULTS.write_text(with_section(before, title, section))
 
 
 if __name__ == "__main__":
