@@ -54,7 +54,7 @@ export function address(path: string, query: Query = {}): string {
     for (const one of Array.isArray(value) ? value : [value]) params.append(name, String(one));
   }
   const text = params.toString();
-  return `${BASE}${path}${text ? `?${text}` : ""}`;
+  return `${BASE}${path}${text && (path.includes("?") ? "&" : "?")}${text}`;
 }
 
 /// Names in paths come from the cluster; each is one segment, whatever it holds.

@@ -38,6 +38,9 @@ const SHAPES = {
     <path d="M6.5 9.5l3-3M7 4.5l1-1a3.2 3.2 0 0 1 4.5 4.5l-1 1M9 11.5l-1 1A3.2 3.2 0 0 1 3.5 8l1-1" />
   ),
   copy: <path d="M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3" />,
+  folder: <path d="M1.5 3.5h4.5l1.5 2h7v7.5h-13z" />,
+  file: <path d="M3.5 1.5h6l3 3v10h-9zM9.5 1.5v3h3" />,
+  download: <path d="M8 2v8.5M4.5 7L8 10.5 11.5 7M2.5 13.5h11" />,
   external: <path d="M9.5 2.5h4v4M13.5 2.5l-6 6M11 9.5v4H2.5V5h4" />,
 } satisfies Record<string, ReactNode>;
 

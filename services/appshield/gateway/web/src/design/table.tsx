@@ -1,8 +1,7 @@
 /// A table of records: sorted by its heads, paged, and a list of cards where the screen is narrow.
-import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
-import { useTranslate } from "@/i18n/language";
 import { Icon } from "./icons";
+import { More as MoreButton } from "./more";
 import classes from "./table.module.css";
 
 export interface Column<T> {
@@ -10,6 +9,8 @@ export interface Column<T> {
   name: string;
   title: string;
   cell: (record: T) => ReactNode;
+  /// Its title is heard, not seen: for columns of buttons.
+  untitled?: boolean;
   /// Numbers stand at the right.
   numeric?: boolean;
   sorts?: boolean;
@@ -48,7 +49,6 @@ export function moreOf(query: {
 }
 
 export function Table<T>({ caption, columns, records, id, sort, onSort, more }: TableProps<T>) {
-  const t = useTranslate();
   return (
     <>
       <table className={classes.table}>
@@ -66,7 +66,7 @@ export function Table<T>({ caption, columns, records, id, sort, onSort, more }: 
               {columns.map((column) => (
                 <td
                   key={column.name}
-                  data-title={column.title}
+                  data-title={column.untitled ? "" : column.title}
                   data-numeric={column.numeric || undefined}
                 >
                   {column.cell(record)}
@@ -76,13 +76,7 @@ export function Table<T>({ caption, columns, records, id, sort, onSort, more }: 
           ))}
         </tbody>
       </table>
-      {more?.has && (
-        <div className={classes.more}>
-          <Button variant="default" loading={more.busy} onClick={more.load}>
-            {t("table.more")}
-          </Button>
-        </div>
-      )}
+      {more && <MoreButton {...more} />}
     </>
   );
 }
@@ -98,7 +92,7 @@ function Head<T>({ column, sort, onSort }: HeadProps<T>) {
   if (!column.sorts || !onSort) {
     return (
       <th scope="col" data-numeric={numeric}>
-        {column.title}
+        {column.untitled ? <span className="unseen">{column.title}</span> : column.title}
       </th>
     );
   }

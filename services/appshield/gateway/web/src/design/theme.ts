@@ -29,10 +29,24 @@ const dark: MantineColorsTuple = [
   "#0d131a",
 ];
 
+/// For what cannot be undone.
+const danger: MantineColorsTuple = [
+  "#fce8e6",
+  "#f9d3cf",
+  "#f7bab4",
+  "#f6a49d",
+  "#f58e87",
+  "#e8675e",
+  "#cf4439",
+  "#b3261e",
+  "#931b14",
+  "#72120d",
+];
+
 export const theme = createTheme({
   primaryColor: "tide",
   primaryShade: 7,
-  colors: { tide, dark },
+  colors: { tide, dark, danger },
   fontFamily:
     "-apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', system-ui, sans-serif",
   fontFamilyMonospace: "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', monospace",

@@ -5,7 +5,7 @@ import { type MessageKey, useTranslate } from "@/i18n/language";
 import classes from "./navigation.module.css";
 
 export interface Place {
-  to: "/" | "/runs";
+  to: "/" | "/runs" | "/policies" | "/vaults" | "/reports" | "/audit";
   text: MessageKey;
   icon: IconName;
 }
@@ -13,6 +13,10 @@ export interface Place {
 export const PLACES: readonly Place[] = [
   { to: "/", text: "nav.overview", icon: "overview" },
   { to: "/runs", text: "nav.runs", icon: "runs" },
+  { to: "/policies", text: "policies.title", icon: "policies" },
+  { to: "/vaults", text: "vaults.title", icon: "vaults" },
+  { to: "/reports", text: "reports.title", icon: "reports" },
+  { to: "/audit", text: "audit.title", icon: "audit" },
 ];
 
 export function Navigation() {

@@ -76,9 +76,97 @@ const run = createRoute({
 
 const nowhere = createRoute({ getParentRoute: () => inside, path: "$", component: NotFound });
 
+const version = createRoute({
+  getParentRoute: () => inside,
+  path: "/applications/$namespace/$name/versions/$number",
+  params: {
+    parse: ({ number, ...place }) => ({ ...place, number: Number(number) }),
+    stringify: ({ number, ...place }) => ({ ...place, number: String(number) }),
+  },
+  validateSearch: texts(["tab", "history", "path", "with", "what"]),
+  component: lazyRouteComponent(() => import("@/pages/version/version"), "VersionPage"),
+});
+
+const restore = createRoute({
+  getParentRoute: () => inside,
+  path: "/applications/$namespace/$name/restore",
+  validateSearch: texts([
+    "version",
+    "history",
+    "step",
+    "target",
+    "existing",
+    "extra",
+    "damaged",
+    "paths",
+    "check",
+  ]),
+  component: lazyRouteComponent(() => import("@/pages/restore/restore"), "RestorePage"),
+});
+
+const policies = createRoute({
+  getParentRoute: () => inside,
+  path: "/policies",
+  component: lazyRouteComponent(() => import("@/pages/documents/policies"), "PoliciesPage"),
+});
+
+const document = createRoute({
+  getParentRoute: () => inside,
+  path: "/documents/$kind/$namespace/$name",
+  component: lazyRouteComponent(() => import("@/pages/documents/document"), "DocumentPage"),
+});
+
+const newDocument = createRoute({
+  getParentRoute: () => inside,
+  path: "/documents/$kind/new",
+  validateSearch: texts(["namespace"]),
+  component: lazyRouteComponent(() => import("@/pages/documents/document"), "NewDocumentPage"),
+});
+
+const vaults = createRoute({
+  getParentRoute: () => inside,
+  path: "/vaults",
+  component: lazyRouteComponent(() => import("@/pages/vaults/vaults"), "VaultsPage"),
+});
+
+const vault = createRoute({
+  getParentRoute: () => inside,
+  path: "/vaults/$vault",
+  component: lazyRouteComponent(() => import("@/pages/vaults/vault"), "VaultPage"),
+});
+
+const reports = createRoute({
+  getParentRoute: () => inside,
+  path: "/reports",
+  validateSearch: texts(["by", "days"]),
+  component: lazyRouteComponent(() => import("@/pages/reports/reports"), "ReportsPage"),
+});
+
+const audit = createRoute({
+  getParentRoute: () => inside,
+  path: "/audit",
+  validateSearch: texts(["actor", "namespace", "outcome", "door"]),
+  component: lazyRouteComponent(() => import("@/pages/audit/audit"), "AuditPage"),
+});
+
 const tree = root.addChildren([
   login,
-  inside.addChildren([overview, application, runs, run, nowhere]),
+  inside.addChildren([
+    overview,
+    application,
+    version,
+    restore,
+    runs,
+    run,
+    policies,
+    document,
+    newDocument,
+    vaults,
+    vault,
+    reports,
+    audit,
+    nowhere,
+  ]),
 ]);
 
 export function routerOf(client: QueryClient) {
@@ -87,6 +175,12 @@ export function routerOf(client: QueryClient) {
     context: { client },
     defaultPreload: "intent",
     scrollRestoration: true,
+    // Addresses hold texts only, written as anybody would type them.
+    parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
+    stringifySearch: (search) => {
+      const text = new URLSearchParams(search).toString();
+      return text && `?${text}`;
+    },
     defaultNotFoundComponent: NotFound,
     defaultErrorComponent: PageFailed,
   });

@@ -38,7 +38,7 @@ export default function Versions({ namespace, name }: Place) {
               {items.length > 1 && <VersionsChart versions={items} />}
               <Table
                 caption={t("application.versions")}
-                columns={columnsIn(t)}
+                columns={columnsIn(t, { namespace, name })}
                 records={items}
                 id={(version) => String(version.number)}
                 more={moreOf(query)}
@@ -51,12 +51,22 @@ export default function Versions({ namespace, name }: Place) {
   );
 }
 
-function columnsIn(t: ReturnType<typeof useTranslate>): Column<VersionSummary>[] {
+function columnsIn(
+  t: ReturnType<typeof useTranslate>,
+  { namespace, name }: Place,
+): Column<VersionSummary>[] {
   return [
     {
       name: "number",
       title: t("versions.number"),
-      cell: (version) => <NumberOf version={version} />,
+      cell: ({ number }) => (
+        <Link
+          to="/applications/$namespace/$name/versions/$number"
+          params={{ namespace, name, number }}
+        >
+          <strong className="numbers">v{number}</strong>
+        </Link>
+      ),
     },
     { name: "cut_at", title: t("versions.when"), cell: ({ cut_at }) => <Day at={cut_at} /> },
     {
@@ -106,10 +116,6 @@ function columnsIn(t: ReturnType<typeof useTranslate>): Column<VersionSummary>[]
     },
     { name: "vaults", title: t("versions.vaults"), cell: ({ vaults }) => vaults.join(", ") },
   ];
-}
-
-function NumberOf({ version }: { version: VersionSummary }) {
-  return <strong className="numbers">v{version.number}</strong>;
 }
 
 function TriggerOf({ version }: { version: VersionSummary }) {

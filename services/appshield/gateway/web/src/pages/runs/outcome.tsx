@@ -1,12 +1,10 @@
 /// What a person has to know about a run at once: why it failed, for what it waits, what came of it.
 import { Link } from "@tanstack/react-router";
 import type { RunDetail } from "@/api/types";
-import { Icon, type IconName } from "@/design/icons";
+import { Note } from "@/design/note";
 import { Prose } from "@/design/prose";
-import type { Tone } from "@/design/status";
 import { Duration, Moment } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
-import classes from "./outcome.module.css";
 
 export function Outcome({ detail }: { detail: RunDetail }) {
   const t = useTranslate();
@@ -78,25 +76,4 @@ export function Outcome({ detail }: { detail: RunDetail }) {
     );
   }
   return null;
-}
-
-interface NoteProps {
-  tone: Tone;
-  icon: IconName;
-  title: string;
-  children?: React.ReactNode;
-}
-
-function Note({ tone, icon, title, children }: NoteProps) {
-  return (
-    <section className={classes.note} data-tone={tone} aria-label={title}>
-      <span className={classes.icon}>
-        <Icon name={icon} size={18} />
-      </span>
-      <div>
-        <p className={classes.title}>{title}</p>
-        <div className={classes.text}>{children}</div>
-      </div>
-    </section>
-  );
 }

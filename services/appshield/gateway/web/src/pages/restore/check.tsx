@@ -1,0 +1,120 @@
+/// What a restore would do: a dry run, and its plan.
+import { Button } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useRef } from "react";
+import { useCommand } from "@/api/commands";
+import { keys, run as runQuery } from "@/api/queries";
+import { plan, restoreVersion } from "@/api/restores";
+import type { RunDetail, RunState } from "@/api/types";
+import { Action } from "@/design/action";
+import { Note } from "@/design/note";
+import { Prose } from "@/design/prose";
+import { Loaded, Loading } from "@/design/states";
+import { useTranslate } from "@/i18n/language";
+import { restoreOf } from "./choices";
+import { PlanView } from "./plan";
+import type { WizardProps } from "./restore";
+import classes from "./restore.module.css";
+
+const FINAL: ReadonlySet<RunState> = new Set(["succeeded", "failed", "cancelled", "folded"]);
+const LOOK_AGAIN_MS = 1_000;
+
+export function Check(props: WizardProps) {
+  const t = useTranslate();
+  const { namespace, name, search, refusal, checked, go } = props;
+  const checking = useCommand({
+    run: () =>
+      restoreVersion(
+        namespace,
+        name,
+        restoreOf(search, namespace, { dry_run: true, needs_approval: false, reason: "" }),
+      ),
+    done: ({ run }) => checked(run),
+    changes: [keys.runs],
+  });
+  const { mutate } = checking;
+  const asked = useRef(false);
+  // Who comes to this step wants to know: nobody has to ask for it.
+  useEffect(() => {
+    if (search.check || refusal || asked.current) return;
+    asked.current = true;
+    mutate();
+  }, [search.check, refusal, mutate]);
+  return (
+    <div className={classes.wide}>
+      <p className="quiet">{t("restore.check.about")}</p>
+      {search.check && <DryRun run={search.check} go={go} />}
+      {!search.check && checking.isPending && <Loading lines={4} />}
+      <div className={classes.buttons}>
+        <Button variant="default" onClick={() => go("what")}>
+          {t("restore.back")}
+        </Button>
+        <Action
+          variant="default"
+          busy={checking.isPending}
+          refusal={refusal}
+          onClick={() => checking.mutate()}
+        >
+          {t("restore.check.again")}
+        </Action>
+      </div>
+    </div>
+  );
+}
+
+function DryRun({ run, go }: { run: string } & Pick<WizardProps, "go">) {
+  const t = useTranslate();
+  const query = useQuery({
+    ...runQuery(run),
+    // A run that was just asked for is there when the planner has taken it up.
+    retry: 10,
+    retryDelay: 500,
+    refetchInterval: ({ state }) =>
+      state.data && FINAL.has(state.data.summary.state) ? false : LOOK_AGAIN_MS,
+  });
+  const ended = query.data !== undefined && FINAL.has(query.data.summary.state);
+  if (!ended) {
+    if (query.error && !query.isFetching) return <Loaded query={query}>{() => null}</Loaded>;
+    return (
+      <Note tone="active" icon="search" title={t("restore.checking")}>
+        <p>{query.data?.steps.at(-1)?.name ?? t("run.pending")}</p>
+      </Note>
+    );
+  }
+  if (query.data.summary.state !== "succeeded") return <InTheWay detail={query.data} />;
+  return <Planned run={run} go={go} />;
+}
+
+function Planned({ run, go }: { run: string } & Pick<WizardProps, "go">) {
+  const t = useTranslate();
+  const query = useQuery(plan(run));
+  return (
+    <Loaded query={query} lines={6}>
+      {(found) => (
+        <>
+          <PlanView plan={found} />
+          <div className={classes.buttons}>
+            <span />
+            <Button onClick={() => go("confirm")}>{t("restore.next")}</Button>
+          </div>
+        </>
+      )}
+    </Loaded>
+  );
+}
+
+function InTheWay({ detail }: { detail: RunDetail }) {
+  const t = useTranslate();
+  const { failure, summary } = detail;
+  return (
+    <Note tone="bad" icon="close" title={failure?.what ?? t(`run.${summary.state}`)}>
+      {failure?.why && <p>{failure.why}</p>}
+      {failure?.next_step && (
+        <p>
+          <strong>{t("outcome.next")}</strong> <Prose text={failure.next_step} />
+        </p>
+      )}
+      <p>{t("restore.in-the-way")}</p>
+    </Note>
+  );
+}

@@ -1,0 +1,176 @@
+/// Bringing a version back, a step at a time: where to, what, what that would do, and then do it.
+///
+/// Everything chosen stands in the address, so a restore can be prepared by one and looked at by
+/// another.
+import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { type VersionRecord, version } from "@/api/contents";
+import { useRefusal } from "@/api/permissions";
+import { trend } from "@/api/queries";
+import { Note } from "@/design/note";
+import { Page, Panel } from "@/design/page";
+import { Empty, Loaded } from "@/design/states";
+import { Day } from "@/design/values";
+import { useTranslate } from "@/i18n/language";
+import { Check } from "./check";
+import { changed, given, type RestoreSearch, STEPS, type Step, stepOf, targetOf } from "./choices";
+import { Confirm } from "./confirm";
+import classes from "./restore.module.css";
+import { What } from "./what";
+import { Where } from "./where";
+
+export const FROM = "/inside/applications/$namespace/$name/restore";
+
+export interface WizardProps {
+  namespace: string;
+  name: string;
+  record: VersionRecord;
+  search: RestoreSearch;
+  /// Change what is chosen.
+  choose: (change: RestoreSearch) => void;
+  /// Go on, or back.
+  go: (step: Step) => void;
+  /// Keep the dry run that was made of what is chosen.
+  checked: (run: string) => void;
+  /// Why the person may not do this; nothing where they may.
+  refusal: string | undefined;
+}
+
+export function RestorePage() {
+  const t = useTranslate();
+  const { namespace, name } = useParams({ from: FROM });
+  const search: RestoreSearch = useSearch({ from: FROM });
+  const number = Number(search.version) || 0;
+  return (
+    <Page
+      title={
+        number
+          ? t("restore.title", { name: `${namespace}/${name}`, number })
+          : t("restore.title.any", { name: `${namespace}/${name}` })
+      }
+      about={
+        <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+          {namespace}/{name}
+        </Link>
+      }
+    >
+      {number ? (
+        <Chosen namespace={namespace} name={name} number={number} search={search} />
+      ) : (
+        <NoVersion namespace={namespace} name={name} />
+      )}
+    </Page>
+  );
+}
+
+interface ChosenProps extends Pick<WizardProps, "namespace" | "name" | "search"> {
+  number: number;
+}
+
+function Chosen({ namespace, name, number, search }: ChosenProps) {
+  const t = useTranslate();
+  const navigate = useNavigate({ from: "/applications/$namespace/$name/restore" });
+  const query = useQuery(version({ namespace, name, number, history: search.history }));
+  const target = targetOf(search, namespace);
+  const here = useRefusal(namespace);
+  const there = useRefusal(target);
+  const refusal = here("read-data") ?? here("restore") ?? there("restore");
+  const show = (next: Record<string, string>, replace: boolean) =>
+    void navigate({ search: next, replace, resetScroll: false });
+  const step = stepOf(search);
+  const Content = CONTENTS[step];
+  return (
+    <>
+      {refusal && (
+        <Note tone="warn" icon="person" title={t("restore.refused")}>
+          <p>{refusal}</p>
+          <p>{t("restore.refused.next", { namespace, target })}</p>
+        </Note>
+      )}
+      <Steps search={search} current={step} />
+      <Loaded query={query} lines={8}>
+        {(record) => (
+          <Panel title={t(`restore.step.${step}`)}>
+            <Content
+              namespace={namespace}
+              name={name}
+              record={record}
+              search={search}
+              refusal={refusal}
+              choose={(change) => show(changed(search, change), true)}
+              go={(next) => show(given({ ...search, step: next }), false)}
+              checked={(run) => show(given({ ...search, check: run }), true)}
+            />
+          </Panel>
+        )}
+      </Loaded>
+    </>
+  );
+}
+
+const CONTENTS = { where: Where, what: What, check: Check, confirm: Confirm };
+
+function Steps({ search, current }: { search: RestoreSearch; current: Step }) {
+  const t = useTranslate();
+  const reached = STEPS.indexOf(current);
+  return (
+    <nav aria-label={t("restore.steps")}>
+      <ol className={classes.steps}>
+        {STEPS.map((step, at) => (
+          <li key={step} data-state={at < reached ? "done" : at === reached ? "here" : "ahead"}>
+            {at < reached ? (
+              <Link
+                from="/applications/$namespace/$name/restore"
+                to="."
+                search={given({ ...search, step })}
+                resetScroll={false}
+              >
+                {t(`restore.step.${step}`)}
+              </Link>
+            ) : (
+              <span aria-current={at === reached ? "step" : undefined}>
+                {t(`restore.step.${step}`)}
+              </span>
+            )}
+          </li>
+        ))}
+      </ol>
+    </nav>
+  );
+}
+
+/// An address that names no version: the newest ones to choose from.
+function NoVersion({ namespace, name }: Pick<WizardProps, "namespace" | "name">) {
+  const t = useTranslate();
+  const query = useQuery(trend(namespace, name));
+  return (
+    <Panel title={t("restore.choose")}>
+      <Loaded query={query} lines={4}>
+        {({ items }) =>
+          items.length === 0 ? (
+            <Empty title={t("versions.none")} icon="backup">
+              {t("versions.none.next")}
+            </Empty>
+          ) : (
+            <ul className={classes.newest}>
+              {items.map(({ number, cut_at }) => (
+                <li key={number}>
+                  <Link
+                    to="/applications/$namespace/$name/restore"
+                    params={{ namespace, name }}
+                    search={{ version: String(number) }}
+                  >
+                    v{number}
+                  </Link>{" "}
+                  <span className="quiet">
+                    <Day at={cut_at} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
+    </Panel>
+  );
+}
