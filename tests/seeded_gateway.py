@@ -6,7 +6,7 @@ Who comes with the session cookie `NAME` is NAME; `ann` may do everything, `ben`
 import asyncio
 import dataclasses
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,15 +28,22 @@ from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster
 from appshield.local.embedded.process import LOOPBACK
 from appshield.service import SystemClock
+from appshield.vault import VaultAccess
 from embedded_bus import running_bus
 from fake_kubernetes import FakeKubernetes
-from rest_api import CLUSTER, RightsByTable, rest_backend
+from rest_api import CLUSTER, RightsByTable, no_vault, rest_backend
 from seeded_bus import seed_bus
 from seeded_cluster import seed_cluster
 
+Vaults = Callable[[str], Awaitable[VaultAccess]]
 EVERYTHING, LOOKING = "ann", "ben"
 _RIGHTS = {
-    EVERYTHING: frozenset((one.verb, one.resource, EVERYWHERE) for one in ACTIONS),
+    EVERYTHING: frozenset(
+        [
+            *((one.verb, one.resource, EVERYWHERE) for one in ACTIONS),
+            *((verb, "*.*", EVERYWHERE) for verb in ("create", "update")),
+        ]
+    ),
     LOOKING: frozenset(
         (one.verb, one.resource, EVERYWHERE) for one in ACTIONS if one.role == "viewer"
     ),
@@ -68,15 +75,18 @@ class SessionsByName:
 
 @dataclass(frozen=True, slots=True)
 class SeededGateway:
-    """Where the gateway is, and its bus."""
+    """Where the gateway is, its bus, and the cluster that it asks."""
 
     url: str
     bus: Bus
+    cluster: FakeKubernetes
 
 
 @asynccontextmanager
-async def running_seeded_gateway(website: Path, folder: Path) -> AsyncIterator[SeededGateway]:
-    """Run one for the time of the block, with a bus in the folder."""
+async def running_seeded_gateway(
+    website: Path, folder: Path, vaults: Vaults = no_vault
+) -> AsyncIterator[SeededGateway]:
+    """Run one for the time of the block, with a bus in the folder, and Vaults that are there."""
     async with (
         running_bus(folder) as server,
         connect_bus(server.access("tester"), name="tests") as bus,
@@ -87,20 +97,20 @@ async def running_seeded_gateway(website: Path, folder: Path) -> AsyncIterator[S
         await seed_bus(bus, datetime.now(UTC))
         seed_cluster(fake)
         async with (
-            _api_over(bus, cluster) as application,
+            _api_over(bus, cluster, vaults) as application,
             serving(Website(application, website)) as url,
         ):
-            yield SeededGateway(url, bus)
+            yield SeededGateway(url, bus, fake)
 
 
 @asynccontextmanager
-async def _api_over(bus: Bus, cluster: Cluster) -> AsyncIterator[Litestar]:
+async def _api_over(bus: Bus, cluster: Cluster, vaults: Vaults) -> AsyncIterator[Litestar]:
     """Build the API with what it follows, as the service does."""
     access, clock, stopping = Access(RightsByTable(_RIGHTS)), SystemClock(), asyncio.Event()
     views, progress = WatchedViews(bus), HeardProgress(clock)
     feed = Feed(views, access, clock, CLUSTER)
     backend = dataclasses.replace(
-        rest_backend(bus, cluster=cluster),
+        rest_backend(bus, cluster=cluster, vaults=vaults),
         views=views,
         access=access,
         authenticator=SessionsByName(),

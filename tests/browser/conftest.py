@@ -9,17 +9,31 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from appshield.local.embedded.object_store import EmbeddedObjectStore
+from appshield.vault import VaultAccess, new_root_key, open_vault
 from browser_visits import Visit, visiting
 from seeded_gateway import SeededGateway, running_seeded_gateway
+from seeded_versions import seed_documents, seed_versions
 
 
 @pytest.fixture(scope="session")
 async def seeded_gateway(
-    website_files: Path, tmp_path_factory: pytest.TempPathFactory
+    website_files: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    s3_server: EmbeddedObjectStore,
 ) -> AsyncIterator[SeededGateway]:
-    """One gateway with a team's applications for the session."""
+    """One gateway with a team's applications for the session, and a Vault with versions."""
+    location = s3_server.location(prefix="web-interface/")
+    access = VaultAccess("primary", location, s3_server.credentials, new_root_key())
+    open_vault(access).initialize()
+
+    async def vaults(_name: str) -> VaultAccess:
+        return access
+
     folder = tmp_path_factory.mktemp("web-bus")
-    async with running_seeded_gateway(website_files, folder) as gateway:
+    async with running_seeded_gateway(website_files, folder, vaults) as gateway:
+        await seed_versions(gateway.bus, access)
+        seed_documents(gateway.cluster)
         yield gateway
 
 
