@@ -17,6 +17,7 @@ import msgspec
 
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.message import StepCommand, StepEvent
@@ -182,7 +183,7 @@ class Backstage:
         access = self.server.access("planner")
         settings = Settings(nats_url=access.url, nats_seed_file=access.seed_file, cluster=CLUSTER)
         work = StepWork(self.bus, worker="worker", handlers=self.stage.handlers())
-        node = streams.agent_consumer("uploader", CLUSTER, "node")
+        node = agent_consumer("uploader", CLUSTER, "node")
         await self.bus.ensure_consumer(node)
         consumers = (
             streams.SNAPSHOTTER_ORDERS,

@@ -24,6 +24,7 @@ from appshield.bus import (
     Reject,
     Retry,
     Since,
+    StaleRevisionError,
     Stored,
     parking,
     signals,
@@ -138,6 +139,13 @@ class MemoryBus(Bus):
     ) -> Receipt:
         return await self._store(subject, body, headers or {}, message_id)
 
+    async def append(self, subject: str, body: bytes, *, after_sequence: int) -> Receipt:
+        stream = self._stream_for(subject, self._streams.values())
+        those = [one.sequence for one in stream.messages.values() if one.subject == subject]
+        if max(those, default=0) != after_sequence:
+            raise StaleRevisionError(stream.spec.name, subject, after_sequence)
+        return await self._store(subject, body, {}, "")
+
     async def schedule(self, name: str, at: datetime, body: bytes, *, message_id: str) -> None:
         self._timers[name] = (at, body, message_id)
         await self.pass_time(0)
@@ -213,6 +221,10 @@ class MemoryBus(Bus):
 
     async def message_at(self, stream: StreamSpec, sequence: int) -> Stored | None:
         return self._streams[stream.name].messages.get(sequence)
+
+    async def newest(self, stream: StreamSpec, subject: str) -> Stored | None:
+        messages = self._streams[stream.name].messages.values()
+        return next((one for one in reversed(messages) if one.subject == subject), None)
 
     async def remove_message(self, stream: StreamSpec, sequence: int) -> None:
         self._streams[stream.name].messages.pop(sequence, None)

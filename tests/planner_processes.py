@@ -9,6 +9,7 @@ from pathlib import Path
 
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
@@ -182,7 +183,7 @@ def run_workers(
             service=service, cluster=APP.cluster, worker="worker", node=NODE, seen_at=CUT_AT
         )
         tasks.create_task(announce(bus, agent, stopping))
-        consumers.append(streams.agent_consumer(service, APP.cluster, NODE))
+        consumers.append(agent_consumer(service, APP.cluster, NODE))
     for consumer in consumers:
         tasks.create_task(bus.consume(consumer, work.handle, stopping=stopping))
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from appshield.bus import Bucket, Receipt
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.backups import (
     BackupStored,
@@ -399,7 +400,7 @@ class World:
         moved = 0
         for consumer in PLANNER_CONSUMERS:
             moved += await self.deliver(consumer)
-        node = streams.agent_consumer("uploader", "test", "node")
+        node = agent_consumer("uploader", "test", "node")
         for consumer in (*WORKER_CONSUMERS, node):
             moved += await self.bus.deliver(consumer, self.work.handle)
         return moved > 0

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from appshield.contracts import decode, streams
+from appshield.audit import lines_of, read_entry
+from appshield.contracts import streams
+from appshield.contracts.audit import AuditEvent
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.gates import GateOverridden
 from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.requests import RequestRestore
 from appshield.contracts.runs import Run
@@ -206,16 +207,16 @@ async def test_a_broken_glass_lets_pass_and_is_on_record(closed: Shop) -> None:
     await closed.roll_out("blue")
     assert await closed.versions() == []
 
-    async def on_record() -> GateOverridden | None:
-        async for stored in closed.installation.bus.read(streams.AUDIT):
-            message = decode(stored.body)
-            if isinstance(message, GateOverridden) and message.app.namespace == closed.namespace:
-                return message
+    async def on_record() -> AuditEvent | None:
+        async for line in lines_of(closed.installation.bus):
+            event = read_entry(line).event
+            if event.action == "break-glass" and event.app.namespace == closed.namespace:
+                return event
         return None
 
     told = await wait_until(on_record, deadline_s=10, what="the audit")
-    assert (told.operation, told.about, told.reason) == ("rollout", "Deployment web", "incident 17")
-    assert told.actor == "appshield-admin"
+    assert (told.object, told.cause) == ("rollout of Deployment web", "incident 17")
+    assert (told.actor, told.door, told.outcome) == ("appshield-admin", "gate", "allowed")
 
 
 async def test_a_restore_goes_through_the_gate(closed: Shop) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.contracts import MESSAGES, Message, StepCommand, subjects
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.documents import ELSEWHERE, example
 from appshield.contracts.identities import AppRef, actor_token, name_of, token
 from appshield.contracts.streams import (
@@ -15,7 +16,6 @@ from appshield.contracts.streams import (
     STREAM_NAME_BEGINS,
     STREAMS,
     ConsumerSpec,
-    agent_consumer,
 )
 
 ORDERS = [one for one in MESSAGES if issubclass(one, StepCommand)]

@@ -22,6 +22,7 @@ from appshield.bus import Delivery, Handler, Retry, connect_bus
 from appshield.bus.api import ConsumerInfo
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
@@ -47,7 +48,7 @@ WINDOW_S = 0.1
 LOOK_EVERY_S = 0.02
 _BY_TIME = ("APPSHIELD_LEASES", "APPSHIELD_AGENTS")
 """Written again and again as time passes, whatever happens; what ends them is done from outside."""
-_AGENTS = tuple(streams.agent_consumer(name, CLUSTER, NODE) for name in ("uploader", "restorer"))
+_AGENTS = tuple(agent_consumer(name, CLUSTER, NODE) for name in ("uploader", "restorer"))
 
 
 class Accident(msgspec.Struct):

@@ -1,11 +1,17 @@
 """What must hold of a simulated system that has come to rest, whatever happened to it."""
 
+from collections import Counter
 from collections.abc import Iterator
 
+from appshield.audit import lines_of, read_entry, verify
+from appshield.audit.finding import VaultArchive
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import DEAD
 from simulation.outside import Store
 from simulation.world import World
+
+_ENDS = frozenset({"succeeded", "failed", "cancelled"})
+_NOTHING_ARCHIVED = VaultArchive((), ())
 
 
 async def broken(world: World) -> list[str]:
@@ -18,6 +24,7 @@ async def broken(world: World) -> list[str]:
         *(text for store in world.outside.stores.values() for text in _store(store, runs)),
         *await _catalog(world),
         *(text for run in runs for text in _wish(run, runs)),
+        *await _audit(world, runs),
     ]
 
 
@@ -91,3 +98,20 @@ async def _catalog(world: World) -> list[str]:
         f"the catalog knows a version of {run} that {vault} has not" for vault, run in known - there
     ]
     return sorted(lost + phantom)
+
+
+async def _audit(world: World, runs: list[Run]) -> list[str]:
+    """One chain, everything in it once, and every run that ended told by how it did."""
+    report = await verify(lines_of(world.bus), _NOTHING_ARCHIVED)
+    wrong = [f"audit: {finding.what}" for finding in report.findings]
+    events = [read_entry(line).event async for line in lines_of(world.bus)]
+    twice = [one for one, count in Counter(event.id for event in events).items() if count > 1]
+    wrong += [f"audit: {one} is in it twice" for one in twice]
+    told = {(event.run, event.outcome) for event in events}
+    ended = [run for run in runs if run.started_at and run.state in _ENDS]
+    wrong += [
+        f"audit: it does not say that {run.id} has {run.state}"
+        for run in ended
+        if (run.id, run.state) not in told
+    ]
+    return wrong

@@ -44,6 +44,10 @@ class Line(Bus):
         )
         return await self._process.effect(f"publish {subject}", publish)
 
+    async def append(self, subject: str, body: bytes, *, after_sequence: int) -> Receipt:
+        append = partial(self._bus.append, subject, body, after_sequence=after_sequence)
+        return await self._process.effect(f"append {subject}", append)
+
     async def schedule(self, name: str, at: datetime, body: bytes, *, message_id: str) -> None:
         schedule = partial(self._bus.schedule, name, at, body, message_id=message_id)
         await self._process.effect(f"schedule {name}", schedule)
@@ -88,6 +92,10 @@ class Line(Bus):
 
     async def message_at(self, stream: StreamSpec, sequence: int) -> Stored | None:
         return await self._bus.message_at(stream, sequence)
+
+    async def newest(self, stream: StreamSpec, subject: str) -> Stored | None:
+        await self._process.reach()
+        return await self._bus.newest(stream, subject)
 
     async def remove_message(self, stream: StreamSpec, sequence: int) -> None:
         await self._bus.remove_message(stream, sequence)

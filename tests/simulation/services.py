@@ -9,6 +9,7 @@ from typing import Any
 
 from appshield.bus import Bus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
 from appshield.planner.service import lead
 from appshield.planner.settings import Settings
@@ -73,7 +74,7 @@ def _worker(
         stopping = process.stopping
         beside = [quiescing.keep_promises(stopping), snapshotter.keep_swept(stopping)]
         return snapshotter.handlers(), [streams.SNAPSHOTTER_ORDERS], beside
-    agent = streams.agent_consumer(service, CLUSTER, NODE)
+    agent = agent_consumer(service, CLUSTER, NODE)
     if service == "uploader":
         uploader = Uploader(process, outside, line, clock)
         return uploader.handlers(), [streams.UPLOADER_ORDERS, agent], []

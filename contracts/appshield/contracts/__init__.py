@@ -10,6 +10,7 @@ from typing import cast
 import msgspec
 
 from appshield.contracts import (
+    audit,
     backups,
     catalog,
     changes,
@@ -80,6 +81,8 @@ MESSAGES: tuple[type[Message], ...] = (
     maintenance.CopyVersion,
     maintenance.VersionCopied,
     gates.GateOverridden,
+    audit.AuditEvent,
+    audit.ArchiveAudit,
     catalog.RebuildCatalog,
     catalog.ApplicationFound,
     catalog.CatalogRebuilt,

@@ -59,7 +59,8 @@ class Request(Command, frozen=True, kw_only=True):
 
     `request_id` is minted by who asks, `actor`: asking again with the same one is asking once. The
     subject says place, `door` and `actor`, too, and the planner takes no request whose subject
-    says something else: a user of the bus may publish its own subjects only.
+    says something else: a user of the bus may publish its own subjects only. `address` is where
+    the wish came from, as far as its door knows.
     """
 
     verb: ClassVar[str] = "request"
@@ -67,6 +68,7 @@ class Request(Command, frozen=True, kw_only=True):
     request_id: str
     actor: str = ""
     door: Door = "local"
+    address: str = ""
 
     def subject(self) -> str:
         """Name the subject on which this wish is told."""

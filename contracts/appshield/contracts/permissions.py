@@ -10,7 +10,7 @@ import msgspec
 from appshield.contracts import streams
 from appshield.contracts.agents import ServiceName
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
-from appshield.contracts.subjects import ROOT, audit, requests
+from appshield.contracts.subjects import AUDITED, ROOT, audit, requests
 
 
 class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,6 @@ WATCHER = UserSpec(
         f"{ROOT}.evt.change.>",
         requests("backup", door="object"),
         requests("restore", door="object"),
-        f"{ROOT}.audit.>",
         _LOG,
     ),
     reads=(streams.STATE,),
@@ -64,7 +63,8 @@ PLANNER = UserSpec(
         f"{ROOT}.signal.>",
         f"{ROOT}.timer.>",
         f"{ROOT}.due.>",
-        f"{ROOT}.audit.>",
+        audit("planner"),
+        AUDITED,
         f"{ROOT}.dead.>",
         _LOG,
         _LIVE,
@@ -76,9 +76,10 @@ PLANNER = UserSpec(
         streams.PLANNER_OUTCOMES,
         streams.PLANNER_TIMERS,
         streams.PLANNER_SIGNALS,
+        streams.PLANNER_AUDIT,
         streams.PLANNER_EXHAUSTED,
     ),
-    reads=(streams.STATE, streams.OUTCOMES, streams.TIMERS, streams.COMMANDS),
+    reads=(streams.STATE, streams.OUTCOMES, streams.TIMERS, streams.COMMANDS, streams.AUDIT),
     keeps=(
         streams.RUNS,
         streams.APPLICATIONS,
@@ -106,13 +107,15 @@ UPLOADER = UserSpec(
         f"{ROOT}.evt.version.>",
         f"{ROOT}.evt.catalog.>",
         f"{ROOT}.evt.application.found.>",
+        audit("uploader"),
         _FAILED,
         f"{ROOT}.dead.uploader",
         _LOG,
         _LIVE,
     ),
-    consumes=(streams.UPLOADER_ORDERS,),
+    consumes=(streams.UPLOADER_ORDERS, streams.UPLOADER_AUDIT),
     agent_consumers=True,
+    reads=(streams.AUDIT,),
     keeps=(*_WORKER_KEEPS, streams.COMMITS, streams.REPOSITORY_LOCKS),
     looks_at=_WORKER_LOOKS,
 )
@@ -141,18 +144,19 @@ GATEWAY = UserSpec(
         requests("gate", door="gate"),
         f"{ROOT}.signal.>",
         audit("gate"),
+        audit("gateway"),
         f"{ROOT}.dead.gateway",
         _LOG,
     ),
     listens=(_LIVE,),
     consumes=(streams.GATEWAY_ORDERS,),
-    reads=(streams.LOGS, streams.DEAD),
+    reads=(streams.LOGS, streams.DEAD, streams.AUDIT),
     keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(
     name="person",
-    publishes=(requests(door="local"), f"{ROOT}.signal.>"),
+    publishes=(requests(door="local"), f"{ROOT}.signal.>", audit("person")),
     listens=(_LIVE,),
     reads=(
         streams.STATE,

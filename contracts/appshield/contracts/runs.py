@@ -24,7 +24,7 @@ from appshield.contracts.maintenance import (
     RepairProgress,
     VersionsAt,
 )
-from appshield.contracts.message import Event, Message, StepEvent
+from appshield.contracts.message import Door, Event, Message, StepEvent
 from appshield.contracts.restores import ImagesPushed, RestorePlanned
 from appshield.contracts.sources import StoredSource, VolumeChanges, VolumeTarget
 
@@ -97,7 +97,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run exists. `identity` is unique: the same trigger is the same run."""
+    """Why a run exists. `identity` is unique: the same trigger is the same run.
+
+    `door` is that of whoever asked, None for what AppShield began by itself.
+    """
 
     kind: TriggerKind
     identity: str
@@ -105,6 +108,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     actor: str = ""
     reason: str = ""
     at: datetime | None = None
+    door: Door | None = None
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from appshield.contracts.agents import ServiceName
-from appshield.contracts.subjects import ANY_NODE, ROOT, orders
+from appshield.contracts.subjects import ANY_NODE, AUDITED, ROOT, orders
 
 MIB = 1024 * 1024
 DAY_S = 86_400.0
@@ -33,7 +32,8 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `retention`: `limits` keeps until a limit, `work` until the one consumer has acknowledged.
     What `sources` hold comes in beside what is published on its own subjects; with None the
-    server's stream keeps those that it has.
+    server's stream keeps those that it has. Of a stream that `only_grows` no single message can be
+    removed, by nobody; what lies below some sequence can.
     """
 
     name: str
@@ -48,6 +48,7 @@ class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes_max: int = MIB
     duplicate_window_s: float = DUPLICATE_WINDOW_S
     schedules: bool = False
+    only_grows: bool = False
     sources: tuple[SourceSpec, ...] | None = None
 
 
@@ -121,6 +122,7 @@ COMMANDS = StreamSpec(
         f"{ROOT}.cmd.dump.load.>",
         f"{ROOT}.cmd.restore.finish.>",
         f"{ROOT}.cmd.notice.send.>",
+        f"{ROOT}.cmd.audit.archive.>",
     ),
     retention="work",
     bytes_max=256 * MIB,
@@ -167,9 +169,17 @@ TIMERS = StreamSpec(
 )
 AUDIT = StreamSpec(
     name="APPSHIELD_AUDIT",
-    purpose="what anyone did",
-    subjects=(f"{ROOT}.audit.>",),
+    purpose="the audit: entries that name the one before them; trimmed behind what is archived",
+    subjects=(AUDITED,),
     bytes_max=512 * MIB,
+    only_grows=True,
+)
+OBSERVATIONS = StreamSpec(
+    name="APPSHIELD_OBSERVATIONS",
+    purpose="what was seen done, until it is in the audit",
+    subjects=(f"{ROOT}.audit.>",),
+    retention="work",
+    bytes_max=128 * MIB,
 )
 DEAD = StreamSpec(
     name="APPSHIELD_DEAD",
@@ -196,7 +206,19 @@ ADVISORIES = StreamSpec(
     discard="old",
     bytes_max=16 * MIB,
 )
-STREAMS = (STATE, REQUESTS, COMMANDS, OUTCOMES, SIGNALS, TIMERS, AUDIT, DEAD, LOGS, ADVISORIES)
+STREAMS = (
+    STATE,
+    REQUESTS,
+    COMMANDS,
+    OUTCOMES,
+    SIGNALS,
+    TIMERS,
+    AUDIT,
+    OBSERVATIONS,
+    DEAD,
+    LOGS,
+    ADVISORIES,
+)
 
 RUNS = BucketSpec(name="APPSHIELD_RUNS", purpose="runs, by id", bytes_max=512 * MIB)
 APPLICATIONS = BucketSpec(
@@ -294,6 +316,13 @@ PLANNER_TIMERS = ConsumerSpec(name="planner-timers", stream=TIMERS.name, filters
 PLANNER_SIGNALS = ConsumerSpec(
     name="planner-signals", stream=SIGNALS.name, filters=SIGNALS.subjects, signals=True
 )
+PLANNER_AUDIT = ConsumerSpec(
+    name="planner-audit",
+    stream=OBSERVATIONS.name,
+    filters=OBSERVATIONS.subjects,
+    deliver_max=DELIVER_FOREVER,
+    in_flight_max=512,
+)
 PLANNER_EXHAUSTED = ConsumerSpec(
     name="planner-exhausted",
     stream=ADVISORIES.name,
@@ -325,6 +354,12 @@ UPLOADER_ORDERS = ConsumerSpec(
     ack_wait_s=WORKER_ACK_WAIT_S,
     silence_max_s=WORKER_SILENCE_MAX_S,
 )
+UPLOADER_AUDIT = ConsumerSpec(
+    name="uploader-audit",
+    stream=COMMANDS.name,
+    filters=(orders("audit", "archive"),),
+    silence_max_s=WORKER_SILENCE_MAX_S,
+)
 RESTORER_ORDERS = ConsumerSpec(
     name="restorer-orders",
     stream=COMMANDS.name,
@@ -352,21 +387,11 @@ CONSUMERS = (
     PLANNER_OUTCOMES,
     PLANNER_TIMERS,
     PLANNER_SIGNALS,
+    PLANNER_AUDIT,
     PLANNER_EXHAUSTED,
     SNAPSHOTTER_ORDERS,
     UPLOADER_ORDERS,
+    UPLOADER_AUDIT,
     RESTORER_ORDERS,
     GATEWAY_ORDERS,
 )
-
-
-def agent_consumer(service: ServiceName, cluster: str, node: str) -> ConsumerSpec:
-    """Describe the consumer of an agent: the orders for its own node."""
-    noun, verb = ("source", "store") if service == "uploader" else ("volume", "load")
-    return ConsumerSpec(
-        name=f"{service}-{cluster.replace('.', '_')}-{node.replace('.', '_')}",
-        stream=COMMANDS.name,
-        filters=(orders(noun, verb, cluster=cluster, node=node),),
-        ack_wait_s=WORKER_ACK_WAIT_S,
-        silence_max_s=WORKER_SILENCE_MAX_S,
-    )

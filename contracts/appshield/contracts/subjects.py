@@ -7,7 +7,8 @@
     appshield.v1.timer.<name> and appshield.v1.due.<name>                 durable timers
     appshield.v1.live.<noun>.<cluster>.<namespace>.<app>                  may be lost: progress
     appshield.v1.log.<run>.<service>                                      lines of a run's log
-    appshield.v1.audit.<noun>                                             what anyone did
+    appshield.v1.audit.<user>                                             what a user saw done
+    appshield.v1.audited                                                  the audit
     appshield.v1.dead.<service>                                           parked messages
     appshield.v1.stored.<stream>.<subject>                                hints: just stored
 
@@ -20,6 +21,8 @@ from appshield.contracts.identities import AppRef, actor_token, token
 
 ROOT = "appshield.v1"
 ANY_NODE = "_any"
+AUDITED = f"{ROOT}.audited"
+"""Where the entries of the audit are, and nothing else."""
 
 
 def event(noun: str, verb: str, app: AppRef | None = None) -> str:
@@ -74,9 +77,9 @@ def due(name: str) -> str:
     return f"{ROOT}.due.{name}"
 
 
-def audit(noun: str) -> str:
-    """Name the subject on which it is told what somebody did."""
-    return f"{ROOT}.audit.{noun}"
+def audit(teller: str) -> str:
+    """Name the subject on which a user of the bus tells what it saw somebody do."""
+    return f"{ROOT}.audit.{teller}"
 
 
 def dead(service: str) -> str:

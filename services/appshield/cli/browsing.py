@@ -10,7 +10,7 @@ from typing import Annotated, BinaryIO
 
 from cyclopts import Parameter
 
-from appshield.cli.contents import named, read
+from appshield.cli.contents import named, read, tell_data_read
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import note, say, say_json_line, size_text
 from appshield.doors.browsing import listed
@@ -94,6 +94,7 @@ async def dump_path(
     It is verified chunk by chunk. A file that is written with -o is whole or not there.
     """
     of = await named(app, namespace, history, (version,))
+    await tell_data_read(of, path)
     if file is None and sys.stdout.isatty() and "." not in path.rpartition("/")[2]:
         note("writing to a terminal; -o FILE writes to a file")
 

@@ -98,6 +98,16 @@ _GROUPS: tuple[tuple[Group, str, str, tuple[tuple[str, str, str], ...]], ...] = 
         ),
     ),
     (
+        _LOOKING,
+        "audit",
+        "Who did what, and whether the record is whole.",
+        (
+            ("list", "auditing:show", "Show who did what."),
+            ("export", "auditing:export", "Write it as lines of JSON, as it is stored."),
+            ("verify", "auditing:verify_chain", "See that nothing was changed or left out."),
+        ),
+    ),
+    (
         _KEEPING,
         "dead",
         "Messages that could not be handled.",

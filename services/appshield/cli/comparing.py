@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from appshield.cli.contents import named, read
+from appshield.cli.contents import named, read, tell_data_read
 from appshield.cli.options import AppName, History, Namespace, Output
 from appshield.cli.output import note, say, say_json_line
 from appshield.doors.comparing import ShownChange, changes, is_content
@@ -34,6 +34,7 @@ async def diff(
     Manifests are shown field by field; of a Secret never a value.
     """
     of = await named(app, namespace, history, (one, other))
+    await tell_data_read(of, path)
 
     def comparing(opened: Opened) -> int:
         count = 0

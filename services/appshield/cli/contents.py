@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from appshield.cli.output import note
 from appshield.cli.reaching import Reach
+from appshield.doors.auditing import tell_read
 from appshield.doors.contents import Named, Opened, open_repository, opened, places, roots_of
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications, version_of, versions_of
@@ -31,6 +32,13 @@ async def named(
         else:
             found = [await version_of(bus, record, number) for number in numbers]
     return Named(record, tuple(found))
+
+
+async def tell_data_read(of: Named, path: str = "") -> None:
+    """Tell the audit that content of these versions is read, below a path or all of it."""
+    numbers = tuple(version.facts.number for version in of.versions)
+    async with Reach.here().bus() as bus:
+        await tell_read(bus, of.record, versions=numbers, paths=(path,) if path else ())
 
 
 async def read(of: Named, work: Callable[[Opened], T]) -> T:

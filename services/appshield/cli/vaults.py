@@ -21,6 +21,7 @@ from appshield.cli.reaching import Reach
 from appshield.cli.repositories import OnlyApp, check_contents
 from appshield.doors import asking
 from appshield.doors.asking import Contents
+from appshield.doors.auditing import tell_read
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications
 from appshield.doors.requesting import ask
@@ -149,6 +150,7 @@ async def password(
     want = wanted(app, namespace)
     async with Reach.here().bus() as bus:
         record = with_versions(await applications(bus), want, history)
+        await tell_read(bus, record, what="the password of its repository")
     access = await _access(record.vault)
     settings = await asyncio.to_thread(_restic_settings, access, record.app_id)
     if credentials:

@@ -7,8 +7,9 @@ for a node that is gone are purged; the deadline of their step plans them again.
 import asyncio
 
 from appshield.bus import Bus
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent
-from appshield.contracts.streams import AGENTS, ConsumerSpec, agent_consumer
+from appshield.contracts.streams import AGENTS, ConsumerSpec
 
 GONE_S = 600.0
 

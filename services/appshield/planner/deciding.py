@@ -28,7 +28,7 @@ from appshield.contracts.runs import (
     StepDue,
     StepFailed,
 )
-from appshield.planner import backing_up, cataloguing, maintaining, restoring
+from appshield.planner import backing_up, cataloguing, maintaining, restoring, witnessing
 from appshield.planner.promising import promise, promise_timer
 from appshield.planner.steps import BACKOFF_MAX_S, Next, limits_of
 
@@ -260,7 +260,9 @@ def _tell(run: Run) -> Run:
         version=run.version,
         failure=run.failure,
     )
-    return replace(run, outbox=(*run.outbox, promise(changed)))
+    told = witnessing.ended(run)
+    audited = (promise(told),) if told is not None else ()
+    return replace(run, outbox=(*run.outbox, promise(changed), *audited))
 
 
 def _silence(step: Step) -> str:

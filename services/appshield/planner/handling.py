@@ -48,6 +48,8 @@ from appshield.planner import choosing, deciding, measuring
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.alerting import Alerting
+from appshield.planner.audit_anchoring import Place, places_of
+from appshield.planner.auditing import Auditing
 from appshield.planner.authorizing import Authorizing
 from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
@@ -98,6 +100,7 @@ class Planner:
         reactions: Reactions,
         recording: Recording,
         alerting: Alerting,
+        auditing: Auditing,
         leadership: Leadership,
         clock: Clock,
     ) -> None:
@@ -120,6 +123,7 @@ class Planner:
         self._reactions = reactions
         self._recording = recording
         self._alerting = alerting
+        self._auditing = auditing
         self._leadership = leadership
         self._clock = clock
         # messages about one application take turns, so that they do not see each other half done
@@ -170,15 +174,20 @@ class Planner:
                 await self._queue.regain(entry.value)
 
     async def _handle(self, delivery: Delivery) -> None:
-        message = delivery.message
-        if isinstance(message, Signal):
-            await self._triggering.signalled(message, self._turn, delivery.moved)
-            return
-        if isinstance(message, Request) and not await self._authorizing.passes(
-            message, delivery.subject
-        ):
-            return
-        await self._handlers.handle(message)
+        match delivery.message:
+            case Signal() as signal:
+                await self._triggering.signalled(signal, self._turn, delivery.moved)
+            case Request() as request:
+                await self._auditing.handled(delivery, request, self._asked)
+            case message:
+                await self._handlers.handle(message)
+
+    async def _asked(self, request: Request, subject: str) -> bool:
+        """Do what a request says, if whoever asks may; say whether they may."""
+        if not await self._authorizing.passes(request, subject):
+            return False
+        await self._handlers.handle(request)
+        return True
 
     def progressed(self, progress: Progress) -> None:
         """Note that a step moves, so that its deadline moves with it."""
@@ -187,6 +196,10 @@ class Planner:
     def gauges(self) -> Iterator[Gauge]:
         """Give what there is to measure about applications."""
         return measuring.gauges(self._registry.all(), self._clock.now())
+
+    def places(self) -> list[Place]:
+        """List the Vaults that applications are saved in."""
+        return places_of(self._registry.all())
 
     async def _begin_waiting(self) -> None:
         """Start the runs whose turn it is, one after the other, each in its application's turn."""

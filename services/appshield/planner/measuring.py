@@ -1,11 +1,31 @@
-"""What the planner measures of applications, for those who watch them from outside. Pure."""
+"""What the planner measures of applications and of the audit, for those outside. Pure."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from appshield.contracts.applications import ApplicationRecord
+from appshield.planner.audit_chain import AuditChain
 from appshield.service.metrics import Gauge, Sample
 from appshield.triggers.moments import saved_at
+
+
+def audit_gauges(chain: AuditChain) -> Iterator[Gauge]:
+    """Give the gauges about the audit."""
+    yield Gauge(
+        "appshield_audit_entries",
+        "How many entries the audit has had.",
+        (Sample({}, float(chain.head.sequence)),),
+    )
+    yield Gauge(
+        "appshield_audit_unarchived_entries",
+        "How many of them are not archived in a Vault yet.",
+        (Sample({}, float(chain.unarchived.entries)),),
+    )
+    yield Gauge(
+        "appshield_audit_full",
+        "1 while the audit takes nothing more, as it is full and cannot be archived.",
+        (Sample({}, 1.0 if chain.refusal else 0.0),),
+    )
 
 
 def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gauge]:

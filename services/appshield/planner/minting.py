@@ -20,6 +20,7 @@ def asked(request: Request, now: datetime, *, reason: str = "") -> Trigger:
         actor=request.actor,
         reason=reason,
         at=now,
+        door=request.door,
     )
 
 

@@ -32,6 +32,7 @@ from appshield.language.combining import effective_name
 from appshield.language.expressions import REACTION, Condition
 from appshield.language.reaction_names import rule_of
 from appshield.planner.admitting import Admission
+from appshield.planner.auditing import Auditing
 from appshield.planner.catalog import Catalog
 from appshield.planner.pausing import Pausing
 from appshield.planner.reacting import Situation, last_good, look
@@ -56,6 +57,7 @@ class Reactions:
         catalog: Catalog,
         admission: Admission,
         pausing: Pausing,
+        auditing: Auditing,
         clock: Clock,
     ) -> None:
         self._bus = bus
@@ -64,6 +66,7 @@ class Reactions:
         self._catalog = catalog
         self._admission = admission
         self._pausing = pausing
+        self._auditing = auditing
         self._clock = clock
         self._timers: dict[str, datetime] = {}
 
@@ -128,7 +131,9 @@ class Reactions:
         for state in record.reacted if record else ():
             if state.acting and record is not None:
                 reaction = next(one for one in record.reactions if one.digest == state.digest)
-                problem = await self._act(record, reaction, state)
+                identity = _identity(record, reaction, state)
+                problem = await self._act(record, reaction, state, identity)
+                await self._auditing.reacted(record, reaction, identity, problem)
                 await self._note(app_id, replace(state, acting=False, problem=problem))
 
     async def _note(self, app_id: str, state: Reacted) -> None:
@@ -137,9 +142,10 @@ class Reactions:
             reacted = tuple(state if one.digest == state.digest else one for one in record.reacted)
             await self._registry.write(replace(record, reacted=reacted))
 
-    async def _act(self, record: ApplicationRecord, reaction: Reaction, state: Reacted) -> str:
+    async def _act(
+        self, record: ApplicationRecord, reaction: Reaction, state: Reacted, identity: str
+    ) -> str:
         """Act; return why nothing could be done."""
-        identity = f"reaction/{record.app_id}/{reaction.digest}/{state.held_since:%Y%m%dT%H%M%S.%f}"
         structlog.get_logger().info("reaction", app=str(record.app), reaction=reaction.digest)
         match reaction.action:
             case BackupAction():
@@ -237,6 +243,7 @@ class Reactions:
                     reason="the time of the pause is over",
                 )
                 await self._pausing.change(record, request)
+                await self._auditing.reacted(record, reaction, request.request_id, action="resume")
         return None
 
     async def _set_timer(self, record: ApplicationRecord, at: datetime) -> None:
@@ -276,6 +283,10 @@ def missing_paths(record: ApplicationRecord) -> tuple[str, ...]:
     if len(health.reasons) != health.reasons_total:
         return ()
     return tuple(reason.path for reason in health.reasons)
+
+
+def _identity(record: ApplicationRecord, reaction: Reaction, state: Reacted) -> str:
+    return f"reaction/{record.app_id}/{reaction.digest}/{state.held_since:%Y%m%dT%H%M%S.%f}"
 
 
 def _actor(reaction: Reaction) -> str:

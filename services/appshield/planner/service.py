@@ -1,6 +1,7 @@
 """Wiring of the planner: what is built from what, and what runs beside what."""
 
 import asyncio
+from datetime import timedelta
 from typing import NamedTuple
 
 from appshield.bus import Bus, Retry
@@ -11,12 +12,16 @@ from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
 from appshield.planner.alerting import Alerting
+from appshield.planner.audit_anchoring import Anchoring
+from appshield.planner.audit_chain import AuditChain
+from appshield.planner.auditing import Auditing
 from appshield.planner.authorizing import Authorizing
 from appshield.planner.catalog import Catalog
 from appshield.planner.copies import CopyPlanning
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
 from appshield.planner.lines import DEFAULT_LIMITS, Limits, Lines
+from appshield.planner.measuring import audit_gauges
 from appshield.planner.monitoring import Monitoring
 from appshield.planner.observing import Observation
 from appshield.planner.pausing import Pausing
@@ -43,6 +48,8 @@ _CONSUMERS = (
     streams.PLANNER_TIMERS,
     streams.PLANNER_SIGNALS,
 )
+_AUDIT_CONCURRENCY = 256
+"""What waits at one moment becomes one message of the audit."""
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
@@ -62,6 +69,7 @@ async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clo
     if not await leadership.acquire(stopping):
         return
     planner = build(bus, leadership, clock, settings.limits())
+    chain = AuditChain(bus, leadership, clock)
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
@@ -71,8 +79,9 @@ async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clo
         except Retry:
             keeping.cancel()  # the lease was not certainly ours any more: begin anew
         else:
-            service.health.measure(planner.gauges)
+            service.health.measure(lambda: (*planner.gauges(), *audit_gauges(chain)))
             _plan(bus, planner, settings, over, tasks)
+            _audit(chain, _anchoring(bus, chain, planner, settings, clock), bus, over, tasks)
     service.health.measure(None)  # who does not lead knows nothing
     await leadership.resign()
 
@@ -89,6 +98,33 @@ def _plan(
     tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
     tasks.create_task(_listen(bus, planner, over), name="progress")
     tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
+
+
+def _audit(
+    chain: AuditChain,
+    anchoring: Anchoring,
+    bus: Bus,
+    over: asyncio.Event,
+    tasks: asyncio.TaskGroup,
+) -> None:
+    recording = bus.consume(
+        streams.PLANNER_AUDIT, chain.handle, stopping=over, concurrency=_AUDIT_CONCURRENCY
+    )
+    tasks.create_task(recording, name="audit")
+    tasks.create_task(anchoring.keep(over), name="archive the audit")
+
+
+def _anchoring(
+    bus: Bus, chain: AuditChain, planner: Planner, settings: Settings, clock: Clock
+) -> Anchoring:
+    return Anchoring(
+        bus=bus,
+        chain=chain,
+        places=planner.places,
+        clock=clock,
+        every=timedelta(seconds=settings.audit_archive_every_s),
+        entries=settings.audit_archive_entries,
+    )
 
 
 class _Parts(NamedTuple):
@@ -117,7 +153,8 @@ def build(
     alerting = Alerting(
         bus=bus, runs=parts.runs, registry=registry, catalog=parts.catalog, clock=clock
     )
-    reactions = _reactions(bus, parts, pausing, clock)
+    auditing = Auditing(bus=bus, runs=parts.runs, clock=clock)
+    reactions = _reactions(bus, parts, pausing, auditing, clock)
     return Planner(
         runs=parts.runs,
         registry=registry,
@@ -147,6 +184,7 @@ def build(
             catalog=parts.catalog, registry=registry, observation=observation, clock=clock
         ),
         alerting=alerting,
+        auditing=auditing,
         leadership=leadership,
         clock=clock,
     )
@@ -192,7 +230,9 @@ def _parts(bus: Bus, leadership: Leadership, clock: Clock, limits: Limits) -> _P
     )
 
 
-def _reactions(bus: Bus, parts: _Parts, pausing: Pausing, clock: Clock) -> Reactions:
+def _reactions(
+    bus: Bus, parts: _Parts, pausing: Pausing, auditing: Auditing, clock: Clock
+) -> Reactions:
     return Reactions(
         bus=bus,
         runs=parts.runs,
@@ -200,6 +240,7 @@ def _reactions(bus: Bus, parts: _Parts, pausing: Pausing, clock: Clock) -> React
         catalog=parts.catalog,
         admission=parts.admission,
         pausing=pausing,
+        auditing=auditing,
         clock=clock,
     )
 

@@ -15,7 +15,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
 
     So many runs are under way at once: in all, into one Vault, and on one node; restores wait for
     none of these. `signals` maps subjects of other tools to signals, each as `SUBJECT=SIGNAL`, or
-    as `STREAM:SUBJECT=SIGNAL` where a stream holds the subject already.
+    as `STREAM:SUBJECT=SIGNAL` where a stream holds the subject already. The audit is archived after
+    `audit_archive_every_s` in which something was done, and whenever so many entries are not yet.
     """
 
     concurrency: int = 16
@@ -24,6 +25,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     runs_per_vault_max: AtLeastOne = DEFAULT_LIMITS.per_vault
     runs_per_node_max: AtLeastOne = DEFAULT_LIMITS.per_node
     signals: tuple[str, ...] = ()
+    audit_archive_every_s: Annotated[float, Meta(gt=0)] = 3_600.0
+    audit_archive_entries: AtLeastOne = 1_000
 
     def limits(self) -> Limits:
         """Give the limits on runs at once."""

@@ -4,6 +4,7 @@ import asyncio
 
 from appshield.bus import Bus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.restores import (
     ApplyObjects,
     FinishRestore,
@@ -41,7 +42,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(custody.keep_swept(stopping), "sweep locks")
         consumers = [streams.RESTORER_ORDERS]
         if settings.node:
-            consumers.append(streams.agent_consumer("restorer", settings.cluster, settings.node))
+            consumers.append(agent_consumer("restorer", settings.cluster, settings.node))
         service.consume(consumers, work.handle)
 
 

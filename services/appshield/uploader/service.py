@@ -4,6 +4,7 @@ import asyncio
 
 from appshield.bus import Bus
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.backups import CommitBackup, OpenRepository, StoreSource
 from appshield.contracts.catalog import RebuildCatalog
 from appshield.contracts.maintenance import (
@@ -17,8 +18,9 @@ from appshield.contracts.maintenance import (
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.registry import RegistryHosts
-from appshield.service import joined
+from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
+from appshield.uploader.audit_archiving import AuditArchiving
 from appshield.uploader.cataloguing import Cataloguing
 from appshield.uploader.checking import Checking
 from appshield.uploader.committing import Committing
@@ -45,8 +47,12 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(custody.keep_swept(stopping), "sweep locks")
         consumers = [streams.UPLOADER_ORDERS]
         if settings.node:
-            consumers.append(streams.agent_consumer("uploader", settings.cluster, settings.node))
+            consumers.append(agent_consumer("uploader", settings.cluster, settings.node))
         service.consume(consumers, work.handle)
+        archiving = AuditArchiving(
+            bus=service.bus, custody=custody, worker=service.worker, clock=SystemClock()
+        )
+        service.consume((streams.UPLOADER_AUDIT,), archiving.handle)
 
 
 def build(

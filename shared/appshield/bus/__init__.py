@@ -18,6 +18,7 @@ from appshield.bus.errors import (
     StaleRevisionError,
 )
 from appshield.bus.port import Bucket, Bus, Handler, Since
+from appshield.bus.tracing import trace_id
 from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "StaleRevisionError",
     "Stored",
     "connect_bus",
+    "trace_id",
 ]

@@ -88,6 +88,10 @@ class JetStreamBus(Bus):
             self._on_problem(str(error))
             raise
 
+    async def append(self, subject: str, body: bytes, *, after_sequence: int) -> Receipt:
+        """See `Bus.append`."""
+        return await self._publisher.append(subject, body, after_sequence)
+
     async def schedule(self, name: str, at: datetime, body: bytes, *, message_id: str) -> None:
         """See `Bus.schedule`."""
         await self._publisher.schedule(name, at, body, message_id)
@@ -162,6 +166,10 @@ class JetStreamBus(Bus):
     async def message_at(self, stream: StreamSpec, sequence: int) -> Stored | None:
         """See `Bus.message_at`."""
         return await reading.message_at(self._connection, stream.name, sequence)
+
+    async def newest(self, stream: StreamSpec, subject: str) -> Stored | None:
+        """See `Bus.newest`."""
+        return await reading.newest(self._connection, stream.name, subject)
 
     async def remove_message(self, stream: StreamSpec, sequence: int) -> None:
         """See `Bus.remove_message`."""

@@ -15,9 +15,13 @@ from appshield.contracts.streams import BucketSpec, StreamSpec
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):
-    """Subjects that one user may publish to and subscribe to; what is not named is refused."""
+    """Subjects that one user may publish to and subscribe to; what is not named is refused.
+
+    `publish_denied` takes away again what a wildcard in `publish` gives too much.
+    """
 
     publish: tuple[str, ...]
+    publish_denied: tuple[str, ...]
     subscribe: tuple[str, ...]
 
 
@@ -40,6 +44,7 @@ def allowed(user: UserSpec) -> Allowed:
         publish.append(f"{PREFIX}.>")
     return Allowed(
         publish=tuple(dict.fromkeys(publish)),
+        publish_denied=tuple(_denied(user)),
         subscribe=tuple(dict.fromkeys(subscribe)),
     )
 
@@ -58,6 +63,15 @@ def _reading(stream: str) -> list[str]:
         f"{PREFIX}.DIRECT.GET.{stream}",
         f"{PREFIX}.DIRECT.GET.{stream}.>",
     ]
+
+
+def _denied(user: UserSpec) -> list[str]:
+    """List what nobody may do to the audit but the planner, which alone writes and trims it."""
+    name = streams.AUDIT.name
+    denied = [f"{PREFIX}.STREAM.{what}.{name}" for what in ("DELETE", "MSG.DELETE", "RESTORE")]
+    if streams.PLANNER_AUDIT not in user.consumes:
+        denied += [f"{PREFIX}.STREAM.PURGE.{name}", subjects.AUDITED]
+    return denied
 
 
 def _told(stream: StreamSpec) -> list[str]:

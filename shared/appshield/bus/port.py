@@ -106,6 +106,15 @@ class Bus(abc.ABC):
         """Store bytes that were promised before; else as `publish`."""
 
     @abc.abstractmethod
+    async def append(self, subject: str, body: bytes, *, after_sequence: int) -> Receipt:
+        """Store bytes right after the newest message of `subject`, of this sequence; 0: none.
+
+        Raises:
+            StaleRevisionError: another one is the newest. After a lost confirmation that may be
+                this very message: read it and see.
+        """
+
+    @abc.abstractmethod
     async def schedule(self, name: str, at: datetime, body: bytes, *, message_id: str) -> None:
         """Let `body` arrive on `due.<name>` at that time, at once when it is past.
 
@@ -171,6 +180,13 @@ class Bus(abc.ABC):
     @abc.abstractmethod
     async def message_at(self, stream: StreamSpec, sequence: int) -> Stored | None:
         """Read one message of a stream; None when there is none of that sequence."""
+
+    @abc.abstractmethod
+    async def newest(self, stream: StreamSpec, subject: str) -> Stored | None:
+        """Read the newest message of a subject; None when there is none.
+
+        A replica may answer that lags behind.
+        """
 
     @abc.abstractmethod
     async def remove_message(self, stream: StreamSpec, sequence: int) -> None:

@@ -19,7 +19,12 @@ from appshield.bus.api import (
     ServerRefusedError,
 )
 from appshield.bus.connection import Connection
-from appshield.bus.errors import BusFullError, NotStoredError, SilentError
+from appshield.bus.errors import (
+    BusFullError,
+    NotStoredError,
+    SilentError,
+    StaleRevisionError,
+)
 from appshield.bus.grouping import Grouping, stream_grouped
 from appshield.bus.inbox import Incoming
 from appshield.bus.values import Receipt
@@ -62,6 +67,14 @@ class Publisher:
         """Store a message; see `Bus.publish` for what it raises."""
         trace = {tracing.HEADER: tracing.outgoing().header()}
         return await self.store(subject, body, {**headers, **trace, MESSAGE_ID: message_id})
+
+    async def append(self, subject: str, body: bytes, after_sequence: int) -> Receipt:
+        """Store a message if that one is the newest of its subject; see `Bus.append`."""
+        headers = {EXPECTED_REVISION: str(after_sequence)}
+        try:
+            return await self.store(subject, body, headers)
+        except WrongRevisionError as error:
+            raise StaleRevisionError("the message bus", subject, after_sequence) from error
 
     async def schedule(self, name: str, at: datetime, body: bytes, message_id: str) -> None:
         """Set a timer; it has no `Nats-Msg-Id`, for a replaced one must never be a duplicate."""

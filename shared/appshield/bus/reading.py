@@ -222,13 +222,20 @@ class _Place:
 
 async def message_at(connection: Connection, stream: str, sequence: int) -> Stored | None:
     """See `Bus.message_at`."""
-    body = msgspec.json.encode({"seq": sequence})
+    return await _got(connection, f"{PREFIX}.DIRECT.GET.{stream}", {"seq": sequence})
+
+
+async def newest(connection: Connection, stream: str, subject: str) -> Stored | None:
+    """See `Bus.newest`."""
+    return await _got(connection, f"{PREFIX}.DIRECT.GET.{stream}.{subject}", None)
+
+
+async def _got(connection: Connection, where: str, which: object) -> Stored | None:
+    body = msgspec.json.encode(which) if which is not None else b""
     budget = connection.budget(_PAGE_BUDGET_S)
     while True:
         try:
-            answer = await connection.request(
-                f"{PREFIX}.DIRECT.GET.{stream}", body, timeout_s=_PAGE_TIMEOUT_S
-            )
+            answer = await connection.request(where, body, timeout_s=_PAGE_TIMEOUT_S)
             return None if answer.status else _stored(answer)
         except UnavailableError:
             if not await budget.pause():

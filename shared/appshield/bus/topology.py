@@ -185,6 +185,7 @@ def _stream_config(spec: StreamSpec) -> dict[str, object]:
         "duplicate_window": _nanoseconds(_window_s(spec.duplicate_window_s, spec.age_max_s)),
         "allow_direct": True,
         "allow_rollup_hdrs": spec.schedules,
+        **({"deny_delete": True} if spec.only_grows else {}),
         **(
             {"allow_msg_schedules": True, "allow_msg_ttl": True, "allow_atomic": True}
             if spec.schedules

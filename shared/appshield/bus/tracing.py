@@ -40,6 +40,12 @@ def current() -> Trace | None:
     return _current.get()
 
 
+def trace_id() -> str:
+    """Name the trace that the running code belongs to; empty where it is none."""
+    here = _current.get()
+    return here.trace_id if here else ""
+
+
 def outgoing() -> Trace:
     """Return the span of a message that is about to be published: a child, or a new trace."""
     here = _current.get()

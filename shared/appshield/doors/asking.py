@@ -40,12 +40,16 @@ Contents: TypeAlias = Literal["structure", "sample", "all"]
 
 
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, through which door and in which cluster; the same `request_id` is asked once."""
+    """Who asks, through which door and in which cluster; the same `request_id` is asked once.
+
+    `address` is where they ask from, as far as the door knows.
+    """
 
     actor: str
     request_id: str
     cluster: str
     door: Door = "local"
+    address: str = ""
 
     def place(self, record: ApplicationRecord) -> AppRef:
         """Return the place of an application as it is, or would be, in the asker's cluster."""
@@ -92,6 +96,7 @@ def backup(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         reason=reason,
         rule=rule,
     )
@@ -106,6 +111,7 @@ def gate(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         operation=before,
         rule=gate_rule(record, before),
         about=about,
@@ -127,6 +133,7 @@ def restore(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         version=version,
         app_id=record.app_id,
         **msgspec.structs.asdict(options),
@@ -142,7 +149,12 @@ def cancel(run: Run, asker: Asker) -> RequestCancel:
     if run.state in FINAL_STATES:
         raise RefusedError(f"run {run.id} cannot be cancelled", why=f"it is {run.state} already")
     return RequestCancel(
-        app=run.app, request_id=asker.request_id, actor=asker.actor, door=asker.door, run=run.id
+        app=run.app,
+        request_id=asker.request_id,
+        actor=asker.actor,
+        door=asker.door,
+        address=asker.address,
+        run=run.id,
     )
 
 
@@ -155,7 +167,12 @@ def approve(run: Run, asker: Asker) -> RequestApprove:
     if run.state != "awaiting-approval":
         raise RefusedError(f"run {run.id} does not wait for approval", why=f"it is {run.state}")
     return RequestApprove(
-        app=run.app, request_id=asker.request_id, actor=asker.actor, door=asker.door, run=run.id
+        app=run.app,
+        request_id=asker.request_id,
+        actor=asker.actor,
+        door=asker.door,
+        address=asker.address,
+        run=run.id,
     )
 
 
@@ -168,6 +185,7 @@ def pause(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         paused=paused,
         reason=reason,
     )
@@ -188,6 +206,7 @@ def forget(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         versions=tuple(versions),
         even_last=even_last,
@@ -203,6 +222,7 @@ def pin(record: ApplicationRecord, asker: Asker, version: int, *, pinned: bool) 
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         version=version,
         pinned=pinned,
@@ -216,6 +236,7 @@ def copy(record: ApplicationRecord, asker: Asker, version: int, vault: str) -> R
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         version=version,
         vault=vault,
@@ -233,6 +254,7 @@ def check(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         vault=vault,
         part=today.part if contents == "sample" else 0,
@@ -249,6 +271,7 @@ def prune(
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         vault=vault,
         grace_s=grace_s,
@@ -262,6 +285,7 @@ def repair(record: ApplicationRecord, asker: Asker, vault: str) -> RequestRepair
         request_id=asker.request_id,
         actor=asker.actor,
         door=asker.door,
+        address=asker.address,
         app_id=record.app_id,
         vault=vault,
     )
@@ -276,5 +300,10 @@ def rebuild_catalog(vault: str, asker: Asker) -> RequestCatalog:
     wanted(vault)
     place = AppRef(cluster=asker.cluster, namespace=SYSTEM_NAMESPACE, name=vault)
     return RequestCatalog(
-        app=place, request_id=asker.request_id, actor=asker.actor, door=asker.door, vault=vault
+        app=place,
+        request_id=asker.request_id,
+        actor=asker.actor,
+        door=asker.door,
+        address=asker.address,
+        vault=vault,
     )

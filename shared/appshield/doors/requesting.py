@@ -28,7 +28,7 @@ KINDS: Mapping[type[Request], RunKind] = {
 
 def asker_here(cluster: str) -> Asker:
     """Say that the user of this machine asks, for something new."""
-    return Asker(actor=_user(), request_id=str(uuid.uuid4()), cluster=cluster)
+    return Asker(actor=user_here(), request_id=str(uuid.uuid4()), cluster=cluster)
 
 
 def run_asked_for(request: Request) -> str:
@@ -50,7 +50,8 @@ async def ask(bus: Bus, request: Request) -> str:
     return run
 
 
-def _user() -> str:
+def user_here() -> str:
+    """Name the user of this machine, and the machine."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # no such user on this machine

@@ -6,6 +6,7 @@ truth: with the root key alone everything is found again.
 """
 
 from appshield.vault.access import ApplicationIdentity, VaultAccess, vault_retention
+from appshield.vault.audit_shelf import AuditShelf
 from appshield.vault.checking import CheckLine, VaultReport, check_vault
 from appshield.vault.root_key import (
     RootKeyError,
@@ -19,6 +20,7 @@ from appshield.vault.vault import Vault, open_vault, store_of
 __all__ = [
     "ApplicationIdentity",
     "ApplicationShelf",
+    "AuditShelf",
     "CheckLine",
     "RootKeyError",
     "Vault",

@@ -7,8 +7,8 @@ import msgspec
 from appshield.objectstore import LockMode, Retention, S3Credentials, S3Location
 
 DAY_S = 24 * 3600.0
-KEPT_BESIDE = ("vault.json", "applications/*/identity", "applications/*/key")
-"""Without them no repository could be opened, so they are kept like what is in it."""
+KEPT_BESIDE = ("vault.json", "applications/*/identity", "applications/*/key", "audit/*/*")
+"""Without them no repository could be opened; they are kept like what is in it, as is the audit."""
 
 
 def vault_retention(mode: LockMode, days: float) -> Retention:

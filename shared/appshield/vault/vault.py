@@ -2,6 +2,7 @@
 
 from appshield.objectstore import ObjectStore, S3Access, open_store
 from appshield.vault.access import ApplicationIdentity, VaultAccess
+from appshield.vault.audit_shelf import AuditShelf
 from appshield.vault.sealed_objects import SealedObjects
 from appshield.vault.shelf import APPLICATIONS, ApplicationShelf
 
@@ -49,6 +50,10 @@ class Vault:
     def application(self, app_id: str) -> ApplicationShelf:
         """Return the shelf of an application, which may still be empty; asks nothing."""
         return ApplicationShelf(self._objects, app_id)
+
+    def audit(self) -> AuditShelf:
+        """Return the shelf of the audit, which may still be empty; asks nothing."""
+        return AuditShelf(self._objects)
 
 
 def open_vault(access: VaultAccess) -> Vault:

@@ -9,12 +9,12 @@ import pytest
 
 from appshield.bus import Bus, BusFullError, connect_bus
 from appshield.bus.jetstream import JetStreamBus
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.streams import (
     BUCKETS,
     CONSUMERS,
     STREAMS,
     StreamSpec,
-    agent_consumer,
 )
 from appshield.errors import NotFoundError, RefusedError
 from embedded_bus import put, running_bus, scratch_bucket, scratch_consumer, scratch_stream

@@ -16,7 +16,7 @@ from appshield.contracts.gates import GateOverridden, Hold
 from appshield.contracts.identities import run_id
 from appshield.contracts.message import Message
 from appshield.contracts.runs import RestoreProgress, Run, Trigger
-from appshield.contracts.streams import APPLICATIONS, AUDIT, HOLDS, RUNS
+from appshield.contracts.streams import APPLICATIONS, HOLDS, OBSERVATIONS, RUNS
 from appshield.errors import InvalidInputError, UnavailableError
 from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
@@ -178,7 +178,7 @@ async def test_a_broken_glass_is_told_once_for_each_admission(house: Gatehouse) 
         answer = await house.asks(review("DELETE", broken, user="ben"))
         assert answer.allowed
         assert "incident 17" in answer.warning
-    told = [decode(stored.body) async for stored in house.world.bus.read(AUDIT)]
+    told = [decode(stored.body) async for stored in house.world.bus.read(OBSERVATIONS)]
     assert len(told) == 1
     assert isinstance(told[0], GateOverridden)
     assert (told[0].actor, told[0].about) == ("ben", "Deployment web")

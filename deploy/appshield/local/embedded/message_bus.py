@@ -249,6 +249,6 @@ def server_configuration(
 def _permissions(user: UserSpec) -> dict[str, dict[str, list[str]]]:
     may = allowed(user)
     return {
-        "publish": {"allow": list(may.publish)},
+        "publish": {"allow": list(may.publish), "deny": list(may.publish_denied)},
         "subscribe": {"allow": list(may.subscribe)},
     }

@@ -95,6 +95,7 @@ class Commands:
             request_id=str(identity),
             cluster=self._backend.cluster,
             door="rest",
+            address=self._caller.address,
         )
 
     async def _once(
