@@ -54,6 +54,9 @@ TWINS: Mapping[str, tuple[str, ...]] = {
     "vault prune": (f"POST {APPLICATION}/maintenance",),
     "vault repair": (f"POST {APPLICATION}/maintenance",),
     "vault stats": ("GET /vaults", "GET /vaults/{vault}"),
+    "audit list": ("GET /audit",),
+    "audit export": ("GET /audit/export",),
+    "audit verify": ("GET /audit/verification",),
     "dead list": ("GET /dead-letters",),
     "dead replay": ("POST /dead-letters/{number}/replay",),
 }

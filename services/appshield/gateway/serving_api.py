@@ -26,13 +26,13 @@ from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.access.tokens import ClusterTokens
 from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.auditing import LoggedActs
 from appshield.gateway.api.backend import Backend
 from appshield.gateway.api.clusters import OneCluster
 from appshield.gateway.api.creating import ClusterKinds
 from appshield.gateway.api.described import PATH as DOCS_PATH
 from appshield.gateway.api.listening import Feed
 from appshield.gateway.api.progress import HeardProgress
+from appshield.gateway.api.recording import BusAuditor
 from appshield.gateway.api.watching import WatchedViews
 from appshield.gateway.certificates import CertificateFiles
 from appshield.gateway.hardening import Hardened
@@ -142,7 +142,7 @@ class ServedApi:
             contents=contents,
             measures=VaultMeasures(ClusterVaults(cluster).access, clock),
             workloads=UnprotectedWorkloads(clusters.own),
-            auditor=LoggedActs(),
+            auditor=BusAuditor(bus, settings.cluster, clock),
         )
         website = Website(api(backend, version("appshield")))
         application = Hardened(website, hosts=settings.http_names, pages=(DOCS_PATH,))

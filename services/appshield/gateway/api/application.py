@@ -20,6 +20,7 @@ from appshield.errors import AppShieldError
 from appshield.gateway.api import (
     about,
     applications,
+    audits,
     content,
     dead_letters,
     described,
@@ -52,6 +53,7 @@ from appshield.gateway.api.commanding import commands_of
 from appshield.gateway.api.compressing import compression
 from appshield.gateway.api.problems import failed, refused_by_frame, told
 from appshield.gateway.api.recognizing import Recognizing, caller_of
+from appshield.gateway.api.recording import Denials
 from appshield.gateway.api.request_ids import name_request
 from appshield.gateway.api.rights import PUBLIC_KEY, check_right
 
@@ -85,6 +87,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *policies.ROUTES,
     *vaults.ROUTES,
     *unprotected.ROUTES,
+    *audits.ROUTES,
 )
 
 
@@ -123,6 +126,7 @@ def _application(
             HTTPException: refused_by_frame,
             Exception: failed,
         },
+        after_exception=[Denials().told],
         before_send=[name_request],
         compression_config=compression(),
         request_max_body_size=BODY_BYTES_MAX,

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
 import msgspec
-import structlog
 from msgspec.structs import replace
 
 from appshield.errors import AppShieldError, DeniedError
@@ -46,34 +45,17 @@ class Auditor(Protocol):
         """
 
 
-class LoggedActs:
-    """Writes acts into the log of the service; an `Auditor`."""
-
-    async def record(self, act: Act) -> None:
-        """See Auditor."""
-        caller = act.caller
-        structlog.get_logger().info(
-            "audit",
-            who=caller.name,
-            address=caller.address,
-            action=act.action,
-            outcome=act.outcome,
-            application=f"{act.namespace}/{act.name}" if act.name else "",
-            versions=act.versions,
-            paths=act.paths,
-            object=act.object,
-            reason=act.reason,
-            request=act.request_id,
-        )
-
-
 @asynccontextmanager
 async def audited(auditor: Auditor, act: Act) -> AsyncIterator[None]:
-    """Record how an act went: as it says, or that it was denied or refused, and why."""
+    """Record how an act went: as it says, or that it was refused, and why.
+
+    That somebody was denied is recorded for every route (see `recording`).
+    """
     try:
         yield
+    except DeniedError:
+        raise
     except AppShieldError as error:
-        outcome: Outcome = "denied" if isinstance(error, DeniedError) else "refused"
-        await auditor.record(replace(act, outcome=outcome, reason=error.what))
+        await auditor.record(replace(act, outcome="refused", reason=error.what))
         raise
     await auditor.record(act)

@@ -10,9 +10,13 @@ from litestar.types import ControllerRouterHandler
 
 from appshield.bus import DeadLetter
 from appshield.doors.actions import HANDLE_PARKED
-from appshield.gateway.api.injected import OnBackend
+from appshield.gateway.api.auditing import Act, audited
+from appshield.gateway.api.callers import Caller
+from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.parameters import LIMIT, Cursor, Limit
+from appshield.gateway.api.problems import AnyRequest
+from appshield.gateway.api.request_ids import request_id
 from appshield.gateway.api.rights import in_cluster
 
 _TAGS = ["AppShield"]
@@ -75,16 +79,32 @@ async def list_dead_letters(
     opt=in_cluster(HANDLE_PARKED),
     tags=_TAGS,
 )
-async def replay(backend: OnBackend, number: LetterNumber) -> Replayed:
+async def replay(
+    request: AnyRequest, backend: OnBackend, caller: AsCaller, number: LetterNumber
+) -> Replayed:
     """Send a message again where it was, as a new one; replaying twice at once sends once."""
-    receipt = await backend.dead_letters.replay(number)
+    async with audited(backend.auditor, _act(request, caller, f"replay of message {number}")):
+        receipt = await backend.dead_letters.replay(number)
     return Replayed(stream=receipt.stream, sequence=receipt.sequence)
 
 
 @delete("/dead-letters/{number:int}", opt=in_cluster(HANDLE_PARKED), tags=_TAGS)
-async def drop(backend: OnBackend, number: LetterNumber) -> None:
+async def drop(
+    request: AnyRequest, backend: OnBackend, caller: AsCaller, number: LetterNumber
+) -> None:
     """Forget a message that could not be handled."""
-    await backend.dead_letters.remove(number)
+    async with audited(backend.auditor, _act(request, caller, f"removal of message {number}")):
+        await backend.dead_letters.remove(number)
+
+
+def _act(request: AnyRequest, caller: Caller, what: str) -> Act:
+    return Act(
+        caller=caller,
+        action=HANDLE_PARKED.name,
+        outcome="succeeded",
+        object=what,
+        request_id=request_id(request.scope),
+    )
 
 
 def _summary(letter: DeadLetter) -> DeadLetterSummary:

@@ -11,9 +11,12 @@ from appshield.contracts import subjects
 from appshield.contracts.identities import token
 from appshield.doors.actions import SIGNAL
 from appshield.errors import InvalidInputError
+from appshield.gateway.api.auditing import Act, audited
 from appshield.gateway.api.commanding import IdempotencyKey
 from appshield.gateway.api.injected import AsCaller, OnBackend
 from appshield.gateway.api.parameters import Named
+from appshield.gateway.api.problems import AnyRequest
+from appshield.gateway.api.request_ids import request_id
 from appshield.gateway.api.rights import in_cluster
 
 
@@ -26,8 +29,10 @@ class SignalSent(msgspec.Struct, frozen=True, kw_only=True):
 
 @post("/signals/{signal:str}", status_code=202, opt=in_cluster(SIGNAL), tags=["Signals"])
 async def send_signal(
+    request: AnyRequest,
     backend: OnBackend,
     caller: AsCaller,
+    *,
     signal: Named,
     data: JSONBody[dict[str, object]],
     idempotency_key: IdempotencyKey = "",
@@ -38,11 +43,19 @@ async def send_signal(
     except ValueError as error:
         raise InvalidInputError(f"{signal!r} is no name of a signal", why=str(error)) from error
     name = msgspec.json.encode([caller.name, signal, idempotency_key or str(uuid.uuid4())])
-    receipt = await backend.bus.publish_raw(
-        subjects.signal(signal),
-        msgspec.json.encode(data),
-        message_id=str(uuid.uuid5(uuid.NAMESPACE_URL, name.decode())),
+    act = Act(
+        caller=caller,
+        action=SIGNAL.name,
+        outcome="succeeded",
+        object=f"signal {signal}",
+        request_id=request_id(request.scope),
     )
+    async with audited(backend.auditor, act):
+        receipt = await backend.bus.publish_raw(
+            subjects.signal(signal),
+            msgspec.json.encode(data),
+            message_id=str(uuid.uuid5(uuid.NAMESPACE_URL, name.decode())),
+        )
     return SignalSent(signal=signal, duplicate=receipt.duplicate)
 
 
