@@ -28,6 +28,7 @@ FOUND = {
     733: "an application was resumed in the middle of another's cut, by one thought dead",
     203: "a run whose making failed though it was done was never begun when nobody needed it again",
     952: "an application that was learned again forgot the run that it had begun meanwhile",
+    490: "a run that a write made active, though it failed, was never begun",
     84: "promises of a run that another run's end had begun waited for the next planner",
 }
 """Seeds that found something once, and what."""

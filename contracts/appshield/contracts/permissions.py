@@ -8,6 +8,7 @@ may ask gets a user with a grant (`appshield.doors.grants`): its own name, its o
 import msgspec
 
 from appshield.contracts import streams
+from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import ServiceName
 from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
 from appshield.contracts.subjects import AUDITED, ROOT, audit, requests
@@ -198,5 +199,5 @@ def _on_node(user: UserSpec, cluster: str, node: str) -> UserSpec:
     if not user.agent_consumers:
         return user
     service: ServiceName = "uploader" if user is UPLOADER else "restorer"
-    own = streams.agent_consumer(service, cluster, node)
+    own = agent_consumer(service, cluster, node)
     return msgspec.structs.replace(user, consumes=(*user.consumes, own))

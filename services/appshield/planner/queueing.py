@@ -182,6 +182,7 @@ class Queue:
         """Start the run that was taken from the lines, unless it is not the one to start by now."""
         record = self._registry.get(place.app_id)
         if record is not None and record.active_run == place.run:
+            await self.start_next(record)  # who made it active may have failed before it began
             return
         waiting = await self._all(record.pending_runs) if record else []
         chosen = first_in_line(waiting, self._clock.now())
