@@ -179,7 +179,7 @@ PLANTINGS: Mapping[str, tuple[Planting, int]] = {
     "no look at the run": (no_look_at_the_run, 57),
     "two leaders": (two_leaders, 8),
     "resume lost": (resume_lost, 459),
-    "number used again": (number_used_again, 394),
+    "number used again": (number_used_again, 1285),
     "commit not written ahead": (commit_not_written_ahead, 219),
     "nothing released": (nothing_released, 1),
     "next one forgotten": (next_one_forgotten, 1),
