@@ -16,11 +16,15 @@ from appshield.contracts import encode
 from appshield.contracts.identities import AppRef
 from appshield.contracts.permissions import USERS, UserSpec
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import MIB, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import MIB, PLANNER_AUDIT, BucketSpec, ConsumerSpec, StreamSpec
 from appshield.local.embedded.message_bus import EmbeddedBus
 
 TESTER = UserSpec(
-    name="tester", publishes=("$JS.>", "$KV.>", ">"), listens=(">",), administers=True
+    name="tester",
+    publishes=("$JS.>", "$KV.>", ">"),
+    listens=(">",),
+    consumes=(PLANNER_AUDIT,),
+    administers=True,
 )
 
 _numbers = itertools.count(1)

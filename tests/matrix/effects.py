@@ -20,13 +20,14 @@ MOMENTS: tuple[Moment, ...] = ("before", "after", "twice", "late")
 
 EFFECTS: Mapping[type, frozenset[str]] = {
     Bus: frozenset({
-        "publish", "publish_raw", "schedule", "cancel_timer", "tell", "consume",
+        "publish", "publish_raw", "append", "schedule", "cancel_timer", "tell", "consume",
         "remove_message", "trim", "remove_consumer", "sweep_exhausted",
         "ensure_topology", "ensure_stream", "ensure_bucket", "ensure_consumer",
     }),
     Bucket: frozenset({"create", "update", "put", "delete"}),
     Cluster: frozenset({
-        "create", "apply", "patch_status", "merge_patch", "delete", "execute", "record_event",
+        "create", "apply", "replace", "patch_status", "merge_patch", "delete", "execute",
+        "record_event",
     }),
     RetainingStore: frozenset({"put", "delete", "retain"}),
     Hooks: frozenset({"run"}),
@@ -34,11 +35,11 @@ EFFECTS: Mapping[type, frozenset[str]] = {
 """What of each port changes something."""
 
 LOOKS: Mapping[type, frozenset[str]] = {
-    Bus: frozenset({"bucket", "listen", "read", "message_at", "acknowledged", "health"}),
+    Bus: frozenset({"bucket", "listen", "read", "newest", "message_at", "acknowledged", "health"}),
     Bucket: frozenset({"get", "keys", "items", "watch"}),
     Cluster: frozenset({
-        "connect", "uid", "get", "list", "listing", "kinds", "unavailable_groups", "kind_of",
-        "kind_named", "refresh", "wait_for",
+        "connect", "acting_as", "uid", "get", "list", "listing", "kinds", "unavailable_groups",
+        "kind_of", "kind_named", "refresh", "wait_for",
     }),
     RetainingStore: frozenset({"get", "open_range", "size", "list", "folders", "retention"}),
     Hooks: frozenset({"ensure_possible"}),
@@ -47,6 +48,7 @@ LOOKS: Mapping[type, frozenset[str]] = {
 
 NOT_IN_A_RUN: Mapping[str, str] = {
     "Bus.publish": "is publish_raw of an encoded message",
+    "Bus.append": "the audit's chain, tests/integration/planner/test_audit_processes.py",
     "Bus.tell": "may be lost by its promise",
     "Bus.consume": "its effect is the acknowledgement: that is lost in every cell that kills",
     "Bus.cancel_timer": "triggers, in the simulation and in tests/unit/planner",
@@ -59,6 +61,7 @@ NOT_IN_A_RUN: Mapping[str, str] = {
     "Bus.ensure_bucket": "before any run, the same each time",
     "Bus.ensure_consumer": "when an agent announces itself, the same each time",
     "Cluster.patch_status": "the watcher's; it is written anew from what is",
+    "Cluster.replace": "documents that people write over REST",
     "Cluster.merge_patch": "scales and marks objects; on the real cluster",
     "Cluster.execute": "is Hooks.run, and dumps on the real cluster",
     "Cluster.record_event": "may be lost by its promise",
