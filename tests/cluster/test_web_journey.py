@@ -66,7 +66,12 @@ async def test_back_up_change_compare_destroy_and_restore_in_the_browser(
         await expect(page.get_by_text("Healthy").first).to_be_visible(timeout=WITHIN_MS)
         assert await seen.flaws() == []
         await seen.look("journey-restored-light")
-    assert seen.troubles == []
+    assert _beside_login(seen) == []
+
+
+def _beside_login(seen: Visit) -> list[str]:
+    """List what went wrong, but for the question who it is, which a browser notes as an error."""
+    return [trouble for trouble in seen.troubles if "401 (Unauthorized)" not in trouble]
 
 
 async def _back_up(seen: Visit, place: str) -> None:
@@ -101,7 +106,7 @@ async def _is_refused(seen: Visit, path: str, token: str) -> None:
     await page.get_by_role("button", name="Sign in").click()
     note = page.get_by_role("region", name="You may look at this, but not restore it")
     await expect(note).to_contain_text("appshield-restorer")
-    assert seen.troubles == []
+    assert _beside_login(seen) == []
 
 
 async def _restore(seen: Visit, version: str, namespace: str) -> None:

@@ -355,9 +355,11 @@ async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
     assert await denied(server, "person", f"{subjects.ROOT}.audit.x")
 
 
-@pytest.mark.parametrize("service", ["uploader", "restorer"])
+@pytest.mark.parametrize(
+    ("service", "others"), [("uploader", ["uploader-audit"]), ("restorer", [])]
+)
 async def test_an_agent_takes_the_orders_of_its_own_node_and_service_only(
-    server: EmbeddedBus, service: str
+    server: EmbeddedBus, service: str, others: list[str]
 ) -> None:
     """Neither those of another node, nor those of another service on its node."""
     async with connect_bus(server.access(service), name="test") as bus:
@@ -370,7 +372,7 @@ async def test_an_agent_takes_the_orders_of_its_own_node_and_service_only(
             assert await may_publish(bus, settle, b"+WPI") == asks
             if asks:
                 taken.append(consumer.name)
-        assert taken == [f"{service}-orders", f"{service}-test-node-1"]
+        assert taken == [f"{service}-orders", *others, f"{service}-test-node-1"]
 
 
 async def test_what_a_person_listens_to_is_what_a_planner_tells(server: EmbeddedBus) -> None:

@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from appshield.bus import Bus, Change, connect_bus
+from appshield.contracts.permissions import USERS
 from appshield.contracts.streams import RUNS, SIGNALS, BucketSpec, StreamSpec
 from appshield.errors import DamagedError, NotFoundError
 from appshield.local.embedded.message_bus import EmbeddedBus
-from embedded_bus import put, running_bus, scratch_bucket, scratch_stream, subject_in
+from embedded_bus import TESTER, put, running_bus, scratch_bucket, scratch_stream, subject_in
 from waiting import wait_until
 
 DEADLINE_S = 20.0
@@ -157,9 +158,9 @@ async def test_following_survives_a_server_that_dies(tmp_path: Path) -> None:
 
 async def test_a_stream_made_anew_is_followed_from_its_begin(tmp_path: Path) -> None:
     """Sequences begin again after a loss; the follower does not wait for the old ones."""
-    server = EmbeddedBus(tmp_path)
+    server = EmbeddedBus(tmp_path, users=(*USERS, TESTER))
     await server.start()
-    async with connect_bus(server.access("operator"), name="test") as bus:
+    async with connect_bus(server.access("tester"), name="test") as bus:
         await bus.ensure_topology()
         for number in range(5):
             await bus.publish_raw("appshield.v1.signal.x", b"{}", message_id=f"old{number}")

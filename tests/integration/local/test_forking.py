@@ -35,7 +35,7 @@ forked = fork_parent(log, environment) if sys.argv[3] == "forked" else None
 
 async def keep():
     parent = ServiceParent(environment=environment, log_file=log, forked=forked)
-    service = ForkedService("gateway", parent, environment=environment, log_file=folder / "log")
+    service = ForkedService("planner", parent, environment=environment, log_file=folder / "log")
     await service.start()
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -136,22 +136,22 @@ async def test_a_service_that_is_killed_is_started_again_and_the_others_do_not_n
     make: MakeService,
 ) -> None:
     """They have nothing in common but memory that nobody writes."""
-    planner, planner_port = make("planner")
-    gateway, gateway_port = make("gateway")
-    await planner.start()
-    await gateway.start()
-    await until_ready(planner_port)
-    await until_ready(gateway_port)
-    assert gateway.pid is not None
-    other = planner.pid
-    os.kill(gateway.pid, signal.SIGKILL)
-    assert await gateway.wait() == -signal.SIGKILL
-    assert not gateway.running
-    await gateway.start()
-    await until_ready(gateway_port)
-    assert planner.running
-    assert planner.pid == other
-    for service in (planner, gateway):
+    leading, leading_port = make("planner")
+    waiting, waiting_port = make("planner")
+    await leading.start()
+    await until_ready(leading_port)
+    await waiting.start()
+    await until_ready(waiting_port)
+    assert waiting.pid is not None
+    other = leading.pid
+    os.kill(waiting.pid, signal.SIGKILL)
+    assert await waiting.wait() == -signal.SIGKILL
+    assert not waiting.running
+    await waiting.start()
+    await until_ready(waiting_port)
+    assert leading.running
+    assert leading.pid == other
+    for service in (leading, waiting):
         await service.stop(STOP_DEADLINE_S)
         assert await service.wait() == 0
 
@@ -160,14 +160,14 @@ async def test_a_service_has_the_environment_the_log_and_the_group_that_it_was_g
     make: MakeService, tmp_path: Path
 ) -> None:
     """Nothing of its parent's or its keeper's."""
-    gateway, port = make("gateway")
-    await gateway.start()
+    planner, port = make("planner")
+    await planner.start()
     await until_ready(port)
-    assert gateway.pid is not None
-    assert os.getpgid(gateway.pid) == gateway.pid
-    assert name_of(gateway.pid) == "gateway"
-    await gateway.stop(STOP_DEADLINE_S)
-    assert {line["service"] for line in lines_of(tmp_path / "gateway.log")} == {"gateway"}
+    assert planner.pid is not None
+    assert os.getpgid(planner.pid) == planner.pid
+    assert name_of(planner.pid) == "planner"
+    await planner.stop(STOP_DEADLINE_S)
+    assert {line["service"] for line in lines_of(tmp_path / "planner.log")} == {"planner"}
     assert lines_of(tmp_path / "services.log") == []
 
 
@@ -187,19 +187,19 @@ async def test_when_the_parent_is_killed_its_services_stop_and_start_again_under
     make: MakeService,
 ) -> None:
     """No service goes on that nobody could stop."""
-    gateway, port = make("gateway")
-    await gateway.start()
+    planner, port = make("planner")
+    await planner.start()
     await until_ready(port)
-    first = gateway.pid
+    first = planner.pid
     assert first is not None
     os.kill(parent_of(first), signal.SIGKILL)
     async with asyncio.timeout(STOP_DEADLINE_S):
-        assert await gateway.wait() == -signal.SIGTERM
+        assert await planner.wait() == -signal.SIGTERM
     assert is_gone(first)
-    await gateway.start()
+    await planner.start()
     await until_ready(port)
-    assert gateway.pid != first
-    await gateway.stop(STOP_DEADLINE_S)
+    assert planner.pid != first
+    await planner.stop(STOP_DEADLINE_S)
 
 
 @pytest.fixture(params=["forked", "started"])
@@ -207,7 +207,7 @@ def keeper(
     request: pytest.FixtureRequest, server: EmbeddedBus, tmp_path: Path
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that keeps a service, whose parent it has forked or started; and the service."""
-    environment = {**os.environ, **settings_of("gateway", server, 0)}
+    environment = {**os.environ, **settings_of("planner", server, 0)}
     words = [json.dumps(environment), str(tmp_path), request.param]
     command = [sys.executable, "-c", KEEPER, *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
