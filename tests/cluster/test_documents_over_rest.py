@@ -16,6 +16,7 @@ from kubernetes_api import namespace_in
 from memory_bus import MemoryBus
 from rest_api import RecordedActs, rest_api, served, talking_to
 from rights import give
+from waiting import wait_until
 
 DOCUMENT = """\
 apiVersion: appshield.io/v1alpha1
@@ -85,6 +86,12 @@ async def test_an_operator_writes_in_the_state_that_they_read(place: Place) -> N
     """What the cluster itself refuses is a problem with its words; a stale state is told."""
     async with talking_to(place.address, place.operator) as client:
         all_of_it = DOCUMENT.replace("  resources: {follow: false}\n", "")
+
+        async def in_force() -> bool:
+            tried = await client.put(f"{place.path}?dry_run=true", content=all_of_it)
+            return tried.status_code == 403
+
+        await wait_until(in_force, deadline_s=30, what="the admission rules are in force")
         refused = await client.put(place.path, content=all_of_it)
         assert refused.status_code == 403
         assert "captures.appshield.io" in refused.json()["detail"]

@@ -103,7 +103,9 @@ async def test_a_document_is_made_replaced_and_deleted_in_the_state_that_is_mean
     stored = place.fake.take(kinds.POLICY, "gold")
     assert stored is not None
     stored["metadata"]["finalizers"] = ["example.org/keep"]
-    tag = f'"{place.fake.put(stored)["metadata"]["resourceVersion"]}"'
+    place.fake.put(
+        {**stored, "status": {"observedGeneration": 1}}
+    )  # as AppShield does all the time
     bronze = GOLD.replace("gold'", "bronze'").replace(", labels: {team: sales}", "")
     tried = await client.put(POLICY + "?dry_run=true", content=bronze, headers={"If-Match": tag})
     assert tried.status_code == 200, tried.text
@@ -123,6 +125,28 @@ async def test_a_document_is_made_replaced_and_deleted_in_the_state_that_is_mean
     assert (await client.get(POLICY)).status_code == 404
     assert {act.outcome for act in place.audit.acts} == {"succeeded", "refused"}
     assert {act.caller.name for act in place.audit.acts} == {"all"}
+
+
+async def test_what_somebody_wrote_meanwhile_is_another_state(
+    place: Place, client: httpx.AsyncClient
+) -> None:
+    """Its fields, its labels and its annotations."""
+    tag = (await client.put(POLICY, content=GOLD)).headers["etag"]
+    stored = place.fake.take(kinds.POLICY, "gold")
+    assert stored is not None
+    for change in (
+        {"spec": {**stored["spec"], "targets": ["elsewhere"]}},
+        {"metadata": {**stored["metadata"], "labels": {"team": "bank"}}},
+        {"metadata": {**stored["metadata"], "annotations": {"note": "1"}}},
+    ):
+        place.fake.put({**stored, **change})
+        for ask in (
+            client.put(POLICY, content=GOLD, headers={"If-Match": tag}),
+            client.delete(POLICY, headers={"If-Match": tag}),
+        ):
+            assert (await ask).status_code == 412
+    place.fake.put(stored)
+    assert (await client.delete(POLICY, headers={"If-Match": tag})).status_code == 204
 
 
 async def test_a_document_is_written_in_the_callers_name(

@@ -4,6 +4,7 @@ What is written is written in the caller's name, so that the cluster's own right
 rules decide, as they do for kubectl.
 """
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
@@ -41,9 +42,10 @@ from appshield.gateway.api.problems import (
 )
 from appshield.gateway.api.request_ids import request_id
 from appshield.gateway.api.rights import anyone
-from appshield.gateway.api.tags import demand_match
+from appshield.gateway.api.tags import demand_match, tag_of
 from appshield.kubernetes import (
     AlreadyExistsError,
+    Cluster,
     ConflictError,
     Kind,
     Object,
@@ -51,6 +53,7 @@ from appshield.kubernetes import (
 
 TAGS = ["Documents"]
 IN_NO_NAMESPACE = "-"
+_TRIES = 5
 _PATH = "/documents/{kind:str}/{namespace:str}/{name:str}"
 _SEE: Mapping[str, Action] = {
     "Application": SEE_APPLICATIONS,
@@ -178,22 +181,7 @@ async def put_document(
     cluster = backend.clusters.in_name_of(caller)
     act = _act(request, caller, "write-document", _named(kind, place, name))
     async with audited(backend.auditor, act):
-        present = await cluster.get(KINDS[kind], name, place)
-        _demand(request, present)
-        try:
-            if present is None:
-                stored = await cluster.create(
-                    KINDS[kind], written, namespace=place, dry_run=dry_run
-                )
-            else:
-                changed = replacement(written, present)
-                stored = await cluster.replace(KINDS[kind], changed, dry_run=dry_run)
-        except InvalidInputError as error:
-            raise UnprocessableError(
-                error.what, why=error.why, next_step=error.next_step
-            ) from error
-        except (AlreadyExistsError, ConflictError) as error:
-            raise _has_changed() from error
+        present, stored = await _write(request, cluster, written, dry_run=dry_run)
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
 
 
@@ -213,22 +201,49 @@ async def delete_document(
     cluster = backend.clusters.in_name_of(caller)
     act = _act(request, caller, "delete-document", _named(kind, place, name))
     async with audited(backend.auditor, act):
-        present = await cluster.get(KINDS[kind], name, place)
-        if present is None:
-            raise _no_document(kind, place, name)
+        for _ in range(_TRIES):
+            present = await cluster.get(KINDS[kind], name, place)
+            if present is None:
+                raise _no_document(kind, place, name)
+            _demand(request, present)
+            meta = present["metadata"]
+            with contextlib.suppress(ConflictError):
+                await cluster.delete(
+                    KINDS[kind],
+                    name,
+                    namespace=place,
+                    uid=meta["uid"],
+                    resource_version=meta["resourceVersion"],
+                    dry_run=dry_run,
+                )
+                return
+        raise _has_changed()
+
+
+async def _write(
+    request: AnyRequest, cluster: Cluster, written: Object, *, dry_run: bool
+) -> tuple[Object | None, Object]:
+    """Make a document, or replace it in the state that is meant; return what was and what is.
+
+    Its status may be written meanwhile, which is no other state of the document.
+    """
+    kind, meta = KINDS[written["kind"]], written["metadata"]
+    name, place = meta["name"], meta.get("namespace", "")
+    for _ in range(_TRIES):
+        present = await cluster.get(kind, name, place)
         _demand(request, present)
-        meta = present["metadata"]
         try:
-            await cluster.delete(
-                KINDS[kind],
-                name,
-                namespace=place,
-                uid=meta["uid"],
-                resource_version=meta["resourceVersion"],
-                dry_run=dry_run,
-            )
-        except ConflictError as error:
-            raise _has_changed() from error
+            if present is None:
+                return None, await cluster.create(kind, written, namespace=place, dry_run=dry_run)
+            changed = replacement(written, present)
+            return present, await cluster.replace(kind, changed, dry_run=dry_run)
+        except InvalidInputError as error:
+            raise UnprocessableError(
+                error.what, why=error.why, next_step=error.next_step
+            ) from error
+        except (AlreadyExistsError, ConflictError):
+            continue
+    raise _has_changed()
 
 
 def _place(kind: str, namespace: str) -> str:
@@ -316,7 +331,10 @@ def _stored(obj: Object, status: HTTPStatus = HTTPStatus.OK) -> Response[StoredD
 
 
 def _etag(obj: Object) -> str:
-    return f'"{obj["metadata"]["resourceVersion"]}"'
+    """Name the state of a document: what people write in it, without what AppShield adds."""
+    meta = obj["metadata"]
+    said = (meta["uid"], meta.get("labels"), meta.get("annotations"), obj.get("spec"))
+    return tag_of(msgspec.json.encode(said, order="sorted"))
 
 
 def _act(request: AnyRequest, caller: Caller, action: str, about: str) -> Act:
