@@ -34,6 +34,7 @@ PAGES = {
     "vaults": ("/vaults", "primary"),
     "vault": ("/vaults/primary", "Deduplication"),
     "reports": ("/reports", "gold"),
+    "audit": ("/audit", "Nothing has been recorded yet"),
 }
 """Each page, and something that stands on it when it is complete."""
 
