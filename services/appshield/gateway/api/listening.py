@@ -1,6 +1,6 @@
 """Listeners of what changes: bounded in number and in what waits for each (ADR 46).
 
-    buckets ─► gathered for half a second ─► told to each audience ─► to each of its listeners
+    buckets ─► gathered for a moment ────► told to each audience ─► to each of its listeners
                 (one for all listeners)     (one caller: its rights)   (one connection: its queue)
 
 Whoever reads too slowly is told to begin anew, and closed. Nobody waits for anybody else.
@@ -25,8 +25,8 @@ from appshield.gateway.api.telling import Gathering, Reset, Told, Visible, posit
 from appshield.gateway.api.watching import WatchedViews
 from appshield.service import Clock, pause
 
-TICK_S = 0.5
-"""At most one event of an application in so long: two in a second."""
+TICK_S = 0.75
+"""At most one event of an application in so long: two in any second, also where one is late."""
 HEARTBEAT_S = 15.0
 LIFE_S = 600.0
 """How long one connection may listen; who comes again is recognized again."""
