@@ -174,7 +174,7 @@ async def heard_burst(url: str, bus: Bus, load: Load) -> tuple[Heard, int, float
     began = time.monotonic()
     written = await burst(bus, load)
     took_s = time.monotonic() - began
-    await asyncio.sleep(3.0)
+    await asyncio.sleep(3.0)  # the last changes may take 2 s to be heard, and count, too
     for task in listening:
         task.cancel()
     await asyncio.gather(*listening, return_exceptions=True)

@@ -16,7 +16,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, RefusedError
 from appshield.gateway.api import (
     about,
     applications,
@@ -104,7 +104,7 @@ def document(version: str) -> dict[str, Any]:
     """Describe the API as an OpenAPI document."""
 
     async def no_backend() -> Backend:
-        raise NotImplementedError("what only describes the API does not answer")
+        raise RefusedError("what only describes the API does not answer")
 
     return _application(no_backend, State(), version).openapi_schema.to_schema()
 

@@ -54,7 +54,7 @@ async def test_many_at_once_ask_once() -> None:
     asked.go.clear()
     brief: Brief[str, str] = Brief(entries_max=5)
     waiting = [asyncio.create_task(brief.get("a", asked)) for _ in range(50)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # each has asked, none is answered
     asked.go.set()
     assert set(await asyncio.gather(*waiting)) == {"answer 1"}
     assert asked.times == 1
@@ -66,9 +66,9 @@ async def test_who_goes_away_spoils_nothing_for_the_others() -> None:
     asked.go.clear()
     brief: Brief[str, str] = Brief(entries_max=5)
     first = asyncio.create_task(brief.get("a", asked))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it has begun the question
     second = asyncio.create_task(brief.get("a", asked))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it waits for the same answer
     first.cancel()
     asked.go.set()
     assert await second == "answer 1"
