@@ -2,21 +2,29 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 from collections.abc import AsyncIterator
 
 
 @contextlib.asynccontextmanager
-async def greeting(version: str) -> AsyncIterator[str]:
-    """Run it for the time of the block and give its URL; it answers every PING."""
+async def greeting(version: str, *, refusals: int = 0) -> AsyncIterator[str]:
+    """Run it for the time of the block and give its URL; it answers every PING.
+
+    It refuses the first `refusals` connections as a server does that reads its configuration anew.
+    """
+    connections = itertools.count(1)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        refused = next(connections) <= refusals
         info = {"server_id": "X", "version": version, "max_payload": 1048576, "headers": True}
         writer.write(f"INFO {json.dumps(info)}\r\n".encode())
         with contextlib.suppress(OSError):
             async for line in reader:
                 if line.startswith(b"PING"):
-                    writer.write(b"PONG\r\n")
+                    writer.write(b"-ERR 'Authorization Violation'\r\n" if refused else b"PONG\r\n")
+                    if refused:
+                        break
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

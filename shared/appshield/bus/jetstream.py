@@ -26,7 +26,7 @@ from appshield.bus.values import Receipt, Stored
 from appshield.contracts import decode, encode, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.streams import TIMERS, BucketSpec, ConsumerSpec, StreamSpec
-from appshield.errors import AppShieldError, UnavailableError
+from appshield.errors import AppShieldError, DeniedError, UnavailableError
 
 T = TypeVar("T")
 
@@ -59,8 +59,14 @@ class JetStreamBus(Bus):
         leaving: asyncio.Event | None = None,
     ) -> "JetStreamBus":
         """Connect; see `connect_bus`."""
-        connection = Connection(access, name, on_problem, leaving or asyncio.Event())
-        await connection.open(deadline_s)
+        leaving = leaving or asyncio.Event()
+        connection = Connection(access, name, on_problem, leaving)
+        try:
+            await connection.open(deadline_s)
+        except DeniedError:
+            # a server that reads its configuration anew refuses whom it has not heard out yet
+            connection = Connection(access, name, on_problem, leaving)
+            await connection.open(deadline_s)
         return cls(connection, on_problem or (lambda _: None), publish_budget_s)
 
     async def close(self) -> None:

@@ -58,6 +58,22 @@ async def test_the_oldest_server_allowed_is_accepted() -> None:
         assert await bus.health() == ""
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_one_refusal_may_be_the_moment_in_which_a_server_reads_its_configuration() -> None:
+    """NATS drops who is connecting then, with the words for a wrong key; so it is asked again.
+
+    The warning that is ignored: nats-py drops the socket of a refused connection without closing it.
+    """
+    async with (
+        greeting("2.12.0", refusals=1) as url,
+        connect_bus(BusAccess(url=url, user="planner"), name="test") as bus,
+    ):
+        assert await bus.health() == ""
+    async with greeting("2.12.0", refusals=2) as url:
+        with pytest.raises(DeniedError, match="does not know the key of user planner"):
+            await connect(BusAccess(url=url, user="planner"))
+
+
 async def test_nobody_at_the_url_is_told_with_the_url() -> None:
     """The error names the URL and the system's reason, within the deadline."""
     url = f"nats://127.0.0.1:{free_port()}"
