@@ -13,17 +13,17 @@ from litestar.testing import AsyncTestClient
 from appshield.bus import Bus
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.gateway.access.authenticating import Authenticating
-from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.auditing import Act, Auditor
-from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
-from appshield.gateway.api.clusters import OneCluster
-from appshield.gateway.api.creating import ServedKind
-from appshield.gateway.api.listening import Feed
-from appshield.gateway.api.progress import HeardProgress
-from appshield.gateway.api.views import BusViews
-from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.api.frame.access import EVERYWHERE, Access
+from appshield.gateway.api.frame.audit import Act, Auditor
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.frame.clusters import OneCluster
+from appshield.gateway.api.frame.restore_rights import ServedKind
+from appshield.gateway.api.known.progress import HeardProgress
+from appshield.gateway.api.known.views import BusViews
+from appshield.gateway.api.known.watched_views import WatchedViews
+from appshield.gateway.api.live.listeners import Feed
 from appshield.gateway.measuring import VaultMeasures
 from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.replaying import ParkedMessages

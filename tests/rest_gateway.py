@@ -14,12 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from appshield.bus import Bus, BusAccess, connect_bus
-from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
-from appshield.gateway.api.listening import Feed
-from appshield.gateway.api.progress import HeardProgress
-from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.api.frame.access import Access
+from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.known.progress import HeardProgress
+from appshield.gateway.api.known.watched_views import WatchedViews
+from appshield.gateway.api.live.listeners import Feed
 from appshield.gateway.serving import Server
 from appshield.language.kinds import GROUP
 from appshield.service import SystemClock

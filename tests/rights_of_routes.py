@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from appshield.doors.actions import ACTIONS, Action
-from appshield.gateway.api.rights import PUBLIC_KEY, right_of
+from appshield.gateway.api.frame.rights import PUBLIC_KEY, right_of
 
 FILE = Path(__file__).with_name("rights_of_routes.txt")
 ANYONE, PUBLIC = "anyone", "public"

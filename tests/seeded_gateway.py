@@ -17,12 +17,12 @@ from litestar.types import ASGIApp
 
 from appshield.bus import Bus, connect_bus
 from appshield.doors.actions import ACTIONS
-from appshield.gateway.api.access import EVERYWHERE, Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.callers import Caller, Credentials, UnauthenticatedError
-from appshield.gateway.api.listening import Feed
-from appshield.gateway.api.progress import HeardProgress
-from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.api.frame.access import EVERYWHERE, Access
+from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.known.progress import HeardProgress
+from appshield.gateway.api.known.watched_views import WatchedViews
+from appshield.gateway.api.live.listeners import Feed
 from appshield.gateway.serving import Server
 from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster

@@ -15,8 +15,8 @@ from appshield.errors import UnavailableError
 from appshield.gateway.access.local_user import LocalUser
 from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.tokens import ClusterTokens
-from appshield.gateway.api.access import Access
-from appshield.gateway.api.callers import Caller, UnauthenticatedError
+from appshield.gateway.api.frame.access import Access
+from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.kubernetes import Cluster, ClusterAccess, Object, kinds
 from appshield.local.cluster import ClusterFacts
 from appshield.watcher.kinds import install_kinds

@@ -12,7 +12,7 @@ import pytest
 
 from appshield.gateway.access.login_links import new_code
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.callers import OWN_HEADER
+from appshield.gateway.api.frame.callers import OWN_HEADER
 from appshield.kubernetes import Object
 from appshield.kubernetes.kinds import APPLICATION
 from appshield.local.connection import read_connection

@@ -13,7 +13,7 @@ import msgspec
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from appshield.gateway.api.problems import MEDIA_TYPE, Problem
+from appshield.gateway.api.frame.problems import MEDIA_TYPE, Problem
 
 API_PATH = "/api/"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from appshield.contracts.applications import ApplicationRecord
-from appshield.gateway.api.views import RunRow
+from appshield.gateway.api.known.views import RunRow
 
 _DAY = timedelta(days=1)
 

@@ -24,16 +24,16 @@ from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.access.tokens import ClusterTokens
-from appshield.gateway.api.access import Access
 from appshield.gateway.api.application import api
-from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.clusters import OneCluster
-from appshield.gateway.api.creating import ClusterKinds
-from appshield.gateway.api.described import PATH as DOCS_PATH
-from appshield.gateway.api.listening import Feed
-from appshield.gateway.api.progress import HeardProgress
-from appshield.gateway.api.recording import BusAuditor
-from appshield.gateway.api.watching import WatchedViews
+from appshield.gateway.api.frame.access import Access
+from appshield.gateway.api.frame.audit_on_bus import BusAuditor
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.clusters import OneCluster
+from appshield.gateway.api.frame.description import PATH as DOCS_PATH
+from appshield.gateway.api.frame.restore_rights import ClusterKinds
+from appshield.gateway.api.known.progress import HeardProgress
+from appshield.gateway.api.known.watched_views import WatchedViews
+from appshield.gateway.api.live.listeners import Feed
 from appshield.gateway.certificates import CertificateFiles
 from appshield.gateway.hardening import Hardened
 from appshield.gateway.measuring import VaultMeasures

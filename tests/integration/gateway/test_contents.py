@@ -16,8 +16,8 @@ from appshield.bus import Bus
 from appshield.contracts.identities import AppRef
 from appshield.doors.actions import READ_DATA, SEE_VERSIONS, Action
 from appshield.gateway import opened_versions
-from appshield.gateway.api import held
 from appshield.gateway.api.application import PATH
+from appshield.gateway.api.resources.versions import listings
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import VAULT
 from appshield.objectstore import S3Credentials, S3Location
@@ -132,7 +132,7 @@ async def test_a_folder_of_any_size_comes_in_pages(
     assert len(below) == len(many) + 4
     fitting = await all_pages(client, f"{files}?pattern=f0149?&limit=3")
     assert len(fitting) == 10
-    monkeypatch.setattr(held, "LOOKED_AT_MAX", 100)
+    monkeypatch.setattr(listings, "LOOKED_AT_MAX", 100)
     assert await all_pages(client, f"{files}?pattern=f0149?") == fitting
     assert await all_pages(client, f"{files}?pattern=none") == []
     page = (await client.get(f"{files}?path=volumes/data&limit=1")).json()

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from appshield.errors import InvalidInputError, UnavailableError
 from appshield.gateway.access.oidc import OidcTokens, Provider
 from appshield.gateway.access.signing_keys import SigningKeys, ensure_safe
-from appshield.gateway.api.callers import UnauthenticatedError
+from appshield.gateway.api.frame.callers import UnauthenticatedError
 from moving_time import MovingTime
 from openid_provider import CLIENT, Key, OpenIdProvider, openid_provider
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.errors import DamagedError
-from appshield.gateway.api.downloads import (
+from appshield.gateway.api.resources.versions.downloads import (
     ByteRange,
     Download,
     UnsatisfiableRange,

@@ -9,8 +9,8 @@ from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.runs import RunState
 from appshield.contracts.streams import APPLICATIONS
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.reports import as_csv
-from appshield.gateway.api.views import RunRow
+from appshield.gateway.api.known.views import RunRow
+from appshield.gateway.api.resources.system.reports import as_csv
 from appshield.gateway.objectives import Span, report
 from memory_bus import MemoryBus
 from rest_api import CLUSTER, client_of, rest_api

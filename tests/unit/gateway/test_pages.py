@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appshield.errors import InvalidInputError
-from appshield.gateway.api.pages import Wanted, page_of
+from appshield.gateway.api.frame.pages import Wanted, page_of
 
 Item = tuple[str, int | None]
 KEYS = {"size": lambda item: item[1], "name": lambda item: item[0]}

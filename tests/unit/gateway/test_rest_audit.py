@@ -11,10 +11,10 @@ from appshield.contracts.audit import AuditEvent
 from appshield.contracts.identities import AppRef
 from appshield.contracts.subjects import AUDITED
 from appshield.errors import UnavailableError
-from appshield.gateway.api.auditing import Act
-from appshield.gateway.api.callers import Caller
-from appshield.gateway.api.damping import Damping
-from appshield.gateway.api.recording import BusAuditor
+from appshield.gateway.api.frame.audit import Act
+from appshield.gateway.api.frame.audit_on_bus import BusAuditor
+from appshield.gateway.api.frame.callers import Caller
+from appshield.gateway.api.frame.damping import Damping
 from appshield.service import SystemClock
 from audit_events import AT, event
 from memory_bus import MemoryBus

@@ -12,7 +12,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.doors.actions import SEE_APPLICATIONS
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.rights import anyone, right_of
+from appshield.gateway.api.frame.rights import anyone, right_of
 from memory_bus import MemoryBus
 from rest_api import CLUSTER, client_of, problem_of, rest_api
 

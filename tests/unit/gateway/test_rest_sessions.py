@@ -12,7 +12,7 @@ from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.login_links import new_code
 from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.callers import OWN_HEADER, Caller, UnauthenticatedError
+from appshield.gateway.api.frame.callers import OWN_HEADER, Caller, UnauthenticatedError
 from memory_bus import MemoryBus
 from rest_api import ADMIN, problem_of, rest_api
 

@@ -9,7 +9,7 @@ from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import UnavailableError
-from appshield.gateway.api.watching import Revisions, WatchedViews
+from appshield.gateway.api.known.watched_views import Revisions, WatchedViews
 from memory_bus import MemoryBus
 from rest_api import CLUSTER
 from waiting import wait_until

@@ -18,7 +18,7 @@ from appshield.errors import DeniedError
 from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.login_links import redeem
 from appshield.gateway.access.sessions import Session, Sessions
-from appshield.gateway.api.callers import (
+from appshield.gateway.api.frame.callers import (
     OWN_HEADER,
     Caller,
     Credentials,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from appshield.gateway.api.callers import Caller, UnauthenticatedError
+from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 
 EVERYBODY = "system:authenticated"
 """The group that the API server itself adds to everybody who is known."""

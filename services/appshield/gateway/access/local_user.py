@@ -2,7 +2,7 @@
 
 from appshield.errors import UnavailableError
 from appshield.gateway.access.brief import Answer, Brief
-from appshield.gateway.api.callers import Caller
+from appshield.gateway.api.frame.callers import Caller
 from appshield.kubernetes import Cluster, NotServedError
 from appshield.kubernetes.identity import own_identity
 

@@ -15,7 +15,7 @@ from jwt.exceptions import PyJWTError
 from appshield.gateway.access.claims import Claims, caller_of
 from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.access.tokens import claims_of
-from appshield.gateway.api.callers import Caller, UnauthenticatedError
+from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 
 _ALGORITHMS = {
     "RSA": ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],

@@ -11,7 +11,7 @@ import msgspec
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.brief import Answer, Brief
 from appshield.gateway.access.tokens import Send
-from appshield.gateway.api.callers import Caller
+from appshield.gateway.api.frame.callers import Caller
 from appshield.kubernetes import Kind
 from appshield.kubernetes.kinds import Object
 from appshield.kubernetes.requests import Call

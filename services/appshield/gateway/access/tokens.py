@@ -14,7 +14,7 @@ import msgspec
 
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.brief import Answer, Brief
-from appshield.gateway.api.callers import Caller, UnauthenticatedError
+from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.kubernetes import Kind
 from appshield.kubernetes.identity import UserInfo
 from appshield.kubernetes.kinds import Object

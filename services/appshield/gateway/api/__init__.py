@@ -1,7 +1,10 @@
-"""The REST API: one module for each kind of thing, over a frame that all of them share.
+"""The REST API.
 
-The frame: `callers` says who asks, `access` what they may, `rights` which right a route needs,
-`problems` how errors read, `pages` how lists are cut, `tags` how a state of a thing is named,
-`backend` what the routes are built on, `application` puts it together. A route without a right does
-not answer.
+    application   puts everything together
+    resources     the routes, in families: what is asked for and what is answered
+    live          the stream of what changes
+    frame         what holds for every route: who asks, what they may, errors, pages, tags
+    known         what the planner keeps, read from the bus or followed
+
+Each uses only what stands below it. A route without a right does not answer (`frame.rights`).
 """

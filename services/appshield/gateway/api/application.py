@@ -17,45 +17,41 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from appshield.errors import AppShieldError, RefusedError
-from appshield.gateway.api import (
-    about,
+from appshield.gateway.api.frame import description
+from appshield.gateway.api.frame.audit_on_bus import Denials
+from appshield.gateway.api.frame.authentication import Recognizing, caller_of
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.callers import OWN_HEADER
+from appshield.gateway.api.frame.commands import commands_of
+from appshield.gateway.api.frame.compression import compression
+from appshield.gateway.api.frame.problems import failed, refused_by_frame, told
+from appshield.gateway.api.frame.request_ids import name_request
+from appshield.gateway.api.frame.rights import PUBLIC_KEY, check_right
+from appshield.gateway.api.resources.applications import (
     applications,
-    audits,
-    content,
-    dead_letters,
-    described,
-    differing,
-    documents,
-    events,
-    explaining,
-    gates,
-    held,
-    keeping,
-    policies,
-    reports,
-    restores,
-    retention,
+    explanations,
     revisions,
-    running,
-    runs,
-    saving,
-    sessions,
-    signals,
     unprotected,
-    validating,
-    vault_catalogs,
-    vaults,
+)
+from appshield.gateway.api.resources.documents import checks, documents, policies
+from appshield.gateway.api.resources.runs import backups, control, gates, restores, runs, signals
+from appshield.gateway.api.resources.system import (
+    about,
+    audit,
+    dead_letters,
+    events,
+    reports,
+    sessions,
+)
+from appshield.gateway.api.resources.vaults import catalogs, vaults
+from appshield.gateway.api.resources.versions import (
+    content,
+    differences,
+    keeping,
+    listings,
+    retention,
     versions,
 )
-from appshield.gateway.api.backend import Backend
-from appshield.gateway.api.callers import OWN_HEADER
-from appshield.gateway.api.commanding import commands_of
-from appshield.gateway.api.compressing import compression
-from appshield.gateway.api.problems import failed, refused_by_frame, told
-from appshield.gateway.api.recognizing import Recognizing, caller_of
-from appshield.gateway.api.recording import Denials
-from appshield.gateway.api.request_ids import name_request
-from appshield.gateway.api.rights import PUBLIC_KEY, check_right
 
 PATH = "/api/v1"
 BODY_BYTES_MAX = 1024 * 1024
@@ -64,30 +60,30 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *about.ROUTES,
     *sessions.ROUTES,
     *applications.ROUTES,
-    *explaining.ROUTES,
+    *explanations.ROUTES,
     *revisions.ROUTES,
     *versions.ROUTES,
     *retention.ROUTES,
-    *held.ROUTES,
+    *listings.ROUTES,
     *content.ROUTES,
-    *differing.ROUTES,
+    *differences.ROUTES,
     *runs.ROUTES,
-    *saving.ROUTES,
+    *backups.ROUTES,
     *gates.ROUTES,
     *restores.ROUTES,
     *keeping.ROUTES,
-    *running.ROUTES,
-    *vault_catalogs.ROUTES,
+    *control.ROUTES,
+    *catalogs.ROUTES,
     *signals.ROUTES,
     *dead_letters.ROUTES,
     *events.ROUTES,
     *reports.ROUTES,
     *documents.ROUTES,
-    *validating.ROUTES,
+    *checks.ROUTES,
     *policies.ROUTES,
     *vaults.ROUTES,
     *unprotected.ROUTES,
-    *audits.ROUTES,
+    *audit.ROUTES,
 )
 
 
@@ -134,7 +130,7 @@ def _application(
         logging_config=None,
         state=state,
     )
-    described.describe(application)
+    description.describe(application)
     return application
 
 
@@ -143,9 +139,9 @@ def _openapi(version: str) -> OpenAPIConfig:
         title="AppShield",
         version=version,
         summary="Saves running Kubernetes applications hot, and brings a chosen version back.",
-        description=described.DESCRIPTION,
+        description=description.DESCRIPTION,
         use_handler_docstrings=True,
-        operation_id_creator=described.operation_id,
+        operation_id_creator=description.operation_id,
         components=Components(
             security_schemes={
                 "bearer": SecurityScheme(
@@ -163,6 +159,6 @@ def _openapi(version: str) -> OpenAPIConfig:
             }
         ),
         security=[{"bearer": []}, {"session": []}],
-        openapi_router=described.router(),
-        render_plugins=[described.ReferencePage()],
+        openapi_router=description.router(),
+        render_plugins=[description.ReferencePage()],
     )

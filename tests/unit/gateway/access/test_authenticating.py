@@ -10,7 +10,7 @@ from appshield.gateway.access.authenticating import Authenticating, Limits
 from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.login_links import new_code
 from appshield.gateway.access.sessions import Sessions
-from appshield.gateway.api.callers import (
+from appshield.gateway.api.frame.callers import (
     Caller,
     Credentials,
     TooManyRequestsError,

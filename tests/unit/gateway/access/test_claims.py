@@ -3,7 +3,7 @@
 import pytest
 
 from appshield.gateway.access.claims import Claims, caller_of
-from appshield.gateway.api.callers import UnauthenticatedError
+from appshield.gateway.api.frame.callers import UnauthenticatedError
 
 ANN = {"sub": "ann", "groups": ["sales", "ops"]}
 

@@ -7,7 +7,7 @@ import pytest
 
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.reviews import Reviews
-from appshield.gateway.api.callers import Caller
+from appshield.gateway.api.frame.callers import Caller
 from appshield.kubernetes import Object
 from appshield.kubernetes.requests import Call
 

@@ -9,7 +9,7 @@ import pytest
 
 from appshield.errors import DeniedError, UnavailableError
 from appshield.gateway.access.tokens import ClusterTokens, claims_of, ends_at
-from appshield.gateway.api.callers import Caller, UnauthenticatedError
+from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.kubernetes import Object
 from appshield.kubernetes.requests import Call
 from moving_time import MovingTime

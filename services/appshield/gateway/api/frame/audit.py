@@ -1,0 +1,61 @@
+"""What the doors tell the audit, as the routes see it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, Protocol
+
+import msgspec
+from msgspec.structs import replace
+
+from appshield.errors import AppShieldError, DeniedError
+from appshield.gateway.api.frame.callers import Caller
+
+Outcome = Literal["allowed", "denied", "succeeded", "refused", "failed"]
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody did something, or tried to: names only, no content.
+
+    `action` is the name of an action (`appshield.doors.actions`). `object` is what else was meant,
+    such as a document.
+    """
+
+    caller: Caller
+    action: str
+    outcome: Outcome
+    namespace: str = ""
+    name: str = ""
+    versions: tuple[int, ...] = ()
+    paths: tuple[str, ...] = ()
+    size_bytes: int = 0
+    vault: str = ""
+    object: str = ""
+    reason: str = ""
+    request_id: str = ""
+
+
+class Auditor(Protocol):
+    """Keeps what was done."""
+
+    async def record(self, act: Act) -> None:
+        """Keep an act; when this returns it is kept.
+
+        Raises:
+            UnavailableError: it cannot be kept now; then it is not to be done either.
+        """
+
+
+@asynccontextmanager
+async def audited(auditor: Auditor, act: Act) -> AsyncIterator[None]:
+    """Record how an act went: as it says, or that it was refused, and why.
+
+    That somebody was denied is recorded for every route (see `audit_on_bus`).
+    """
+    try:
+        yield
+    except DeniedError:
+        raise
+    except AppShieldError as error:
+        await auditor.record(replace(act, outcome="refused", reason=error.what))
+        raise
+    await auditor.record(act)

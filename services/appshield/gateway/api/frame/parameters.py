@@ -1,0 +1,35 @@
+"""What paths and lists can be asked for, as parameters of routes: one meaning everywhere."""
+
+from typing import Annotated, TypeAlias
+
+from litestar.params import PathParameter, QueryParameter
+
+from appshield.gateway.api.frame.pages import LIMIT_DEFAULT, LIMIT_MAX
+
+InNamespace: TypeAlias = Annotated[
+    str, PathParameter(max_length=253, description="The application's namespace.")
+]
+Named: TypeAlias = Annotated[str, PathParameter(max_length=253, description="Its name.")]
+Number: TypeAlias = Annotated[int, PathParameter(ge=1, description="The version's number.")]
+RunId: TypeAlias = Annotated[str, PathParameter(max_length=128, description="The run's id.")]
+
+Limit: TypeAlias = Annotated[
+    int, QueryParameter(ge=1, le=LIMIT_MAX, description="How many items a page has at most.")
+]
+Cursor: TypeAlias = Annotated[
+    str,
+    QueryParameter(
+        max_length=4096, description="`next` of the page before; empty: the first page."
+    ),
+]
+Namespace: TypeAlias = Annotated[
+    str, QueryParameter(max_length=253, description="Only in this namespace.")
+]
+History: TypeAlias = Annotated[
+    str,
+    QueryParameter(
+        max_length=64,
+        description="One of several histories of versions that the name had, by its id.",
+    ),
+]
+LIMIT: Limit = LIMIT_DEFAULT

@@ -1,0 +1,1 @@
+"""Applications: how they are, what they consist of, what nothing protects yet."""

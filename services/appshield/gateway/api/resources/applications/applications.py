@@ -1,0 +1,288 @@
+"""Applications: how each is, how old its newest version is, what runs for it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Response, get
+from litestar.params import QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from appshield.contracts.applications import (
+    ApplicationRecord,
+    MeasuredRestore,
+    Pause,
+    Protection,
+    Rpo,
+    RpoState,
+)
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.health import Health, HealthStatus, Reaction
+from appshield.doors.actions import SEE_APPLICATIONS
+from appshield.gateway.api.frame.access import Access
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.callers import Caller
+from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.entity_tags import tagged
+from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, arranged, cut
+from appshield.gateway.api.frame.parameters import (
+    LIMIT,
+    Cursor,
+    History,
+    InNamespace,
+    Limit,
+    Named,
+    Namespace,
+)
+from appshield.gateway.api.frame.problems import AnyRequest
+from appshield.gateway.api.frame.rights import by_handler, in_namespace
+from appshield.gateway.api.resources.applications.histories import record_of
+from appshield.gateway.api.resources.runs.runs import RunSummary, run_summary
+
+_TAGS = ["Applications"]
+
+
+class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """An application in a list.
+
+    `active`: its object is there; an `orphaned` one has only versions. `health` and `rpo` are empty
+    where nobody knows or nothing is promised; `reason` is the first one of its health.
+    """
+
+    app_id: str
+    namespace: str
+    name: str
+    state: Literal["active", "orphaned"]
+    type: str
+    criticality: str
+    health: HealthStatus | Literal[""]
+    reason: str
+    rpo: Literal["kept", "at-risk", "broken", ""]
+    rpo_promised_s: int
+    rpo_counted_from: datetime | None
+    last_version: int
+    last_backup_at: datetime | None
+    vault: str
+    active_run: str
+    pending_runs: int
+    awaiting_approval: tuple[str, ...]
+    paused: bool
+    refused: str
+
+
+class ApplicationCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many applications there are, and how many of each health and state of their promise.
+
+    Orphaned ones have neither, and those of which nobody knows the health count as `Unknown`.
+    """
+
+    total: int
+    health: dict[HealthStatus, int]
+    rpo: dict[RpoState, int]
+
+
+class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One application: how it is and why, what is in force for it, what runs and waits."""
+
+    summary: ApplicationSummary
+    revision: str
+    health: Health | None
+    rpo: Rpo | None
+    paused: Pause | None
+    targets: tuple[str, ...]
+    protections: tuple[Protection, ...]
+    policies: tuple[str, ...]
+    undecided: dict[str, str]
+    findings: tuple[str, ...]
+    reactions: tuple[Reaction, ...]
+    last_restore: MeasuredRestore | None
+    versions: int
+    newest_version: VersionRecord | None
+    active_run: RunSummary | None
+    pending_runs: tuple[RunSummary, ...]
+    other_histories: tuple[str, ...]
+
+
+_HEALTH_ORDER = {"Degraded": 0, "Missing": 1, "Unknown": 2, "Progressing": 3, "Healthy": 4}
+_RPO_ORDER = {"broken": 0, "at-risk": 1, "kept": 2}
+
+SORT_KEYS: dict[str, SortKey[ApplicationRecord]] = {
+    "name": lambda record: f"{record.app.namespace}/{record.app.name}",
+    "health": lambda record: (
+        _HEALTH_ORDER[record.health.status] if record.health else len(_HEALTH_ORDER)
+    ),
+    "rpo": lambda record: _RPO_ORDER[record.rpo.state] if record.rpo else len(_RPO_ORDER),
+    "last_backup_at": lambda record: record.last_backup_at,
+    "criticality": lambda record: record.criticality,
+    "type": lambda record: record.application_type,
+}
+
+
+@get("/applications", opt=by_handler(SEE_APPLICATIONS), tags=_TAGS)
+async def list_applications(
+    backend: OnBackend,
+    caller: AsCaller,
+    *,
+    namespace: Namespace = "",
+    in_state: Annotated[
+        Literal["active", "orphaned", ""],
+        QueryParameter(name="state", description="Only in this state."),
+    ] = "",
+    health: Annotated[
+        HealthStatus | None, QueryParameter(description="Only of this health.")
+    ] = None,
+    rpo: Annotated[
+        Literal["kept", "at-risk", "broken", ""],
+        QueryParameter(description="Only those whose promise about the newest version stands so."),
+    ] = "",
+    criticality: Annotated[str, QueryParameter(description="Only of this criticality.")] = "",
+    application_type: Annotated[
+        str, QueryParameter(name="type", description="Only of this application type.")
+    ] = "",
+    containing: Annotated[
+        str, QueryParameter(name="q", description="Only with this in the name or namespace.")
+    ] = "",
+    sort: Annotated[
+        str,
+        QueryParameter(description=f"One of {', '.join(SORT_KEYS)}; with - before it downwards."),
+    ] = "name",
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+) -> Page[ApplicationSummary]:
+    """List the applications that the caller may see."""
+    known, views = await backend.views.applications(), backend.views
+    namespaces = views.remembered(
+        "namespaces", lambda: frozenset(record.app.namespace for record in known)
+    )
+    wanted = namespaces & {namespace} if namespace else namespaces
+    visible = await backend.access.visible(caller, SEE_APPLICATIONS, wanted)
+
+    def chosen() -> list[ApplicationRecord]:
+        return [
+            record
+            for record in known
+            if record.app.cluster == backend.cluster
+            and record.app.namespace in visible
+            and in_state in {"", record.state}
+            and (health is None or (record.health is not None and record.health.status == health))
+            and (not rpo or (record.rpo is not None and record.rpo.state == rpo))
+            and criticality in {"", record.criticality}
+            and application_type in {"", record.application_type}
+            and containing in f"{record.app.namespace}/{record.app.name}"
+        ]
+
+    asked = (visible, in_state, health, rpo, criticality, application_type, containing, sort)
+    placed = views.remembered(
+        asked, lambda: arranged(chosen(), sort, keys=SORT_KEYS, name=lambda record: record.app_id)
+    )
+    page = cut(placed, Wanted(sort=sort, limit=limit, cursor=cursor))
+    return Page(items=[summary_of(one) for one in page.items], total=page.total, next=page.next)
+
+
+@get("/applications/counts", opt=by_handler(SEE_APPLICATIONS), tags=_TAGS)
+async def count_applications(backend: OnBackend, caller: AsCaller) -> ApplicationCounts:
+    """Count the applications that the caller may see, by how they are."""
+    here = [
+        record
+        for record in await backend.views.applications()
+        if record.app.cluster == backend.cluster
+    ]
+    return counts_of(await seen_by(backend.access, caller, here))
+
+
+@get("/applications/{namespace:str}/{name:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+async def show_application(
+    request: AnyRequest,
+    backend: OnBackend,
+    namespace: InNamespace,
+    name: Named,
+    history: History = "",
+) -> Response[ApplicationDetail | None]:
+    """Show one application: how it is and why, what protects it, what runs and waits."""
+    record = await record_of(backend, namespace, name, history)
+    return tagged(request, await _detail(backend, record))
+
+
+async def seen_by(
+    access: Access, caller: Caller, records: list[ApplicationRecord]
+) -> list[ApplicationRecord]:
+    """Return those of the applications that the caller may see."""
+    namespaces = {record.app.namespace for record in records}
+    visible = await access.visible(caller, SEE_APPLICATIONS, namespaces)
+    return [record for record in records if record.app.namespace in visible]
+
+
+def summary_of(record: ApplicationRecord) -> ApplicationSummary:
+    """Say the most important about an application. Pure."""
+    health, rpo = record.health, record.rpo
+    reasons = health.reasons if health else ()
+    return ApplicationSummary(
+        app_id=record.app_id,
+        namespace=record.app.namespace,
+        name=record.app.name,
+        state=record.state,
+        type=record.application_type,
+        criticality=record.criticality,
+        health=health.status if health and record.state == "active" else "",
+        reason=f"{reasons[0].object}: {reasons[0].why}" if reasons else "",
+        rpo=rpo.state if rpo else "",
+        rpo_promised_s=rpo.promised_s if rpo else 0,
+        rpo_counted_from=rpo.counted_from if rpo else None,
+        last_version=record.last_version,
+        last_backup_at=record.last_backup_at,
+        vault=record.vault,
+        active_run=record.active_run,
+        pending_runs=len(record.pending_runs),
+        awaiting_approval=record.awaiting_approval,
+        paused=record.paused is not None,
+        refused=record.refused,
+    )
+
+
+def counts_of(records: Sequence[ApplicationRecord]) -> ApplicationCounts:
+    """Count applications by how they are. Pure."""
+    active = [record for record in records if record.state == "active"]
+    healths = Counter[HealthStatus](
+        record.health.status if record.health else "Unknown" for record in active
+    )
+    promises = Counter[RpoState](record.rpo.state for record in active if record.rpo)
+    return ApplicationCounts(total=len(records), health=dict(healths), rpo=dict(promises))
+
+
+async def _detail(backend: Backend, record: ApplicationRecord) -> ApplicationDetail:
+    versions = await backend.views.versions(record.app_id)
+    active = await backend.views.run(record.active_run) if record.active_run else None
+    pending = [await backend.views.run(run) for run in record.pending_runs]
+    others = [
+        one.app_id
+        for one in await backend.views.applications()
+        if one.app == record.app and one.app_id != record.app_id
+    ]
+    return ApplicationDetail(
+        summary=summary_of(record),
+        revision=record.revision,
+        health=record.health,
+        rpo=record.rpo,
+        paused=record.paused,
+        targets=record.targets,
+        protections=record.protections,
+        policies=record.policies,
+        undecided=record.undecided,
+        findings=record.findings,
+        reactions=record.reactions,
+        last_restore=record.last_restore,
+        versions=len(versions),
+        newest_version=versions[-1] if versions else None,
+        active_run=run_summary(active) if active else None,
+        pending_runs=tuple(run_summary(run) for run in pending if run),
+        other_histories=tuple(others),
+    )
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (
+    list_applications,
+    count_applications,
+    show_application,
+)

@@ -1,0 +1,111 @@
+"""Revisions: every accepted content of an application's document."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.params import PathParameter, QueryParameter
+from litestar.types import ControllerRouterHandler
+
+from appshield.contracts.applications import ApplicationRecord
+from appshield.doors.actions import SEE_APPLICATIONS
+from appshield.doors.revisions import (
+    Listed,
+    changed_lines,
+    chosen,
+    listed_revisions,
+    revisions_of,
+    text_of,
+)
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.dependencies import OnBackend
+from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
+from appshield.gateway.api.frame.parameters import LIMIT, Cursor, InNamespace, Limit, Named
+from appshield.gateway.api.frame.rights import in_namespace
+from appshield.gateway.api.resources.applications.histories import record_of
+from appshield.language.revisions import Revision
+
+_TAGS = ["Applications"]
+_PATH = "/applications/{namespace:str}/{name:str}/revisions"
+_NEWEST_FIRST = "-generation"
+_SORT_KEYS: dict[str, SortKey[Listed]] = {"generation": lambda one: one.revision.generation}
+
+Digest = Annotated[
+    str, PathParameter(max_length=64, description="The revision's digest, or its beginning.")
+]
+
+
+class RevisionText(msgspec.Struct, frozen=True, kw_only=True):
+    """One revision, and its document as YAML."""
+
+    revision: Revision
+    text: str
+
+
+class RevisionChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between the documents of two revisions, as the lines of a unified diff."""
+
+    before: str
+    after: str
+    lines: tuple[str, ...]
+
+
+@get(_PATH, opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+async def list_revisions(
+    backend: OnBackend,
+    *,
+    namespace: InNamespace,
+    name: Named,
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+) -> Page[Listed]:
+    """List what the document said, the newest first, and which versions that made."""
+    record, found = await _revisions(backend, namespace, name)
+    made = await backend.views.versions(record.app_id)
+    return page_of(
+        listed_revisions(found, record, made),
+        Wanted(sort=_NEWEST_FIRST, limit=limit, cursor=cursor),
+        keys=_SORT_KEYS,
+        name=lambda one: one.revision.digest,
+    )
+
+
+@get(_PATH + "/{digest:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+async def show_revision(
+    backend: OnBackend, namespace: InNamespace, name: Named, digest: Digest
+) -> RevisionText:
+    """Show one revision of the document."""
+    record, found = await _revisions(backend, namespace, name)
+    one = chosen(found, digest, record)
+    return RevisionText(revision=one, text=text_of(one))
+
+
+@get(_PATH + "/diff", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+async def compare_revisions(
+    backend: OnBackend,
+    *,
+    namespace: InNamespace,
+    name: Named,
+    before: Annotated[
+        str, QueryParameter(name="from", max_length=64, description="The one digest.")
+    ],
+    after: Annotated[
+        str, QueryParameter(name="to", max_length=64, description="The other digest.")
+    ],
+) -> RevisionChanges:
+    """Show what changed from one revision of the document to another."""
+    record, found = await _revisions(backend, namespace, name)
+    one, other = chosen(found, before, record), chosen(found, after, record)
+    return RevisionChanges(
+        before=one.digest, after=other.digest, lines=tuple(changed_lines(one, other))
+    )
+
+
+async def _revisions(
+    backend: Backend, namespace: str, name: str
+) -> tuple[ApplicationRecord, list[Revision]]:
+    record = await record_of(backend, namespace, name)
+    return record, await revisions_of(backend.clusters.own(), record)
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (list_revisions, show_revision, compare_revisions)

@@ -1,0 +1,1 @@
+"""Documents: what people write for AppShield, and what follows from it."""

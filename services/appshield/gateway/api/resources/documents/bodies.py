@@ -1,0 +1,87 @@
+"""Bodies of requests that hold documents: YAML or JSON, as a person or a tool writes them.
+
+They are read by the language itself, which knows the line and column of whatever is wrong; the web
+framework would only say that a body is no JSON.
+"""
+
+from dataclasses import dataclass
+
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+
+from appshield.gateway.api.frame.problems import FieldProblem, UnprocessableError
+from appshield.language.problems import Finding
+from appshield.language.reading import Document, read_text
+
+YAML = "application/yaml"
+JSON = "application/json"
+ORIGIN = "document"
+"""What findings call a text that has no file."""
+
+
+def _body() -> RequestBody:
+    example = (
+        "apiVersion: appshield.io/v1alpha1\n"
+        "kind: Policy\n"
+        "metadata: { name: gold }\n"
+        "spec:\n"
+        "  match: app.criticality == 'gold'\n"
+        "  protect:\n"
+        '    - { name: nightly, "on": { schedule: "30 2 * * *" }, keep: { daily: 30 } }\n'
+    )
+    schema = Schema(type=OpenAPIType.STRING, description="The text of the documents.")
+    return RequestBody(
+        required=True,
+        description="Documents of AppShield, in YAML 1.2 or JSON.",
+        content={
+            YAML: OpenAPIMediaType(schema=schema, example=example),
+            JSON: OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT)),
+        },
+    )
+
+
+@dataclass
+class TakesDocuments(Operation):
+    """An operation whose body is the text of documents."""
+
+    def __post_init__(self) -> None:
+        """Say so in the OpenAPI document, as the route takes bytes."""
+        self.request_body = _body()
+
+
+def the_document(body: bytes) -> Document:
+    """Read a body that has to hold one document of AppShield.
+
+    Raises:
+        UnprocessableError: it holds none, several, or one in which something is wrong; says what is
+            wrong at which line and column.
+    """
+    reading = read_text(body, ORIGIN)
+    findings = [*reading.errors, *(one.finding for one in reading.foreign)]
+    if not findings and len(reading.documents) != 1:
+        raise UnprocessableError(
+            f"the body holds {len(reading.documents)} documents",
+            why="this is about one",
+            next_step="Send each document by itself.",
+        )
+    if findings:
+        raise invalid(findings)
+    return reading.documents[0]
+
+
+def invalid(findings: list[Finding]) -> UnprocessableError:
+    """Return the error that tells findings, each at its line and column."""
+    return UnprocessableError(
+        "the document is not valid",
+        why=findings[0].said,
+        next_step="Correct it; POST /documents/validate tells everything that is wrong.",
+        fields=tuple(
+            FieldProblem(
+                field=one.field,
+                problem=f"{one.wrong}; {one.right}",
+                line=one.line,
+                column=one.column,
+            )
+            for one in findings
+        ),
+    )

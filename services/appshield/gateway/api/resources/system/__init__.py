@@ -1,0 +1,1 @@
+"""AppShield itself: sessions, events, the audit, reports, what could not be handled."""

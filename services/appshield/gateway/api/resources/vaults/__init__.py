@@ -1,0 +1,1 @@
+"""Vaults: where versions are kept."""

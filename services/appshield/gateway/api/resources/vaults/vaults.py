@@ -1,0 +1,214 @@
+"""Vaults: where versions are kept, how much that takes, how it grows, whether it is whole."""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import get
+from litestar.params import PathParameter
+from litestar.types import ControllerRouterHandler
+
+from appshield.contracts.catalog import VersionRecord
+from appshield.contracts.streams import CATALOG
+from appshield.doors.actions import SEE_VAULTS, SEE_VERSIONS
+from appshield.doors.listing import objects_of
+from appshield.doors.vaults import (
+    GrowthPoint,
+    Integrity,
+    VaultContents,
+    contents_of,
+    growth_of,
+    integrity_of,
+)
+from appshield.errors import NotFoundError
+from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.responses import FROM_VAULT
+from appshield.gateway.api.frame.rights import in_cluster
+from appshield.gateway.measuring import MeasuredVault
+from appshield.kubernetes import Object
+from appshield.kubernetes.kinds import VAULT
+from appshield.language.in_force import vault_in_force
+from appshield.language.resolving import resolve_vault
+
+_TAGS = ["Vaults"]
+
+
+class ObjectLock(msgspec.Struct, frozen=True, kw_only=True):
+    """How long what a version needs is kept from being deleted."""
+
+    mode: str
+    days: int
+
+
+class VaultSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A Vault in a list; `refused` says why its newest document is not in force."""
+
+    name: str
+    endpoint: str
+    bucket: str
+    prefix: str
+    region: str
+    read_only: bool
+    object_lock: ObjectLock | None
+    refused: str
+    contents: VaultContents
+
+
+class SpaceOfApplication(msgspec.Struct, frozen=True, kw_only=True):
+    """What an application takes in the bucket; `known`: the catalog has its history."""
+
+    namespace: str
+    name: str
+    history: str
+    known: bool
+    size_bytes: int
+    objects: int
+    packs: int
+
+
+class VaultSpace(msgspec.Struct, frozen=True, kw_only=True):
+    """What the bucket holds.
+
+    `deduplication` is how often content that is stored once was saved, `compression` how much
+    smaller it is stored than it is; both 0 where nothing is stored. `not_counted` says of which
+    histories that is not known, and why.
+    """
+
+    measured_at: datetime
+    size_bytes: int
+    objects: int
+    plain_bytes: int
+    stored_bytes: int
+    deduplication: float
+    compression: float
+    not_counted: dict[str, str]
+    applications: tuple[SpaceOfApplication, ...]
+
+
+class VaultDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One Vault; `space` is None while the bucket is measured for the first time.
+
+    Applications are those that the caller may see; sums are of all.
+    """
+
+    summary: VaultSummary
+    space: VaultSpace | None
+    growth: tuple[GrowthPoint, ...]
+    integrity: tuple[Integrity, ...]
+
+
+class Vaults(msgspec.Struct, frozen=True, kw_only=True):
+    """Every Vault of the cluster."""
+
+    items: tuple[VaultSummary, ...]
+
+
+@get("/vaults", opt=in_cluster(SEE_VAULTS), tags=_TAGS)
+async def list_vaults(backend: OnBackend) -> Vaults:
+    """List the Vaults, with what the catalog knows to be in each."""
+    held = await _versions(backend)
+    found = await objects_of(backend.clusters.own(), VAULT)
+    return Vaults(items=tuple(_summary(obj, _at(held, obj["metadata"]["name"])) for obj in found))
+
+
+@get("/vaults/{vault:str}", opt=in_cluster(SEE_VAULTS), tags=_TAGS, responses=FROM_VAULT)
+async def show_vault(
+    backend: OnBackend,
+    caller: AsCaller,
+    vault: Annotated[str, PathParameter(max_length=253, description="The Vault's name.")],
+) -> VaultDetail:
+    """Show one Vault: space in the bucket, deduplication, compression, growth, integrity.
+
+    The bucket is measured in the background and the result remembered for ten minutes.
+    """
+    found = await backend.clusters.own().get(VAULT, vault)
+    if found is None:
+        raise NotFoundError(f"there is no Vault {vault}", next_step="GET /vaults lists them.")
+    held = _at(await _versions(backend), vault)
+    measured = await backend.measures.of(vault)
+    versions = [one for history in held.values() for one in history]
+    records = [
+        one for one in await backend.views.applications() if one.app.cluster == backend.cluster
+    ]
+    visible = await backend.access.visible(
+        caller, SEE_VERSIONS, {record.app.namespace for record in records}
+    )
+    seen = [record for record in records if record.app.namespace in visible]
+    return VaultDetail(
+        summary=_summary(found, held),
+        space=_space(measured, versions, visible, frozenset(held)) if measured else None,
+        growth=tuple(growth_of(versions)),
+        integrity=tuple(integrity_of(vault, seen, held)),
+    )
+
+
+async def _versions(backend: Backend) -> list[VersionRecord]:
+    return [entry.value async for entry in backend.bus.bucket(CATALOG, VersionRecord).items()]
+
+
+def _at(versions: list[VersionRecord], vault: str) -> dict[str, list[VersionRecord]]:
+    found: dict[str, list[VersionRecord]] = {}
+    for version in versions:
+        here = version.at(vault)
+        if here is not None:
+            found.setdefault(here.facts.app_id, []).append(here)
+    return found
+
+
+def _summary(obj: Object, held: dict[str, list[VersionRecord]]) -> VaultSummary:
+    document, refused = vault_in_force(obj)
+    known = resolve_vault(document) if document else None
+    lock = known.object_lock if known else None
+    return VaultSummary(
+        name=obj["metadata"]["name"],
+        endpoint=known.endpoint if known else "",
+        bucket=known.bucket if known else "",
+        prefix=known.prefix if known else "",
+        region=known.region if known else "",
+        read_only=known.read_only if known else False,
+        object_lock=ObjectLock(mode=lock.mode, days=lock.days) if lock else None,
+        refused=refused,
+        contents=contents_of([one for history in held.values() for one in history]),
+    )
+
+
+def _space(
+    measured: MeasuredVault,
+    versions: list[VersionRecord],
+    visible: frozenset[str],
+    known: frozenset[str],
+) -> VaultSpace:
+    packed = measured.packed
+    read_bytes = contents_of(versions).read_bytes
+    places = [(one.application.partition("/"), one) for one in measured.applications]
+    return VaultSpace(
+        measured_at=measured.measured_at,
+        size_bytes=sum(one.size_bytes for one in measured.applications),
+        objects=sum(one.objects for one in measured.applications),
+        plain_bytes=packed.plain_bytes,
+        stored_bytes=packed.sealed_bytes,
+        deduplication=_ratio(read_bytes, packed.plain_bytes),
+        compression=_ratio(packed.plain_bytes, packed.sealed_bytes),
+        not_counted=measured.unknown,
+        applications=tuple(
+            SpaceOfApplication(
+                namespace=namespace,
+                name=name,
+                history=one.history,
+                known=one.history in known,
+                size_bytes=one.size_bytes,
+                objects=one.objects,
+                packs=one.packs,
+            )
+            for (namespace, _, name), one in places
+            if namespace in visible
+        ),
+    )
+
+
+def _ratio(before: int, after: int) -> float:
+    return round(before / after, 3) if after else 0.0
+
+
+ROUTES: tuple[ControllerRouterHandler, ...] = (list_vaults, show_vault)

@@ -1,0 +1,1 @@
+"""Versions: what they hold, how they differ, how long and where they are kept."""
