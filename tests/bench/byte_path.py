@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from appshield.allocator import give_memory_back
 from appshield.objectstore import (
     FolderObjectStore,
     ObjectStore,
@@ -52,7 +53,6 @@ from appshield.repository import (
 from appshield.repository.files import FileProblem, restore_directory, store_directory, told
 from appshield.repository.restore_workers import restore_pool
 from appshield.repository.settling import SettlingIndex
-from appshield.service.memory import give_memory_back
 
 COMMANDS = ("init", "backup", "restore", "check", "prune", "copy", "heal")
 

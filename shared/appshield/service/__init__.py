@@ -10,7 +10,6 @@ from appshield.service.clock import Clock, SystemClock
 from appshield.service.health import Health, serve_health
 from appshield.service.joining import Joined, joined
 from appshield.service.logs import set_up_logs
-from appshield.service.memory import give_memory_back
 from appshield.service.pausing import pause
 from appshield.service.run_logs import run_logs_forwarded
 from appshield.service.running import run_service, start_service
@@ -26,7 +25,6 @@ __all__ = [
     "SystemClock",
     "announce",
     "both",
-    "give_memory_back",
     "joined",
     "pause",
     "read_settings",

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import structlog
 
+from appshield.allocator import give_memory_back
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.service.logs import set_up_logs
-from appshield.service.memory import give_memory_back
 from appshield.service.settings import ServiceSettings, read_settings
 from appshield.service.together import first_of
 

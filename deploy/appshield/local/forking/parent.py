@@ -20,9 +20,9 @@ from typing import Final
 
 import msgspec
 
+from appshield.allocator import give_memory_back
 from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked
 from appshield.local.programs import NICENESS, SERVICES
-from appshield.service import give_memory_back
 
 NAME: Final = "services"
 PR_SET_PDEATHSIG: Final = 1

@@ -1,4 +1,4 @@
-"""How the allocator of the C library treats the memory of a service.
+"""How the allocator of the C library treats the memory of a process that lives long or works hard.
 
 By itself it moves its threshold for large pieces up to the largest one that was ever freed: after
 one derivation of a key (32 MiB) every buffer comes from the heap, which then never shrinks again.
