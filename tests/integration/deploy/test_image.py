@@ -1,7 +1,7 @@
 """deploy/Dockerfile, built for real; its base image is made from Debian's Python, not pulled.
 
-The base image has the name that the Dockerfile asks for, and what this machine's pip is told
-about the package index. Everything after that is the Dockerfile's own work.
+The base image has the name that the Dockerfile asks for, and what pip and uv of this machine are
+told about the package index. Everything after that is the Dockerfile's own work.
 """
 
 import asyncio
@@ -28,7 +28,11 @@ ROOT = Path(__file__).resolve().parents[3]
 DOCKERFILE = "deploy/Dockerfile"
 BUILD_DEADLINE_S = 600
 BASE_PACKAGES = ("python3-venv", "ca-certificates", "libstdc++6", "gcc", "libc6-dev", "libzstd1")
-NETWORK_OF_THIS_MACHINE = (Path("/etc/pip.conf"), Path("/etc/ssl/certs/ca-certificates.crt"))
+NETWORK_OF_THIS_MACHINE = (
+    Path("/etc/pip.conf"),
+    Path("/etc/uv/uv.toml"),
+    Path("/etc/ssl/certs/ca-certificates.crt"),
+)
 
 
 def base_name() -> tuple[str, str]:
@@ -50,6 +54,7 @@ def python_of_debian(folder: Path) -> bytes:
     (rootfs / "usr/bin/python").symlink_to("python3")
     for file in NETWORK_OF_THIS_MACHINE:
         if file.exists():
+            (rootfs / file.relative_to("/")).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, rootfs / file.relative_to("/"))
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
