@@ -62,7 +62,7 @@ async def test_the_oldest_server_allowed_is_accepted() -> None:
 async def test_one_refusal_may_be_the_moment_in_which_a_server_reads_its_configuration() -> None:
     """NATS drops who is connecting then, with the words for a wrong key; so it is asked again.
 
-    The warning that is ignored: nats-py drops the socket of a refused connection without closing it.
+    The warning that is ignored: nats-py drops the socket of a refused connection unclosed.
     """
     async with (
         greeting("2.12.0", refusals=1) as url,
