@@ -6,11 +6,12 @@ from functools import partial
 
 from appshield.gateway.service import serve
 from appshield.gateway.settings import Settings
-from appshield.service import start_service
+from appshield.service import look_for_cycles_rarely, start_service
 
 
 def main() -> int:
     """Run the gateway; return the exit code of the process."""
+    look_for_cycles_rarely()
     return start_service("gateway", Settings, os.environ, lambda found: partial(serve, found))
 
 

@@ -17,8 +17,8 @@ from appshield.planner.recovery import promised_s
 from appshield.planner.registry import Registry
 from appshield.planner.targeting import targets_differ
 
-_AT_ONCE = 500
-"""What is written at the same moment goes to the bus together."""
+_AT_ONCE = 2_000
+"""Several batches of the bus: while one is being stored, those that follow are worked out."""
 
 
 class Policing:

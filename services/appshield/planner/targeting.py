@@ -39,10 +39,14 @@ def targets_of(record: ApplicationRecord, version: VersionRecord) -> tuple[str, 
 
 
 def targets_differ(record: ApplicationRecord, before: ApplicationRecord | None) -> bool:
-    """Say whether other Vaults are asked for than before."""
+    """Say whether other Vaults are asked for than before.
+
+    Where all rules ask for the same ones it does not matter how many they are.
+    """
 
     def asked(one: ApplicationRecord) -> list[tuple[str, ...]]:
-        return [one.targets, *(rule.targets for rule in one.protections)]
+        every = [one.targets, *(rule.targets or one.targets for rule in one.protections)]
+        return every if len(set(every)) > 1 else every[:1]
 
     return before is not None and asked(record) != asked(before)
 

@@ -4,6 +4,7 @@ Every moment is nominal time plus the jitter of a key, so that many applications
 start spread out, and each at the same distance every time. All results are in UTC.
 """
 
+import functools
 import hashlib
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +29,7 @@ def next_due(schedule: Schedule, after: datetime, *, key: str = "") -> datetime 
         key: what the jitter is drawn from, such as namespace, name and rule.
     """
     offset = jitter(schedule, key)
-    nominal = next(moments(schedule.cron, schedule.timezone, after - offset), None)
+    nominal = _first_after(schedule.cron, schedule.timezone, _whole_minute(after - offset))
     return None if nominal is None else nominal + offset
 
 
@@ -56,3 +57,14 @@ def upcoming(
     offset = jitter(schedule, key)
     nominal = moments(schedule.cron, schedule.timezone, after - offset)
     return tuple(moment + offset for _, moment in zip(range(count), nominal, strict=False))
+
+
+@functools.lru_cache(maxsize=4096)
+def _first_after(cron: str, timezone: str, after: datetime) -> datetime | None:
+    """Return the first nominal moment after a time: many applications ask for the same one."""
+    return next(moments(cron, timezone, after), None)
+
+
+def _whole_minute(at: datetime) -> datetime:
+    """Return the minute that a time lies in: a schedule comes on whole minutes only."""
+    return at.astimezone(UTC).replace(second=0, microsecond=0)

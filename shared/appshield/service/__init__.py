@@ -7,6 +7,7 @@ is told to stop; `steps` turns orders into outcomes, once in effect.
 from appshield.service.announcing import announce
 from appshield.service.blocking import Cancelled, run_blocking, run_bulk
 from appshield.service.clock import Clock, SystemClock
+from appshield.service.cycles import look_for_cycles_rarely
 from appshield.service.health import Health, serve_health
 from appshield.service.joining import Joined, joined
 from appshield.service.logs import set_up_logs
@@ -26,6 +27,7 @@ __all__ = [
     "announce",
     "both",
     "joined",
+    "look_for_cycles_rarely",
     "pause",
     "read_settings",
     "run_blocking",

@@ -43,6 +43,14 @@ def test_a_time_that_autumn_has_twice_comes_once() -> None:
     )
 
 
+@pytest.mark.parametrize("second", [0, 1, 59])
+def test_within_a_minute_the_moment_itself_is_over_and_the_next_one_is_not(second: int) -> None:
+    """A moment lies on a whole minute: that minute is no moment any more once it has begun."""
+    at = datetime(2026, 7, 2, 0, 30, second, tzinfo=UTC)
+    assert next_due(NIGHTLY, at) == datetime(2026, 7, 3, 0, 30, tzinfo=UTC)
+    assert next_due(NIGHTLY, at - timedelta(minutes=1)) == datetime(2026, 7, 2, 0, 30, tzinfo=UTC)
+
+
 def test_between_the_two_hours_of_autumn_nothing_of_the_past_is_due() -> None:
     """Asked at the second 02:15 the next time is tomorrow, not a quarter of an hour later."""
     second_quarter = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)

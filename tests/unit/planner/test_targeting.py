@@ -54,6 +54,15 @@ def test_a_version_is_to_exist_in_every_target() -> None:
     ]
 
 
+def test_a_rule_more_for_the_same_vaults_asks_for_no_others() -> None:
+    """Only then catalogs are read anew for every application that a policy concerns."""
+    more = replace(NIGHTLY, name="policy/hourly", targets=RECORD.targets)
+    elsewhere = replace(more, targets=("vault-2",))
+    assert not targeting.targets_differ(replace(RECORD, protections=(NIGHTLY, more)), RECORD)
+    assert targeting.targets_differ(replace(RECORD, protections=(NIGHTLY, elsewhere)), RECORD)
+    assert targeting.targets_differ(replace(RECORD, targets=("vault-2",)), RECORD)
+
+
 def test_a_rule_names_targets_of_its_own() -> None:
     """They count for the versions that it made; a person's go where the application's go."""
     rule = replace(NIGHTLY, targets=("primary", "vault-2", "vault-3"))
