@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from appshield.bus import (
     Bucket,
     Bus,
@@ -310,7 +312,20 @@ class MemoryBus(Bus):
             )
             stream.known[message_id or f"{stream.last}"] = stream.last
             self._changed.notify_all()
+        self._copy(stream.spec.name, stream.messages[stream.last])
         return Receipt(stream=stream.spec.name, sequence=stream.last)
+
+    def _copy(self, source: str, stored: Stored) -> None:
+        """Let streams have what a source of theirs stores."""
+        for stream in self._streams.values():
+            for moves in (one.moves for one in stream.spec.sources or () if one.stream == source):
+                for old, new in moves:
+                    if subjects.matches(stored.subject, old):
+                        subject = new.removesuffix(">") + stored.subject.removeprefix(old[:-1])
+                        stream.last += 1
+                        stream.messages[stream.last] = replace(
+                            stored, sequence=stream.last, subject=subject
+                        )
 
     def _stream_for(self, subject: str, streams: Iterable[_Stream]) -> _Stream:
         for stream in streams:

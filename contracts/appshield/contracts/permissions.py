@@ -151,7 +151,7 @@ GATEWAY = UserSpec(
     ),
     listens=(_LIVE,),
     consumes=(streams.GATEWAY_ORDERS,),
-    reads=(streams.LOGS, streams.DEAD, streams.AUDIT),
+    reads=(streams.OUTCOMES, streams.HISTORY, streams.LOGS, streams.DEAD, streams.AUDIT),
     keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
@@ -161,6 +161,7 @@ PERSON = UserSpec(
     listens=(_LIVE,),
     reads=(
         streams.STATE,
+        streams.HISTORY,
         streams.OUTCOMES,
         streams.SIGNALS,
         streams.DEAD,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from appshield.contracts.subjects import ANY_NODE, AUDITED, ROOT, orders
+from appshield.contracts.subjects import ANY_NODE, AUDITED, ROOT, event, orders, told
 
 MIB = 1024 * 1024
 DAY_S = 86_400.0
@@ -90,6 +90,24 @@ STATE = StreamSpec(
     ),
     messages_per_subject_max=1,
     bytes_max=256 * MIB,
+)
+HISTORY = StreamSpec(
+    name="APPSHIELD_HISTORY",
+    purpose="the last few facts about each application and its health, for people to look back",
+    subjects=(),
+    discard="old",
+    bytes_max=64 * MIB,
+    messages_per_subject_max=20,
+    age_max_s=30 * DAY_S,
+    sources=(
+        SourceSpec(
+            stream=STATE.name,
+            moves=tuple(
+                (event(noun, verb), told(noun, verb))
+                for noun, verb in (("application", "observed"), ("health", "changed"))
+            ),
+        ),
+    ),
 )
 REQUESTS = StreamSpec(
     name="APPSHIELD_REQUESTS",
@@ -208,6 +226,7 @@ ADVISORIES = StreamSpec(
 )
 STREAMS = (
     STATE,
+    HISTORY,
     REQUESTS,
     COMMANDS,
     OUTCOMES,

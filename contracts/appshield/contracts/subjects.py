@@ -1,6 +1,7 @@
 """The grammar of subjects.
 
     appshield.v1.evt.<noun>.<verb>.<cluster>.<namespace>.<app>            facts and outcomes
+    appshield.v1.told.<noun>.<verb>.<cluster>.<namespace>.<app>           the last few of a fact
     appshield.v1.cmd.<noun>.<verb>.<cluster>.<node>.<namespace>.<app>     orders to workers
     appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.<app>.<door>.<actor>    wishes of somebody
     appshield.v1.signal.<name>                                            what other tools tell
@@ -28,6 +29,11 @@ AUDITED = f"{ROOT}.audited"
 def event(noun: str, verb: str, app: AppRef | None = None) -> str:
     """Name the subject of a fact about an application, or the filter for those about any."""
     return f"{ROOT}.evt.{noun}.{verb}.{place(app) if app is not None else '>'}"
+
+
+def told(noun: str, verb: str, app: AppRef | None = None) -> str:
+    """Name the subject that holds the last few of a fact of which only the latest counts."""
+    return f"{ROOT}.told.{noun}.{verb}.{place(app) if app is not None else '>'}"
 
 
 def request(noun: str, app: AppRef, *, door: str, actor: str) -> str:

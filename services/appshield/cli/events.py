@@ -13,11 +13,8 @@ from appshield.cli.options import Namespace, Output
 from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
 from appshield.contracts import decode
-from appshield.contracts.applications import ApplicationObserved, PauseChanged, RpoChanged
-from appshield.contracts.backups import BackupUnchanged
-from appshield.contracts.message import Message, StepEvent
-from appshield.contracts.runs import RunChanged, StepFailed
 from appshield.contracts.streams import OUTCOMES, STATE, StreamSpec
+from appshield.doors.events import sentence
 from appshield.doors.naming import Wanted, wanted
 
 _STREAMS = (STATE, OUTCOMES)
@@ -109,35 +106,5 @@ def _say(stream: StreamSpec, stored: Stored, output: str) -> None:
             )
         )
         return
-    say(f"{time_text(stored.time)}  {sentence(decode(stored.body))}")
-
-
-def sentence(message: Message) -> str:
-    """Write a fact in one line."""
-    match message:
-        case RunChanged():
-            version = f" (version {message.version})" if message.version is not None else ""
-            text = f"{message.kind} {message.run} {message.state}{version}"
-            text += f": {message.failure}" if message.failure else ""
-        case StepFailed():
-            again = "; it is tried again" if message.again else ""
-            text = f"{message.run} {message.step} failed: {message.failure}{again}"
-        case ApplicationObserved() if message.refused:
-            text = f"application refused: {message.refused}"
-        case ApplicationObserved():
-            text = f"application {'observed' if message.exists else 'gone'}"
-        case PauseChanged():
-            by = f" by {message.actor}" if message.actor else ""
-            text = f"{'paused' if message.paused else 'not paused any more'}{by}"
-            text += f": {message.reason}" if message.reason else ""
-        case RpoChanged():
-            rpo = message.rpo
-            text = f"recovery point {rpo.state}: {rpo.promised_s} s promised since "
-            text += f"{time_text(rpo.counted_from)}"
-        case BackupUnchanged():
-            text = f"{message.run}: nothing changed since version {message.number}"
-        case StepEvent():
-            text = f"{message.run} {message.step}: {message.verb}"
-        case _:
-            text = type(message).__name__
-    return f"{message.app}  {text}"
+    message = decode(stored.body)
+    say(f"{time_text(stored.time)}  {message.app}  {sentence(message)}")

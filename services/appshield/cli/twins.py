@@ -42,7 +42,7 @@ TWINS: Mapping[str, tuple[str, ...]] = {
     "runs": ("GET /runs",),
     "run": ("GET /runs/{run}", "GET /runs/{run}/progress"),
     "logs": ("GET /runs/{run}/logs",),
-    "events": ("GET /events",),
+    "events": (f"GET {APPLICATION}/events", "GET /events"),
     "forget": (f"DELETE {VERSION}",),
     "delete": (f"DELETE {VERSION}",),
     "copy": (f"POST {VERSION}/copies",),

@@ -1,8 +1,15 @@
 """What a message bus keeps can be read by anybody, and is removed when asked."""
 
 import asyncio
+import uuid
+from datetime import UTC, datetime
 
 from appshield.bus import Bus
+from appshield.contracts import decode, subjects
+from appshield.contracts.health import Health, HealthChanged, HealthStatus
+from appshield.contracts.identities import AppRef
+from appshield.contracts.message import Message
+from appshield.contracts.streams import HISTORY, STATE
 from bus_consumers import Handled, consumed_stream, run_until
 from embedded_bus import put, scratch_stream, subject_in
 from waiting import wait_until
@@ -49,6 +56,28 @@ async def test_following_gives_what_comes(bus: Bus) -> None:
     numbers = [int(one[1:]) for one in seen]
     assert numbers == sorted(numbers)
     assert all(one % 3 != 1 for one in numbers)
+
+
+async def test_of_a_fact_of_which_the_latest_counts_the_last_few_can_be_read(bus: Bus) -> None:
+    """A stream that takes from another one keeps them under subjects of its own."""
+    app = AppRef(cluster="test", namespace=f"n{uuid.uuid4().hex[:8]}", name="web")
+    statuses: tuple[HealthStatus, ...] = ("Degraded", "Healthy", "Missing")
+    for change, status in enumerate(statuses):
+        health = Health(status=status, since=datetime(2026, 1, 1, tzinfo=UTC))
+        await bus.publish(HealthChanged(app=app, uid=app.namespace, change=change, health=health))
+    wanted = (subjects.told("health", "changed", app),)
+
+    async def seen() -> list[Message]:
+        return [decode(one.body) async for one in bus.read(HISTORY, filters=wanted)]
+
+    async def all_there() -> bool:
+        return len(await seen()) == len(statuses)
+
+    await wait_until(all_there, deadline_s=30, what="the last few facts")
+    found = [one.health.status for one in await seen() if isinstance(one, HealthChanged)]
+    assert found == list(statuses)
+    latest = (subjects.event("health", "changed", app),)
+    assert len([one async for one in bus.read(STATE, filters=latest)]) == 1
 
 
 async def test_trim_drops_what_lies_below(bus: Bus) -> None:

@@ -29,6 +29,7 @@ from appshield.gateway.api.frame.request_ids import name_request
 from appshield.gateway.api.frame.rights import PUBLIC_KEY, check_right
 from appshield.gateway.api.resources.applications import (
     applications,
+    events,
     explanations,
     revisions,
     unprotected,
@@ -39,7 +40,7 @@ from appshield.gateway.api.resources.system import (
     about,
     audit,
     dead_letters,
-    events,
+    event_stream,
     reports,
     sessions,
 )
@@ -61,6 +62,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *sessions.ROUTES,
     *applications.ROUTES,
     *explanations.ROUTES,
+    *events.ROUTES,
     *revisions.ROUTES,
     *versions.ROUTES,
     *retention.ROUTES,
@@ -76,7 +78,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *catalogs.ROUTES,
     *signals.ROUTES,
     *dead_letters.ROUTES,
-    *events.ROUTES,
+    *event_stream.ROUTES,
     *reports.ROUTES,
     *documents.ROUTES,
     *checks.ROUTES,
