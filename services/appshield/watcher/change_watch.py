@@ -13,14 +13,14 @@ from collections.abc import Iterable
 
 import structlog
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Watchable
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.health import Members
 from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.streams import APPLICATIONS, MEMBERS
 from appshield.errors import AppShieldError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, SECRET
+from appshield.kubernetes.kinds import APPLICATION, SECRET
 from appshield.language.expression_errors import ExpressionError
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import Reference
@@ -28,6 +28,7 @@ from appshield.service import Clock
 from appshield.watcher.changes import Changes, WaitingRule
 from appshield.watcher.documents import DocumentsInForce
 from appshield.watcher.informers import Informers
+from appshield.watcher.own_namespace import ensure_own_namespace
 from appshield.watcher.projecting import meaning, reads_of
 from appshield.watcher.remembering import Memory
 
@@ -43,9 +44,17 @@ class ChangeWatch:
     """Follows what rules wait for, as long as they do."""
 
     def __init__(
-        self, *, bus: Bus, cluster: Cluster, informers: Informers, cluster_name: str, clock: Clock
+        self,
+        *,
+        bus: Bus,
+        records: Watchable[ApplicationRecord],
+        cluster: Cluster,
+        informers: Informers,
+        cluster_name: str,
+        clock: Clock,
     ) -> None:
         self._bus = bus
+        self._watched = records
         self._cluster = cluster
         self._informers = informers
         self._cluster_name = cluster_name
@@ -70,9 +79,7 @@ class ChangeWatch:
             tasks.create_task(self._follow_kinds(stopping), name="kinds that change")
 
     async def _watch_registry(self, stopping: asyncio.Event) -> None:
-        async for change in self._bus.bucket(APPLICATIONS, ApplicationRecord).watch(
-            stopping=stopping
-        ):
+        async for change in self._watched.watch(stopping=stopping):
             record = change.value
             if change.is_marker:
                 self._known += 1
@@ -198,10 +205,7 @@ async def change_key(cluster: Cluster) -> bytes:
     """
     there = await cluster.get(SECRET, KEY_SECRET, SYSTEM_NAMESPACE)
     if there is None:
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
-        if await cluster.get(NAMESPACE, SYSTEM_NAMESPACE) is None:
-            with contextlib.suppress(AlreadyExistsError):
-                await cluster.create(NAMESPACE, space)
+        await ensure_own_namespace(cluster)
         made: Object = {
             "apiVersion": "v1",
             "kind": "Secret",

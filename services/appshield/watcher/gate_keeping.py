@@ -6,15 +6,13 @@ can show a certificate of it. Without a gated application nothing is installed.
 """
 
 import asyncio
-import contextlib
 from datetime import datetime
 
 import structlog
 
-from appshield.bus import Bus
+from appshield.bus import Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import SYSTEM_NAMESPACE
-from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, DamagedError
 from appshield.gate import (
     AUTHORITY_SECRET,
@@ -25,14 +23,15 @@ from appshield.gate import (
     is_worn,
     new_authority,
 )
-from appshield.kubernetes import AlreadyExistsError, Cluster
-from appshield.kubernetes.kinds import NAMESPACE, SECRET, WEBHOOK_CONFIGURATION
+from appshield.kubernetes import Cluster
+from appshield.kubernetes.kinds import SECRET, WEBHOOK_CONFIGURATION
 from appshield.service import Clock, pause
 from appshield.watcher.gate_webhooks import (
     CONFIGURATIONS,
     GatedNamespaces,
     webhook_configurations,
 )
+from appshield.watcher.own_namespace import ensure_own_namespace
 
 _EVERY_S = 15.0
 _SETTLE_S = 0.1
@@ -43,9 +42,15 @@ class GateKeeping:
     """Installs and removes the webhook of one cluster."""
 
     def __init__(
-        self, *, bus: Bus, cluster: Cluster, cluster_name: str, address: GateAddress, clock: Clock
+        self,
+        *,
+        records: Watchable[ApplicationRecord],
+        cluster: Cluster,
+        cluster_name: str,
+        address: GateAddress,
+        clock: Clock,
     ) -> None:
-        self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
+        self._records = records
         self._cluster = cluster
         self._cluster_name = cluster_name
         self._address = address
@@ -152,10 +157,7 @@ async def _authority(cluster: Cluster) -> Authority | None:
 
 
 async def _keep_authority(cluster: Cluster, authority: Authority) -> None:
-    if await cluster.get(NAMESPACE, SYSTEM_NAMESPACE) is None:
-        space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
-        with contextlib.suppress(AlreadyExistsError):
-            await cluster.create(NAMESPACE, space)
+    await ensure_own_namespace(cluster)
     await cluster.apply(SECRET, authority_secret(authority))
 
 

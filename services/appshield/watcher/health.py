@@ -14,11 +14,11 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.health import Health, HealthChanged, Members
 from appshield.contracts.identities import AppRef
-from appshield.contracts.streams import APPLICATIONS, CURSORS, MEMBERS
+from appshield.contracts.streams import CURSORS, MEMBERS
 from appshield.errors import AppShieldError
 from appshield.kubernetes import Cluster, Kind, ObjectRef
 from appshield.kubernetes.kinds import APPLICATION, NAMESPACE
@@ -53,9 +53,17 @@ class HealthWatch:
     """Tells how the applications of one cluster are."""
 
     def __init__(
-        self, *, bus: Bus, cluster: Cluster, informers: Informers, cluster_name: str, clock: Clock
+        self,
+        *,
+        bus: Bus,
+        records: Watchable[ApplicationRecord],
+        cluster: Cluster,
+        informers: Informers,
+        cluster_name: str,
+        clock: Clock,
     ) -> None:
         self._bus = bus
+        self._records = records
         self._cluster = cluster
         self._informers = informers
         self._cluster_name = cluster_name
@@ -81,8 +89,7 @@ class HealthWatch:
             tasks.create_task(self._tell_all(stopping))
 
     async def _watch_registry(self, stopping: asyncio.Event) -> None:
-        bucket = self._bus.bucket(APPLICATIONS, ApplicationRecord)
-        async for change in bucket.watch(stopping=stopping):
+        async for change in self._records.watch(stopping=stopping):
             record = change.value
             if record is None or record.app.cluster != self._cluster_name:
                 continue

@@ -20,6 +20,7 @@ from appshield.language.resolving import revision
 from appshield.service import Clock
 from appshield.watcher.asking import EVERYWHERE
 from appshield.watcher.conditions import condition, timed
+from appshield.watcher.revisions import keep_revision
 from appshield.watcher.telling import Reporter
 from appshield.watcher.volumes import Changed
 
@@ -75,8 +76,11 @@ class OwnProfiles:
             **status,
             "conditions": [timed(one, obj, self._clock.now()) for one in status["conditions"]],
         }
-        if said == obj.get("status"):
+        before = obj.get("status") or {}
+        if said == before:
             return
+        if said.get("revision", "") != before.get("revision"):
+            await keep_revision(self._cluster, obj, said.get("revision", ""))
         try:
             self._objects[own.name] = await self._cluster.patch_status(PROFILE, own.name, said)
         except UnavailableError:

@@ -8,16 +8,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
-from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.contracts.streams import POLICIES
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POLICY
 from appshield.language.in_force import IN_FORCE, spec_in_force
 from appshield.service import Clock, pause
 from appshield.watcher.conditions import condition, timed
+from appshield.watcher.revisions import keep_revision
 
 _PAUSE_S = 0.5
 """Many applications may change at once: their number is written once for all of them."""
@@ -34,8 +35,17 @@ class Protected(msgspec.Struct, frozen=True):
 class PolicyStatuses:
     """Keeps the status of Policy objects in line with the registry."""
 
-    def __init__(self, bus: Bus, cluster: Cluster, cluster_name: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        bus: Bus,
+        records: Watchable[ApplicationRecord],
+        cluster: Cluster,
+        cluster_name: str,
+        clock: Clock,
+    ) -> None:
         self._bus = bus
+        self._records = records
         self._clock = clock
         self._cluster = cluster
         self._cluster_name = cluster_name
@@ -61,8 +71,7 @@ class PolicyStatuses:
         self._news.set()
 
     async def _watch_applications(self, stopping: asyncio.Event) -> None:
-        bucket = self._bus.bucket(APPLICATIONS, ApplicationRecord)
-        async for change in bucket.watch(stopping=stopping):
+        async for change in self._records.watch(stopping=stopping):
             record = change.value
             if record is None or record.state != "active":
                 self._applications.pop(change.key, None)
@@ -80,12 +89,15 @@ class PolicyStatuses:
 
     async def _write(self, record: PolicyRecord) -> None:
         protected = protected_by(record, self._applications.values())
-        if self._written.get(record.uid) == (record, protected):
+        written = self._written.get(record.uid)
+        if written == (record, protected):
             return
         try:
             obj = await self._cluster.get(POLICY, record.app.name)
             if obj is None or obj["metadata"]["uid"] != record.uid:
                 return
+            if written is None or written[0].revision != record.revision:
+                await keep_revision(self._cluster, obj, record.revision)
             status = status_of(record, protected, obj, self._clock.now())
             if status != obj.get("status"):
                 await self._cluster.patch_status(POLICY, record.app.name, status)

@@ -1,47 +1,60 @@
-"""Keep every accepted content of an Application document, so that a version's can be looked up."""
+"""Keep every accepted content of a document, so that it can be looked up under its digest."""
 
 import structlog
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import CONTROLLER_REVISION
 from appshield.language.problems import DocumentError
-from appshield.language.revisions import DIGEST_ANNOTATION, OWNER_LABEL, revision_of, too_many
+from appshield.language.revisions import DIGEST_ANNOTATION, owner_label, revision_of, too_many
+from appshield.watcher.own_namespace import ensure_own_namespace
 
 
-async def keep_revision(cluster: Cluster, application: Object, digest: str) -> None:
-    """Keep the spec of an Application object, once for each content.
+async def keep_revision(cluster: Cluster, obj: Object, digest: str) -> None:
+    """Keep the spec of a document's object, once for each content.
 
-    Nothing is kept of one that is refused, or that has changed again since `digest` was told.
+    Nothing is kept of one that is refused, or that has changed again since `digest` was told. A
+    cluster that does not allow it is told of in the log: a status is written all the same.
 
     Raises:
-        AppShieldError: the cluster cannot be reached or refuses it.
+        UnavailableError: the cluster cannot be reached; try again.
     """
     try:
-        wanted = revision_of(application)
+        wanted = revision_of(obj, without_namespace=SYSTEM_NAMESPACE)
     except DocumentError:
         return
-    meta = wanted["metadata"]
-    if meta["annotations"][DIGEST_ANNOTATION] != digest:
+    if wanted["metadata"]["annotations"][DIGEST_ANNOTATION] != digest:
         return
+    try:
+        await _keep(cluster, wanted, owner_label(obj["kind"]))
+    except UnavailableError:
+        raise
+    except AppShieldError as error:
+        structlog.get_logger().warning("revision not kept", problem=str(error))
+
+
+async def _keep(cluster: Cluster, wanted: Object, label: str) -> None:
+    meta = wanted["metadata"]
     name, namespace = meta["name"], meta["namespace"]
     known = await cluster.get(CONTROLLER_REVISION, name, namespace)
     if known is None:
+        if namespace == SYSTEM_NAMESPACE:
+            await ensure_own_namespace(cluster)
         try:
             await cluster.create(CONTROLLER_REVISION, wanted)
         except AlreadyExistsError:  # another watcher was faster
             return
         structlog.get_logger().info("revision kept", revision=name, namespace=namespace)
-        await _drop_oldest(cluster, namespace, meta["labels"][OWNER_LABEL])
+        await _drop_oldest(cluster, namespace, f"{label}={meta['labels'][label]}")
     elif known["revision"] < wanted["revision"]:  # the document came back to an earlier content
         await cluster.merge_patch(
             CONTROLLER_REVISION, name, {"revision": wanted["revision"]}, namespace=namespace
         )
 
 
-async def _drop_oldest(cluster: Cluster, namespace: str, uid: str) -> None:
-    kept = await cluster.list(
-        CONTROLLER_REVISION, namespace=namespace, label_selector=f"{OWNER_LABEL}={uid}"
-    )
+async def _drop_oldest(cluster: Cluster, namespace: str, selector: str) -> None:
+    kept = await cluster.list(CONTROLLER_REVISION, namespace=namespace, label_selector=selector)
     for obj in too_many(kept):
         await cluster.delete(
             CONTROLLER_REVISION,

@@ -5,6 +5,9 @@ from collections.abc import Coroutine
 from functools import partial
 from typing import Any
 
+from appshield.bus import SharedWatch
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.streams import APPLICATIONS
 from appshield.gate import GateAddress
 from appshield.kubernetes import Cluster, ClusterAccess, Reflector
 from appshield.kubernetes.kinds import (
@@ -44,7 +47,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     ):
         if settings.install_kinds:
             await install_kinds(cluster)
-        statuses = Statuses(bus=service.bus, cluster=cluster, cluster_name=settings.cluster)
+        records = SharedWatch(service.bus.bucket(APPLICATIONS, ApplicationRecord))
+        statuses = Statuses(records=records, cluster=cluster, cluster_name=settings.cluster)
         surroundings = Surroundings()
         told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
         asked = AskedAnnotations(told, surroundings.look_again)
@@ -59,7 +63,13 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         namespaces = Reflector(cluster, NAMESPACE, sink=surroundings.namespaces)
         policies = Reflector(cluster, POLICY, sink=asked)
         profiles = Reflector(cluster, PROFILE, sink=own)
-        policy_statuses = PolicyStatuses(service.bus, cluster, settings.cluster, SystemClock())
+        policy_statuses = PolicyStatuses(
+            bus=service.bus,
+            records=records,
+            cluster=cluster,
+            cluster_name=settings.cluster,
+            clock=SystemClock(),
+        )
         service.health.add(
             "watch", lambda: _watching(telling, [namespaces, profiles, policies, reflector])
         )
@@ -75,22 +85,26 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         service.run(statuses.keep_written(stopping), "statuses")
-        _watch_objects(service, cluster, informers, settings, stopping)
+        _watch_objects(service, cluster, settings, stopping, informers=informers, records=records)
         _adapt(service, cluster, settings, stopping)
-        _keep_gate(service, cluster, settings, stopping)
+        _keep_gate(service, cluster, records, settings, stopping)
+        service.run(records.keep(stopping), "records of applications")
         await _see_to_wishes(service, cluster, settings, stopping)
 
 
 def _watch_objects(
     service: Joined,
     cluster: Cluster,
-    informers: Informers,
     settings: Settings,
     stopping: asyncio.Event,
+    *,
+    informers: Informers,
+    records: SharedWatch[ApplicationRecord],
 ) -> None:
     """Tell how applications are, and what of them changes."""
     health = HealthWatch(
         bus=service.bus,
+        records=records,
         cluster=cluster,
         informers=informers,
         cluster_name=settings.cluster,
@@ -99,6 +113,7 @@ def _watch_objects(
     service.run(health.keep_told(stopping), "health of applications")
     changes = ChangeWatch(
         bus=service.bus,
+        records=records,
         cluster=cluster,
         informers=informers,
         cluster_name=settings.cluster,
@@ -117,12 +132,16 @@ def _adapt(service: Joined, cluster: Cluster, settings: Settings, stopping: asyn
 
 
 def _keep_gate(
-    service: Joined, cluster: Cluster, settings: Settings, stopping: asyncio.Event
+    service: Joined,
+    cluster: Cluster,
+    records: SharedWatch[ApplicationRecord],
+    settings: Settings,
+    stopping: asyncio.Event,
 ) -> None:
     """Keep the gate installed, where there is one."""
     if settings.gate_at:
         keeping = GateKeeping(
-            bus=service.bus,
+            records=records,
             cluster=cluster,
             cluster_name=settings.cluster,
             address=GateAddress.read(settings.gate_at),

@@ -8,9 +8,8 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from appshield.bus import Bus
+from appshield.bus import Watchable
 from appshield.contracts.applications import ApplicationRecord, Described, Rpo, RpoState
-from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
@@ -34,8 +33,10 @@ _RPO_REASONS: Mapping[RpoState, str] = {
 class Statuses:
     """Keeps the status of Application objects in line with the registry."""
 
-    def __init__(self, *, bus: Bus, cluster: Cluster, cluster_name: str) -> None:
-        self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
+    def __init__(
+        self, *, records: Watchable[ApplicationRecord], cluster: Cluster, cluster_name: str
+    ) -> None:
+        self._records = records
         self._cluster = cluster
         self._cluster_name = cluster_name
         self._written: dict[str, tuple[ApplicationRecord, int]] = {}
@@ -45,12 +46,14 @@ class Statuses:
     async def keep_written(self, stopping: asyncio.Event) -> None:
         """Write the status of every application that changes, until told to stop."""
         async with asyncio.TaskGroup() as tasks:
-            async for change in self._records.watch("", stopping=stopping):
+            async for change in self._records.watch(stopping=stopping):
                 record = change.value
                 if record is None or record.state != "active":
                     self._written.pop(change.key, None)
                 elif record.app.cluster == self._cluster_name:
                     if record.app_id not in self._newest:
+                        if self._is_written(record):
+                            continue
                         tasks.create_task(self._write_newest(record.app_id, stopping))
                     self._newest[record.app_id] = record
 
@@ -87,22 +90,25 @@ class Statuses:
             failures += 1
             await pause(stopping, pause_s(failures, None))
 
+    def _is_written(self, record: ApplicationRecord) -> bool:
+        """Say whether its status is as it should be: a policy may change thousands of records."""
+        return self._written.get(record.app_id) == _said(record)
+
     async def _write(self, record: ApplicationRecord) -> None:
-        said = _said(record)
-        if self._written.get(record.app_id) == said:
-            return  # a policy that many applications have in common changes many records
+        if self._is_written(record):
+            return
         obj = await self._cluster.get(APPLICATION, record.app.name, record.app.namespace)
         if obj is None or obj["metadata"]["uid"] != record.uid:
             return
         if (obj.get("status") or {}).get("revision") != record.revision:
-            await self._keep_revision(record, obj)
+            await keep_revision(self._cluster, obj, record.revision)
         status = status_of(record, obj)
         await self._alert(obj, status)
         if status != obj.get("status"):
             await self._cluster.patch_status(
                 APPLICATION, record.app.name, status, namespace=record.app.namespace
             )
-        self._written[record.app_id] = said
+        self._written[record.app_id] = _said(record)
 
     async def _alert(self, obj: Object, status: dict[str, Any]) -> None:
         """Record an event when the promise about the newest version is not kept, or is again."""
@@ -113,19 +119,6 @@ class Statuses:
         await self._cluster.record_event(
             obj, reason=f"RecoveryPoint{now}", message=message, warning=now != "Kept"
         )
-
-    async def _keep_revision(self, record: ApplicationRecord, obj: Object) -> None:
-        """Keep what is in force; a cluster that does not allow that gets its status all the same.
-
-        Raises:
-            UnavailableError: the cluster cannot be reached; try again.
-        """
-        try:
-            await keep_revision(self._cluster, obj, record.revision)
-        except UnavailableError:
-            raise
-        except AppShieldError as error:
-            structlog.get_logger().warning("revision not kept", problem=str(error))
 
 
 def _reason(status: dict[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from appshield.language.in_force import IN_FORCE, spec_in_force, vault_in_force
 from appshield.language.resolving import revision
 from appshield.service import Clock
 from appshield.watcher.conditions import condition, timed
+from appshield.watcher.revisions import keep_revision
 from appshield.watcher.telling import Reporter
 
 
@@ -35,8 +36,11 @@ class VaultStatuses:
             UnavailableError: the cluster cannot be reached; the change comes again.
         """
         status, refused = status_of(obj, self._clock.now())
-        if status == obj.get("status"):
+        before = obj.get("status") or {}
+        if status == before:
             return
+        if status.get("revision", "") != before.get("revision"):
+            await keep_revision(self._cluster, obj, status.get("revision", ""))
         try:
             await self._cluster.patch_status(VAULT, obj["metadata"]["name"], status)
         except UnavailableError:

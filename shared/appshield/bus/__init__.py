@@ -18,6 +18,7 @@ from appshield.bus.errors import (
     StaleRevisionError,
 )
 from appshield.bus.port import Bucket, Bus, Handler, Since
+from appshield.bus.shared_watch import SharedWatch, Watchable
 from appshield.bus.tracing import trace_id
 from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
 
@@ -38,9 +39,11 @@ __all__ = [
     "Receipt",
     "Reject",
     "Retry",
+    "SharedWatch",
     "Since",
     "StaleRevisionError",
     "Stored",
+    "Watchable",
     "connect_bus",
     "trace_id",
 ]

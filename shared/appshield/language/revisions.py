@@ -1,8 +1,9 @@
-"""Every accepted content of an Application document, kept under its digest. Pure.
+"""Every accepted content of a document, kept under its digest. Pure.
 
-A revision is a ControllerRevision beside the Application, as Kubernetes keeps those of a
+A revision is a ControllerRevision beside the document's object, as Kubernetes keeps those of a
 StatefulSet: its data never changes, who may read the namespace may read it, and it goes with the
-Application. A version names the digest of the revision that made it, and holds the document itself.
+object. Objects without a namespace (Policy, Profile, Vault) have theirs in AppShield's own. A
+version names the digest of the Application's revision that made it, and holds that document itself.
 """
 
 from datetime import datetime
@@ -17,8 +18,7 @@ from appshield.language.resolving import revision
 Object = dict[str, Any]
 
 REVISIONS_MAX = 100
-"""So many revisions of an application stay; beyond, the oldest go."""
-OWNER_LABEL = f"{GROUP}/application-uid"
+"""So many revisions of a document stay; beyond, the oldest go."""
 DIGEST_ANNOTATION = f"{GROUP}/revision"
 _DIGEST_IN_NAME = 12
 _UID_IN_NAME = 8
@@ -34,33 +34,38 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     document: Object
 
 
-def revision_of(application: Object) -> Object:
-    """Return the ControllerRevision that keeps an accepted Application object's spec.
+def owner_label(kind: str) -> str:
+    """Name the label by which the revisions of an object are found: its value is the uid."""
+    return f"{GROUP}/{kind.lower()}-uid"
+
+
+def revision_of(obj: Object, *, without_namespace: str) -> Object:
+    """Return the ControllerRevision that keeps an accepted document's spec.
+
+    Args:
+        obj: the document's object.
+        without_namespace: the namespace for revisions of objects that have none.
 
     Raises:
         DocumentError: the document is refused.
     """
-    meta = application["metadata"]
-    digest = revision(read_object(application).spec)
+    meta, kind = obj["metadata"], obj["kind"]
+    digest = revision(read_object(obj).spec)
     name, uid = meta["name"], meta["uid"]
+    place = {field: meta[field] for field in ("name", "namespace") if field in meta}
     return {
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
         "metadata": {
             "name": f"{name[:_NAME_MAX]}-{uid[:_UID_IN_NAME]}-{digest[:_DIGEST_IN_NAME]}",
-            "namespace": meta["namespace"],
-            "labels": {"app.kubernetes.io/managed-by": "appshield", OWNER_LABEL: uid},
+            "namespace": meta.get("namespace") or without_namespace,
+            "labels": {"app.kubernetes.io/managed-by": "appshield", owner_label(kind): uid},
             "annotations": {DIGEST_ANNOTATION: digest},
             "ownerReferences": [
-                {"apiVersion": API_VERSION, "kind": "Application", "name": name, "uid": uid}
+                {"apiVersion": API_VERSION, "kind": kind, "name": name, "uid": uid}
             ],
         },
-        "data": {
-            "apiVersion": API_VERSION,
-            "kind": "Application",
-            "metadata": {"name": name, "namespace": meta["namespace"]},
-            "spec": application["spec"],
-        },
+        "data": {"apiVersion": API_VERSION, "kind": kind, "metadata": place, "spec": obj["spec"]},
         "revision": meta.get("generation", 0),
     }
 
@@ -77,6 +82,6 @@ def read_revision(obj: Object) -> Revision:
 
 
 def too_many(objects: list[Object]) -> list[Object]:
-    """Return the ControllerRevisions of one application that have to go: the oldest ones."""
+    """Return the ControllerRevisions of one document that have to go: the oldest ones."""
     newest_first = sorted(objects, key=lambda obj: int(obj["revision"]), reverse=True)
     return newest_first[REVISIONS_MAX:]

@@ -334,7 +334,7 @@ async def test_revisions_are_listed_shown_and_compared(
     for generation, text in ((1, "web"), (2, "database/redis")):
         obj = application_object(text)
         obj["metadata"] |= {"uid": "u", "generation": generation}
-        place.fake.put(revision_of(obj))
+        place.fake.put(revision_of(obj, without_namespace=""))
     path = PATH + "/applications/shop/web/revisions"
     first, second = (await client.get(path)).json()["items"]
     assert [first["revision"]["generation"], second["revision"]["generation"]] == [2, 1]

@@ -135,6 +135,7 @@ class Shop:
             informers = Informers(cluster)
             watch = ChangeWatch(
                 bus=self.bus,
+                records=self.bus.bucket(APPLICATIONS, ApplicationRecord),
                 cluster=cluster,
                 informers=informers,
                 cluster_name="test",

@@ -101,6 +101,7 @@ class Watched:
             informers = Informers(cluster)
             watch = HealthWatch(
                 bus=self.bus,
+                records=self.bus.bucket(APPLICATIONS, ApplicationRecord),
                 cluster=cluster,
                 informers=informers,
                 cluster_name="test",

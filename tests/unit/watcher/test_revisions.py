@@ -1,12 +1,14 @@
-"""Each accepted content of a document is kept once, under its digest, and not for ever."""
+"""Each accepted content of any document is kept once, under its digest, and not for ever."""
 
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from appshield.contracts.identities import SYSTEM_NAMESPACE
+from appshield.doors.revisions import listed_of_object, revisions_of_object
 from appshield.kubernetes import Object
-from appshield.kubernetes.kinds import APPLICATION, CONTROLLER_REVISION
+from appshield.kubernetes.kinds import APPLICATION, CONTROLLER_REVISION, POLICY
 from appshield.language.object_reading import read_object
 from appshield.language.resolving import revision
 from appshield.language.revisions import REVISIONS_MAX, read_revision
@@ -40,9 +42,9 @@ class Place:
         async with self.fake.cluster() as cluster:
             await keep_revision(cluster, obj, told or digest(obj))
 
-    async def kept(self) -> list[Object]:
+    async def kept(self, namespace: str = "shop") -> list[Object]:
         async with self.fake.cluster() as cluster:
-            found = await cluster.list(CONTROLLER_REVISION, namespace="shop")
+            found = await cluster.list(CONTROLLER_REVISION, namespace=namespace)
         return sorted(found, key=lambda obj: int(obj["revision"]))
 
 
@@ -102,3 +104,36 @@ async def test_the_oldest_go_when_there_are_too_many(place: Place) -> None:
     kept = await place.kept()
     assert len(kept) == REVISIONS_MAX
     assert kept[0]["revision"] == 3
+
+
+async def test_a_policy_has_its_revisions_in_the_namespace_of_appshield(place: Place) -> None:
+    """It has no namespace itself; a Profile of the same name does not mix with it."""
+    policy: Object = {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Policy",
+        "metadata": {"name": "gold", "uid": "policy-1", "generation": 1},
+        "spec": {"match": "app.criticality == 'gold'", "alerts": {"rpo": "1h"}},
+    }
+    changed: Object = {
+        **policy,
+        "metadata": {**policy["metadata"], "generation": 2},
+        "spec": {"match": "app.criticality == 'platinum'", "alerts": {"rpo": "1h"}},
+    }
+    profile: Object = {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Profile",
+        "metadata": {"name": "gold", "uid": "profile-1", "generation": 1},
+        "spec": {"type": "database/own"},
+    }
+    for obj in (policy, changed, profile):
+        await place.keep(obj)
+    assert len(await place.kept(SYSTEM_NAMESPACE)) == 3
+    async with place.fake.cluster() as cluster:
+        found = await revisions_of_object(cluster, POLICY, policy)
+    assert [(one.generation, one.digest) for one in found] == [
+        (2, digest(changed)),
+        (1, digest(policy)),
+    ]
+    assert found[0].document["metadata"] == {"name": "gold"}
+    in_force = {**changed, "status": {"revision": digest(policy)}}
+    assert [one.in_force for one in listed_of_object(found, in_force)] == [False, True]

@@ -95,7 +95,8 @@ class Place:
         self.record = replace(RECORD, uid=uid)
         self.bus = MemoryBus("watcher")
         self.stopping = asyncio.Event()
-        statuses = Statuses(bus=self.bus, cluster=cluster, cluster_name="test")
+        records = self.bus.bucket(APPLICATIONS, ApplicationRecord)
+        statuses = Statuses(records=records, cluster=cluster, cluster_name="test")
         self.writing = asyncio.create_task(statuses.keep_written(self.stopping))
 
     async def learn(self, record: ApplicationRecord) -> None:

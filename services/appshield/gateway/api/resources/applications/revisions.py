@@ -76,7 +76,7 @@ async def show_revision(
 ) -> RevisionText:
     """Show one revision of the document."""
     record, found = await _revisions(backend, namespace, name)
-    one = chosen(found, digest, record)
+    one = chosen(found, digest, f"application {record.app}")
     return RevisionText(revision=one, text=text_of(one))
 
 
@@ -95,7 +95,10 @@ async def compare_revisions(
 ) -> RevisionChanges:
     """Show what changed from one revision of the document to another."""
     record, found = await _revisions(backend, namespace, name)
-    one, other = chosen(found, before, record), chosen(found, after, record)
+    one, other = (
+        chosen(found, before, f"application {record.app}"),
+        chosen(found, after, f"application {record.app}"),
+    )
     return RevisionChanges(
         before=one.digest, after=other.digest, lines=tuple(changed_lines(one, other))
     )
