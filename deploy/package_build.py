@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ WEBSITE_BUILDING = "deploy/appshield/local/website_building.py"
 
 
 class PackageBuild(BuildHookInterface[Any]):
-    """Compiles `restoring.c` to `restoring.so` and bundles the web interface, if it can."""
+    """Compiles the C part to `native.so` and bundles the web interface, if it can."""
 
     PLUGIN_NAME = "custom"
 
@@ -37,11 +38,11 @@ class PackageBuild(BuildHookInterface[Any]):
             self._build_website(build_data)
 
     def _build_library(self, build_data: dict[str, Any]) -> None:
-        library = Path(self.root, NATIVE, "restoring.so")
+        library = Path(self.root, NATIVE, "native.so")
         library.unlink(missing_ok=True)
-        failure = _compile(Path(self.root, NATIVE, "restoring.c"), library)
+        failure = _compile(sorted(Path(self.root, NATIVE).glob("*.c")), library)
         if failure:
-            self.app.display_warning(f"without its C part, slower restores: {failure}")
+            self.app.display_warning(f"without its C part, slower backups and restores: {failure}")
             return
         build_data["artifacts"].append(f"/{NATIVE}/{library.name}")
         build_data["pure_python"] = False
@@ -55,13 +56,13 @@ class PackageBuild(BuildHookInterface[Any]):
         build_data["force_include"][str(web / "dist")] = "appshield/gateway/web/dist"
 
 
-def _compile(source: Path, library: Path) -> str:
+def _compile(sources: Sequence[Path], library: Path) -> str:
     """Compile; return why that was not possible, empty if it was."""
     compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or "gcc"]
     unfinished = library.with_suffix(f".{os.getpid()}")
     try:
         subprocess.run(
-            [*compiler, *FLAGS, "-o", unfinished, source, "-ldl"],
+            [*compiler, *FLAGS, "-o", unfinished, *sources, "-ldl"],
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         unfinished.replace(library)

@@ -1,4 +1,4 @@
-"""The C part of restores for tests: built now, with Debian's compiler, where it was not before."""
+"""The C part for tests: built now, with Debian's compiler, where it was not before."""
 
 import fcntl
 import shlex
@@ -24,7 +24,7 @@ def built_native() -> NativeCode:
             native._loaded.cache_clear()
     found = native.native_code()
     assert found is not None, (
-        "the C part of restores was built and cannot be used here: it needs an x86-64 processor "
+        "the C part was built and cannot be used here: it needs an x86-64 processor "
         "with SHA and AVX instructions, libcrypto.so.3 and libzstd.so.1 (APPSHIELD_NATIVE=0 turns "
         "it off in the product, not in its tests)"
     )
@@ -36,9 +36,9 @@ def _build() -> None:
         refuse_install("the Debian packages gcc and libc6-dev have to be installed")
         for command in ("update -qq", "install --yes -qq gcc libc6-dev libzstd1"):
             subprocess.run(["apt-get", *shlex.split(command)], check=True, capture_output=True)
-    source = LIBRARY.with_suffix(".c")
+    sources = sorted(LIBRARY.parent.glob("*.c"))
     unfinished = LIBRARY.with_suffix(".unfinished")
-    subprocess.run(["cc", *FLAGS, "-o", unfinished, source, "-ldl"], check=True)
+    subprocess.run(["cc", *FLAGS, "-o", unfinished, *sources, "-ldl"], check=True)
     unfinished.replace(LIBRARY)
 
 

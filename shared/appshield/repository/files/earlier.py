@@ -7,11 +7,12 @@ which the change time guards too. Its node then stays as it stands, if all its b
 import binascii
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from appshield.errors import DamagedError, NotFoundError
 from appshield.repository.files.metadata import encode_entry, head_of
+from appshield.repository.native import native_code
 from appshield.repository.nodes import BlobSink
 from appshield.repository.trees import decode_node
 
@@ -65,13 +66,31 @@ def subtree_of(encoded: bytes) -> bytes:
 
 
 def unchanged_nodes(
-    entries: Iterable[Unread], directory: int, device: int, sink: BlobSink
+    entries: Sequence[Unread], directory: int, device: int, sink: BlobSink
 ) -> tuple[list[tuple[int, bytes]], int]:
     """Return (number, node) of each file that is as in the parent, and the size of all of them.
 
     Whatever cannot be looked at is left to whoever is to read it, and says what is wrong with it.
     A file of which the sink does not know all blobs is left too: it is stored again.
     """
+    native = native_code()
+    if native is None or not entries:
+        return _looked_at(entries, directory, device, sink)
+    names, earlier = [entry[1] for entry in entries], [entry[2] for entry in entries]
+    sizes, contents = native.unchanged(directory, device, names, earlier)
+    if sink.unknown_data(contents):
+        return _looked_at(entries, directory, device, sink)
+    if min(sizes) >= 0:
+        return [(number, node) for number, _, node in entries], sum(sizes)
+    kept = [(entry[0], entry[2]) for entry, size in zip(entries, sizes, strict=True) if size >= 0]
+    unsure = [entry for entry, size in zip(entries, sizes, strict=True) if size < 0]
+    more, more_bytes = _looked_at(unsure, directory, device, sink)
+    return kept + more, sum(size for size in sizes if size >= 0) + more_bytes
+
+
+def _looked_at(
+    entries: Sequence[Unread], directory: int, device: int, sink: BlobSink
+) -> tuple[list[tuple[int, bytes]], int]:
     nodes: list[tuple[int, bytes]] = []
     sizes: list[int] = []
     contents: list[bytes] = []

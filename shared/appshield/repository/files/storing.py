@@ -203,29 +203,32 @@ class _Walk:
 
         Those are the place in the piece, the name, and the tree in the parent version.
         """
-        waiting: list[tuple[int, bytes]] = []
+        others: list[tuple[int, bytes, bytes]] = []
         seen: list[Unread] = []
         below: list[tuple[Slot, bytes, bytes]] = []
         for number, entry in enumerate(listed):
-            before = earlier.find(entry[:-2])
-            if entry.endswith(_DIRECTORY):
-                below.append((Slot(piece, number), entry[:-2], subtree_of(before)))
-                continue
-            waiting.append((number, entry))
-            if before and entry.endswith(_FILE):
-                seen.append((number, entry[:-2], before))
+            name, kind = entry[:-2], entry[-2:]
+            before = earlier.find(name)
+            if kind == _DIRECTORY:
+                below.append((Slot(piece, number), name, subtree_of(before)))
+            elif before and kind == _FILE:
+                seen.append((number, name, before))
+            else:
+                others.append((number, name, kind))
         unchanged, size_bytes = unchanged_nodes(seen, descriptor, self._chain.device, self._sink)
         if unchanged:
             self._dispatcher.take_unchanged(piece, unchanged, size_bytes)
+        if len(unchanged) < len(seen):
             done = {number for number, _ in unchanged}
-            waiting = [one for one in waiting if one[0] not in done]
-        if waiting:
+            others += [(number, name, _FILE) for number, name, _ in seen if number not in done]
+            others.sort()
+        if others:
             self._batch.add(
                 BatchPart(
                     piece,
-                    [number for number, _ in waiting],
-                    [entry[:-2] for _, entry in waiting],
-                    [at for at, (_, entry) in enumerate(waiting) if entry.endswith(_OTHER)],
+                    [number for number, _, _ in others],
+                    [name for _, name, _ in others],
+                    [at for at, (_, _, kind) in enumerate(others) if kind == _OTHER],
                     self._dispatcher.hold(descriptor),
                 )
             )

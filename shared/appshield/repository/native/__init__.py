@@ -1,19 +1,20 @@
-"""The inner loops of a restore in C, where they could be built and this machine has what they need.
+"""Inner loops in C, where they could be built and this machine has what they need.
 
-`restoring.c` says what they do. Python does the same without them, with the same results, and is
-what decides whenever they find something not plainly right.
+`comparing.c` and `restoring.c` say what they do. Python does the same without them, with the same
+results, and is what decides whenever they find something not plainly right.
 """
 
 import ctypes
 import os
 import struct
 import weakref
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-LIBRARY: Final = Path(__file__).with_name("restoring.so")
+LIBRARY: Final = Path(__file__).with_name("native.so")
 """What the build of the package leaves here; see `deploy/package_build.py`."""
 
 SWITCH: Final = "APPSHIELD_NATIVE"
@@ -27,7 +28,7 @@ FILE: Final = struct.Struct("=iIqqIIQQIi")
 
 
 class NativeCode:
-    """The functions of the library; `restoring.c` says what they promise."""
+    """The functions of the library; its sources say what they promise."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
         number, memory = ctypes.c_size_t, ctypes.c_void_p
@@ -43,6 +44,12 @@ class NativeCode:
         self._write_files = library.appshield_write_files
         self._write_files.restype = None
         self._write_files.argtypes = [memory, number, ctypes.c_char_p, memory, number]
+        self._unchanged = library.appshield_unchanged
+        self._unchanged.restype = number
+        self._unchanged.argtypes = [
+            ctypes.c_int, ctypes.c_uint64, number,
+            ctypes.c_char_p, ctypes.c_char_p, memory, memory, memory,
+        ]  # fmt: skip
 
     def opener(self, encrypt: bytes, mac_k: bytes, mac_r: bytes) -> "NativeOpener":
         """Return what opens blobs with a key; MemoryError."""
@@ -54,6 +61,22 @@ class NativeCode:
     def write_files(self, table: bytearray, count: int, names: bytes, buffer: memoryview) -> None:
         """Write the files of a table, a `FILE` each, with what is in a writable buffer."""
         self._write_files(_at(table), count, names, _at(buffer), len(buffer))
+
+    def unchanged(
+        self, directory: int, device: int, names: Sequence[bytes], entries: Sequence[bytes]
+    ) -> tuple["array[int]", bytes]:
+        """Return the size of each file that is as in its earlier entry, else -1; and their blobs.
+
+        Those are ids, joined. A file with -1 may be unchanged all the same.
+        """
+        joined = b"".join(entries)
+        sizes, lengths = array("q", bytes(8 * len(names))), array("I", map(len, entries))
+        ids = bytearray(len(joined) // 2 + 1)
+        taken = self._unchanged(
+            directory, device, len(names),
+            b"\0".join(names), joined, _at(lengths), _at(sizes), _at(ids),
+        )  # fmt: skip
+        return sizes, bytes(memoryview(ids)[:taken])
 
 
 class NativeOpener:
@@ -73,7 +96,7 @@ class NativeOpener:
         self._open(self._opener, _at(sealed), size_bytes, _at(table), count, _at(plain), len(plain))
 
 
-def _at(buffer: bytearray | memoryview) -> object:
+def _at(buffer: "bytearray | memoryview | array[int]") -> object:
     """Return the address of a buffer, which stays where it is as long as this lives."""
     return ctypes.byref(ctypes.c_char.from_buffer(buffer))
 
