@@ -50,6 +50,12 @@ class _PatientClient(Client):
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
 
+    def drop_socket(self) -> None:
+        """Close the socket, which nats-py leaves open when its own closing was cancelled."""
+        transport: Any = self._transport  # whose methods have no types
+        if transport is not None:
+            transport.close()
+
 
 class Connection:
     """A connection as one user. Open it once, close it once."""
@@ -105,11 +111,9 @@ class Connection:
     async def close(self) -> None:
         """Send what is written already, then disconnect."""
         self._closing = True
-        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                if self.is_up:
-                    await self._barrier()
-                await self._client.close()
+        if self.is_up:
+            await first_of(self._barrier(), self.wait_down(), longest_s=_CLOSE_TIMEOUT_S)
+        await self._end()
 
     @property
     def is_up(self) -> bool:
@@ -275,11 +279,25 @@ class Connection:
 
     async def _give_up(self, connecting: asyncio.Task[None]) -> None:
         self._closing = True
-        connecting.cancel()
+        while not connecting.done():  # nats-py may lose a cancellation, see `_flush`
+            connecting.cancel()
+            await asyncio.wait({connecting}, timeout=_RECONNECT_PAUSE_S)
         await asyncio.gather(connecting, return_exceptions=True)
-        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError):
+        await self._end()
+
+    async def _end(self) -> None:
+        """End the client, whatever it was doing, in a task of its own.
+
+        Where nats-py cancels its reconnecting while that waits for the socket to be closed, the
+        wait counts as cancelled for all who join it: they would take it for a cancel of their own.
+        """
+        try:
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._client.close()
+                await asyncio.gather(self._client.close(), return_exceptions=True)
+        except TimeoutError:
+            structlog.get_logger().debug("bus left before it was closed", url=self.access.url)
+        finally:
+            self._client.drop_socket()
 
     async def _barrier(self) -> None:
         """Return when the server has seen everything written so far.

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 from msgspec.structs import replace
 
 from appshield.bus import BusAccess, connect_bus
+from appshield.bus.jetstream import JetStreamBus
 from appshield.bus.keys import new_seed, public_key
 from appshield.contracts.permissions import PLANNER
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
@@ -24,6 +25,8 @@ from nats_greeting import greeting
 from waiting import wait_until
 
 DEADLINE_S = 15.0
+ANSWERS_UNTIL_CLOSED = 3
+"""One when the connection is opened, two when it is closed: see `Connection.close`."""
 
 
 async def connect(access: BusAccess) -> None:
@@ -58,12 +61,8 @@ async def test_the_oldest_server_allowed_is_accepted() -> None:
         assert await bus.health() == ""
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_one_refusal_may_be_the_moment_in_which_a_server_reads_its_configuration() -> None:
-    """NATS drops who is connecting then, with the words for a wrong key; so it is asked again.
-
-    The warning that is ignored: nats-py drops the socket of a refused connection unclosed.
-    """
+    """NATS drops who is connecting then, with the words for a wrong key; so it is asked again."""
     async with (
         greeting("2.12.0", refusals=1) as url,
         connect_bus(BusAccess(url=url, user="planner"), name="test") as bus,
@@ -72,6 +71,18 @@ async def test_one_refusal_may_be_the_moment_in_which_a_server_reads_its_configu
     async with greeting("2.12.0", refusals=2) as url:
         with pytest.raises(DeniedError, match="does not know the key of user planner"):
             await connect(BusAccess(url=url, user="planner"))
+
+
+async def test_who_is_put_out_while_leaving_has_left() -> None:
+    """At whatever moment: it ends as leaving does, and nothing of it stays behind."""
+    others = asyncio.all_tasks()
+    access = BusAccess(url="", user="planner")
+    async with greeting("2.12.0", answers_max=ANSWERS_UNTIL_CLOSED) as url:
+        for _ in range(100):
+            async with connect_bus(replace(access, url=url), name="test") as bus:
+                assert isinstance(bus, JetStreamBus)
+            assert bus._connection.is_closed
+        assert [one for one in asyncio.all_tasks() - others if "nats/aio" in repr(one)] == []
 
 
 async def test_nobody_at_the_url_is_told_with_the_url() -> None:
@@ -174,12 +185,8 @@ def certificate(folder: Path) -> tuple[Path, Path]:
     return certificate_file, key_file
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_tls_trusts_the_given_certificates_only(tmp_path: Path) -> None:
-    """With the right authority the bus is reached, with none it is not.
-
-    The warning that is ignored: nats-py drops a socket whose handshake failed without closing it.
-    """
+    """With the right authority the bus is reached, with none it is not."""
     certificate_file, key_file = certificate(tmp_path)
     port = free_port()
     server = OwnedProcess(
@@ -216,7 +223,6 @@ async def test_tls_trusts_the_given_certificates_only(tmp_path: Path) -> None:
         await server.stop(5)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_a_stranger_cannot_connect_where_there_is_tls(tmp_path: Path) -> None:
     """Neither without a key nor with another one; and no key is shown to a server not trusted."""
     certificate_file, key_file = certificate(tmp_path)
