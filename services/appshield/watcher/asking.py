@@ -47,7 +47,7 @@ class AskedAnnotations:
 
     def of(self, application: ResolvedApplication) -> dict[str, str]:
         """Return those of an Application's annotations that some document asks for."""
-        reads = asked_annotations(application).union(*self._reads.values())
+        reads = asked_annotations(application) | _asked(self._reads)
         return chosen_annotations(application.annotations, reads)
 
     async def replace(self, objects: list[Object]) -> None:
@@ -69,8 +69,13 @@ class AskedAnnotations:
 
     async def _take(self, reads: dict[str, frozenset[Read]]) -> None:
         before, self._reads = self._reads, reads
-        if set(before.values()) != set(reads.values()):
+        if _asked(before) != _asked(reads):
             await self._changed(EVERYWHERE)
+
+
+def _asked(reads: dict[str, frozenset[Read]]) -> frozenset[Read]:
+    """Return what some policy asks for."""
+    return frozenset[Read]().union(*reads.values())
 
 
 def _reads(obj: Object) -> frozenset[Read]:

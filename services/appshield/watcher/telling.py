@@ -2,10 +2,12 @@
 
 What was told about an object is kept in a cursor. After a restart or a lost watch the whole list
 is compared with the cursors: what is new, changed or gone meanwhile is told then. A status that
-AppShield itself writes changes nothing that is told.
+AppShield itself writes changes nothing that is told. Of what each object said last a digest is in
+memory: where something changes around thousands of them, nobody is asked about each.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -19,9 +21,12 @@ from appshield.contracts.policies import PolicyObserved, policy_place
 from appshield.contracts.streams import CURSORS
 from appshield.kubernetes import Object
 from appshield.language.profiles import Profiles, shipped_profiles
+from appshield.service import together
 from appshield.watcher.reading import Describe, observe, observe_policy
 
 Fact: TypeAlias = ApplicationObserved | PolicyObserved
+_AT_ONCE = 256
+"""So many objects are told side by side, where something has changed around all of them."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,6 +132,7 @@ class Telling:
         self._reading = reading
         self._reporter = reporter
         self._objects: dict[str, Object] = {}
+        self._said: dict[str, bytes] = {}
         self._turn = asyncio.Lock()
         self._synced = False
 
@@ -138,26 +144,31 @@ class Telling:
     async def replace(self, objects: list[Object]) -> None:
         """Take in the whole list: tell what differs from what was told."""
         present = {obj["metadata"]["uid"] for obj in objects}
-        self._objects = {uid: obj for uid, obj in self._objects.items() if uid in present}
-        for obj in objects:
-            await self.changed(obj)
-        async for entry in self._cursors.items(self._reading.cursors):
-            if entry.value.uid not in present:
-                await self._tell_gone(entry.value)
+        async with self._turn:
+            known = [entry.value async for entry in self._cursors.items(self._reading.cursors)]
+            self._said = {told.uid: _digest(told.said) for told in known}
+            self._objects = {obj["metadata"]["uid"]: obj for obj in objects}
+            await together(map(self._tell_news, objects), at_once=_AT_ONCE)
+        for told in known:
+            if told.uid not in present:
+                await self._tell_gone(told)
         self._synced = True
 
     async def changed(self, obj: Object) -> None:
         """Tell a new or changed object, unless what it says has been told."""
         async with self._turn:
             self._objects[obj["metadata"]["uid"]] = obj
-            await self._tell(obj)
+            await self._tell(obj, self._reading.seen(obj))
 
     async def look_again(self, namespace: str) -> None:
         """Tell what the objects of a namespace say now, or all: what is around them has changed."""
         async with self._turn:
-            for obj in list(self._objects.values()):
-                if namespace in ("", obj["metadata"].get("namespace")):
-                    await self._tell(obj)
+            around = [
+                obj
+                for obj in self._objects.values()
+                if namespace in ("", obj["metadata"].get("namespace"))
+            ]
+            await together(map(self._tell_news, around), at_once=_AT_ONCE)
 
     async def deleted(self, obj: Object) -> None:
         """Tell that an object is gone."""
@@ -173,12 +184,18 @@ class Telling:
                 )
             )
 
-    async def _tell(self, obj: Object) -> None:
+    async def _tell_news(self, obj: Object) -> None:
+        """Tell what an object says, unless that is what it said last."""
         fact = self._reading.seen(obj)
+        if self._said.get(fact.uid) != _digest(_said(fact)):
+            await self._tell(obj, fact)
+
+    async def _tell(self, obj: Object, fact: Fact) -> None:
         said = _said(fact)
         key = f"{self._reading.cursors}{fact.uid}"
         cursor = await self._cursors.get(key)
         if cursor is not None and cursor.value.said == said:
+            self._said[fact.uid] = _digest(said)
             return
         told = Told(app=fact.app, uid=fact.uid, resource_version=fact.resource_version, said=said)
         if isinstance(fact, ApplicationObserved) and cursor is not None:
@@ -186,6 +203,7 @@ class Telling:
             fact = msgspec.structs.replace(fact, again=told.again)
         await self._bus.publish(fact)
         await self._cursors.put(key, told)
+        self._said[fact.uid] = _digest(said)
         structlog.get_logger().info("told", fact=fact.noun, of=str(fact.app), refused=fact.refused)
         if fact.refused and not told.again:  # what changes around it is no news about the document
             await self._reporter.refused(obj, fact.refused)
@@ -194,6 +212,7 @@ class Telling:
         fact = self._reading.gone(told)
         await self._bus.publish(fact)
         await self._cursors.delete(f"{self._reading.cursors}{told.uid}")
+        self._said.pop(told.uid, None)
         structlog.get_logger().info("gone", fact=fact.noun, of=str(fact.app))
 
 
@@ -204,3 +223,7 @@ def _again(before: Told, fact: ApplicationObserved) -> int:
 def _said(fact: Fact) -> str:
     """Write down what a fact says, without the version of the object that said it."""
     return msgspec.json.encode(msgspec.structs.replace(fact, resource_version="")).decode()
+
+
+def _digest(said: str) -> bytes:
+    return hashlib.blake2b(said.encode(), digest_size=16).digest()

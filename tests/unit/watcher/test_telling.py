@@ -1,5 +1,6 @@
 """Each change is told once; what was missed is told late; AppShield's own writes tell nothing."""
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -51,6 +52,19 @@ class ListeningBus(MemoryBus):
         super().__init__("watcher")
         self.facts: list[ApplicationObserved | PolicyObserved] = []
         self.away = False
+        self.asked: Counter[str] = Counter()
+
+    def bucket(self, spec: streams.BucketSpec, of: type[Any]) -> Any:
+        """Count the keys that are read one by one."""
+        made: Any = super().bucket(spec, of)
+        get = made.get
+
+        async def counted(key: str) -> Any:
+            self.asked[key] += 1
+            return await get(key)
+
+        made.get = counted
+        return made
 
     async def publish(self, message: Message, *, subject: str | None = None) -> Receipt:
         if self.away:
@@ -230,6 +244,31 @@ async def test_what_changes_around_an_application_is_told_each_time(place: Place
     facts = [fact for fact in place.bus.facts if isinstance(fact, ApplicationObserved)]
     assert [fact.described.namespace_labels["team"] for fact in facts] == ["a", "b", "a"]
     assert len({fact.message_id() for fact in facts}) == 3
+
+
+async def test_nobody_is_asked_about_applications_that_say_what_they_said(place: Place) -> None:
+    """A Profile, or labels that another namespace has, may concern thousands of them."""
+    many = [application(uid=f"u-{number}", name=f"shop-{number}") for number in range(300)]
+    await place.telling.replace(many)
+    assert len(place.told()) == len(many)
+    place.bus.asked.clear()
+    await place.telling.look_again("")
+    assert (place.told(), place.bus.asked) == ([], Counter())
+    await place.policies.changed(policy("app.type == 'web'"))
+    assert [uid for uid, _ in place.told()] == ["p-1"], "it asks for no annotation"
+    assert sum(place.bus.asked.values()) == 1
+    labelled: Object = {"metadata": {"name": "shop", "labels": {"team": "a"}}}
+    await place.surroundings.namespaces.changed(labelled)
+    assert len(place.told()) == len(many)
+
+
+async def test_what_the_bus_has_lost_is_told_again(place: Place) -> None:
+    """What a list is compared with are the cursors, whatever is in memory."""
+    await place.telling.replace([application()])
+    place.told()
+    await place.bus.bucket(streams.CURSORS, dict[str, Any]).delete("test.u-1")
+    await place.telling.replace([application()])
+    assert place.told() == [("u-1", True)]
 
 
 async def test_volumes_are_told_with_the_application(place: Place) -> None:
