@@ -1,14 +1,17 @@
 """Find a Vault by its name in the cluster: its object names the Secrets that open it.
 
-Credentials and the root key are read from those Secrets when they are needed, kept in memory for a
-short while, and appear nowhere else.
+A changed object counts from the next use on, a changed Secret within half a minute. Credentials and
+the root key are read from those Secrets when they are needed, kept in memory for a short while, and
+appear nowhere else.
 """
 
 import base64
 import time
 from typing import Any, Protocol
 
-from appshield.errors import DeniedError, InvalidInputError, NotFoundError
+import msgspec
+
+from appshield.errors import DeniedError, InvalidInputError, NotFoundError, UnavailableError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.language.in_force import vault_in_force
@@ -33,26 +36,48 @@ class ClusterReader(Protocol):
         ...
 
 
+class _Opened(msgspec.Struct, frozen=True):
+    """A Vault as it was opened, the version of its object then, and when."""
+
+    vault: Vault
+    version: str
+    at_s: float
+
+
 class ClusterVaults:
     """Opens Vaults that are objects of the cluster."""
 
     def __init__(self, cluster: ClusterReader) -> None:
         self._cluster = cluster
-        self._opened: dict[str, tuple[float, Vault]] = {}
+        self._opened: dict[str, _Opened] = {}
 
     async def open(self, name: str) -> Vault:
-        """Open a Vault; one that was opened a moment ago is not looked up again.
+        """Open a Vault; the Secrets of one that was opened a moment ago are not read again.
 
         Raises:
             NotFoundError: the Vault or one of its Secrets does not exist.
             InvalidInputError: one of them is not as it should be.
         """
         known = self._opened.get(name)
-        if known is not None and time.monotonic() - known[0] < _FRESH_S:
-            return known[1]
+        if known is not None and time.monotonic() - known.at_s >= _FRESH_S:
+            known = None
+        version = await self._version(name, known)
+        if known is not None and known.version == version:
+            return known.vault
+        opened_s = time.monotonic()
         vault = open_vault(await self.access(name))
-        self._opened[name] = (time.monotonic(), vault)
+        self._opened[name] = _Opened(vault, version, opened_s)
         return vault
+
+    async def _version(self, name: str, known: _Opened | None) -> str:
+        """Ask for the version of a Vault's object; what is known counts while nobody answers."""
+        try:
+            found = await self._cluster.get(VAULT, name)
+        except UnavailableError:
+            if known is None:
+                raise
+            return known.version
+        return str(found["metadata"].get("resourceVersion")) if found is not None else ""
 
     async def access(self, name: str) -> VaultAccess:
         """Read what is needed to open a Vault."""

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from appshield.errors import DeniedError, NotFoundError
+from appshield.errors import DeniedError, NotFoundError, UnavailableError
 from appshield.kubernetes import Kind, Object
 from appshield.vault import export_root_key, new_root_key, vault_retention
 from appshield.vault.finding import ClusterVaults
@@ -29,13 +29,24 @@ class Objects:
 
     def __init__(self, **spec: object) -> None:
         self._spec = {**SPEC, **spec}
+        self._version = 1
+        self.away = False
+        self.secrets_read = 0
+
+    def change(self, **spec: object) -> None:
+        """Write the Vault's document anew."""
+        self._spec |= spec
+        self._version += 1
 
     async def get(self, kind: Kind, name: str, namespace: str = "") -> Object | None:
+        if self.away:
+            raise UnavailableError("the API server is away")
+        self.secrets_read += kind.kind == "Secret"
         if kind.kind == "Vault":
             return {
                 "apiVersion": "appshield.io/v1alpha1",
                 "kind": "Vault",
-                "metadata": {"name": name},
+                "metadata": {"name": name, "resourceVersion": str(self._version)},
                 "spec": self._spec,
             }
         if name not in SECRETS:
@@ -73,3 +84,28 @@ async def test_the_object_lock_of_the_vault_is_what_its_store_keeps() -> None:
     lock = {"days": 7, "mode": "compliance"}
     access = await ClusterVaults(Objects(objectLock=lock)).access("main")
     assert access.retention == vault_retention("compliance", 7)
+
+
+async def test_a_changed_vault_counts_from_its_next_use_on() -> None:
+    """One that has become read-only is not written into by what was opened before."""
+    objects = Objects()
+    vaults = ClusterVaults(objects)
+    first = await vaults.open("main")
+    read = objects.secrets_read
+    assert await vaults.open("main") is first
+    assert objects.secrets_read == read, "Secrets are not read for each use"
+    objects.change(readOnly=True)
+    changed = await vaults.open("main")
+    assert changed is not first
+    assert await vaults.open("main") is changed
+
+
+async def test_a_vault_that_is_open_stays_so_while_the_api_server_is_away() -> None:
+    """Work that needs nothing of the cluster goes on; one that nobody opened cannot be."""
+    objects = Objects()
+    vaults = ClusterVaults(objects)
+    first = await vaults.open("main")
+    objects.away = True
+    assert await vaults.open("main") is first
+    with pytest.raises(UnavailableError):
+        await ClusterVaults(objects).open("main")
