@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
-from appshield.bus import Bucket, Bus, Delivery
+from appshield.bus import Bucket, Bus, Delivery, Retry
 from appshield.contracts import subjects
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
@@ -37,7 +37,8 @@ from appshield.service.pausing import pause
 
 PROGRESS_EVERY_S = 0.5
 TICK_EVERY_S = 5.0
-
+LOOK_AGAIN_S = 20.0
+"""When what an order may have made is looked for again, doubling with each delivery."""
 
 _OF_ONE_VAULT = (UnavailableError, NotFoundError, DamagedError, DeniedError)
 """What a Vault may say while another one that has the version says nothing of the kind."""
@@ -201,27 +202,48 @@ class StepWork:
             event = await self._watched(command, delivery)
         except Superseded as reason:
             log.info("dropped an order that is no longer wanted", reason=str(reason))
-            await self._tell_made(command)
+            await self._tell_made(command, delivery)
             return
         except AppShieldError as error:
             log.warning("step failed", problem=str(error))
-            with contextlib.suppress(AppShieldError):
-                if await self._tell_made(command):
-                    return  # it was done, and only its answer was lost
-            await self._bus.publish(self._failed(command, error))
+            await self._tell_failed(command, error, delivery)
             return
         await self._results.put(key, msgspec.Raw(_record(event)))
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
-    async def _tell_made(self, command: StepCommand) -> bool:
+    async def _tell_failed(
+        self, command: StepCommand, error: AppShieldError, delivery: Delivery
+    ) -> None:
+        """Tell of a failure, unless the step was done and only its answer was lost.
+
+        Where that cannot be seen now both happen: it has failed, and is looked at again later, for
+        the run may be cancelled before anybody tries once more.
+        """
+        try:
+            made = await self._tell_made(command, delivery)
+        except Retry:
+            await self._bus.publish(self._failed(command, error))
+            raise
+        if not made:
+            await self._bus.publish(self._failed(command, error))
+
+    async def _tell_made(self, command: StepCommand, delivery: Delivery) -> bool:
         """Tell of what an order that is dropped, or has failed, has made all the same.
 
-        Whoever made it may have been killed before it was told, or nobody heard it. What cannot be
-        told of a dropped order now is told when it is delivered again.
+        Whoever made it may have been killed before it was told, or nobody heard it.
+
+        Raises:
+            Retry: that cannot be seen now; the order comes again, less and less soon.
         """
         aftermath = self._aftermaths.get(type(command))
-        made = await aftermath(command) if aftermath is not None else None
+        if aftermath is None:
+            return False
+        try:
+            made = await aftermath(command)
+        except AppShieldError as error:
+            after_s = LOOK_AGAIN_S * 2.0 ** (delivery.deliveries - 1)
+            raise Retry(f"nobody knows whether it was done: {error}", after_s=after_s) from error
         if made is None:
             return False
         await self._bus.publish(made)

@@ -188,6 +188,40 @@ async def test_a_step_that_was_done_and_whose_answer_was_lost_has_not_failed(
     assert told == made
 
 
+async def test_a_cancel_after_a_failure_that_could_not_be_looked_at_hides_nothing(
+    place: Place,
+) -> None:
+    """The answer of a commit is lost, the store is down, and the run is cancelled meanwhile."""
+    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+    down = UnavailableError("the store does not answer")
+    answers: list[StepEvent | AppShieldError] = [down, down, made]
+
+    async def look(_: StepCommand) -> StepEvent | None:
+        answer = answers.pop(0)
+        if isinstance(answer, AppShieldError):
+            raise answer
+        return answer
+
+    place.raises = down
+    place.work = StepWork(
+        place.bus,
+        worker="w",
+        handlers={OpenRepository: place.open},
+        aftermaths={OpenRepository: look},
+    )
+    await place.deliver()
+    [failed] = place.outcomes()
+    assert isinstance(failed, StepFailed)
+    await place.write(run(state="cancelled"))
+    for _ in range(2):
+        await place.bus.pass_time(60)
+        await place.deliver()
+    assert place.outcomes() == [failed, made]
+    await place.bus.pass_time(3_600)
+    await place.deliver()
+    assert answers == []
+
+
 async def test_work_that_is_stopped_tells_what_it_has_made_all_the_same(place: Place) -> None:
     """Cancelled in the very moment in which it did what cannot be undone."""
     made = outcome(RepositoryOpened, ORDER, highest_version=7)
