@@ -17,7 +17,7 @@ from appshield.gateway.noticing import Notices
 from appshield.gateway.serving_api import ServedApi
 from appshield.gateway.settings import Settings
 from appshield.gateway.standing import Standing
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.kubernetes import Cluster
 from appshield.service import SystemClock, joined, pause
 from appshield.service.joining import Joined
 
@@ -37,7 +37,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
 async def _send_notices(service: Joined, settings: Settings) -> None:
     """Send notices until told to stop; while the cluster is away they wait on the bus."""
-    access = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    access = settings.cluster_access()
     while not service.stopping.is_set():
         try:
             async with Cluster.connect(access) as cluster, aiohttp.ClientSession() as session:
@@ -56,7 +56,7 @@ async def _send_notices(service: Joined, settings: Settings) -> None:
 async def _serve_gate(service: Joined, settings: Settings) -> None:
     """Answer for the gate until told to stop."""
     address, clock, stopping = GateAddress.read(settings.gate_at), SystemClock(), service.stopping
-    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    kubernetes = settings.cluster_access()
     async with Cluster.connect(kubernetes) as cluster:
         gated = GatedApplications(service.bus, settings.cluster)
         gate = Gate(

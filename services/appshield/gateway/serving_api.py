@@ -43,7 +43,7 @@ from appshield.gateway.serving import Server
 from appshield.gateway.settings import Settings, ensure_usable
 from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
 from appshield.gateway.website import Website
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.kubernetes import Cluster
 from appshield.service import Joined, SystemClock, pause
 from appshield.vault.finding import ClusterVaults
 
@@ -77,7 +77,7 @@ class ServedApi:
     async def serve(self) -> None:
         """Serve until told to stop."""
         stopping = self._service.stopping
-        access = ClusterAccess(kubeconfig=self._settings.kubeconfig, context=self._settings.context)
+        access = self._settings.cluster_access()
         if self._certificate is not None:
             self._service.run(self._certificate.keep(stopping), "certificate of the API")
         self._service.run(self._views.keep(stopping), "views")

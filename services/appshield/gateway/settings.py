@@ -4,10 +4,10 @@ import ipaddress
 
 from appshield.errors import InvalidInputError
 from appshield.gateway.hardening import is_loopback
-from appshield.service import ServiceSettings
+from appshield.kubernetes.settings import ApiSettings
 
 
-class Settings(ServiceSettings, frozen=True, kw_only=True):
+class Settings(ApiSettings, frozen=True, kw_only=True):
     """What the gateway needs to run.
 
     The REST API listens on `http_host` and `http_port`, a free port for 0, and answers under the
@@ -25,8 +25,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     again and removed.
 
     With `gate_at`, which is where the API server reaches it (see the watcher's setting), it
-    answers for the gate on `gate_host` and the port of that address. It asks the cluster that
-    `kubeconfig` and `context` name, empty: the one that it runs in.
+    answers for the gate on `gate_host` and the port of that address.
     """
 
     http_host: str = "127.0.0.1"
@@ -49,8 +48,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     operator_seed_file: str = ""
     gate_at: str = ""
     gate_host: str = "0.0.0.0"  # noqa: S104 - the API server asks from elsewhere, over TLS
-    kubeconfig: str = ""
-    context: str = ""
 
 
 def ensure_usable(settings: Settings) -> None:

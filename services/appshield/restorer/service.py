@@ -15,7 +15,7 @@ from appshield.contracts.restores import (
     PushImages,
 )
 from appshield.custody import Custody
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.kubernetes import Cluster
 from appshield.registry import RegistryHosts
 from appshield.restorer.applying import Applying
 from appshield.restorer.feeding import Feeding
@@ -32,7 +32,7 @@ from appshield.vault.finding import ClusterVaults
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Handle orders for any node and for our own, until told to stop."""
-    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    kubernetes = settings.cluster_access()
     async with (
         Cluster.connect(kubernetes) as cluster,
         joined(settings, "restorer", stopping, node=settings.node) as service,

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import msgspec
 
+from appshield.kubernetes.settings import ApiSettings
 from appshield.repository.workers.processors import usable_processors
-from appshield.service import ServiceSettings
 
 
-class Settings(ServiceSettings, frozen=True, kw_only=True):
+class Settings(ApiSettings, frozen=True, kw_only=True):
     """What the restorer needs to run.
 
     With a `node` it also writes volumes there, below `kubelet_root`; volumes are mounted by pods
@@ -21,8 +21,6 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     node: str = ""
     kubelet_root: Path = Path("/var/lib/kubelet")
     registry_hosts: Path = Path("/etc/containerd/certs.d")
-    kubeconfig: str = ""
-    context: str = ""
     holder_image: str = "registry.k8s.io/pause:3.10"
     mount_timeout_s: float = 180
     ready_timeout_s: float = 300

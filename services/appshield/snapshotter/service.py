@@ -6,7 +6,7 @@ from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.backups import ReleaseSnapshot, TakeSnapshot
 from appshield.contracts.health import Members
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.kubernetes import Cluster
 from appshield.podvolumes.hooks import ContainerHooks
 from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
@@ -22,7 +22,7 @@ from appshield.vault.finding import ClusterVaults
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Handle orders and keep promises to resume, until told to stop."""
-    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    kubernetes = settings.cluster_access()
     async with (
         Cluster.connect(kubernetes) as cluster,
         joined(settings, "snapshotter", stopping) as service,

@@ -16,7 +16,7 @@ from appshield.contracts.maintenance import (
     RepairRepository,
 )
 from appshield.custody import Custody
-from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.kubernetes import Cluster
 from appshield.registry import RegistryHosts
 from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
@@ -37,7 +37,7 @@ from appshield.vault.finding import ClusterVaults
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Handle orders for any node and for our own, until told to stop."""
-    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    kubernetes = settings.cluster_access()
     async with (
         Cluster.connect(kubernetes) as cluster,
         joined(settings, "uploader", stopping, node=settings.node) as service,

@@ -9,7 +9,7 @@ from appshield.bus import SharedWatch
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.streams import APPLICATIONS
 from appshield.gate import GateAddress
-from appshield.kubernetes import Cluster, ClusterAccess, Reflector
+from appshield.kubernetes import Cluster, Reflector
 from appshield.kubernetes.kinds import (
     APPLICATION,
     BACKUP,
@@ -40,7 +40,7 @@ from appshield.watcher.wishing import Wishing, installed_at
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Watch and tell until told to stop."""
-    kubernetes = ClusterAccess(kubeconfig=settings.kubeconfig, context=settings.context)
+    kubernetes = settings.cluster_access()
     async with (
         Cluster.connect(kubernetes) as cluster,
         joined(settings, "watcher", stopping) as service,

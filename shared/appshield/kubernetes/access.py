@@ -20,6 +20,7 @@ import yaml
 import yarl
 
 from appshield.errors import DeniedError, InvalidInputError
+from appshield.kubernetes.pacing import Pace
 from appshield.kubernetes.transport import (
     ConfigException,
     Configuration,
@@ -40,16 +41,22 @@ class ClusterAccess(msgspec.Struct, frozen=True):
     With a kubeconfig or a context: that file (default: `$KUBECONFIG`, then `~/.kube/config`) and
     context (default: the current one). With neither: `$KUBECONFIG` where it is set, else the
     account of the pod this runs in, else `~/.kube/config`.
+
+    A connection sends `requests_per_s` requests for long and `requests_burst` at once; 0 for no
+    limit of our own.
     """
 
     kubeconfig: str = ""
     context: str = ""
+    requests_per_s: float = 0
+    requests_burst: int = 1
 
 
 class Connection:
     """An HTTP session to one API server, with credentials that renew themselves.
 
     `server` is its address, `origin` says in words where address and credentials come from.
+    Whoever sends a request takes a turn at its `pace` before.
     """
 
     def __init__(
@@ -57,8 +64,10 @@ class Connection:
         configuration: Configuration,
         transport: RESTClientObject,
         credentials: "_Credentials",
+        pace: Pace,
     ) -> None:
         self.server = str(configuration.host)
+        self.pace = pace
         self.origin = credentials.origin
         self._configuration = configuration
         self._transport = transport
@@ -117,8 +126,9 @@ async def connection(access: ClusterAccess) -> AsyncIterator[Connection]:
             why=error.strerror or type(error).__name__,
             next_step="Check its certificate-authority, client-certificate and client-key.",
         ) from error
+    pace = Pace(per_s=access.requests_per_s, burst=access.requests_burst)
     try:
-        yield Connection(configuration, transport, credentials)
+        yield Connection(configuration, transport, credentials, pace)
     finally:
         await transport.close()
 

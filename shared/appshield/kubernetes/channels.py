@@ -60,6 +60,7 @@ async def channels(
         ("stderr", "true"),
         *(("command", word) for word in command),
     ]
+    await connection.pace.turn()
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S * 3) as opening:
             ws = await connection.session.ws_connect(

@@ -82,7 +82,6 @@ class Requests:
     def __init__(self, connection: Connection, actor: Actor | None = None) -> None:
         self.connection = connection
         self._actor = actor
-        self._calm_at = 0.0
 
     async def send(self, call: Call) -> Object:
         """Return the decoded JSON answer.
@@ -93,7 +92,6 @@ class Requests:
         started = time.monotonic()
         failures = 0
         while True:
-            await self._until_calm()
             outcome = await self._exchange(call)
             if not isinstance(outcome, _Failure):
                 return _decoded(outcome, call)
@@ -105,14 +103,8 @@ class Requests:
             if again_at - started > PATIENCE_S:
                 raise outcome.error
             if outcome.overloaded:
-                self._calm_at = max(self._calm_at, again_at)
+                self.connection.pace.rest_until(again_at)
             await asyncio.sleep(pause)
-
-    async def _until_calm(self) -> None:
-        """Wait while the server has asked for fewer requests."""
-        left_s = self._calm_at - time.monotonic()
-        if left_s > 0:
-            await asyncio.sleep(left_s)
 
     @asynccontextmanager
     async def stream(self, call: Call, *, silence_s: float) -> AsyncIterator[aiohttp.StreamReader]:
@@ -148,6 +140,7 @@ class Requests:
     async def _request(
         self, call: Call, timeout: aiohttp.ClientTimeout
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        await self.connection.pace.turn()
         authorization = await self.connection.authorization()
         headers = [("Accept", call.accept), *authorization.items()]
         headers += self._actor.headers() if self._actor else ()
