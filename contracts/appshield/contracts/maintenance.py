@@ -169,7 +169,7 @@ class RepositoryChecked(
 class RepairRepository(
     StepCommand, frozen=True, kw_only=True, tag="appshield.v1.repair_repository"
 ):
-    """Make the index whole again, and bring what is damaged from the Vaults that hold it, too.
+    """Make config, key files and index whole, and bring what is damaged from Vaults that have it.
 
     The index comes from the packs that are there and what each says of itself. Where there are
     `others`, all data is read, and what cannot be is written anew from the first of them that has
@@ -205,6 +205,7 @@ class RepositoryRepaired(
 ):
     """What was repaired; of packs and index files a part of the names where there are many.
 
+    `opening` are config and key files that were damaged or lost: written anew, or removed.
     `named` packs are in the index again, `dropped` ones are lost and are not in it any more,
     `unreadable` ones were left as they are, each with the reason. `damaged_indexes` are gone.
     `healed` is said where there was another Vault to heal from.
@@ -216,6 +217,7 @@ class RepositoryRepaired(
     app_id: str
     vault: str
     repaired_at: datetime
+    opening: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
     named_total: int = 0
     dropped: tuple[str, ...] = ()

@@ -194,6 +194,7 @@ def _repair_lines(run: Run, done: RepositoryRepaired) -> list[str]:
         (done.damaged_indexes_total, done.damaged_indexes, "damaged index files are gone"),
         (done.unreadable_total, done.unreadable, "packs cannot be read and were left"),
     )
+    opening = [f"{name} of {run.app} was damaged or lost, and is mended" for name in done.opening]
     lines = []
     for total, names, text in found:
         lines += [f"{total} {text}:"] if total else []
@@ -203,7 +204,7 @@ def _repair_lines(run: Run, done: RepositoryRepaired) -> list[str]:
         lines.append(f"`appshield vault check {run.vault} --contents all` says what versions lost")
     whole = f"the index of {run.app} was whole"
     head = [f"the index of {run.app} is repaired", *lines] if lines else [whole]
-    return [*head, *(_healed_lines(done.healed) if done.healed else [])]
+    return [*opening, *head, *(_healed_lines(done.healed) if done.healed else [])]
 
 
 def _healed_lines(healed: Healed) -> list[str]:

@@ -20,10 +20,11 @@ async def repair(
 ) -> None:
     """Make repositories whole again, of each application or of one.
 
-    Names every pack that is there in the index, drops those that are not, and removes index files
-    that are damaged. Where other Vaults hold versions of the application, all data is read, and
-    what is damaged or missing is brought from there; what no other Vault has is named. Without
-    another Vault what was lost with a pack stays lost: `vault check` says which.
+    Writes config and key files anew where they are damaged or lost. Names every pack that is there
+    in the index, drops those that are not, and removes index files that are damaged. Where other
+    Vaults hold versions of the application, all data is read, and what is damaged or missing is
+    brought from there; what no other Vault has is named. Without another Vault what was lost with
+    a pack stays lost: `vault check` says which.
 
     Raises:
         DamagedError: something stays damaged; it was said before.

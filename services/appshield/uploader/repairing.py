@@ -1,11 +1,11 @@
-"""Repair a repository: its index from the packs that are there, damage from the other Vaults."""
+"""Repair a repository: what opens it, its index from the packs, damage from the other Vaults."""
 
 from collections.abc import Iterable
 from functools import partial
 
 from appshield.contracts.maintenance import RepairRepository, RepositoryRepaired
 from appshield.contracts.message import StepCommand
-from appshield.custody import Custody, HeldRepository
+from appshield.custody import Custody, HeldRepository, mend_repository
 from appshield.repository import RepairReport, repair_index
 from appshield.service import Cancelled, Clock, SystemClock, run_blocking
 from appshield.service.steps import StepContext, order_of, outcome
@@ -23,12 +23,12 @@ class Repairing:
         self._healing = Healing(custody, clock=self._clock)
 
     async def repair(self, command: StepCommand, context: StepContext) -> RepositoryRepaired:
-        """Name what is there, drop what is not, remove index files that are damaged; then heal."""
+        """Mend what opens it; name what is there, drop what is not; then heal."""
         order = order_of(command, RepairRepository)
         async with self._custody.held_alone(order.vault, order.app_id) as held:
             await context.ensure_wanted()
             repaired_at = self._clock.now()
-            done = await run_blocking(partial(_repair, held))
+            opening, done = await run_blocking(partial(_repair, held))
             healed = await self._healing.heal(held, order, context) if order.others else None
         unreadable = (f"pack {pack}: {why}" for pack, why in done.unreadable)
         return outcome(
@@ -37,6 +37,7 @@ class Repairing:
             app_id=order.app_id,
             vault=order.vault,
             repaired_at=repaired_at,
+            opening=opening,
             named=_some(done.named),
             named_total=len(done.named),
             dropped=_some(done.dropped),
@@ -49,8 +50,9 @@ class Repairing:
         )
 
 
-def _repair(held: HeldRepository, _: Cancelled) -> RepairReport:
-    return repair_index(held.repository, held.lock)
+def _repair(held: HeldRepository, _: Cancelled) -> tuple[tuple[str, ...], RepairReport]:
+    opening = mend_repository(held.shelf, held.repository)
+    return opening, repair_index(held.repository, held.lock)
 
 
 def _some(names: Iterable[str]) -> tuple[str, ...]:

@@ -6,5 +6,6 @@ for a process of ours that is gone. Locks that are not on record are never touch
 """
 
 from appshield.custody.holding import Custody, HeldRepository
+from appshield.custody.opening import mend_repository, open_repository
 
-__all__ = ["Custody", "HeldRepository"]
+__all__ = ["Custody", "HeldRepository", "mend_repository", "open_repository"]

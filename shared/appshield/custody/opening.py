@@ -7,9 +7,12 @@ with the key.
 import contextlib
 import time
 
-from appshield.errors import NotFoundError
+import msgspec
+
+from appshield.errors import DamagedError, DeniedError, NotFoundError
 from appshield.repository import Repository
 from appshield.repository.crypto import BrokenSealError
+from appshield.repository.recovering import Recovery, mend
 from appshield.vault import ApplicationShelf
 
 KNOWN_S = 600.0
@@ -42,7 +45,9 @@ class Repositories:
             if until_s < now_s:
                 self._known.pop(other, None)
         _, known = self._known.get(place, (0.0, None))
-        repository = _again(shelf, known) or _with_password(shelf, create=create, like=like)
+        repository = _again(shelf, known) or (
+            _open_or_create(shelf, like) if create else open_repository(shelf)
+        )
         self._known[place] = (now_s + KNOWN_S, repository)
         return repository.anew()
 
@@ -55,11 +60,67 @@ def _again(shelf: ApplicationShelf, known: Repository | None) -> Repository | No
     return None
 
 
-def _with_password(shelf: ApplicationShelf, *, create: bool, like: Repository | None) -> Repository:
-    password = shelf.repository_password()
+def open_repository(shelf: ApplicationShelf) -> Repository:
+    """Open the repository of an application, also when its config or key files are damaged or lost.
+
+    Raises:
+        NotFoundError: there is none.
+        DamagedError: nor is it known what would open it without them.
+    """
     try:
-        return Repository.open(shelf.repository_store, password)
-    except NotFoundError:
-        if not create:
+        return Repository.open(shelf.repository_store, shelf.repository_password())
+    except (NotFoundError, DamagedError, DeniedError):
+        recovered = _recovered(shelf)
+        if recovered is None:
             raise
-    return Repository.create(shelf.repository_store, password, like=like)
+        return recovered
+
+
+def mend_repository(shelf: ApplicationShelf, repository: Repository) -> tuple[str, ...]:
+    """Write config and key files anew where they are damaged or lost; return what was changed.
+
+    Raises:
+        DamagedError: the sealed password is damaged or lost.
+    """
+    _keep_recovery(shelf, repository)
+    return mend(repository, shelf.repository_password())
+
+
+def _open_or_create(shelf: ApplicationShelf, like: Repository | None) -> Repository:
+    """Open a repository that is to be written, and leave behind what opens it whatever is lost."""
+    store, password = shelf.repository_store, shelf.repository_password()
+    try:
+        repository = Repository.open(store, password)
+    except (NotFoundError, DamagedError, DeniedError) as error:
+        recovered = _recovered(shelf)
+        if recovered is not None:
+            repository = recovered
+            mend(repository, password)
+        elif isinstance(error, NotFoundError):
+            repository = Repository.create(store, password, like=like)
+        else:
+            raise
+    _keep_recovery(shelf, repository)
+    return repository
+
+
+def _recovered(shelf: ApplicationShelf) -> Repository | None:
+    """Open with what is kept; None where that is nothing, or nothing is left of the repository."""
+    recovery = _recovery(shelf)
+    if recovery is None or next(iter(shelf.repository_store.list("")), None) is None:
+        return None
+    return recovery.open(shelf.repository_store)
+
+
+def _keep_recovery(shelf: ApplicationShelf, repository: Repository) -> None:
+    recovery = Recovery.of(repository)
+    if _recovery(shelf) != recovery:
+        shelf.keep_recovery(msgspec.json.encode(recovery))
+
+
+def _recovery(shelf: ApplicationShelf) -> Recovery | None:
+    try:
+        kept = shelf.recovery()
+        return None if kept is None else msgspec.json.decode(kept, type=Recovery)
+    except (DamagedError, msgspec.MsgspecError):
+        return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from appshield import custody
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.errors import NotFoundError
@@ -63,8 +64,7 @@ def open_repository(access: VaultAccess, app_id: str) -> Repository:
         DeniedError: root key or password are wrong.
         UnavailableError: the store cannot be reached.
     """
-    shelf = open_vault(access).application(app_id)
-    return Repository.open(shelf.repository_store, shelf.repository_password())
+    return custody.open_repository(open_vault(access).application(app_id))
 
 
 def roots_of(repository: Repository) -> dict[str, bytes]:

@@ -12,7 +12,8 @@ from appshield.objectstore import ObjectMissingError
 from appshield.repository.config import CLAIM, open_config
 from appshield.repository.findings import Findings
 from appshield.repository.index import Index, IndexBuilder, IndexDocument, IndexedPack
-from appshield.repository.layout import CONFIG, file_id, file_name, is_file_name, list_files
+from appshield.repository.keys import read_key_file
+from appshield.repository.layout import CONFIG, file_name, is_file_name, list_files
 from appshield.repository.repository import Repository
 from appshield.repository.retiring import RETIRED
 
@@ -28,14 +29,18 @@ def check_config(repository: Repository, findings: Findings) -> None:
 
 
 def check_key_files(repository: Repository, findings: Findings) -> None:
-    """Each key file has the bytes that its name says."""
+    """There is a key file, and each has the bytes that its name says."""
+    found = 0
     for identity, _ in list_files(repository.store, "keys"):
-        name = file_name("keys", identity)
+        found += 1
         try:
-            if file_id(repository.store.get(name)) != identity:
-                findings.error(name, "its bytes do not match its name")
+            read_key_file(repository.store, identity)
+        except DamagedError as error:
+            findings.error(file_name("keys", identity), error.why)
         except ObjectMissingError:
             continue  # somebody has removed that password
+    if not found:
+        findings.error("keys", "no key file is left")
 
 
 def warn_of_foreign_objects(repository: Repository, findings: Findings) -> None:

@@ -14,8 +14,13 @@ import msgspec
 from appshield.errors import DamagedError, DeniedError, InvalidInputError, UnavailableError
 from appshield.objectstore import ObjectExistsError, ObjectMissingError, ObjectStore
 from appshield.repository.crypto import SealingKey
-from appshield.repository.keys import WrongPasswordError, make_key_file, open_key_file
-from appshield.repository.layout import CONFIG, file_id, file_name
+from appshield.repository.keys import (
+    WrongPasswordError,
+    make_key_file,
+    open_key_file,
+    read_key_file,
+)
+from appshield.repository.layout import CONFIG, file_id, file_name, list_files
 from appshield.repository.polynomial import random_polynomial
 
 FORMAT_VERSION: Final = 2
@@ -32,6 +37,11 @@ class RepositoryConfig(msgspec.Struct, frozen=True):
     version: int
     id: str
     chunker_polynomial: str
+
+
+def seal_config(config: RepositoryConfig, key: SealingKey) -> bytes:
+    """Return the bytes of a config file."""
+    return bytes(key.seal(msgspec.json.encode(config)))
 
 
 def open_config(stored: bytes, key: SealingKey) -> RepositoryConfig:
@@ -72,7 +82,7 @@ def create_config(store: ObjectStore, password: str, *, polynomial: str = "") ->
 
 def _claim(store: ObjectStore, password: str) -> bytes | None:
     """Return the key file that all creators go on with, None if they are done already."""
-    mine = make_key_file(SealingKey.random(), password)
+    mine = _key_file_there(store, password) or make_key_file(SealingKey.random(), password)
     try:
         store.put(CLAIM, mine, only_if_absent=True)
     except ObjectExistsError:
@@ -81,6 +91,28 @@ def _claim(store: ObjectStore, password: str) -> bytes | None:
         except ObjectMissingError:
             return None
     return mine
+
+
+def _key_file_there(store: ObjectStore, password: str) -> bytes | None:
+    """Return the key file of a repository that has lost its config: all that is there needs it."""
+    why = ""
+    for identity, _ in list_files(store, "keys"):
+        try:
+            stored = read_key_file(store, identity)
+            open_key_file(stored, password)
+        except ObjectMissingError:
+            continue
+        except (WrongPasswordError, DamagedError) as error:
+            why = f"{file_name('keys', identity)}: {error}"
+        else:
+            return stored
+    if why:
+        raise DeniedError(
+            "the repository has lost its config, and the password opens none of its key files",
+            why=why,
+            next_step="Bring these files back from a copy of the bucket",
+        )
+    return None
 
 
 def _create(store: ObjectStore, key_file: bytes, password: str, polynomial: str) -> None:
@@ -98,6 +130,6 @@ def _create(store: ObjectStore, key_file: bytes, password: str, polynomial: str)
     )
     store.put(file_name("keys", file_id(key_file)), key_file)
     try:
-        store.put(CONFIG, bytes(key.seal(msgspec.json.encode(config))), only_if_absent=True)
+        store.put(CONFIG, seal_config(config, key), only_if_absent=True)
     except ObjectExistsError:
         return

@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from appshield.errors import DamagedError, DeniedError
+from appshield.objectstore import ObjectStore
 from appshield.repository.crypto import BrokenSealError, SealingKey
+from appshield.repository.layout import file_id, file_name
 
 SCRYPT_N: Final = 1 << 15
 SCRYPT_R: Final = 8
@@ -24,6 +26,26 @@ LARGEST_SCRYPT_MEMORY_BYTES: Final = 1 << 30
 
 class WrongPasswordError(DeniedError):
     """The password is not the one of this key file; it may be that of another."""
+
+
+class KeyParts(msgspec.Struct, frozen=True):
+    """The parts of a sealing key."""
+
+    encrypt: bytes
+    mac_k: bytes
+    mac_r: bytes
+
+    def __repr__(self) -> str:
+        return "<parts of a sealing key>"
+
+    @classmethod
+    def of(cls, key: SealingKey) -> "KeyParts":
+        """Take a key apart."""
+        return cls(key.encrypt, key.mac_k, key.mac_r)
+
+    def key(self) -> SealingKey:
+        """Put the key together."""
+        return SealingKey(encrypt=self.encrypt, mac_k=self.mac_k, mac_r=self.mac_r)
 
 
 class _MacPart(msgspec.Struct):
@@ -91,6 +113,19 @@ def open_key_file(stored: bytes, password: str) -> SealingKey:
     except (ValueError, msgspec.DecodeError) as error:
         raise DamagedError("a key file cannot be read", why=str(error)) from error
     return SealingKey(encrypt=content.encrypt, mac_k=content.mac.k, mac_r=content.mac.r)
+
+
+def read_key_file(store: ObjectStore, identity: str) -> bytes:
+    """Return the bytes of a key file.
+
+    Raises:
+        ObjectMissingError: there is none of that name.
+        DamagedError: its bytes are not those that its name says.
+    """
+    stored = store.get(file_name("keys", identity))
+    if file_id(stored) != identity:
+        raise DamagedError("the key file is damaged", why="its bytes do not match its name")
+    return stored
 
 
 def _derive(password: str, salt: bytes, *, cost: int, block: int, parallel: int) -> SealingKey:

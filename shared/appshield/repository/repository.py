@@ -8,8 +8,8 @@ from appshield.objectstore import ObjectMissingError, ObjectStore
 from appshield.repository.config import RepositoryConfig, create_config, open_config
 from appshield.repository.crypto import SealingKey
 from appshield.repository.index import Index, IndexDocument
-from appshield.repository.keys import WrongPasswordError, open_key_file
-from appshield.repository.layout import CONFIG, file_id, file_name, list_files
+from appshield.repository.keys import WrongPasswordError, open_key_file, read_key_file
+from appshield.repository.layout import CONFIG, file_name, list_files
 from appshield.repository.locks import RepositoryLock
 from appshield.repository.snapshots import (
     SealedSnapshot,
@@ -72,7 +72,7 @@ class Repository:
         damaged: list[str] = []
         for identity, _ in list_files(store, "keys"):
             try:
-                key = open_key_file(_read_key_file(store, identity), password)
+                key = open_key_file(read_key_file(store, identity), password)
                 return cls(store, key, open_config(stored_config, key))
             except (WrongPasswordError, ObjectMissingError):
                 continue  # the key file of another password, or one just removed
@@ -200,10 +200,3 @@ def _read_config(store: ObjectStore) -> bytes:
         raise NotFoundError(
             f"there is no repository in {store!r}", why="it has no config"
         ) from error
-
-
-def _read_key_file(store: ObjectStore, identity: str) -> bytes:
-    stored = store.get(file_name("keys", identity))
-    if file_id(stored) != identity:
-        raise DamagedError("the key file is damaged", why="its bytes do not match its name")
-    return stored

@@ -8,9 +8,10 @@ from appshield.objectstore import access_of
 from appshield.repository.files.tally import Tally
 from appshield.repository.files.worker_restoring import INDEX
 from appshield.repository.index import Index
+from appshield.repository.keys import KeyParts
 from appshield.repository.repository import Repository
 from appshield.repository.workers.pool import WorkerPool
-from appshield.repository.workers.setup import KeyParts, WorkerSetup
+from appshield.repository.workers.setup import WorkerSetup
 
 ORDERS_PER_WORKER: Final = 3
 """One at work, one of which the blobs are on their way, and one to begin when the first is done."""

@@ -18,6 +18,7 @@ from appshield.repository.blobs import BlobKind
 from appshield.repository.claims import Claims, ClaimTable
 from appshield.repository.durable import LONGEST_S, DurablePacks
 from appshield.repository.freshness import Freshness
+from appshield.repository.keys import KeyParts
 from appshield.repository.locks import RepositoryLock
 from appshield.repository.packing import BytesRead, PackingWriter
 from appshield.repository.packs import StoredPack
@@ -25,7 +26,7 @@ from appshield.repository.repository import Repository
 from appshield.repository.settings import PackSettings
 from appshield.repository.settling import SettlingIndex
 from appshield.repository.workers.pool import WorkerPool
-from appshield.repository.workers.setup import KeyParts, WorkerSetup
+from appshield.repository.workers.setup import WorkerSetup
 
 ENCODING_THREADS: Final = 2
 OPEN_PACKS: Final = 2

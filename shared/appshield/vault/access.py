@@ -7,7 +7,13 @@ import msgspec
 from appshield.objectstore import LockMode, Retention, S3Credentials, S3Location
 
 DAY_S = 24 * 3600.0
-KEPT_BESIDE = ("vault.json", "applications/*/identity", "applications/*/key", "audit/*/*")
+KEPT_BESIDE = (
+    "vault.json",
+    "applications/*/identity",
+    "applications/*/key",
+    "applications/*/recovery",
+    "audit/*/*",
+)
 """Without them no repository could be opened; they are kept like what is in it, as is the audit."""
 
 

@@ -2,6 +2,7 @@
 
     applications/<id>/identity            who it is
     applications/<id>/key                 the password of its repository
+    applications/<id>/recovery            what opens that without its config and key files
     applications/<id>/highest/<number>    the highest version number; the highest of these counts
     applications/<id>/pins/<number>       versions that retention must keep
     applications/<id>/check               what checks of the repository have found
@@ -101,6 +102,18 @@ class ApplicationShelf:
             self._objects.put(name, made, purpose="repository password", only_if_absent=True)
         return self._objects.get(name, purpose="repository password").decode()
 
+    def recovery(self) -> bytes | None:
+        """Return what opens the repository without its small files, None where that was not kept.
+
+        Raises:
+            DamagedError: it is not what was kept.
+        """
+        return self._objects.find(f"{self._folder}/recovery", purpose="recovery")
+
+    def keep_recovery(self, content: bytes) -> None:
+        """Keep what opens the repository without its small files."""
+        self._objects.put(f"{self._folder}/recovery", content, purpose="recovery")
+
     def retain(self) -> None:
         """Keep, where the Vault keeps objects, what opens the repository as long as what is in it.
 
@@ -108,9 +121,10 @@ class ApplicationShelf:
         """
         store = retaining(self._objects.store)
         if store is not None:
-            for name in (MARKER, f"{self._folder}/identity", f"{self._folder}/key"):
+            for name in ("identity", "key", "recovery"):
                 with contextlib.suppress(ObjectMissingError):  # an identity may not be known yet
-                    store.retain(name)
+                    store.retain(f"{self._folder}/{name}")
+            store.retain(MARKER)
 
     def highest_version(self) -> int:
         """Return the highest version number that was ever given, 0 before the first."""

@@ -24,6 +24,7 @@ from appshield.repository import (
 )
 from appshield.repository.blobs import BlobKind
 from appshield.repository.layout import file_name
+from appshield.repository.recovering import Recovery, mend
 from failing_store import names_in
 from repository_content import PASSWORD, SWIFT, back_up, noise
 from restic_binary import BUILD_TIMEOUT_S, Restic
@@ -229,6 +230,23 @@ def test_restic_finds_a_healed_repository_sound(
     repository = Repository.open(ours, PASSWORD)
     with alone(repository) as lock:
         assert heal(repository, lock, [second]).lost == ()
+    assert_sound(any_restic, ours, folder)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_restic_opens_a_repository_whose_config_and_key_were_lost(
+    any_restic: Restic, ours: FolderObjectStore, folder: Path, damage: str
+) -> None:
+    """What is written anew from what was kept is what it expects; it reads every byte."""
+    recovery = Recovery.of(Repository.open(ours, PASSWORD))
+    for name in ["config", *names_in(ours, "keys")]:
+        stored = bytearray(ours.get(name))
+        ours.delete(name)
+        if damage == "flipped":
+            stored[len(stored) // 2] ^= 1
+            ours.put(name, bytes(stored))
+    mend(recovery.open(ours), PASSWORD)
+    any_restic.run(folder, PASSWORD, "key", "list")
     assert_sound(any_restic, ours, folder)
 
 

@@ -51,6 +51,7 @@ class Clock:
         ("vault.json", True),
         ("applications/a-1/identity", True),
         ("applications/a-1/key", True),
+        ("applications/a-1/recovery", True),
         (f"applications/a-1/repository/data/ab/{HEX}", True),
         (f"applications/a-1/repository/locks/{HEX}", False),
         ("applications/a-1/highest/7", False),

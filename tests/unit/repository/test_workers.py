@@ -14,6 +14,7 @@ import pytest
 from appshield.errors import NotFoundError
 from appshield.objectstore import FolderAccess, MemoryObjectStore
 from appshield.repository.crypto import SealingKey
+from appshield.repository.keys import KeyParts
 from appshield.repository.settings import PackSettings
 from appshield.repository.workers import jobs
 from appshield.repository.workers.context import WorkerContext
@@ -24,7 +25,7 @@ from appshield.repository.workers.local import LocalPool
 from appshield.repository.workers.pool import WorkerPool
 from appshield.repository.workers.ports import JobPool, Work
 from appshield.repository.workers.serving import serve
-from appshield.repository.workers.setup import KeyParts, WorkerSetup
+from appshield.repository.workers.setup import WorkerSetup
 from file_trees import open_descriptors
 from waiting import wait_until
 

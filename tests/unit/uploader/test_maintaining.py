@@ -1,6 +1,7 @@
 """Forget, prune, check, repair and pin as the uploader does them, in a repository in memory."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -69,8 +70,12 @@ class Place:
         self.store = MemoryObjectStore()
         self.vault = Vault(self.store, bytes(32), "main")
         self.vault.initialize()
-        self.custody = Custody(bus=self.bus, vaults=self, worker="w")
+        self.restart()
         self.versions: dict[int, NamedVersion] = {}
+
+    def restart(self) -> None:
+        """Go on as a worker that has opened nothing yet."""
+        self.custody = Custody(bus=self.bus, vaults=self, worker="w")
 
     async def open(self, name: str) -> Vault:
         return self.vault
@@ -341,3 +346,56 @@ async def test_what_a_lost_pack_held_stays_lost_and_a_check_says_of_which_versio
     done = await place.repair()
     assert done.dropped_total == 1
     assert [one.number for one in (await place.check(parts=1)).damage] == [2]
+
+
+@pytest.mark.parametrize("lost", ["config", "keys", "config and keys"])
+async def test_a_repository_without_config_and_keys_is_checked_and_repaired(
+    place: Place, lost: str
+) -> None:
+    """What is kept beside it opens it: the check names what is lost, and nothing of a version."""
+    async with place.custody.held("main", "a-1", create=True):
+        pass
+    folder = "applications/a-1/repository"
+    for found in list(place.store.list(folder)):
+        name = found.name.removeprefix(f"{folder}/")
+        if name.partition("/")[0] in lost:
+            place.store.delete(found.name)
+    place.restart()
+    checked = await place.check(parts=1)
+    assert checked.verified == (1, 2, 3)
+    assert {problem.partition(":")[0] for problem in checked.problems} == set(lost.split(" and "))
+    done = await place.repair()
+    kinds = {name.partition("/")[0] for name in done.opening}
+    assert kinds == set(lost.split(" and "))
+    assert check(place.repository(), read_data=True).is_sound
+    assert (await place.repair()).opening == ()
+
+
+async def test_a_backup_mends_what_opens_the_repository(place: Place) -> None:
+    """The next one to come with the password alone reads every version."""
+    async with place.custody.held("main", "a-1", create=True):
+        pass
+    place.store.delete("applications/a-1/repository/config")
+    place.restart()
+    async with place.custody.held("main", "a-1", create=True) as held:
+        key = held.repository.key.encrypt
+    opened = Repository.open(place.shelf.repository_store, place.shelf.repository_password())
+    assert opened.key.encrypt == key
+    assert len(opened.snapshots()) == len(place.versions)
+
+
+async def test_what_is_kept_for_recovery_is_sealed_and_made_anew_when_damaged(
+    place: Place,
+) -> None:
+    """Whoever reads the bucket cannot open a repository with it."""
+    async with place.custody.held("main", "a-1", create=True) as held:
+        key = held.repository.key.encrypt
+    name = "applications/a-1/recovery"
+    kept = place.shelf.recovery()
+    assert base64.b64encode(key) in kept
+    assert key not in place.store.get(name)
+    place.store.put(name, b"damaged")
+    place.restart()
+    async with place.custody.held("main", "a-1", create=True):
+        pass
+    assert place.shelf.recovery() == kept
