@@ -19,6 +19,7 @@ processes do the work, by default one for each processor; with 0 it is all done 
 
 import argparse
 import datetime as dt
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -168,6 +169,7 @@ def opened(folder: Path) -> Iterator[int]:
 def main() -> None:
     """Run one command, with memory treated as a service does it."""
     give_memory_back()
+    gc.freeze()  # what is imported stays, as in a service
     parser = argparse.ArgumentParser()
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("repository")

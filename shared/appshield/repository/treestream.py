@@ -7,7 +7,7 @@ asks `trees.decode_node`, maybe in another process.
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -120,15 +120,16 @@ def encoded_entries(
             entries = list(map(bytes, _raws.decode(group)))
         except (msgspec.DecodeError, ValueError) as error:
             raise DamagedError("a directory cannot be read", why=str(error)) from error
-        yield {_name_of(entry): entry for entry in entries}
+        yield dict(zip(_names_of(entries), entries, strict=True))
 
 
-def _name_of(entry: bytes) -> bytes:
-    end = entry.find(b'"', len(_NAME)) if entry.startswith(_NAME) else -1
-    name = entry[len(_NAME) : end]
-    if end < 0 or b"\\" in name:
-        return decode_node(entry).name
-    return name
+def _names_of(entries: Sequence[bytes]) -> list[bytes]:
+    """Return the names of entries, fast where all of them are written as we write them."""
+    start = len(_NAME)
+    names = [entry[start : entry.find(b'"', start)] for entry in entries if entry.startswith(_NAME)]
+    if len(names) == len(entries) and b"\\" not in b"".join(names):
+        return names
+    return [decode_node(entry).name for entry in entries]
 
 
 def _groups(windows: Iterable[bytes], window_bytes: int) -> Iterator[bytes]:
