@@ -9,7 +9,7 @@ from appshield.bus import SharedWatch
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.streams import APPLICATIONS
 from appshield.gate import GateAddress
-from appshield.kubernetes import Cluster, Reflector
+from appshield.kubernetes import Cluster, Kind, Reflector
 from appshield.kubernetes.kinds import (
     APPLICATION,
     BACKUP,
@@ -59,7 +59,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         surroundings.changed = telling.look_again
         reflector = Reflector(cluster, APPLICATION, sink=telling)
         informers = Informers(cluster)
-        surroundings.volumes.follow(informers)
+        surroundings.volumes.follow(informers, partial(_served, cluster))
         namespaces = Reflector(cluster, NAMESPACE, sink=surroundings.namespaces)
         policies = Reflector(cluster, POLICY, sink=asked)
         profiles = Reflector(cluster, PROFILE, sink=own)
@@ -168,6 +168,11 @@ async def _see_to_wishes(
         )
         service.run(Reflector(cluster, kind, sink=wishing).run(stopping), f"watch {kind.plural}")
         service.run(wishing.keep_written(stopping), f"statuses of {kind.plural}")
+
+
+async def _served(cluster: Cluster) -> tuple[Kind, ...]:
+    cluster.refresh()  # a kind may be newer than the last look
+    return await cluster.kinds()
 
 
 async def _when_known(

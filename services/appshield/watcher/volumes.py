@@ -1,6 +1,9 @@
 """The volumes of applications, as policies may ask about them, kept up as the cluster changes.
 
 Of the objects that lead to claims little is kept (see `manifests.claims`), written down as JSON.
+The custom resources for which such objects were made are among them: their kinds are followed as
+soon as something names them as its owner.
+
 What a change in a namespace comes to is worked out soon after, once for many of them, and told on
 only where the volumes of an application are others now.
 """
@@ -9,8 +12,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
+import structlog
 
 from appshield.contracts.applications import DescribedVolume
+from appshield.errors import AppShieldError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import (
     CRON_JOB,
@@ -23,7 +28,7 @@ from appshield.kubernetes.kinds import (
     STATEFUL_SET,
 )
 from appshield.language.resolved import ResolvedApplication
-from appshield.manifests.claims import leading_part, volumes_of
+from appshield.manifests.claims import leading_part, makers, volumes_of
 from appshield.manifests.objects import Reference, reference_of
 from appshield.service import pause
 from appshield.watcher.informers import Informers
@@ -31,8 +36,12 @@ from appshield.watcher.informers import Informers
 Changed = Callable[[str], Awaitable[None]]
 """Told the name of a namespace in which something has changed; empty: in all of them."""
 KINDS = (PVC, POD, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, CRON_JOB, JOB)
+Served = Callable[[], Awaitable[Iterable[Kind]]]
+"""Asks which kinds the API server serves at this moment."""
 _TOGETHER_S = 0.1
 """Changes of one rollout come one after the other."""
+_UNREAD_MAX_S = 60.0
+"""A custom kind that cannot be read for so long holds up nobody any more."""
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -40,6 +49,7 @@ class Kept(msgspec.Struct, frozen=True):
 
     reference: Reference
     part: bytes
+    makers: frozenset[tuple[str, str]] = frozenset()
 
 
 class Volumes:
@@ -51,14 +61,19 @@ class Volumes:
         self.listed = asyncio.Event()
         self._changed = changed
         self._objects: dict[str, dict[Reference, bytes]] = {}
-        self._listed: set[Kind] = set()
+        self._settled: set[tuple[str, str]] = set()
+        self._makers: set[tuple[str, str]] = set()
+        self._asked: set[tuple[str, str]] = set()
+        self._informers: Informers | None = None
+        self._served: Served | None = None
         self._known: dict[str, dict[str, tuple[ResolvedApplication, tuple[DescribedVolume, ...]]]]
         self._known = {}
         self._dirty: set[str] = set()
         self._news = asyncio.Event()
 
-    def follow(self, informers: Informers) -> None:
-        """Ask for the kinds that lead to claims."""
+    def follow(self, informers: Informers, served: Served) -> None:
+        """Ask for the kinds that lead to claims; for those of custom resources as they appear."""
+        self._informers, self._served = informers, served
         for kind in KINDS:
             informers.follow(kind, self)
 
@@ -77,6 +92,7 @@ class Volumes:
             await _either(self._news, stopping)
             self._news.clear()
             await pause(stopping, _TOGETHER_S)
+            await self._follow_makers()
             dirty, self._dirty = self._dirty, set()
             for namespace in sorted(dirty):
                 if self._differs(namespace):
@@ -84,7 +100,7 @@ class Volumes:
 
     def keep(self, kind: Kind, obj: Object) -> Kept:  # noqa: ARG002 - the protocol's shape
         """See `Follower`."""
-        return Kept(reference_of(obj), msgspec.json.encode(leading_part(obj)))
+        return Kept(reference_of(obj), msgspec.json.encode(leading_part(obj)), makers([obj]))
 
     async def replace(self, kind: Kind, kept: list[Kept]) -> None:
         """See `Follower`."""
@@ -92,14 +108,12 @@ class Volumes:
         for reference in [one for one in self._of_kind(kind) if one not in there]:
             self._put(reference, None)
         for one in kept:
-            self._put(one.reference, one.part)
-        self._listed.add(kind)
-        if self._listed.issuperset(KINDS):
-            self.listed.set()
+            self._take(one)
+        self._settle((kind.group, kind.kind))
 
     async def changed(self, kind: Kind, kept: Kept) -> None:  # noqa: ARG002 - as above
         """See `Follower`."""
-        self._put(kept.reference, kept.part)
+        self._take(kept)
 
     async def deleted(self, kind: Kind, kept: Kept) -> None:  # noqa: ARG002 - as above
         """See `Follower`."""
@@ -109,6 +123,33 @@ class Volumes:
         """See `Follower`."""
         await self.replace(kind, [])
 
+    async def _follow_makers(self) -> None:
+        """Follow the custom kinds for which something was made, since nobody did before."""
+        new = self._makers - self._asked
+        if not new or self._informers is None or self._served is None:
+            return
+        try:
+            served = {(kind.group, kind.kind): kind for kind in await self._served()}
+        except AppShieldError as error:
+            structlog.get_logger().warning("custom kinds not followed", problem=str(error))
+            self._news.set()
+            return
+        self._asked |= new
+        for name in sorted(new):
+            kind = served.get(name)
+            if kind is None or not kind.namespaced:
+                self._settle(name)
+                continue
+            self._informers.follow(kind, self)
+            asyncio.get_running_loop().call_later(_UNREAD_MAX_S, self._settle, name)
+
+    def _settle(self, name: tuple[str, str]) -> None:
+        """Note that all of a kind is known, or that nothing of it can be."""
+        self._settled.add(name)
+        wanted = {(kind.group, kind.kind) for kind in KINDS} | self._makers
+        if self._settled.issuperset(wanted):
+            self.listed.set()
+
     def _of_kind(self, kind: Kind) -> Iterable[Reference]:
         return (
             reference
@@ -116,6 +157,12 @@ class Volumes:
             for reference in objects
             if (reference.group, reference.kind) == (kind.group, kind.kind)
         )
+
+    def _take(self, kept: Kept) -> None:
+        if not self._makers.issuperset(kept.makers):
+            self._makers |= kept.makers
+            self._news.set()
+        self._put(kept.reference, kept.part)
 
     def _put(self, reference: Reference, part: bytes | None) -> None:
         objects = self._objects.setdefault(reference.namespace, {})

@@ -97,6 +97,7 @@ class Resources(Part, frozen=True, kw_only=True):
         bool | None,
         Meta(
             description="Take in what members refer to (Secrets, ConfigMaps, volumes, service "
-            f"accounts and their rights) and their owners. Default {str(defaults.FOLLOW).lower()}."
+            "accounts and their rights), their owners, and the state that operators keep for their "
+            f"custom resources. Default {str(defaults.FOLLOW).lower()}."
         ),
     ] = None

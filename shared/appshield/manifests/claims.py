@@ -1,8 +1,9 @@
 """Which claims belong to an application, from little of the objects that lead to them. Pure.
 
 What policies may ask about volumes is decided here, for whoever watches a cluster all the time and
-for whoever reads it once: by `membership.select`, on the objects of the kinds below. A claim that
-only a custom resource names is not among them.
+for whoever reads it once: by `membership.select`, on the objects of the kinds below, and on the
+custom resources whose operators made such objects. A claim that only a custom resource names, and
+nothing that its operator made, is not among them.
 """
 
 from collections.abc import Iterable
@@ -10,8 +11,10 @@ from typing import Any
 
 from appshield.language.expression_values import VolumeFacts
 from appshield.language.resolved import ResolvedApplication
+from appshield.manifests.kinds import BUILT_IN_GROUPS
 from appshield.manifests.membership import select
 from appshield.manifests.objects import (
+    OWN_GROUP,
     Object,
     entries,
     group_of,
@@ -19,8 +22,10 @@ from appshield.manifests.objects import (
     mapping,
     metadata,
     name_of,
+    owners_of,
 )
 from appshield.manifests.quantities import size_bytes
+from appshield.manifests.references import references
 from appshield.manifests.workloads import pod_template
 
 CLAIM = ("", "PersistentVolumeClaim")
@@ -37,6 +42,8 @@ LEADING_KINDS = frozenset(
     }
 )
 """Groups and kinds of the objects that lead to claims."""
+_MAKERS_STEPS_MAX = 4
+"""A custom resource may be made for another one, and that for one more."""
 _METADATA = ("name", "namespace", "labels", "ownerReferences", "deletionTimestamp")
 _OF_CLAIMS = ("resources", "storageClassName")
 
@@ -55,7 +62,10 @@ def leading_part(obj: Object) -> Object:
         return part
     template = pod_template(obj)
     if template is None:
-        return part
+        named = [one.to.name for one in references(obj) if (one.to.group, one.to.kind) == CLAIM]
+        return part | (
+            {"spec": {"claims": [{"claimName": name} for name in named]}} if named else {}
+        )
     volumes = [one for one in entries(template.spec, "volumes") if "persistentVolumeClaim" in one]
     inner: dict[str, Any] = {"spec": {"volumes": volumes}}
     for step in reversed(template.path):
@@ -75,13 +85,26 @@ def volumes_of(application: ResolvedApplication, objects: Iterable[Object]) -> l
         application: the resolved document.
         objects: of its namespace; of those of other kinds nothing is asked.
     """
-    leading = [obj for obj in objects if (group_of(obj), kind_of(obj)) in LEADING_KINDS]
+    every = list(objects)
+    leading = [obj for obj in every if (group_of(obj), kind_of(obj)) in LEADING_KINDS]
+    for _ in range(_MAKERS_STEPS_MAX):
+        kinds = LEADING_KINDS | makers(leading)
+        found = [obj for obj in every if (group_of(obj), kind_of(obj)) in kinds]
+        if len(found) == len(leading):
+            break
+        leading = found
     claims = [
         obj
         for obj in select(application, leading).objects
         if (group_of(obj), kind_of(obj)) == CLAIM
     ]
     return [_facts(claim) for claim in sorted(claims, key=name_of)]
+
+
+def makers(objects: Iterable[Object]) -> frozenset[tuple[str, str]]:
+    """Return the groups and kinds of the custom resources for which objects were made."""
+    owners = {(owner.group, owner.kind) for obj in objects for owner, _ in owners_of(obj)}
+    return frozenset(one for one in owners if one[0] not in BUILT_IN_GROUPS and one[0] != OWN_GROUP)
 
 
 def _facts(claim: Object) -> VolumeFacts:

@@ -4,8 +4,9 @@ First the roots: the workloads that components name, and what the selector (or, 
 namespace) chooses. Then, with `follow`, whatever those refer to, what is made for them, and whoever
 owns them, until no more comes; that way also leads to what belongs to the whole cluster (rights,
 definitions, classes), of which nothing is a root. Objects that the cluster makes by itself are
-never stored: their maker is, and remakes them. The result depends on the objects only, not on their
-order.
+never stored: their maker is, and remakes them. Through what a custom resource's operator makes for
+it the walk goes on, so that the claims and secrets belong that hold its state. The result depends
+on the objects only, not on their order.
 """
 
 from collections import deque
@@ -188,6 +189,11 @@ class _Walk:
         self.chosen: dict[Reference, str] = {}
         self.missing: set[str] = set()
         self.met: set[Reference] = set()
+        self._through: set[Reference] = set()
+        self._made: dict[Reference, list[Reference]] = {}
+        for reference, obj in known.items() if follow else ():
+            for owner, _ in owners_of(obj):
+                self._made.setdefault(owner, []).append(reference)
         self._known = known
         self._barred = barred
         self._follow = follow
@@ -204,8 +210,13 @@ class _Walk:
             obj = self._known[reference]
             if reference not in self._barred:
                 self.chosen[reference] = why
-            if self._follow and (reference in self.chosen or _has_rights_only(reference)):
+            if self._follow and (
+                reference in self.chosen
+                or reference in self._through
+                or _has_rights_only(reference)
+            ):
                 pending.extend(self._referred(reference, obj))
+                pending.extend(self._made_for(reference))
             if self._follow and (reference in self.chosen or _leads_to_its_maker(obj)):
                 pending.extend(self._owners(reference, obj))
 
@@ -213,6 +224,18 @@ class _Walk:
         for owner, _ in owners_of(obj):
             if owner in self._known:
                 yield owner, f"owns {reference}"
+
+    def _made_for(self, reference: Reference) -> Iterator[tuple[Reference, str]]:
+        """Yield what the operator of a chosen custom resource has made, and what that has made."""
+        if reference not in self._through and reference.group in BUILT_IN_GROUPS:
+            return
+        for made in self._made.get(reference, ()):
+            kept_out = labels_of(self._known[made]).get(EXCLUDE_LABEL) == "true"
+            if made not in self._through and not kept_out:
+                self._through.add(made)
+                if made not in self.chosen:
+                    self.met.discard(made)  # it was met as what is not stored, and leads on now
+                yield made, f"{reference} owns it"
 
     def _referred(self, reference: Reference, obj: Object) -> Iterator[tuple[Reference, str]]:
         for edge in (*references(obj), *claims_of(obj, self._claims)):

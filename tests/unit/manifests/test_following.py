@@ -328,3 +328,54 @@ def test_the_label_and_the_document_keep_objects_of_the_cluster_out_too() -> Non
         resources={"selector": {"matchLabels": PART_OF}, "exclude": ["clusterrolebindings"]}
     )
     assert "ClusterRoleBinding b" not in why(select(without, [*Shop().objects, bound]))
+
+
+def operated() -> list[Object]:
+    """Make what an operator makes for a database: only the custom resource is the team's."""
+
+    def owned_by(owner: Object, made: Object) -> Object:
+        name, kind = owner["metadata"]["name"], owner["kind"]
+        one = {"apiVersion": owner["apiVersion"], "kind": kind, "name": name, "controller": True}
+        made["metadata"]["ownerReferences"] = [one]
+        return made
+
+    database = make("acme.io/v1", "Database", "main", labels=PART_OF)
+    spec = {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
+    stateful = owned_by(database, make("apps/v1", "StatefulSet", "main", spec=spec))
+    apart = owned_by(database, make("apps/v1", "StatefulSet", "cache", spec=spec))
+    apart["metadata"]["labels"] = {"appshield.io/exclude": "true"}
+    return [
+        database,
+        stateful,
+        apart,
+        owned_by(database, secret("main-password")),
+        owned_by(database, make("v1", "Service", "main")),
+        owned_by(database, claim("main-backup", volume="pv-1")),
+        claim("data-main-0", volume="pv-2"),
+        claim("data-cache-0", volume="pv-3"),
+    ]
+
+
+def test_the_state_that_an_operator_keeps_for_a_member_belongs() -> None:
+    """Claims and secrets, whatever their labels; what the operator remakes does not."""
+    found = select(SELECTED, operated())
+    assert why(found) == {
+        "PersistentVolumeClaim data-main-0": "StatefulSet main refers to it "
+        "(volumeClaimTemplates data)",
+        "PersistentVolumeClaim main-backup": "Database main owns it",
+        "Secret main-password": "Database main owns it",
+        "Database main": "its labels match app.kubernetes.io/part-of=shop",
+    }
+    without = application(resources={"selector": {"matchLabels": PART_OF}, "follow": False})
+    assert len(select(without, operated()).members) == 1
+
+
+def test_what_an_operator_makes_is_found_whatever_was_met_before() -> None:
+    """Its own set may be selected too, and be met as something that is not stored."""
+    objects = operated()
+    objects[1]["metadata"]["labels"] = PART_OF
+    first = select(SELECTED, objects)
+    assert "PersistentVolumeClaim data-main-0" in why(first)
+    for seed in range(10):
+        random.Random(seed).shuffle(objects)
+        assert select(SELECTED, objects) == first

@@ -13,7 +13,9 @@ from appshield.language.object_reading import read_object
 from appshield.language.resolved import ResolvedApplication
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import select
+from appshield.watcher.informers import Informers
 from appshield.watcher.volumes import KINDS, Volumes
+from fake_kubernetes import FakeKubernetes
 from waiting import wait_until
 
 SELECTING = {"selector": {"matchLabels": {"app": "shop"}}}
@@ -168,3 +170,71 @@ async def test_a_kind_that_is_gone_leads_to_nothing(place: Place) -> None:
     assert place.claims(app)
     await place.volumes.unknown(PVC)
     assert place.claims(app) == []
+
+
+DATABASE_KIND = Kind("acme.io", "v1", "Database", "databases")
+STACK_KIND = Kind("acme.io", "v1", "Stack", "stacks")
+OPERATED = [
+    made(STACK_KIND, "all", **SHOP),
+    made(DATABASE_KIND, "main", {"existingClaim": "archive"}, **owned(STACK_KIND, "all")),
+    made(DATABASE_KIND, "other"),
+    made(PVC, "archive"),
+    made(PVC, "main-1", **owned(DATABASE_KIND, "main")),
+    made(PVC, "data-main-0"),
+    made(PVC, "other-1", **owned(DATABASE_KIND, "other")),
+    made(
+        STATEFUL_SET,
+        "main",
+        {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]},
+        **owned(DATABASE_KIND, "main"),
+    ),
+]
+"""What operators made: claims of custom resources, of their sets, and one that a field names."""
+
+
+async def test_claims_that_an_operator_makes_belong_to_whom_its_custom_resource_belongs() -> None:
+    """Only custom resources carry the labels; their kinds are followed since things were made."""
+    app, told, stopping = application(resources=SELECTING), list[str](), asyncio.Event()
+
+    async def changed(namespace: str) -> None:
+        told.append(namespace)
+
+    async with FakeKubernetes() as fake:
+        fake.serve(DATABASE_KIND, STACK_KIND)
+        fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+        for obj in OPERATED:
+            fake.put(obj)
+        async with fake.cluster() as cluster, asyncio.TaskGroup() as tasks:
+            informers, volumes = Informers(cluster), Volumes(changed)
+            volumes.follow(informers, cluster.kinds)
+            tasks.create_task(informers.run(stopping))
+            tasks.create_task(volumes.keep_told(stopping))
+            try:
+                async with asyncio.timeout(30):
+                    await volumes.listed.wait()
+                assert [one.claim for one in volumes.of(app)] == [
+                    "archive",
+                    "data-main-0",
+                    "main-1",
+                ]
+                fake.put(made(PVC, "main-2", **owned(DATABASE_KIND, "main")))
+                await wait_until(lambda: told[-1:] == ["shop"], deadline_s=30, what="the new claim")
+                assert "main-2" in [one.claim for one in volumes.of(app)]
+            finally:
+                stopping.set()
+    members = select(app, OPERATED).objects
+    claims = [obj["metadata"]["name"] for obj in members if obj["kind"] == PVC.kind]
+    assert sorted(claims) == ["archive", "data-main-0", "main-1"]
+
+
+async def test_a_custom_kind_that_is_not_served_holds_up_nobody(place: Place) -> None:
+    """Its objects cannot be read by anybody."""
+    async with FakeKubernetes() as fake, fake.cluster() as cluster:
+        place.volumes.follow(Informers(cluster), _nothing)
+    await place.put(made(PVC, "main-1", **owned(DATABASE_KIND, "main")))
+    async with asyncio.timeout(30):
+        await place.volumes.listed.wait()
+
+
+async def _nothing() -> tuple[Kind, ...]:
+    return ()
