@@ -44,6 +44,7 @@ class AskedAnnotations:
         self._told = told
         self._changed = changed
         self._reads: dict[str, frozenset[Read]] = {}
+        self._seen: frozenset[Read] = frozenset()
 
     def of(self, application: ResolvedApplication) -> dict[str, str]:
         """Return those of an Application's annotations that some document asks for."""
@@ -68,9 +69,11 @@ class AskedAnnotations:
         await self._take({other: reads for other, reads in self._reads.items() if other != uid})
 
     async def _take(self, reads: dict[str, frozenset[Read]]) -> None:
-        before, self._reads = self._reads, reads
-        if _asked(before) != _asked(reads):
+        self._reads = reads
+        asked = _asked(reads)
+        if asked != self._seen:
             await self._changed(EVERYWHERE)
+            self._seen = asked  # only now: whoever cannot be told is told when this comes again
 
 
 def _asked(reads: dict[str, frozenset[Read]]) -> frozenset[Read]:

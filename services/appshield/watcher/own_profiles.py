@@ -38,6 +38,7 @@ class OwnProfiles:
         self._clock = clock
         self._look_again = look_again
         self._objects: dict[str, Object] = {}
+        self._told = _specs(self.in_force)
 
     async def replace(self, objects: list[Object]) -> None:
         """See `WatchSink`."""
@@ -57,13 +58,13 @@ class OwnProfiles:
         own = own_profiles(objects.values())
         counting = [one.profile for one in own if one.profile is not None]
         self._objects = objects
-        in_force = shipped_profiles().with_own(counting)
-        differs = _specs(in_force) != _specs(self.in_force)
-        self.in_force = in_force
+        self.in_force = shipped_profiles().with_own(counting)
+        specs = _specs(self.in_force)
+        if specs != self._told:  # what is in force does not wait for statuses
+            await self._look_again(EVERYWHERE)
+            self._told = specs
         for one in own:
             await self._tell(one, objects[one.name])
-        if differs:
-            await self._look_again(EVERYWHERE)
 
     async def _tell(self, own: OwnProfile, obj: Object) -> None:
         """Write what came of an object.

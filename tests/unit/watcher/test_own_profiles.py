@@ -130,4 +130,5 @@ async def test_a_cluster_that_is_away_is_told_to_the_watch(place: Place) -> None
     await place.fake.stop()
     obj = {"apiVersion": "appshield.io/v1alpha1", "kind": "Profile", "spec": {"type": REDIS}}
     with pytest.raises(UnavailableError):
-        await place.own.changed({**obj, "metadata": {"name": "ours", "generation": 1}})
+        await place.own.changed({**obj, "metadata": {"name": "ours", "uid": "u", "generation": 1}})
+    assert place.looked_again == [""], "what it says is in force all the same"

@@ -307,6 +307,20 @@ async def test_only_annotations_that_a_policy_names_are_told(place: Place) -> No
     assert place.annotations() == {}
 
 
+async def test_annotations_that_could_not_be_told_are_told_when_the_policy_comes_again(
+    place: Place,
+) -> None:
+    """The watch brings it again; before the applications are told it is not told itself."""
+    await place.telling.changed(annotated(team="a"))
+    place.bus.away = True
+    with pytest.raises(UnavailableError):
+        await place.policies.changed(policy("app.annotations['team'] == 'a'"))
+    place.bus.away = False
+    await place.policies.replace([policy("app.annotations['team'] == 'a'")])
+    assert place.annotations() == {"team": "a"}
+    assert isinstance(place.bus.facts[-1], PolicyObserved)
+
+
 async def test_annotations_that_other_expressions_name_are_told_too(place: Place) -> None:
     """Reactions and signals are judged by whoever hears the fact, an application's own as well."""
     shown = {"react": "r", "rule": "p", "own": "o"}
