@@ -34,12 +34,20 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def quiet_logs() -> None:
-    """Let libraries log trouble only, to standard error."""
+    """Let libraries log trouble only, to standard error; a traceback shows no variables."""
     import logging
 
     import structlog
 
     structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%Y-%m-%d %H:%M:%S"),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

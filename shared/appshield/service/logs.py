@@ -1,6 +1,7 @@
 """Structured logs: JSON lines for machines, readable lines for a person at a terminal.
 
-Secrets never reach a log: values under telling names are replaced whatever code says.
+Secrets never reach a log: values under telling names are replaced whatever code says, and a
+traceback shows no variables.
 """
 
 import logging
@@ -38,7 +39,9 @@ def set_up_logs(service: str, *, form: LogFormat = "json", level: str = "info") 
 
 def _rendering(form: LogFormat) -> list[Any]:
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        plain = structlog.dev.plain_traceback  # others show what every variable holds
+        colors = sys.stderr.isatty()
+        return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
     return [
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(serializer=_to_json),
