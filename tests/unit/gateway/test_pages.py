@@ -1,5 +1,6 @@
 """Pages: whatever happens to a list between two of them, nothing that stays is lost or repeated."""
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
@@ -70,7 +71,11 @@ def test_times_and_what_is_missing_have_an_order() -> None:
     assert page.items == ["a", "c", "b"]
 
 
-@pytest.mark.parametrize("cursor", ["x", "%%%", "bm90aGluZw", "W10"])
+MADE_UP = base64.urlsafe_b64encode(b'["name",[1,4.5],"a"]').decode()
+"""A number where the list has texts."""
+
+
+@pytest.mark.parametrize("cursor", ["x", "%%%", "bm90aGluZw", "W10", MADE_UP])
 def test_a_cursor_of_another_place_is_refused(cursor: str) -> None:
     """With what to do."""
     wanted = Wanted(sort="name", cursor=cursor)

@@ -1,5 +1,6 @@
 """What holds for every route of the API: who may, how errors read, how states are named."""
 
+import gc
 import gzip
 
 import msgspec
@@ -8,16 +9,31 @@ import zstandard
 from litestar import get
 from structlog.testing import capture_logs
 
+from appshield.audit import Head, link
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import AppRef
-from appshield.contracts.streams import APPLICATIONS
+from appshield.contracts.identities import AppRef, run_id
+from appshield.contracts.runs import Run, Trigger
+from appshield.contracts.streams import APPLICATIONS, RUNS
+from appshield.contracts.subjects import AUDITED
 from appshield.doors.actions import SEE_APPLICATIONS
 from appshield.gateway.api.application import PATH
 from appshield.gateway.api.frame.rights import anyone, right_of
+from audit_events import AT, event
 from memory_bus import MemoryBus
 from rest_api import CLUSTER, client_of, problem_of, rest_api
 
 SHOP = PATH + "/applications/shop/web"
+RUN = Run(
+    id=run_id("backup", "one"),
+    kind="backup",
+    app=AppRef(cluster=CLUSTER, namespace="shop", name="web"),
+    app_id="a-1",
+    vault="primary",
+    trigger=Trigger(kind="manual", identity="one"),
+    state="succeeded",
+    epoch=1,
+    requested_at=AT,
+)
 VIEWER = {"ann": frozenset({(SEE_APPLICATIONS.verb, SEE_APPLICATIONS.resource, "shop")})}
 
 
@@ -119,6 +135,44 @@ async def test_errors_are_problem_details(path: str, status: int, words: str) ->
     assert (answer.status_code, problem["status"]) == (status, status)
     assert words in str(problem["detail"])
     assert problem["request_id"] == answer.headers["X-Request-Id"] == "my-7"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "words"),
+    [
+        ("POST", SHOP + "/resume", b"{", "the body is no JSON"),
+        ("DELETE", SHOP + "/versions/1", b"x", "the body is no JSON"),
+        ("POST", SHOP + "/backups", b'{"reason":' * 5000, "nested too deeply"),
+        ("POST", PATH + "/signals/deployed", b'{"a":' * 5000 + b"0" + b"}" * 5000, "too deeply"),
+    ],
+)
+async def test_a_body_that_cannot_be_read_is_the_callers_mistake(
+    method: str, path: str, body: bytes, words: str
+) -> None:
+    """Also where the route itself reads none, and where nobody reads it to its bottom."""
+    async with client_of(rest_api(await bus_with_applications())) as client:
+        gc.disable()  # what tests let it call has no room at the bottom
+        try:
+            answer = await client.request(method, path, content=body)
+        finally:
+            gc.enable()
+    assert answer.status_code == 400
+    assert words in str(problem_of(answer.content)["detail"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs?since", "/audit?since", "/audit?until", "/applications/shop/web/events?since"]
+)
+async def test_a_time_without_a_zone_is_utc(path: str) -> None:
+    """As all times of the API are."""
+    bus = await bus_with_applications()
+    await bus.bucket(RUNS, Run).put(RUN.id, RUN)
+    lines, _ = link(Head(chain="c0ffee"), [event("e1")], AT)
+    await bus.append(AUDITED, b"\n".join(lines), after_sequence=0)
+    async with client_of(rest_api(bus)) as client:
+        answers = [await client.get(f"{PATH}{path}=2026-11-24T12:00:00{zone}") for zone in ("", "Z")]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
 
 
 async def test_a_request_id_that_is_not_plain_is_replaced() -> None:

@@ -24,7 +24,7 @@ from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import OWN_HEADER
 from appshield.gateway.api.frame.commands import commands_of
 from appshield.gateway.api.frame.compression import compression
-from appshield.gateway.api.frame.problems import failed, refused_by_frame, told
+from appshield.gateway.api.frame.problems import failed, refused_by_frame, told, too_deep
 from appshield.gateway.api.frame.request_ids import name_request
 from appshield.gateway.api.frame.rights import PUBLIC_KEY, check_right
 from appshield.gateway.api.resources.applications import (
@@ -122,6 +122,7 @@ def _application(
         exception_handlers={
             AppShieldError: told,
             HTTPException: refused_by_frame,
+            RecursionError: too_deep,
             Exception: failed,
         },
         after_exception=[Denials().told],

@@ -26,6 +26,7 @@ from appshield.contracts.requests import Asked
 from appshield.contracts.streams import ASKED
 from appshield.doors.asking import Asker
 from appshield.doors.wanting import needs
+from appshield.errors import InvalidInputError
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
@@ -143,9 +144,16 @@ class Commands:
         return entry.value
 
     async def _digest(self) -> str:
-        """Name what the request says; how its JSON is written makes no difference."""
+        """Name what the request says; how its JSON is written makes no difference.
+
+        Raises:
+            InvalidInputError: what it says is no JSON, where the route itself reads nothing of it.
+        """
         body = await self._request.body()
-        said = msgspec.json.encode(msgspec.json.decode(body), order="sorted") if body else b""
+        try:
+            said = msgspec.json.encode(msgspec.json.decode(body), order="sorted") if body else b""
+        except msgspec.DecodeError as error:
+            raise InvalidInputError("the body is no JSON", why=str(error)) from error
         query = self._request.url.query.encode()
         return hashlib.sha256(b"%d %b %b" % (len(query), query, said)).hexdigest()
 

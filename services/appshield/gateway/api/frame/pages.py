@@ -123,9 +123,12 @@ def _start(
     placed: list[tuple[tuple[int, str | float], str, T]], wanted: Wanted, *, downwards: bool
 ) -> int:
     after = _read(wanted)
-    if downwards:
-        return len(placed) - bisect_left(placed[::-1], after, key=_place)
-    return bisect_right(placed, after, key=_place)
+    try:
+        if downwards:
+            return len(placed) - bisect_left(placed[::-1], after, key=_place)
+        return bisect_right(placed, after, key=_place)
+    except TypeError as error:  # a text among numbers: the field says which of them it holds
+        raise _no_cursor() from error
 
 
 def _read(wanted: Wanted) -> tuple[tuple[int, str | float], str]:
@@ -133,9 +136,7 @@ def _read(wanted: Wanted) -> tuple[tuple[int, str | float], str]:
         raw = base64.urlsafe_b64decode(wanted.cursor + "=" * (-len(wanted.cursor) % 4))
         cursor = msgspec.json.decode(raw, type=_Cursor)
     except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
-        raise InvalidInputError(
-            "the cursor is none of this list", next_step="Begin again without a cursor."
-        ) from error
+        raise _no_cursor() from error
     if cursor.sort != wanted.sort:
         raise InvalidInputError(
             f"the cursor belongs to the order {cursor.sort}, not to {wanted.sort}",
@@ -146,3 +147,9 @@ def _read(wanted: Wanted) -> tuple[tuple[int, str | float], str]:
 
 def _written(cursor: _Cursor) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
+
+
+def _no_cursor() -> InvalidInputError:
+    return InvalidInputError(
+        "the cursor is none of this list", next_step="Begin again without a cursor."
+    )

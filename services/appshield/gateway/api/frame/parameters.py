@@ -1,5 +1,6 @@
 """What paths and lists can be asked for, as parameters of routes: one meaning everywhere."""
 
+from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
 from litestar.params import PathParameter, QueryParameter
@@ -33,3 +34,8 @@ History: TypeAlias = Annotated[
     ),
 ]
 LIMIT: Limit = LIMIT_DEFAULT
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Read a time that a caller gives: without a zone it is UTC, as all times of the API are."""
+    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None

@@ -164,6 +164,11 @@ def refused_by_frame(request: AnyRequest, error: HTTPException) -> Response[byte
     )
 
 
+def too_deep(request: AnyRequest, _error: RecursionError) -> Response[bytes]:
+    """Tell of a body that nobody reads to its bottom."""
+    return told(request, InvalidInputError("the body is nested too deeply"))
+
+
 def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
     """Tell of a bug without its inside; the log has that under the request's id."""
     structlog.get_logger().error(

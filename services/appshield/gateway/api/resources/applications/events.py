@@ -18,6 +18,7 @@ from appshield.gateway.api.frame.parameters import (
     InNamespace,
     Limit,
     Named,
+    in_utc,
 )
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_of
@@ -49,6 +50,7 @@ async def list_events(
 
     It is kept for a while only: for longer, see runs, versions and the audit.
     """
+    since = in_utc(since)
     record = await record_of(backend, namespace, name, history)
     hidden = frozenset() if await backend.access.may(caller, SEE_RUNS, namespace) else OF_RUNS
     found = [

@@ -37,7 +37,7 @@ from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.entity_tags import tagged
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, RunId
+from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, RunId, in_utc
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.rights import by_handler
 from appshield.gateway.api.known.views import RunRow
@@ -116,6 +116,7 @@ async def list_runs(
     cursor: Cursor = "",
 ) -> Page[RunSummary]:
     """List the runs that the caller may see, the newest first."""
+    since = in_utc(since)
     chosen = [
         run
         for run in await backend.views.runs()

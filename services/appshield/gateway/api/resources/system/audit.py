@@ -29,7 +29,7 @@ from appshield.doors.actions import SEE_AUDIT
 from appshield.errors import DamagedError, InvalidInputError
 from appshield.gateway.api.frame.audit import Act
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace
+from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, in_utc
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.rights import in_cluster
@@ -94,8 +94,8 @@ async def list_audit(
         door=door or "",
         outcome=outcome or "",
         run=run,
-        since=since,
-        until=until,
+        since=in_utc(since),
+        until=in_utc(until),
     )
     return await _page(backend.bus, wish, limit, _place(cursor))
 
@@ -127,7 +127,7 @@ async def export_audit(
         )
     )
     headers = {"Content-Disposition": 'attachment; filename="audit.jsonl"'}
-    return Stream(_lines(backend.bus, since), media_type=JSON_LINES, headers=headers)
+    return Stream(_lines(backend.bus, in_utc(since)), media_type=JSON_LINES, headers=headers)
 
 
 @get("/audit/verification", opt=in_cluster(SEE_AUDIT), tags=_TAGS)
