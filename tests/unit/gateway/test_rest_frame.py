@@ -11,15 +11,17 @@ from structlog.testing import capture_logs
 
 from appshield.audit import Head, link
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.runs import Run, Trigger
-from appshield.contracts.streams import APPLICATIONS, RUNS
+from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
 from appshield.contracts.subjects import AUDITED
-from appshield.doors.actions import SEE_APPLICATIONS
+from appshield.doors.actions import SEE_APPLICATIONS, SEE_RUNS, SEE_VERSIONS
 from appshield.gateway.api.application import PATH
 from appshield.gateway.api.frame.rights import anyone, right_of
 from audit_events import AT, event
 from memory_bus import MemoryBus
+from planned_versions import version
 from rest_api import CLUSTER, client_of, problem_of, rest_api
 
 SHOP = PATH + "/applications/shop/web"
@@ -70,6 +72,25 @@ async def test_a_list_shows_what_the_caller_may_see() -> None:
     async with client_of(application) as client:
         page = (await client.get(PATH + "/applications?sort=-name")).json()
         assert [one["app_id"] for one in page["items"]] == ["a-1", "a-2"]
+
+
+async def test_what_runs_and_what_is_kept_are_rights_of_their_own() -> None:
+    """Who may only see that an application is there is told of neither."""
+    bus = MemoryBus()
+    app = AppRef(cluster=CLUSTER, namespace="shop", name="web")
+    record = ApplicationRecord(
+        app_id="a-1", app=app, uid="u", vault="primary", state="active", active_run=RUN.id
+    )
+    await bus.bucket(APPLICATIONS, ApplicationRecord).put("a-1", record)
+    await bus.bucket(RUNS, Run).put(RUN.id, RUN)
+    await bus.bucket(CATALOG, VersionRecord).put("a-1.1", version(1))
+    seen = {}
+    for rights in ((SEE_APPLICATIONS,), (SEE_APPLICATIONS, SEE_RUNS, SEE_VERSIONS)):
+        table = {"ann": frozenset((one.verb, one.resource, "shop") for one in rights)}
+        async with client_of(rest_api(bus, table), "ann") as client:
+            detail = (await client.get(SHOP)).json()
+            seen[len(rights)] = [bool(detail[of]) for of in ("active_run", "newest_version")]
+    assert seen == {1: [False, False], 3: [True, True]}
 
 
 async def test_what_is_counted_is_what_the_caller_may_see() -> None:
@@ -170,7 +191,9 @@ async def test_a_time_without_a_zone_is_utc(path: str) -> None:
     lines, _ = link(Head(chain="c0ffee"), [event("e1")], AT)
     await bus.append(AUDITED, b"\n".join(lines), after_sequence=0)
     async with client_of(rest_api(bus)) as client:
-        answers = [await client.get(f"{PATH}{path}=2026-11-24T12:00:00{zone}") for zone in ("", "Z")]
+        answers = [
+            await client.get(f"{PATH}{path}=2026-11-24T12:00:00{zone}") for zone in ("", "Z")
+        ]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert answers[0].json() == answers[1].json()
 

@@ -20,7 +20,8 @@ from appshield.contracts.applications import (
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import Health, HealthStatus, Reaction
-from appshield.doors.actions import SEE_APPLICATIONS
+from appshield.contracts.runs import Run
+from appshield.doors.actions import SEE_APPLICATIONS, SEE_RUNS, SEE_VERSIONS
 from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
@@ -84,7 +85,11 @@ class ApplicationCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One application: how it is and why, what is in force for it, what runs and waits."""
+    """One application: how it is and why, what is in force for it, what runs and waits.
+
+    `newest_version` is for who may see versions, `active_run` and `pending_runs` for who may see
+    runs; others have nothing there.
+    """
 
     summary: ApplicationSummary
     revision: str
@@ -196,13 +201,15 @@ async def count_applications(backend: OnBackend, caller: AsCaller) -> Applicatio
 async def show_application(
     request: AnyRequest,
     backend: OnBackend,
+    caller: AsCaller,
     namespace: InNamespace,
     name: Named,
+    *,
     history: History = "",
 ) -> Response[ApplicationDetail | None]:
     """Show one application: how it is and why, what protects it, what runs and waits."""
     record = await record_of(backend, namespace, name, history)
-    return tagged(request, await _detail(backend, record))
+    return tagged(request, await _detail(backend, caller, record))
 
 
 async def seen_by(
@@ -251,10 +258,14 @@ def counts_of(records: Sequence[ApplicationRecord]) -> ApplicationCounts:
     return ApplicationCounts(total=len(records), health=dict(healths), rpo=dict(promises))
 
 
-async def _detail(backend: Backend, record: ApplicationRecord) -> ApplicationDetail:
+async def _detail(backend: Backend, caller: Caller, record: ApplicationRecord) -> ApplicationDetail:
+    namespace = record.app.namespace
     versions = await backend.views.versions(record.app_id)
-    active = await backend.views.run(record.active_run) if record.active_run else None
-    pending = [await backend.views.run(run) for run in record.pending_runs]
+    sees_versions = await backend.access.may(caller, SEE_VERSIONS, namespace)
+    active, pending = None, list[Run | None]()
+    if await backend.access.may(caller, SEE_RUNS, namespace):
+        active = await backend.views.run(record.active_run) if record.active_run else None
+        pending = [await backend.views.run(run) for run in record.pending_runs]
     others = [
         one.app_id
         for one in await backend.views.applications()
@@ -274,7 +285,7 @@ async def _detail(backend: Backend, record: ApplicationRecord) -> ApplicationDet
         reactions=record.reactions,
         last_restore=record.last_restore,
         versions=len(versions),
-        newest_version=versions[-1] if versions else None,
+        newest_version=versions[-1] if versions and sees_versions else None,
         active_run=run_summary(active) if active else None,
         pending_runs=tuple(run_summary(run) for run in pending if run),
         other_histories=tuple(others),
