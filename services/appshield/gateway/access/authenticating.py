@@ -1,9 +1,9 @@
 """Recognizing callers by whatever they show: a token, or the session of a browser.
 
 Who shows bad tokens again and again is not listened to for a while, by address; a token that was
-good a moment ago is. Each caller may ask only so often. With a session, which a browser sends along
-whoever made the page, a request that changes something must also carry a header that pages of
-others cannot set.
+good a moment ago is, and one that can be verified without asking anybody. Each caller may ask only
+so often. With a session, which a browser sends along whoever made the page, a request that changes
+something must also carry a header that pages of others cannot set.
 """
 
 import asyncio
@@ -145,13 +145,13 @@ class Authenticating:
         self._sessions.end(session)
 
     async def _by_token(self, token: str, address: str) -> Caller:
-        if not self._cluster.knows(token):
+        provider = self._oidc if self._oidc is not None and self._oidc.concerned(token) else None
+        if provider is None and not self._cluster.knows(token):
             self._ensure_listening(address)
         try:
-            if self._oidc is not None and self._oidc.concerned(token):
-                return await self._oidc.caller(token)
-            return await self._cluster.caller(token)
+            return await (provider or self._cluster).caller(token)
         except UnauthenticatedError:
+            self._ensure_listening(address)
             self._limits.failures.take(address)
             raise
 

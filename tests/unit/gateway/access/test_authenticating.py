@@ -186,6 +186,9 @@ async def test_bad_tokens_are_soon_not_listened_to_and_good_ones_are(world: Worl
     assert refused.value.retry_after_s == 10
     assert "bad-3" not in world.cluster.asked
     assert await world.who(bearer="ann-token")
+    assert await world.who(bearer="provider-bob")  # verified here, and never seen before
+    with pytest.raises(TooManyRequestsError, match=ADDRESS):
+        await world.who(bearer="provider-eve")
     world.time.now_s += 10
     with pytest.raises(UnauthenticatedError):
         await world.who(bearer="bad-4")
