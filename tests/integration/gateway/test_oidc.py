@@ -1,5 +1,6 @@
 """Tokens of an OpenID provider that follows the specification: who is let in, and who is not."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -194,6 +195,16 @@ async def test_while_the_provider_is_away_its_known_keys_serve(
     door.time.now_s += 60
     with pytest.raises(UnavailableError, match="OpenID provider"):
         await door.name(provider.token(Key("second")))
+
+
+async def test_while_nothing_is_known_of_the_provider_nobody_is_refused(
+    provider: OpenIdProvider, door: Door
+) -> None:
+    """Of several at a moment one asks, and what it learns goes for all."""
+    provider.away = True
+    shown = [door.name(provider.token()) for _ in range(3)]
+    found = await asyncio.gather(*shown, return_exceptions=True)
+    assert [type(one) for one in found] == [UnavailableError] * 3
 
 
 @pytest.mark.parametrize(

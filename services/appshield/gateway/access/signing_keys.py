@@ -45,6 +45,7 @@ class SigningKeys:
         self._keys: list[PyJWK] = []
         self._read_at_s = float("-inf")
         self._asked_at_s = float("-inf")
+        self._problem = ""
         self._asking = asyncio.Lock()
         ensure_safe(issuer)
 
@@ -52,7 +53,8 @@ class SigningKeys:
         """Return the keys of that id; every key for a token that names none.
 
         Raises:
-            UnavailableError: no key of the provider was ever read, and it cannot be asked now.
+            UnavailableError: there is none among those that were read, and the provider cannot be
+                asked now.
         """
         if self._now_s() - self._read_at_s > _FRESH_FOR_S or not self._of(key_id):
             await self._read_again(key_id)
@@ -65,18 +67,23 @@ class SigningKeys:
     async def _read_again(self, key_id: str) -> None:
         begun_s = self._now_s()
         async with self._asking:
-            if self._asked_at_s >= begun_s:
-                return  # somebody else has asked while we waited
-            if self._now_s() - self._asked_at_s < _ASKED_AGAIN_AFTER_S and self._keys:
-                return
-            self._asked_at_s = self._now_s()
-            try:
-                self._keys = await self._read()
-                self._read_at_s = self._now_s()
-            except UnavailableError as error:
-                if not self._of(key_id):
-                    raise
+            by_another = self._asked_at_s >= begun_s  # while we waited
+            lately = self._now_s() - self._asked_at_s < _ASKED_AGAIN_AFTER_S and self._keys
+            if not by_another and not lately:
+                await self._ask()
+        if self._problem and not self._of(key_id):
+            raise _unusable(self._issuer, self._problem)
+
+    async def _ask(self) -> None:
+        self._asked_at_s = self._now_s()
+        try:
+            self._keys = await self._read()
+        except UnavailableError as error:
+            self._problem = error.why
+            if self._keys:
                 structlog.get_logger().warning("the keys of before are used", problem=str(error))
+        else:
+            self._problem, self._read_at_s = "", self._now_s()
 
     async def _read(self) -> list[PyJWK]:
         found = await self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
