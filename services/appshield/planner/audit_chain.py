@@ -103,7 +103,7 @@ class AuditChain:
         self._leadership.ensure()
         await self._ensure_known()
         batch = self._waiting[:LINES_MAX]
-        fresh = {one.event.id: one.event for one in batch if one.event.id not in self._ids}
+        fresh = {named: one.event for one in batch if (named := _named(one.event)) not in self._ids}
         if fresh:
             await self._append(list(fresh.values()))
         for one in batch:
@@ -188,12 +188,18 @@ class AuditChain:
             self._remember(stored, entry.sequence, entry.event)
 
     def _remember(self, stored: int, sequence: int, event: AuditEvent) -> None:
-        self._ids[event.id] = stored
+        self._ids[_named(event)] = stored
         if event.action != ARCHIVE:
             self._worth_archiving = sequence
             self._since = self._since or event.at
-        elif event.anchor is not None and self._is_later(event.anchor):
-            self.anchor, self._since = event.anchor, event.at
+        elif (
+            (anchor := event.anchor) is not None
+            and (
+                anchor.last < sequence and anchor.stored_to < stored
+            )  # nobody archives what is not
+            and self._is_later(anchor)
+        ):
+            self.anchor, self._since = anchor, event.at
 
     def _is_later(self, anchor: AuditAnchor) -> bool:
         of_this_chain = anchor.chain == self.head.chain
@@ -202,6 +208,11 @@ class AuditChain:
     def _forget(self) -> None:
         for identity in [one for one, at in self._ids.items() if at < self._stored - REMEMBERED]:
             del self._ids[identity]
+
+
+def _named(event: AuditEvent) -> str:
+    """Name what was told, for whoever told it: nobody takes the place of another's word."""
+    return f"{event.teller} {event.id}"
 
 
 def told(delivery: Delivery) -> AuditEvent:

@@ -150,6 +150,30 @@ async def test_nobody_speaks_for_another_user_of_the_bus() -> None:
     assert found == [("person", None), ("uploader", anchor)]
 
 
+async def test_nobody_takes_the_place_of_what_another_will_tell() -> None:
+    """The same name from another user of the bus is something else."""
+    bus = MemoryBus()
+    chain = await planner(bus)
+    await told_by(bus, "person", event("f-1.succeeded", outcome="failed"))
+    await bus.deliver(streams.PLANNER_AUDIT, chain.handle)
+    for one in (chain, await planner(bus)):
+        await one.record(event("f-1.succeeded", outcome="succeeded"))
+    found = [(entry.event.teller, entry.event.outcome) for entry in await entries(bus)]
+    assert found == [("person", "failed"), ("planner", "succeeded")]
+
+
+async def test_what_is_not_there_is_not_archived() -> None:
+    """Who archives cannot make the planner drop what nobody has."""
+    bus = MemoryBus()
+    chain = await planner(bus)
+    await chain.record(event("one"))
+    await chain.record(archived(chain, last=2, stored_to=1))
+    await chain.record(archived(chain, last=1, stored_to=900))
+    for one in (chain, await planner(bus)):
+        await one.learn()
+        assert one.anchor is None
+
+
 async def test_broken_glass_is_an_entry() -> None:
     """With who, what and why."""
     bus = MemoryBus()
