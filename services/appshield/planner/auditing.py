@@ -5,11 +5,12 @@ identity. A wish that cannot be told is not done with: it comes again.
 """
 
 from collections.abc import Awaitable, Callable
+from typing import get_args
 
 from appshield.bus import Bus, Delivery, Reject, Retry, trace_id
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.health import Reaction
-from appshield.contracts.message import Request
+from appshield.contracts.message import Door, Request
 from appshield.contracts.streams import PLANNER_REQUESTS
 from appshield.doors.requesting import KINDS, run_asked_for
 from appshield.planner import witnessing
@@ -38,7 +39,9 @@ class Auditing:
         try:
             may = await handle(request, delivery.subject)
         except Reject as reject:
-            await self._asked(request, refused=reject.why)
+            forged = delivery.subject != request.subject()
+            asker = asker_in(delivery.subject) if forged else None
+            await self._asked(request, refused=reject.why, asker=asker)
             raise
         except Retry:
             raise
@@ -63,7 +66,14 @@ class Auditing:
         )
         await self._bus.publish(event)
 
-    async def _asked(self, request: Request, *, refused: str = "", denied: bool = False) -> None:
+    async def _asked(
+        self,
+        request: Request,
+        *,
+        refused: str = "",
+        denied: bool = False,
+        asker: tuple[Door, str] | None = None,
+    ) -> None:
         becomes_run = type(request) in KINDS
         run = run_asked_for(request) if becomes_run else getattr(request, "run", "")
         entry = await self._runs.get(run) if run else None
@@ -74,6 +84,14 @@ class Auditing:
                 self._clock.now(),
                 refused=refused,
                 denied=denied,
+                asker=asker,
                 trace_id=trace_id(),
             )
         )
+
+
+def asker_in(subject: str) -> tuple[Door, str] | None:
+    """Say who alone can publish a wish there, None for a subject that does not say. Pure."""
+    *_, door, actor = subject.split(".")
+    known = next((one for one in get_args(Door) if one == door), None)
+    return (known, actor) if known is not None else None

@@ -14,7 +14,7 @@ from appshield.contracts.audit import AuditDoor, AuditEvent, AuditOutcome
 from appshield.contracts.gates import GateOverridden
 from appshield.contracts.health import Reaction, RestoreAction
 from appshield.contracts.identities import AppRef
-from appshield.contracts.message import Request
+from appshield.contracts.message import Door, Request
 from appshield.contracts.requests import (
     RequestApprove,
     RequestCancel,
@@ -50,23 +50,29 @@ def asked(
     *,
     refused: str = "",
     denied: bool = False,
+    asker: tuple[Door, str] | None = None,
     trace_id: str = "",
 ) -> AuditEvent:
-    """Tell what became of a wish: of its `run`, or of the one that it was about, as it is now."""
+    """Tell what became of a wish: of its `run`, or of the one that it was about, as it is now.
+
+    One that was `refused` as a message is parked; sent again from there, it is told again. The
+    `asker` is whom its subject names, where that is not what it says itself.
+    """
     outcome, reason = _outcome(request, run, refused)
     if denied:
         outcome = "denied"
     said = getattr(request, "reason", "")
+    door, actor = asker or (request.door, request.actor)
     return AuditEvent(
         app=request.app,
         # its own words are part of what names it: nobody hides a wish behind the id of another
-        id=f"{request.message_id()}.{_digest(request)}",
+        id=f"{request.message_id()}.{_digest(request)}{'.parked' if refused else ''}",
         teller=TELLER,
         at=now,
         action=action_of(request),
         outcome=outcome,
-        door=request.door,
-        actor=plain(request.actor),
+        door=door,
+        actor=plain(actor),
         address=plain(request.address),
         cause=plain(said),
         versions=_versions(request),

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from appshield.bus import DeadLetter, DeadLetters
 from appshield.contracts import encode, streams
 from appshield.contracts.applications import ApplicationObserved
+from appshield.contracts.audit import AuditEvent
 from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.message import Request
 from appshield.contracts.requests import (
@@ -91,6 +92,9 @@ async def test_a_request_that_says_something_else_than_its_subject_is_parked(sai
     assert await world.runs() == before
     (letter,) = await _parked(world)
     assert f"has to be published on {said.subject()}" in letter.reason
+    observed = world.bus.published(streams.OBSERVATIONS)
+    told = [one for one in observed if isinstance(one, AuditEvent) and "has to" in one.reason]
+    assert [(one.door, one.actor, one.outcome) for one in told] == [("bus", "deploy", "refused")]
 
 
 async def test_a_request_of_an_older_release_names_nobody_and_is_parked() -> None:

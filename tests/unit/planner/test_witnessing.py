@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from appshield.bus import DeadLetters
 from appshield.contracts import encode, streams
 from appshield.contracts.audit import AuditEvent
 from appshield.contracts.requests import (
@@ -86,6 +87,23 @@ async def test_a_wish_that_is_rejected_is_told() -> None:
         ("pause", "refused", "eve"),
     ]
     assert events[0].run == "b-none"
+
+
+async def test_a_wish_that_is_sent_again_by_its_operator_is_told_again() -> None:
+    """It was refused and parked, and is in force now."""
+    world = World()
+    await world.new_planner()
+    await world.ask(RequestPause(app=APP, request_id="r1", actor="anna"))
+    await world.settle()
+    (letter,) = await DeadLetters(world.bus).list()
+    await world.observe()
+    await world.settle()
+    world.bus.forget_duplicates()
+    await DeadLetters(world.bus).replay(letter.sequence)
+    await world.settle()
+    events = [one for one in await told(world) if one.actor == "anna"]
+    assert outcomes(events) == [("pause", "refused", "anna"), ("pause", "admitted", "anna")]
+    assert events[0].id != events[1].id  # else the audit would take the second for the first
 
 
 async def test_pausing_is_told_and_so_is_resuming() -> None:
