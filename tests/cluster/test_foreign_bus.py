@@ -14,7 +14,7 @@ from appshield.errors import DeniedError, UnavailableError
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.cluster import ClusterFacts
 from appshield.local.connection import read_connection
-from appshield.local.embedded.message_bus import server_configuration
+from appshield.local.embedded.bus_configuration import server_configuration
 from appshield.local.embedded.process import OwnedProcess, free_port, program
 from cluster_application import deploy, namespace_of_its_own
 from command_line import CommandLine

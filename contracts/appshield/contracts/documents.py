@@ -76,9 +76,10 @@ Agents on nodes have one more each, made by the planner: `<service>-<cluster>-<n
 """
 
 _GRANTED = """
-Beside these stand the users that `appshield bus-user add` makes, each with a grant: they publish
+Beside these stand the users that `appshield bus-user add` makes, each with a grant (ADR 48) and an
+account of the server of its own (ADR 21): they publish
 `appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.*.bus.<name>` for the requests of their role
-and for their namespaces, hear and look up the facts of these, and read nothing else (ADR 48).
+and for their namespaces, hear and look up the facts of these, and read nothing else.
 """
 
 

@@ -10,7 +10,9 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from appshield.bus import Bus, BusAccess, connect_bus
-from appshield.contracts.streams import GRANTS
+from appshield.contracts import subjects
+from appshield.contracts.identities import AppRef
+from appshield.contracts.streams import GRANTS, STATE
 from appshield.doors.grants import Grant, checked
 from appshield.errors import DeadlineError, DeniedError, RefusedError
 from appshield.local.connection import Connection
@@ -44,11 +46,17 @@ async def add_user(server: EmbeddedBus, grant: Grant) -> BusAccess:
         InvalidInputError: its name, a namespace or a signal is none.
         DeadlineError: the server does not let it in.
     """
-    access = server.grant(checked(grant))
+    is_new = checked(grant).name not in {one.name for one in server.granted()}
     if server.runs:
         async with _installer(server) as bus:
             await bus.bucket(GRANTS, Grant).put(grant.name, grant)
+    access = server.grant(grant)
+    if server.runs:
         await _until(access, let_in=True)
+        if is_new:  # the server connects an account with what it uses when it knew it before
+            server.read_again()
+        place = AppRef(cluster=grant.cluster, namespace=grant.namespaces[-1], name="any")
+        await _until(access, let_in=True, looks_up=subjects.event("health", "changed", place))
     return access
 
 
@@ -59,10 +67,12 @@ async def remove_user(server: EmbeddedBus, name: str) -> None:
         NotFoundError: no user of that name was added.
         DeadlineError: the server still lets it in.
     """
-    server.revoke(name)
+    server.ensure_added(name)
     if server.runs:
         async with _installer(server) as bus:
             await bus.bucket(GRANTS, Grant).delete(name)
+    server.revoke(name)
+    if server.runs:
         await _until(server.access(name), let_in=False)
     server.remove_key(name)
 
@@ -81,10 +91,10 @@ def _installer(server: EmbeddedBus) -> AbstractAsyncContextManager[Bus]:
     return connect_bus(access, name="bus users", deadline_s=_CONNECT_DEADLINE_S)
 
 
-async def _until(access: BusAccess, *, let_in: bool) -> None:
-    """Wait until the server has read what it was told."""
+async def _until(access: BusAccess, *, let_in: bool, looks_up: str = "") -> None:
+    """Wait until the server has read what it was told; `looks_up` is a fact that it answers for."""
     deadline = asyncio.get_running_loop().time() + _IN_FORCE_WITHIN_S
-    while await _is_let_in(access) != let_in:
+    while await _is_let_in(access, looks_up) != let_in:
         if asyncio.get_running_loop().time() > deadline:
             raise DeadlineError(
                 f"the message bus does not know yet what became of user {access.user}",
@@ -94,9 +104,11 @@ async def _until(access: BusAccess, *, let_in: bool) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-async def _is_let_in(access: BusAccess) -> bool:
+async def _is_let_in(access: BusAccess, looks_up: str) -> bool:
     try:
-        async with connect_bus(access, name="bus users", deadline_s=_CONNECT_DEADLINE_S):
+        async with connect_bus(access, name="bus users", deadline_s=_CONNECT_DEADLINE_S) as bus:
+            if looks_up:
+                await bus.newest(STATE, looks_up)
             return True
     except DeniedError:
         return False

@@ -1,7 +1,6 @@
 """Users with grants on a real server: what they can, what they cannot, and how they come and go."""
 
-import gc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,28 +19,19 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestBackup, RequestForget, RequestRestore
 from appshield.contracts.runs import Progress, RunChanged
-from appshield.contracts.streams import BUCKETS, GRANTS, STATE, STREAMS
+from appshield.contracts.streams import BUCKETS, GRANTS, REQUESTS, RUNS, STATE, STREAMS
 from appshield.doors.grants import Grant
 from appshield.errors import DeniedError, NotFoundError
 from appshield.local.bus_users import add_user, remove_user, tell_grants
+from appshield.local.embedded.bus_configuration import ACCOUNT
 from appshield.local.embedded.message_bus import EmbeddedBus
 from embedded_bus import running_bus
 from waiting import wait_until
-
-# nats-py drops a socket without closing it when it is refused in the middle of a connect
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SHOP = AppRef(cluster="test", namespace="shop", name="web")
 BANK = AppRef(cluster="test", namespace="bank", name="ledger")
 GRANT = Grant(name="deploy", role="operator", cluster="test", namespaces=("shop",))
 BACKUP = RequestBackup(app=SHOP, request_id="b", actor="deploy", door="bus")
-
-
-@pytest.fixture(autouse=True)
-def dropped_sockets() -> Iterator[None]:
-    """Let the sockets go that were dropped, while it is known why."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -179,9 +169,86 @@ async def test_a_user_reads_and_writes_no_bucket_and_no_stream(server: EmbeddedB
             assert not await may_send(bus, f"$JS.API.CONSUMER.CREATE.{stream.name}", b"{}")
 
 
+async def test_an_answer_goes_no_further_than_the_user_who_asked(server: EmbeddedBus) -> None:
+    """The server sends answers wherever it is told to, past the permissions of who asks.
+
+    A receipt written over a run, a fact as an order, or nothing found as the request to delete a
+    stream, would be a way past every check.
+    """
+    fact = _at(example(HealthChanged), SHOP)
+    nothing = subjects.event("health", "changed", replace(SHOP, name="nothing"))
+    theirs = subjects.event("health", "changed", BANK)
+    places = [
+        f"$KV.{RUNS.name}.victim",
+        f"$KV.{GRANTS.name}.deploy",
+        subjects.command("version", "forget", SHOP),
+        subjects.request("backup", BANK, door="bus", actor="other"),
+        subjects.request("backup", SHOP, door="local", actor="admin"),
+        theirs,
+        f"$JS.API.STREAM.DELETE.{STATE.name}",
+        f"$JS.API.STREAM.PURGE.{REQUESTS.name}",
+    ]
+    heard: list[Message] = []
+
+    async def listener(message: Message) -> None:
+        heard.append(message)
+
+    await add_user(server, replace(GRANT, name="other", namespaces=("shop", "bank")))
+    try:
+        async with (
+            as_user(server, "deploy") as deploy,
+            as_user(server, "other") as other,
+            as_user(server, "tester") as tester,
+            other.listen(theirs, listener),
+        ):
+            await tester.publish_raw(fact.subject(), encode(fact), message_id="a fact")
+            before = await _kept(tester)
+            for number, place in enumerate(places):
+                asked = encode(replace(BACKUP, request_id=f"answered {number}"))
+                await deploy._connection.send(BACKUP.subject(), asked, reply=place)
+                for look_up in (fact.subject(), nothing):
+                    ask = f"$JS.API.DIRECT.GET.{STATE.name}.{look_up}"
+                    await deploy._connection.send(ask, b"", reply=place)
+            assert await deploy.newest(STATE, fact.subject())
+            assert not (await deploy.publish(replace(BACKUP, request_id="the last"))).duplicate
+            after = await _kept(tester)
+    finally:
+        await remove_user(server, "other")
+    assert after == sorted([*before, *[BACKUP.subject()] * (len(places) + 1)])
+    assert heard == []
+
+
+async def _kept(bus: JetStreamBus) -> list[str]:
+    """List the subjects of all that is kept anywhere."""
+    kept = [one.subject for stream in STREAMS async for one in bus.read(stream)]
+    for bucket in BUCKETS:
+        kept += [f"{bucket.name} {key}" for key in await bus.bucket(bucket, int).keys()]
+    return sorted(kept)
+
+
+async def test_streams_of_a_server_without_accounts_are_found_again(tmp_path: Path) -> None:
+    """They lay where the server keeps those of nobody in particular."""
+    async with running_bus(tmp_path) as server, as_user(server, "installer") as bus:
+        await bus.ensure_bucket(GRANTS)
+        await bus.bucket(GRANTS, Grant).put("deploy", GRANT)
+    streams = tmp_path / "data" / "jetstream"
+    (streams / ACCOUNT).rename(streams / "$G")
+    async with running_bus(tmp_path) as server, as_user(server, "installer") as bus:
+        assert await bus.bucket(GRANTS, Grant).keys() == ["deploy"]
+
+
 async def test_users_come_and_go_while_others_stay_connected(server: EmbeddedBus) -> None:
     """The server reads its configuration anew; whoever was there notices nothing."""
-    async with as_user(server, "planner") as planner, as_user(server, "deploy") as deploy:
+    heard: list[Message] = []
+
+    async def listener(message: Message) -> None:
+        heard.append(message)
+
+    async with (
+        as_user(server, "planner") as planner,
+        as_user(server, "deploy") as deploy,
+        deploy.listen(f"{subjects.ROOT}.evt.run.changed.test.shop.*", listener),
+    ):
         access = await add_user(server, replace(GRANT, name="visitor"))
         key = server.users_folder / "visitor.nk"
         assert access.seed_file == str(key)
@@ -201,6 +268,8 @@ async def test_users_come_and_go_while_others_stay_connected(server: EmbeddedBus
         assert await planner.bucket(GRANTS, Grant).keys() == ["deploy"]
         assert (planner._connection.outages, deploy._connection.outages) == (0, 0)
         await deploy.publish(replace(BACKUP, request_id="still there"))
+        await planner.publish(_at(replace(example(RunChanged), run="another"), SHOP))
+        await wait_until(lambda: heard, deadline_s=30, what="a fact heard as before")
     with pytest.raises(NotFoundError, match="has no user visitor that was added"):
         await remove_user(server, "visitor")
 
@@ -258,6 +327,7 @@ async def test_users_are_there_after_a_restart_and_their_grants_are_told_anew(
 async def add_user_without_topology(server: EmbeddedBus, grant: Grant) -> None:
     async with as_user(server, "installer") as bus:
         await bus.ensure_bucket(GRANTS)
+        await bus.ensure_stream(STATE)
     await add_user(server, grant)
 
 

@@ -18,7 +18,8 @@ from appshield.bus.jetstream import JetStreamBus
 from appshield.bus.keys import new_seed, public_key
 from appshield.contracts.permissions import PLANNER
 from appshield.errors import DeniedError, InvalidInputError, UnavailableError
-from appshield.local.embedded.message_bus import EmbeddedBus, server_configuration
+from appshield.local.embedded.bus_configuration import server_configuration
+from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess, free_port, port_is_free, program
 from embedded_bus import put, running_bus, scratch_stream
 from nats_greeting import greeting

@@ -15,6 +15,7 @@ from appshield.local.home import Home
 from command_line import CLUSTER, Backstage, CommandLine, backstage
 from waiting import wait_until
 
+ROUNDS = 5
 APP = AppRef(cluster=CLUSTER, namespace="shop", name="web")
 
 
@@ -60,6 +61,16 @@ async def test_a_user_that_was_added_asks_until_it_is_removed(
     assert (removed.code, removed.out) == (0, "user ci removed\n")
     assert not (behind.server.users_folder / "ci.nk").exists()
     assert (await appshield("bus-user", "list")).err == "nobody was added\n"
+
+
+async def test_users_come_and_go_again_and_again(behind: Backstage) -> None:
+    """Each command ends as it should, though the server puts out whom it has just let in."""
+    appshield = CommandLine(behind.home.folder, PYTHONWARNINGS="always::ResourceWarning")
+    for _ in range(ROUNDS):
+        added = await appshield("bus-user", "add", "guest", "-n", "shop")
+        assert (added.code, added.err) == (0, "")
+        removed = await appshield("bus-user", "remove", "guest")
+        assert (removed.code, removed.out, removed.err) == (0, "user guest removed\n", "")
 
 
 async def test_what_is_wrong_is_said_in_one_error(appshield: CommandLine) -> None:

@@ -22,11 +22,17 @@ import structlog
 
 from appshield.bus import BusAccess
 from appshield.bus.keys import new_seed, public_key
-from appshield.bus.permissions import allowed
 from appshield.contracts.permissions import USERS, UserSpec
-from appshield.contracts.streams import BUCKETS, MIB, STREAMS
 from appshield.doors.grants import Grant, user_of
 from appshield.errors import DamagedError, NotFoundError
+from appshield.local.embedded.bus_configuration import (
+    ACCOUNT,
+    Account,
+    KnownUser,
+    account_of,
+    own_account,
+    server_configuration,
+)
 from appshield.local.embedded.folder_lock import running_server
 from appshield.local.embedded.private_file import (
     read_private,
@@ -40,28 +46,12 @@ NAME = "the embedded message bus"
 READY_DEADLINE_S = 20.0
 STOP_DEADLINE_S = 10.0
 PROBE_TIMEOUT_S = 2.0
-MESSAGE_BYTES_MAX = 4 * MIB
-"""Above the largest message of any stream, with room for headers."""
-
-STORE_BYTES_MAX = sum(spec.bytes_max for spec in (*STREAMS, *BUCKETS)) + 1024 * MIB
-"""The server refuses streams whose limits together exceed this."""
 
 _log = structlog.get_logger(__name__)
 
 
 class _Address(msgspec.Struct, frozen=True):
     port: int
-
-
-class _User(msgspec.Struct, frozen=True):
-    """A user as the server's configuration has it."""
-
-    nkey: str
-    permissions: dict[str, dict[str, list[str]]]
-
-
-class _Authorization(msgspec.Struct, frozen=True):
-    users: list[_User]
 
 
 class EmbeddedBus(EmbeddedServer):
@@ -120,28 +110,35 @@ class EmbeddedBus(EmbeddedServer):
         """Add a user, or give it another grant; a server that runs is told, and drops nobody."""
         for folder in (self.users_folder, self._grants_folder):
             folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(self._grants_folder / f"{grant.name}.json", grant)
-        self._configure(public_key(self._seed(grant.name)), user_of(grant))
+        write_private(self._grant_file(grant.name), grant)
+        self._configure(grant.name, own_account(*self._known(user_of(grant))))
         return self.access(grant.name)
 
     def revoke(self, name: str) -> None:
-        """Remove a user that was added; a server that runs is told, and drops it.
+        """Remove a user that was added; a server that runs is told, and drops it."""
+        self._grant_file(name).unlink()
+        self._configure(name, None)
+
+    def ensure_added(self, name: str) -> None:
+        """Make sure that a user was added.
 
         Raises:
-            NotFoundError: no user of that name was added.
+            NotFoundError: there is none of that name, or it is one of AppShield itself.
         """
-        file = self._grants_folder / f"{name}.json"
-        if not file.exists():
+        if name not in {grant.name for grant in self.granted()}:
             raise NotFoundError(
                 f"the message bus has no user {name} that was added",
                 next_step="`appshield bus-user list` shows those that were.",
             )
-        file.unlink()
-        self._configure(public_key(self._seed(name)), None)
 
     def remove_key(self, name: str) -> None:
         """Remove the key of a user that is not let in any more."""
         self._key_file(name).unlink(missing_ok=True)
+
+    def read_again(self) -> None:
+        """Let a server that runs read again what it is told; it drops nobody else."""
+        if (server := running_server(self._folder)) is not None:
+            server.signal(signal.SIGHUP)
 
     @property
     def runs(self) -> bool:
@@ -152,34 +149,36 @@ class EmbeddedBus(EmbeddedServer):
     def _grants_folder(self) -> Path:
         return self._folder / "grants"
 
-    def _configure(self, key: str, user: UserSpec | None) -> None:
-        """Change one user in what the server is told, and let a server that runs read it again."""
+    def _grant_file(self, name: str) -> Path:
+        return self._grants_folder / f"{name}.json"
+
+    def _configure(self, name: str, account: Account | None) -> None:
+        """Change the account of one user in what the server is told, and have it read that."""
         file = self._folder / "server.conf"
         if not file.exists():
             return
         told = msgspec.json.decode(file.read_bytes())
-        known = msgspec.convert(told["authorization"], _Authorization)
-        users = [one for one in known.users if one.nkey != key]
-        if user is not None:
-            users.append(_User(key, _permissions(user)))
-        told["authorization"] = _Authorization(users)
+        accounts = told.setdefault("accounts", {})  # a server from before there were any refuses
+        accounts.pop(account_of(name), None)
+        if account is not None:
+            accounts[account_of(name)] = account
         write_private_bytes(file, msgspec.json.format(msgspec.json.encode(told)))
-        if (server := running_server(self._folder)) is not None:
-            server.signal(signal.SIGHUP)
+        self.read_again()
 
     def _prepare(self) -> Sequence[str]:
         self.users_folder.mkdir(mode=0o700, exist_ok=True)
         self._server_name = "appshield-" + secrets.token_hex(8)
         port = self._choose_port()
-        users = (*self._users, *map(user_of, self.granted()))
         configuration = server_configuration(
             name=self._server_name,
             port=port,
             store=self._folder / "data",
-            users=[(user, public_key(self._seed(user.name))) for user in users],
+            users=[self._known(user) for user in self._users],
+            added=[self._known(user_of(grant)) for grant in self.granted()],
         )
         text = msgspec.json.format(msgspec.json.encode(configuration))
         write_private_bytes(self._folder / "server.conf", text)
+        self._move_to_account()
         return [str(program("nats-server")), "--config", "server.conf"]
 
     async def _answers(self) -> bool:
@@ -210,6 +209,15 @@ class EmbeddedBus(EmbeddedServer):
             _log.warning("embedded message bus moved", port=port, port_before=before.port)
         return port
 
+    def _move_to_account(self) -> None:
+        """Give the streams of a server that had no accounts yet to the one that they are in now."""
+        before, now = (self._folder / "data" / "jetstream" / name for name in ("$G", ACCOUNT))
+        if before.exists() and not now.exists():
+            before.rename(now)
+
+    def _known(self, user: UserSpec) -> KnownUser:
+        return user, public_key(self._seed(user.name))
+
     def _seed(self, user: str) -> str:
         file = self._key_file(user)
         if not file.exists():
@@ -225,30 +233,3 @@ class EmbeddedBus(EmbeddedServer):
 
     def _key_file(self, user: str) -> Path:
         return self.users_folder / f"{user}.nk"
-
-
-def server_configuration(
-    *, name: str, port: int, store: Path, users: Sequence[tuple[UserSpec, str]]
-) -> dict[str, object]:
-    """Describe the server; the form is JSON, which the server reads as its own."""
-    return {
-        "server_name": name,
-        "host": LOOPBACK,
-        "port": port,
-        "max_payload": MESSAGE_BYTES_MAX,
-        "jetstream": {
-            "store_dir": str(store),
-            "max_file_store": STORE_BYTES_MAX,
-            "max_memory_store": 64 * MIB,
-            "sync_interval": "always",
-        },
-        "authorization": _Authorization([_User(key, _permissions(user)) for user, key in users]),
-    }
-
-
-def _permissions(user: UserSpec) -> dict[str, dict[str, list[str]]]:
-    may = allowed(user)
-    return {
-        "publish": {"allow": list(may.publish), "deny": list(may.publish_denied)},
-        "subscribe": {"allow": list(may.subscribe)},
-    }
