@@ -7,8 +7,10 @@ is `advising_together`'s.
 import difflib
 from collections.abc import Iterator
 from datetime import datetime
+from typing import get_args
 
 from appshield.language.advising_rules import advise_rule, period_s
+from appshield.language.expressions import REACTION
 from appshield.language.kinds import (
     Application,
     Component,
@@ -21,11 +23,13 @@ from appshield.language.kinds import (
 from appshield.language.policy_spec import PolicySpec
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles
-from appshield.language.protection import Protection, Reaction
+from appshield.language.protection import Health, Protection, Reaction
 from appshield.language.resolving import resolve, resolve_trigger
 from appshield.language.values import duration, seconds
 
 CRITICALITIES = ("bronze", "silver", "gold", "platinum")
+HEALTHS = (*get_args(Health), "Unknown")
+WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod")
 TYPE_GROUPS = ("database", "cache", "search", "queue")
 """What types begin with by convention; any other beginning is as good."""
 
@@ -85,6 +89,9 @@ def _misspelt(given: str, known: tuple[str, ...], path: Path) -> Iterator[Proble
 
 
 def _component(component: Component, strategy: Strategy, path: Path) -> Iterator[Problem]:
+    if component.profile:
+        yield from _nearly_shipped(component.profile, (*path, "profile"))
+    yield from _workload(component.workload.kind, (*path, "workload", "kind"))
     method = component.volumes.method if component.volumes else None
     # A profile that is not shipped may say another strategy than the default.
     known = component.strategy or not component.profile or shipped_profiles().of(component.profile)
@@ -107,6 +114,21 @@ def _component(component: Component, strategy: Strategy, path: Path) -> Iterator
         yield Problem((*path, "volumes"), wrong, "remove it, or choose another strategy")
 
 
+def _nearly_shipped(profile: str, path: Path) -> Iterator[Problem]:
+    """A profile of one's own may have any name; one that is nearly that of another is a slip."""
+    shipped = [one.spec.type for one in shipped_profiles().all()]
+    near = difflib.get_close_matches(profile[:80], shipped, n=1, cutoff=0.85)
+    if near and profile not in shipped:
+        wrong = f"{profile[:40]!r} is no profile that is shipped, and nearly {near[0]!r}"
+        yield Problem(path, wrong, f"did you mean {near[0]}?")
+
+
+def _workload(kind: str, path: Path) -> Iterator[Problem]:
+    near = next((one for one in WORKLOADS if one.lower() == kind.lower()), kind)
+    if near != kind:
+        yield Problem(path, f"{kind[:40]!r} is no kind of Kubernetes", f"did you mean {near}?")
+
+
 def _promise(
     spec: PolicySpec, path: Path, now: datetime, backup_takes_s: float
 ) -> Iterator[Problem]:
@@ -127,6 +149,10 @@ def _promise(
 
 def _reaction(reaction: Reaction, path: Path) -> Iterator[Problem]:
     do = (*path, "do")
+    for variable, text in REACTION.condition(reaction.when).compared:
+        if variable == "health" and text not in HEALTHS:
+            wrong = f"health is never {text[:40]!r}"
+            yield Problem((*path, "when"), wrong, f"compare it with one of {', '.join(HEALTHS)}")
     restore, notify = reaction.do.restore, reaction.do.notify
     if restore is not None:
         yield from _choice(restore.version, (*do, "restore", "version"))

@@ -27,6 +27,8 @@ _LOOP_PARTS = (2, 4, 5, 6, 7)
 _READ_DEPTH_MAX = 3
 _REPETITION = re.compile(r"\{(?:\d*,)?(\d+),?\}")
 MATCHES = "matches"
+CONVERSIONS = frozenset({"duration", "timestamp", "int", "uint", "double", "bool"})
+"""Functions that have no answer for some texts."""
 _COMPARES = frozenset({"_==_", "_!=_"})
 _BUILDS_TEXT = frozenset(
     {"add_string", "add_bytes", "add_list", "string_to_bytes", "bytes_to_string"}
@@ -87,6 +89,10 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     texts_built_in_loops: int
     patterns: tuple[str | None, ...]
     """Patterns of `matches`; None for one that is not written in the expression."""
+    conversions: tuple[tuple[str, str], ...]
+    """Functions that make a value of a text that is written in the expression, and that text."""
+    compared: tuple[tuple[str, str], ...]
+    """Variables, and texts that are written in the expression and compared with them."""
     length: int
     """Of the longest list or mapping that is written in the expression."""
 
@@ -124,8 +130,31 @@ def shape(root: Node) -> Shape:
         texts_built=len(built),
         texts_built_in_loops=sum(built),
         patterns=tuple(node.operands[-1].text for node, _ in calls if node.name == MATCHES),
+        conversions=tuple(
+            (node.name, text)
+            for node, _ in calls
+            if node.name in CONVERSIONS and len(node.operands) == 1
+            for text in _texts(node.operands[0])
+        ),
+        compared=tuple(pair for node, _ in calls for pair in _compared(node)),
         length=max(written, default=0),
     )
+
+
+def _compared(node: Node) -> Iterator[tuple[str, str]]:
+    """Yield a variable with each text that a call compares it with."""
+    if node.name not in _COMPARES | {"@in"} or len(node.operands) != 2:
+        return
+    for one, other in (node.operands, node.operands[::-1]):
+        if one.kind == "name":
+            yield from ((one.name, text) for text in _texts(other))
+
+
+def _texts(node: Node) -> Iterator[str]:
+    """Yield the text that is written here, or the texts of a list."""
+    for one in node.operands if node.kind == "list" else (node,):
+        if one.text is not None:
+            yield one.text
 
 
 def pattern_weight(pattern: str) -> int:

@@ -42,6 +42,15 @@ _SEARCH_BYTES: Final = 64
 """What is compared at once when one text is looked for in another."""
 _ENTRY_BYTES: Final = 16
 
+_CONVERTED: Final = {
+    "duration": "a number with its unit, such as duration('26h') or duration('1h30m')",
+    "timestamp": "a time such as timestamp('2026-01-31T08:00:00Z')",
+    "int": "a whole number",
+    "uint": "a whole number that is not negative",
+    "double": "a number",
+    "bool": "true or false",
+}
+
 Variable: TypeAlias = type[object]
 """`Facts` and texts are checked by their type; `object` is any value that JSON can say."""
 
@@ -149,6 +158,8 @@ class Environment:
             yield ExpressionProblem(wrong, f"do so at most {TEXTS_BUILT_MAX} times")
         for pattern in found.patterns:
             yield from self._wrong_pattern(pattern)
+        for function, text in dict.fromkeys(found.conversions):
+            yield from self._wrong_text(function, text)
 
     def _wrong_pattern(self, pattern: str | None) -> Iterator[ExpressionProblem]:
         if pattern is None:
@@ -167,6 +178,13 @@ class Environment:
                 f"{pattern[:40]!r} is no regular expression ({why})", "use the syntax of RE2"
             )
 
+    def _wrong_text(self, function: str, text: str) -> Iterator[ExpressionProblem]:
+        tried = self._env.compile(f"{function}({msgspec.json.encode(text).decode()})").eval()
+        if tried.type() == cel.Type.ERROR:
+            yield ExpressionProblem(
+                f"{function} of {text[:40]!r} has no answer", f"write {_CONVERTED[function]}"
+            )
+
 
 class Condition:
     """A compiled expression that says yes or no."""
@@ -176,6 +194,7 @@ class Condition:
     ) -> None:
         self.text = text
         self.reads = read
+        self.compared = found.compared
         self._compiled = compiled
         self._shape = found
         self._calls_max = found.calls + LIBRARY_STEPS_MAX * found.calls_in_loops

@@ -92,6 +92,14 @@ APPLICATIONS = [
         _component("strategy: none, volumes: {method: snapshot}"),
         "spec.components[0].volumes: has no effect: strategy none reads no volumes",
     ),
+    (
+        _component("profile: database/postgres"),
+        "spec.components[0].profile: 'database/postgres' is no profile that is shipped, and nearly",
+    ),
+    (
+        "{components: [{name: db, workload: {kind: Statefulset, name: db}}]}",
+        "spec.components[0].workload.kind: 'Statefulset' is no kind of Kubernetes",
+    ),
     ("{criticality: Gold}", "spec.criticality: 'Gold' is nearly 'gold'"),
     ("{type: databse/postgresql}", "spec.type: 'databse' is nearly 'database'"),
     (
@@ -115,6 +123,10 @@ POLICIES = [
     (
         _policy(f"react: [{{when: 'true', for: 5m, do: {RESTORE}}}]"),
         "spec.react[0].do.restore: restores as often as the reason comes back",
+    ),
+    (
+        _policy("react: [{when: \"health in ['Degraded', 'Broken']\", do: {backup: {}}}]"),
+        "spec.react[0].when: health is never 'Broken'",
     ),
     (
         _policy("react: [{when: 'true', do: {notify: {webhook: 'http://a.example.org'}}}]"),

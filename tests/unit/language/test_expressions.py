@@ -179,6 +179,24 @@ def test_health_of_a_kind_is_judged_by_the_object() -> None:
             "use the syntax of RE2",
         ),
         (
+            REACTION,
+            "rpo.age > duration('26')",
+            "duration of '26' has no answer",
+            "write a number with its unit, such as duration('26h') or duration('1h30m')",
+        ),
+        (
+            REACTION,
+            "lastBackup.at < timestamp('2026')",
+            "timestamp of '2026' has no answer",
+            "write a time such as timestamp('2026-01-31T08:00:00Z')",
+        ),
+        (
+            MATCH,
+            "app.volumes.size() > int('x')",
+            "int of 'x' has no answer",
+            "write a whole number",
+        ),
+        (
             MATCH,
             "app.type.matches(app.name)",
             "matches a pattern that is computed",
