@@ -19,6 +19,7 @@ from appshield.gateway.api.frame.audit import Act, Auditor
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.frame.clusters import OneCluster
+from appshield.gateway.api.frame.logins import LeftFor, LoginMethods, Session
 from appshield.gateway.api.frame.restore_rights import ServedKind
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.views import BusViews
@@ -56,12 +57,31 @@ class TokensByName:
 class NoLogins:
     """Begins no session."""
 
-    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
+    def methods(self) -> LoginMethods:
+        """Offer nothing."""
+        return LoginMethods(login_link=False)
+
+    async def recognize(self, *, code: str, bearer: str, address: str) -> Session:
         """Refuse."""
         raise UnauthenticatedError("nobody logs in here")
 
-    def log_out(self, session: str) -> None:
+    async def leave(self, *, back_to: str) -> LeftFor:
+        """Know no provider."""
+        raise NotFoundError("nobody logs in at a provider here")
+
+    async def arrive(
+        self, answer: Mapping[str, str], *, secret: str, back_to: str, address: str
+    ) -> Session:
+        """Refuse."""
+        raise UnauthenticatedError("nobody logs in here")
+
+    async def begin(self, session: Session) -> str:
+        """Begin none."""
+        raise UnauthenticatedError("nobody logs in here")
+
+    async def end(self, name: str) -> Session | None:
         """End nothing."""
+        return None
 
 
 class RightsByTable:

@@ -20,6 +20,7 @@ from appshield.doors.actions import ACTIONS
 from appshield.gateway.api.application import api
 from appshield.gateway.api.frame.access import EVERYWHERE, Access
 from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
+from appshield.gateway.api.frame.logins import LoginMethods, Session
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.watched_views import WatchedViews
 from appshield.gateway.api.live.listeners import Feed
@@ -31,7 +32,7 @@ from appshield.service import SystemClock
 from appshield.vault import VaultAccess
 from embedded_bus import running_bus
 from fake_kubernetes import FakeKubernetes
-from rest_api import CLUSTER, RightsByTable, no_vault, rest_backend
+from rest_api import CLUSTER, NoLogins, RightsByTable, no_vault, rest_backend
 from seeded_bus import seed_bus
 from seeded_cluster import seed_cluster
 
@@ -50,7 +51,7 @@ _RIGHTS = {
 }
 
 
-class SessionsByName:
+class SessionsByName(NoLogins):
     """Begins a session for a login code that is a name, and takes sessions for their callers."""
 
     async def caller(self, credentials: Credentials) -> Caller:
@@ -59,18 +60,27 @@ class SessionsByName:
             raise UnauthenticatedError("nobody is signed in", next_step="Sign in.")
         return Caller(name=credentials.session, how="session", address=credentials.address)
 
-    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
-        """Begin a session."""
+    def methods(self) -> LoginMethods:
+        """Offer login links."""
+        return LoginMethods(login_link=True)
+
+    async def recognize(self, *, code: str, bearer: str, address: str) -> Session:
+        """Say who that is."""
         if code not in _RIGHTS:
             raise UnauthenticatedError(
                 "the login link is not accepted",
                 why="it was used already, or is too old",
                 next_step="`appshield web` makes a new one.",
             )
-        return code
+        return Session(caller=Caller(name=code, how="session", address=address))
 
-    def log_out(self, session: str) -> None:
+    async def begin(self, session: Session) -> str:
+        """Begin a session."""
+        return session.caller.name
+
+    async def end(self, name: str) -> Session | None:
         """Forget nothing, as nothing is kept."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,7 @@ GATEWAY = UserSpec(
     listens=(_LIVE,),
     consumes=(streams.GATEWAY_ORDERS,),
     reads=(streams.OUTCOMES, streams.HISTORY, streams.LOGS, streams.DEAD, streams.AUDIT),
-    keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED),
+    keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED, streams.SESSIONS),
     looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
 )
 PERSON = UserSpec(

@@ -298,6 +298,12 @@ ASKED = BucketSpec(
     bytes_max=64 * MIB,
     live_s=7 * DAY_S,
 )
+SESSIONS = BucketSpec(
+    name="APPSHIELD_SESSIONS",
+    purpose="sessions of browsers, sealed, by the digest of their names",
+    bytes_max=32 * MIB,
+    live_s=DAY_S / 2,
+)
 PROJECTIONS = BucketSpec(
     name="APPSHIELD_PROJECTIONS",
     purpose="what the watcher remembers of objects whose changes are waited for",
@@ -319,6 +325,7 @@ BUCKETS = (
     HOLDS,
     GRANTS,
     ASKED,
+    SESSIONS,
     PROJECTIONS,
 )
 

@@ -20,6 +20,8 @@ from appshield.gateway.access.claims import Claims
 from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.local_user import LocalUser
 from appshield.gateway.access.oidc import OidcTokens, Provider
+from appshield.gateway.access.oidc_login import Client, OidcLogin
+from appshield.gateway.access.provider_requests import ProviderRequests
 from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.access.signing_keys import SigningKeys
@@ -63,7 +65,7 @@ class ServedApi:
         self._settings = settings
         self._oidc = _oidc(settings)
         self._certificate = _certificate(settings)
-        self._sessions = Sessions()
+        self._sessions = Sessions(service.bus, SystemClock())
         self._views = WatchedViews(service.bus)
         self._progress = HeardProgress(SystemClock())
         self._listening = _listening(settings.http_host, settings.http_port)
@@ -124,6 +126,7 @@ class ServedApi:
                 failures=Buckets(per_s=FAILURES_PER_S, burst=FAILURES_BURST),
             ),
             login_folder=Path(settings.login_folder) if settings.login_folder else None,
+            provider=_login(settings, self._oidc),
         )
         bus, clock, clusters = self._service.bus, SystemClock(), OneCluster(cluster)
         backend = Backend(
@@ -175,7 +178,23 @@ def _oidc(settings: Settings) -> OidcTokens | None:
         groups_prefix=settings.oidc_groups_prefix,
     )
     provider = Provider(issuer=settings.oidc_issuer, audience=settings.oidc_audience, claims=claims)
-    return OidcTokens(provider, SigningKeys(provider.issuer, ca_file=settings.oidc_ca_file))
+    return OidcTokens(provider, SigningKeys(_requests(settings)))
+
+
+def _login(settings: Settings, tokens: OidcTokens | None) -> OidcLogin | None:
+    if tokens is None or not settings.oidc_login_name:
+        return None
+    client = Client(
+        name=settings.oidc_login_name,
+        client_id=settings.oidc_audience,
+        secret_file=settings.oidc_client_secret_file,
+        scopes=settings.oidc_scopes,
+    )
+    return OidcLogin(client, _requests(settings), tokens)
+
+
+def _requests(settings: Settings) -> ProviderRequests:
+    return ProviderRequests(settings.oidc_issuer, ca_file=settings.oidc_ca_file)
 
 
 def _operator(settings: Settings) -> BusAccess | None:

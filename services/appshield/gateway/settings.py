@@ -17,7 +17,10 @@ class Settings(ApiSettings, frozen=True, kw_only=True):
 
     Callers are recognized by tokens of the cluster, with `token_audiences` only by those made for
     one of them; and, with an `oidc_issuer`, by tokens of that OpenID provider for
-    `oidc_audience`, whose claims name people and groups. With a `login_folder`, whoever can write
+    `oidc_audience`, whose claims name people and groups. With an `oidc_login_name`, which is what
+    people call the provider, they can log in there: with `oidc_scopes`, and the secret in
+    `oidc_client_secret_file` where AppShield has one there; the provider has to know the address
+    `https://NAME/api/v1/session/oidc/callback`. With a `login_folder`, whoever can write
     there can make login links. Each caller may make `requests_burst` requests at once and
     `requests_per_s` for long.
 
@@ -42,6 +45,9 @@ class Settings(ApiSettings, frozen=True, kw_only=True):
     oidc_groups_claim: str = "groups"
     oidc_groups_prefix: str = "oidc:"
     oidc_ca_file: str = ""
+    oidc_login_name: str = ""
+    oidc_client_secret_file: str = ""
+    oidc_scopes: tuple[str, ...] = ("openid", "profile", "email")
     login_folder: str = ""
     requests_per_s: float = 100
     requests_burst: float = 400

@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from appshield.errors import InvalidInputError, UnavailableError
 from appshield.gateway.access.oidc import OidcTokens, Provider
-from appshield.gateway.access.signing_keys import SigningKeys, ensure_safe
+from appshield.gateway.access.provider_requests import ProviderRequests, ensure_safe
+from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.api.frame.callers import UnauthenticatedError
 from moving_time import MovingTime
 from openid_provider import CLIENT, Key, OpenIdProvider, openid_provider
@@ -26,7 +27,7 @@ class Door:
 
     def __init__(self, provider: OpenIdProvider) -> None:
         self.time = MovingTime(1000)
-        keys = SigningKeys(provider.issuer, now_s=self.time)
+        keys = SigningKeys(ProviderRequests(provider.issuer), now_s=self.time)
         self.tokens = OidcTokens(Provider(issuer=provider.issuer, audience=CLIENT), keys)
 
     async def name(self, token: str) -> str:
@@ -231,7 +232,7 @@ def test_an_unsafe_address_is_refused_at_once(url: str) -> None:
     with pytest.raises(InvalidInputError, match="https"):
         ensure_safe(url)
     with pytest.raises(InvalidInputError, match="https"):
-        SigningKeys(url)
+        ProviderRequests(url)
 
 
 def _part(content: dict[str, Any]) -> str:

@@ -7,14 +7,17 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
+from appshield.errors import UnavailableError
 from appshield.gateway.access.authenticating import Authenticating, Limits
 from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.login_links import new_code
 from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.api.application import PATH
+from appshield.gateway.api.frame.audit import Act
 from appshield.gateway.api.frame.callers import OWN_HEADER, Caller, UnauthenticatedError
+from appshield.service import SystemClock
 from memory_bus import MemoryBus
-from rest_api import ADMIN, problem_of, rest_api
+from rest_api import ADMIN, RecordedActs, problem_of, rest_api
 
 OWN = {OWN_HEADER: "1"}
 SESSION = f"{PATH}/session"
@@ -51,7 +54,7 @@ def authenticating(folder: Path) -> Authenticating:
         cluster=OneToken(),
         oidc=None,
         local=Ann(),
-        sessions=Sessions(),
+        sessions=Sessions(MemoryBus(), SystemClock()),
         limits=Limits(
             requests=Buckets(per_s=1, burst=100), failures=Buckets(per_s=1 / 60, burst=2)
         ),
@@ -59,9 +62,11 @@ def authenticating(folder: Path) -> Authenticating:
     )
 
 
-def client_of(authenticating: Authenticating, scheme: str = "http") -> AsyncTestClient[Litestar]:
+def client_of(
+    authenticating: Authenticating, scheme: str = "http", auditor: RecordedActs | None = None
+) -> AsyncTestClient[Litestar]:
     """Talk to an API that recognizes people in earnest."""
-    application = rest_api(MemoryBus(), authenticating=authenticating)
+    application = rest_api(MemoryBus(), authenticating=authenticating, auditor=auditor)
     return AsyncTestClient(application, base_url=f"{scheme}://appshield.local:8470")
 
 
@@ -119,3 +124,49 @@ async def test_a_login_that_is_none_is_told_as_such(authenticating: Authenticati
         answer = await client.post(SESSION, json={"token": "good"}, headers=OWN)
         assert (answer.status_code, answer.headers["Retry-After"]) == (429, "60")
         assert "failed logins" in str(problem_of(answer.content)["detail"])
+
+
+async def test_logins_and_logouts_are_on_record(
+    authenticating: Authenticating, folder: Path
+) -> None:
+    """Who, with what, and whoever was refused; never with what they had shown."""
+    auditor = RecordedActs()
+    async with client_of(authenticating, auditor=auditor) as client:
+        await client.post(SESSION, json={"code": new_code(folder)}, headers=OWN)
+        await client.delete(SESSION, headers=OWN)
+        await client.delete(SESSION, headers=OWN)
+        await client.post(SESSION, json={"token": "bad-secret"}, headers=OWN)
+        await client.post(SESSION, json={"token": "good"}, headers=OWN)
+    told = [(one.action, one.outcome, one.caller.name, one.object) for one in auditor.acts]
+    assert told == [
+        ("log-in", "allowed", "ann", "login link"),
+        ("log-out", "allowed", "ann", ""),
+        ("log-in", "denied", "", "POST /api/v1/session"),
+        ("log-in", "allowed", ADMIN, "token"),
+    ]
+    assert "bad-secret" not in str(auditor.acts)
+    assert all(one.caller.address and one.request_id for one in auditor.acts)
+
+
+async def test_what_cannot_be_put_on_record_begins_no_session(
+    authenticating: Authenticating,
+) -> None:
+    """Somebody is logged in only when that is known."""
+
+    class Full(RecordedActs):
+        async def record(self, act: Act) -> None:
+            raise UnavailableError("the audit cannot be written")
+
+    async with client_of(authenticating, auditor=Full()) as client:
+        answer = await client.post(SESSION, json={"token": "good"}, headers=OWN)
+        assert answer.status_code == 503
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_how_one_can_log_in_is_said_to_everybody(authenticating: Authenticating) -> None:
+    """Without a provider none is offered, and nobody is sent to one."""
+    async with client_of(authenticating) as client:
+        offered = (await client.get(f"{PATH}/login-methods")).json()
+        assert offered == {"token": True, "login_link": True, "oidc": None}
+        answer = await client.get(f"{SESSION}/oidc", follow_redirects=False)
+        assert answer.status_code == 404

@@ -7,6 +7,7 @@ something must also carry a header that pages of others cannot set.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import Protocol
 
 import msgspec
 
-from appshield.errors import DeniedError
+from appshield.errors import DeniedError, NotFoundError
 from appshield.gateway.access.limits import Buckets
 from appshield.gateway.access.login_links import redeem
-from appshield.gateway.access.sessions import Session, Sessions
+from appshield.gateway.access.oidc_login import OidcLogin
+from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.api.frame.callers import (
     OWN_HEADER,
     Caller,
@@ -25,6 +27,7 @@ from appshield.gateway.api.frame.callers import (
     TooManyRequestsError,
     UnauthenticatedError,
 )
+from appshield.gateway.api.frame.logins import LeftFor, LoginMethods, Session
 
 FAILURES_BURST = 20
 FAILURES_PER_S = 1 / 6
@@ -78,7 +81,8 @@ class Limits:
 class Authenticating:
     """Recognizes callers; begins and ends sessions.
 
-    `oidc` is None without a provider; without a `login_folder` there are no login links.
+    `oidc` is None without a provider, `provider` where nobody logs in there; without a
+    `login_folder` there are no login links.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Authenticating:
         sessions: Sessions,
         limits: Limits,
         login_folder: Path | None,
+        provider: OidcLogin | None = None,
     ) -> None:
         self._cluster = cluster
         self._oidc = oidc
@@ -97,6 +102,7 @@ class Authenticating:
         self._sessions = sessions
         self._limits = limits
         self._login_folder = login_folder
+        self._provider = provider
 
     async def caller(self, credentials: Credentials) -> Caller:
         """Say who that is.
@@ -120,14 +126,15 @@ class Authenticating:
             raise _too_many(f"{found.name} asks too often", wait_s)
         return msgspec.structs.replace(found, address=credentials.address)
 
-    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
-        """Begin a session with the code of a login link, or with a token; return its name.
+    def methods(self) -> LoginMethods:
+        """Say how one can log in."""
+        name = self._provider.name if self._provider is not None else ""
+        return LoginMethods(login_link=self._login_folder is not None, provider=name)
 
-        Raises: as `caller`.
-        """
+    async def recognize(self, *, code: str, bearer: str, address: str) -> Session:
+        """Say who logs in, with the code of a login link or with a token; raises as `caller`."""
         if bearer:
-            await self._by_token(bearer, address)
-            return self._sessions.begin(Session(bearer=bearer))
+            return Session(caller=await self._by_token(bearer, address), bearer=bearer)
         self._ensure_listening(address)
         folder = self._login_folder
         if folder is None or not await asyncio.to_thread(redeem, folder, code):
@@ -137,12 +144,41 @@ class Authenticating:
                 why="it was used already, or is too old",
                 next_step="`appshield web` makes a new one.",
             )
-        await self._local.caller()
-        return self._sessions.begin(Session())
+        return Session(caller=await self._local.caller())
 
-    def log_out(self, session: str) -> None:
-        """End a session."""
-        self._sessions.end(session)
+    async def leave(self, *, back_to: str) -> LeftFor:
+        """Send a browser to the OpenID provider; see `Logins.leave`."""
+        return await self._at_provider().leave(back_to)
+
+    async def arrive(
+        self, answer: Mapping[str, str], *, secret: str, back_to: str, address: str
+    ) -> Session:
+        """Say whom the OpenID provider sent back; see `Logins.arrive`."""
+        self._ensure_listening(address)
+        try:
+            caller = await self._at_provider().arrive(answer, secret=secret, back_to=back_to)
+        except UnauthenticatedError:
+            self._limits.failures.take(address)
+            raise
+        return Session(caller=caller, as_told=True)
+
+    async def begin(self, session: Session) -> str:
+        """Begin a session; return its name."""
+        return await self._sessions.begin(session)
+
+    async def end(self, name: str) -> Session | None:
+        """End a session; return what it was."""
+        found = await self._sessions.of(name)
+        await self._sessions.end(name)
+        return found
+
+    def _at_provider(self) -> OidcLogin:
+        if self._provider is None:
+            raise NotFoundError(
+                "nobody logs in at an OpenID provider here",
+                next_step="Set APPSHIELD_GATEWAY_OIDC_LOGIN_NAME, or log in another way.",
+            )
+        return self._provider
 
     async def _by_token(self, token: str, address: str) -> Caller:
         provider = self._oidc if self._oidc is not None and self._oidc.concerned(token) else None
@@ -156,7 +192,7 @@ class Authenticating:
             raise
 
     async def _by_session(self, credentials: Credentials) -> Caller:
-        session = self._sessions.of(credentials.session)
+        session = await self._sessions.of(credentials.session)
         if session is None:
             raise UnauthenticatedError(
                 "the session has ended",
@@ -171,14 +207,14 @@ class Authenticating:
         try:
             found = await self._who(session, credentials.address)
         except UnauthenticatedError:
-            self._sessions.end(credentials.session)
+            await self._sessions.end(credentials.session)
             raise
         return msgspec.structs.replace(found, how="session")
 
     async def _who(self, session: Session, address: str) -> Caller:
         if session.bearer:
             return await self._by_token(session.bearer, address)
-        return await self._local.caller()
+        return session.caller if session.as_told else await self._local.caller()
 
     def _ensure_listening(self, address: str) -> None:
         if wait_s := self._limits.failures.wait_s(address):

@@ -41,6 +41,7 @@ from appshield.gateway.api.resources.system import (
     audit,
     dead_letters,
     event_stream,
+    provider_logins,
     reports,
     sessions,
 )
@@ -60,6 +61,7 @@ BODY_BYTES_MAX = 1024 * 1024
 ROUTES: Sequence[ControllerRouterHandler] = (
     *about.ROUTES,
     *sessions.ROUTES,
+    *provider_logins.ROUTES,
     *applications.ROUTES,
     *explanations.ROUTES,
     *events.ROUTES,

@@ -16,6 +16,8 @@ from appshield.gateway.api.frame.callers import (
     TooManyRequestsError,
     UnauthenticatedError,
 )
+from appshield.service import SystemClock
+from memory_bus import MemoryBus
 from moving_time import MovingTime
 
 ADDRESS = "192.0.2.7"
@@ -67,7 +69,7 @@ class World:
             cluster=self.cluster,
             oidc=self.provider,
             local=self.local,
-            sessions=Sessions(now_s=self.time),
+            sessions=Sessions(MemoryBus(), SystemClock()),
             limits=Limits(
                 requests=Buckets(per_s=1, burst=burst, now_s=self.time),
                 failures=Buckets(per_s=0.1, burst=failures, now_s=self.time),
@@ -97,7 +99,12 @@ class World:
     async def logged_in(self, *, token: str = "") -> str:
         """Log in with a token, else with a link."""
         code = "" if token else new_code(self.folder)
-        return await self.authenticating.log_in(code=code, bearer=token, address=ADDRESS)
+        return await self.log_in(code, token)
+
+    async def log_in(self, code: str, token: str = "") -> str:
+        """Log in with what is shown."""
+        session = await self.authenticating.recognize(code=code, bearer=token, address=ADDRESS)
+        return await self.authenticating.begin(session)
 
 
 @pytest.fixture
@@ -129,10 +136,10 @@ async def test_who_shows_nothing_is_nobody(world: World) -> None:
 async def test_a_link_logs_the_local_user_in_once(world: World) -> None:
     """As the cluster knows them."""
     code = new_code(world.folder)
-    session = await world.authenticating.log_in(code=code, bearer="", address=ADDRESS)
+    session = await world.log_in(code)
     assert await world.who(session=session) == Caller(name="me", how="session", address=ADDRESS)
     with pytest.raises(UnauthenticatedError, match="used already"):
-        await world.authenticating.log_in(code=code, bearer="", address=ADDRESS)
+        await world.log_in(code)
 
 
 async def test_a_session_ends_with_the_token_that_it_was_begun_with(world: World) -> None:
@@ -160,7 +167,9 @@ async def test_a_session_alone_changes_nothing(world: World) -> None:
 async def test_who_logs_out_is_nobody(world: World) -> None:
     """The cookie is of no use any more."""
     session = await world.logged_in()
-    world.authenticating.log_out(session)
+    ended = await world.authenticating.end(session)
+    assert (ended and ended.caller) == LOCAL
+    assert await world.authenticating.end(session) is None
     with pytest.raises(UnauthenticatedError):
         await world.who(session=session)
 
@@ -198,7 +207,7 @@ async def test_bad_links_are_soon_not_listened_to(world: World) -> None:
     """Nor is a good one then."""
     for _ in range(3):
         with pytest.raises(UnauthenticatedError):
-            await world.authenticating.log_in(code="bad", bearer="", address=ADDRESS)
+            await world.log_in("bad")
     with pytest.raises(TooManyRequestsError):
         await world.logged_in()
 
@@ -229,9 +238,9 @@ async def test_without_a_folder_there_are_no_links(world: World) -> None:
         cluster=world.cluster,
         oidc=None,
         local=world.local,
-        sessions=Sessions(),
+        sessions=Sessions(MemoryBus(), SystemClock()),
         limits=Limits(requests=Buckets(per_s=1, burst=1), failures=Buckets(per_s=1, burst=1)),
         login_folder=None,
     )
     with pytest.raises(UnauthenticatedError):
-        await authenticating.log_in(code=code, bearer="", address=ADDRESS)
+        await authenticating.recognize(code=code, bearer="", address=ADDRESS)

@@ -20,7 +20,7 @@ from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.gateway.api.frame.damping import Damping
 from appshield.gateway.api.frame.request_ids import request_id
-from appshield.gateway.api.frame.rights import right_of
+from appshield.gateway.api.frame.rights import Right, right_of
 from appshield.service import Clock
 
 TELLER = "gateway"
@@ -106,7 +106,7 @@ def _denied(caller: Caller, scope: Scope, reason: str) -> Act:
     places = scope.get("path_params") or {}
     return Act(
         caller=caller,
-        action=right.action.name if right is not None and right.action is not None else "ask",
+        action=_name(right),
         outcome="denied",
         namespace=str(places.get("namespace", "")),
         name=str(places.get("name", "")),
@@ -114,3 +114,9 @@ def _denied(caller: Caller, scope: Scope, reason: str) -> Act:
         reason=reason,
         request_id=request_id(scope),
     )
+
+
+def _name(right: Right | None) -> str:
+    if right is None:
+        return "ask"
+    return right.action.name if right.action is not None else right.told_as

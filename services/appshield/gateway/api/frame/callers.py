@@ -67,19 +67,3 @@ class Authenticator(Protocol):
             TooManyRequestsError: too often, or too often wrongly.
             UnavailableError: it cannot be found out now.
         """
-
-
-class Logins(Protocol):
-    """Begins and ends sessions of browsers."""
-
-    async def log_in(self, *, code: str, bearer: str, address: str) -> str:
-        """Begin a session with the code of a login link, or else with a token; return its name.
-
-        Raises:
-            UnauthenticatedError: the code or the token is not accepted.
-            TooManyRequestsError: too often wrongly.
-            UnavailableError: it cannot be found out now.
-        """
-
-    def log_out(self, session: str) -> None:
-        """End a session."""

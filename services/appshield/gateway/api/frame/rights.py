@@ -27,10 +27,12 @@ class Right(msgspec.Struct, frozen=True):
 
     `namespace`: the one in the path. `cluster`: everywhere. `handler`: the route knows by itself,
     as one that lists only what may be seen, or that has to read a run to know its namespace.
+    `told_as` is what the audit calls it where there is no action.
     """
 
     action: Action | None
     where: Where
+    told_as: str = "ask"
 
 
 def in_namespace(action: Action) -> dict[str, object]:
@@ -53,9 +55,9 @@ def anyone() -> dict[str, object]:
     return {_KEY: Right(None, "handler")}
 
 
-def public() -> dict[str, object]:
+def public(told_as: str = "ask") -> dict[str, object]:
     """Mark a route that answers to nobody in particular."""
-    return {PUBLIC_KEY: True, _KEY: Right(None, "handler")}
+    return {PUBLIC_KEY: True, _KEY: Right(None, "handler", told_as)}
 
 
 def right_of(handler: BaseRouteHandler) -> Right | None:
