@@ -3,7 +3,7 @@
 import asyncio
 
 from appshield.bus import Bus, Delivery
-from appshield.contracts.streams import ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import ConsumerSpec, StreamSpec
 from embedded_bus import scratch_consumer, scratch_stream
 from waiting import wait_until
 

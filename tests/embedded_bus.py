@@ -16,7 +16,8 @@ from appshield.contracts import encode
 from appshield.contracts.identities import AppRef
 from appshield.contracts.permissions import USERS, UserSpec
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import MIB, PLANNER_AUDIT, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import MIB, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import PLANNER_AUDIT
 from appshield.local.embedded.message_bus import EmbeddedBus
 
 TESTER = UserSpec(

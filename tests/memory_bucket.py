@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from appshield.bus import Bucket, Change, Entry, KeyExistsError, StaleRevisionError
-from appshield.contracts.streams import BucketSpec
+from appshield.contracts.stream_specs import BucketSpec
 from appshield.errors import DamagedError, InvalidInputError
 
 T = TypeVar("T")

@@ -34,7 +34,8 @@ from appshield.bus import (
 from appshield.bus.publishing import MESSAGE_ID, TIMER_MESSAGE_ID, limits_in_words, message_id_of
 from appshield.contracts import decode, encode, subjects
 from appshield.contracts.message import Message
-from appshield.contracts.streams import STREAMS, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import STREAMS
 from appshield.errors import NotFoundError
 from memory_bucket import BucketContent, MemoryBucket
 

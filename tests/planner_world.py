@@ -53,7 +53,7 @@ from appshield.contracts.requests import RequestPause
 from appshield.contracts.restores import PlanRestore, RestorePlanned
 from appshield.contracts.runs import Run
 from appshield.contracts.sources import ManifestsSource, StoredSource, VolumeSource
-from appshield.contracts.streams import ConsumerSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec
 from appshield.errors import AppShieldError
 from appshield.planner.handling import Planner
 from appshield.planner.leading import Leadership
@@ -91,7 +91,7 @@ class Mortal:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
 
-    def bucket(self, spec: streams.BucketSpec, of: type[Any]) -> "MortalBucket":
+    def bucket(self, spec: BucketSpec, of: type[Any]) -> "MortalBucket":
         return MortalBucket(self, self._bus.bucket(spec, of))
 
     async def publish_raw(

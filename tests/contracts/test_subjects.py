@@ -11,12 +11,8 @@ from appshield.contracts import MESSAGES, Message, StepCommand, subjects
 from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.documents import ELSEWHERE, example
 from appshield.contracts.identities import AppRef, actor_token, name_of, token
-from appshield.contracts.streams import (
-    CONSUMERS,
-    STREAM_NAME_BEGINS,
-    STREAMS,
-    ConsumerSpec,
-)
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.contracts.streams import CONSUMERS, STREAM_NAME_BEGINS, STREAMS
 
 ORDERS = [one for one in MESSAGES if issubclass(one, StepCommand)]
 

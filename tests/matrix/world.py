@@ -30,7 +30,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestPrune
 from appshield.contracts.runs import FINAL_STATES, Run
-from appshield.contracts.streams import ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.planner import leading
 from appshield.snapshotter import quiescing
 from embedded_bus import running_bus

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from appshield.bus import Delivery, Handler, Receipt, Reject, Retry, Stored
 from appshield.contracts import decode, subjects
-from appshield.contracts.streams import BucketSpec, ConsumerSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec
 from memory_bucket import BucketContent
 from memory_bus import MemoryBus
 from simulation.chance import Chance

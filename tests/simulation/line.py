@@ -11,7 +11,7 @@ from typing import TypeVar
 from appshield.bus import Bucket, Bus, Change, Entry, Handler, Receipt, Since, Stored
 from appshield.contracts import encode
 from appshield.contracts.message import Message
-from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
 from simulation.bus import SimulatedBus, Subscription
 from simulation.process import Process
 

@@ -11,6 +11,7 @@ from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
+from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.planner.service import lead
 from appshield.planner.settings import Settings
 from appshield.service import Clock
@@ -66,7 +67,7 @@ async def _plan(process: Process, line: Bus, clock: Clock) -> None:
 
 def _worker(
     service: ServiceName, process: Process, line: Bus, outside: Outside, clock: Clock
-) -> tuple[Handlers, list[streams.ConsumerSpec], list[Coroutine[Any, Any, None]]]:
+) -> tuple[Handlers, list[ConsumerSpec], list[Coroutine[Any, Any, None]]]:
     """Return its handlers, what they handle, and what it does beside."""
     if service == "snapshotter":
         quiescing = build_quiescing(line, process, outside, clock, process.name)

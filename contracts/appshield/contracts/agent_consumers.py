@@ -1,12 +1,8 @@
 """The consumers that agents on nodes have beside those that every worker of a service shares."""
 
 from appshield.contracts.agents import ServiceName
-from appshield.contracts.streams import (
-    COMMANDS,
-    WORKER_ACK_WAIT_S,
-    WORKER_SILENCE_MAX_S,
-    ConsumerSpec,
-)
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.contracts.streams import COMMANDS, WORKER_ACK_WAIT_S, WORKER_SILENCE_MAX_S
 from appshield.contracts.subjects import orders
 
 

@@ -28,15 +28,8 @@ from appshield.contracts.runs import (
     UpkeepDue,
     WaitOver,
 )
-from appshield.contracts.streams import (
-    BUCKETS,
-    CONSUMERS,
-    MIB,
-    STREAMS,
-    BucketSpec,
-    ConsumerSpec,
-    StreamSpec,
-)
+from appshield.contracts.stream_specs import MIB, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import BUCKETS, CONSUMERS, STREAMS
 from appshield.contracts.subjects import ANY_NODE, ROOT, due, log
 
 SAMPLE_VERSION = "v1"

@@ -10,7 +10,7 @@ import msgspec
 from appshield.contracts import streams
 from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import ServiceName
-from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
 from appshield.contracts.subjects import AUDITED, ROOT, audit, requests
 
 

@@ -13,7 +13,8 @@ from appshield.cli.options import Namespace, Output
 from appshield.cli.output import note, say, say_json_line, time_text
 from appshield.cli.reaching import Reach
 from appshield.contracts import decode
-from appshield.contracts.streams import OUTCOMES, STATE, StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import OUTCOMES, STATE
 from appshield.doors.events import sentence
 from appshield.doors.naming import Wanted, wanted
 

@@ -9,7 +9,8 @@ import asyncio
 from appshield.bus import Bus
 from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent
-from appshield.contracts.streams import AGENTS, ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.contracts.streams import AGENTS
 
 GONE_S = 600.0
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from appshield.bus import Bucket, Bus, Entry, KeyExistsError, StaleRevisionError
-from appshield.contracts.streams import BucketSpec
+from appshield.contracts.stream_specs import BucketSpec
 from appshield.planner.leading import Leadership
 
 T = TypeVar("T")

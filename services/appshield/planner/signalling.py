@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from appshield.application.facts import facts_of
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.changes import Signal, signal_place
-from appshield.contracts.streams import DAY_S, MIB, SIGNALS, SourceSpec, StreamSpec
+from appshield.contracts.stream_specs import MIB, SourceSpec, StreamSpec
+from appshield.contracts.streams import DAY_S, SIGNALS
 from appshield.contracts.subjects import ROOT
 from appshield.errors import InvalidInputError
 from appshield.language.expression_values import EventFacts, payload_of

@@ -20,7 +20,7 @@ from appshield.bus.publishing import EXPECTED_REVISION, MESSAGE_ID, Publisher, W
 from appshield.bus.reading import FALLBACK_S, StreamReader, reading
 from appshield.bus.values import Change, Entry, Stored
 from appshield.bus.waiting import pause, pause_s
-from appshield.contracts.streams import BucketSpec
+from appshield.contracts.stream_specs import BucketSpec
 from appshield.errors import DamagedError, InvalidInputError, UnavailableError
 
 T = TypeVar("T")

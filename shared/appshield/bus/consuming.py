@@ -21,7 +21,8 @@ from appshield.bus.signals import message_in
 from appshield.bus.values import Delivery
 from appshield.bus.waiting import first_of, pause, pause_s, redelivery_s
 from appshield.contracts.message import Message
-from appshield.contracts.streams import DELIVER_FOREVER, ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.contracts.streams import DELIVER_FOREVER
 from appshield.errors import AppShieldError, DeadlineError, UnavailableError
 
 HEARTBEATS_PER_WAIT = 3

@@ -25,7 +25,8 @@ from appshield.bus.topology import Topology
 from appshield.bus.values import Receipt, Stored
 from appshield.contracts import decode, encode, subjects
 from appshield.contracts.message import Message
-from appshield.contracts.streams import TIMERS, BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.streams import TIMERS
 from appshield.errors import AppShieldError, DeniedError, UnavailableError
 
 T = TypeVar("T")

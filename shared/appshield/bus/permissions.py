@@ -11,7 +11,7 @@ from appshield.bus.api import PREFIX
 from appshield.bus.buckets import stream_of
 from appshield.contracts import streams, subjects
 from appshield.contracts.permissions import UserSpec
-from appshield.contracts.streams import BucketSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, StreamSpec
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ from typing import Generic, Literal, TypeVar
 
 from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
 from appshield.contracts.message import Message
-from appshield.contracts.streams import BucketSpec, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
 
 T = TypeVar("T")
 Handler = Callable[[Delivery], Awaitable[None]]

@@ -29,7 +29,7 @@ from appshield.bus.grouping import Grouping, stream_grouped
 from appshield.bus.inbox import Incoming
 from appshield.bus.values import Receipt
 from appshield.contracts import subjects
-from appshield.contracts.streams import StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
 from appshield.errors import AppShieldError, InvalidInputError, UnavailableError
 
 MESSAGE_ID = "Nats-Msg-Id"

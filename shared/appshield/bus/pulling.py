@@ -15,7 +15,7 @@ from appshield.bus.api import PREFIX
 from appshield.bus.connection import Connection
 from appshield.bus.inbox import Inbox, Incoming
 from appshield.bus.publishing import message_id_of
-from appshield.contracts.streams import ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.errors import UnavailableError
 
 WAIT_S = 1.0

@@ -17,7 +17,7 @@ from appshield.bus.publishing import MESSAGE_ID
 from appshield.contracts import decode
 from appshield.contracts.changes import Signal, signal_place
 from appshield.contracts.message import Message
-from appshield.contracts.streams import ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.contracts.subjects import ROOT
 
 _BEGINS = f"{ROOT}.signal."

@@ -22,15 +22,8 @@ from appshield.bus.api import (
 from appshield.bus.buckets import stream_of
 from appshield.bus.publishing import limits_in_words
 from appshield.contracts import subjects
-from appshield.contracts.streams import (
-    BUCKETS,
-    CONSUMERS,
-    STREAMS,
-    BucketSpec,
-    ConsumerSpec,
-    SourceSpec,
-    StreamSpec,
-)
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, SourceSpec, StreamSpec
+from appshield.contracts.streams import BUCKETS, CONSUMERS, STREAMS
 from appshield.errors import RefusedError
 
 _FIXED = ("retention", "storage")

@@ -25,7 +25,8 @@ from appshield.contracts.changes import ChangeMatched
 from appshield.contracts.health import HealthChanged, Reaction
 from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.runs import Failure, RunChanged, StepFailed
-from appshield.contracts.streams import HISTORY, OUTCOMES, StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import HISTORY, OUTCOMES
 from appshield.contracts.subjects import event, told
 
 EventKind = Literal[

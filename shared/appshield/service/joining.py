@@ -14,7 +14,7 @@ from typing import Any
 
 from appshield.bus import Bus, BusAccess, Handler, connect_bus
 from appshield.contracts.agents import Agent, ServiceName
-from appshield.contracts.streams import ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.service.announcing import announce
 from appshield.service.clock import SystemClock
 from appshield.service.health import Health, serve_health

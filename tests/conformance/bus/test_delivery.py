@@ -18,7 +18,8 @@ from appshield.bus import (
 from appshield.contracts import encode, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import PLANNER_TIMERS, StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import PLANNER_TIMERS
 from appshield.errors import NotFoundError
 from bus_consumers import Handled, consumed_stream, run_until
 from embedded_bus import APP, put, scratch_stream, subject_in

@@ -14,7 +14,8 @@ from appshield.bus.api import Done
 from appshield.bus.jetstream import JetStreamBus
 from appshield.bus.pulling import pulling
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import DEAD, SNAPSHOTTER_ORDERS, ConsumerSpec, StreamSpec
+from appshield.contracts.stream_specs import ConsumerSpec, StreamSpec
+from appshield.contracts.streams import DEAD, SNAPSHOTTER_ORDERS
 from appshield.contracts.subjects import command
 from appshield.errors import UnavailableError
 from appshield.local.embedded.message_bus import EmbeddedBus

@@ -9,7 +9,8 @@ import pytest
 from appshield.bus import Bus, StaleRevisionError, connect_bus, grouping
 from appshield.bus.access import BusAccess
 from appshield.bus.grouping import MESSAGES_MAX
-from appshield.contracts.streams import TIMERS, StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import TIMERS
 from appshield.errors import AppShieldError
 from appshield.local.embedded.message_bus import EmbeddedBus
 from embedded_bus import running_bus, scratch_bucket

@@ -22,6 +22,7 @@ from appshield.contracts.permissions import (
     users_of,
 )
 from appshield.contracts.requests import RequestBackup
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
 from appshield.contracts.streams import (
     AUDIT,
     BUCKETS,
@@ -31,9 +32,6 @@ from appshield.contracts.streams import (
     DEAD,
     RUNS,
     STREAMS,
-    BucketSpec,
-    ConsumerSpec,
-    StreamSpec,
 )
 from appshield.errors import DeniedError, UnavailableError
 from appshield.local.embedded.message_bus import EmbeddedBus

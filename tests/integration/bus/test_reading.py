@@ -11,7 +11,8 @@ import pytest
 
 from appshield.bus import Bus, Change, connect_bus
 from appshield.contracts.permissions import USERS
-from appshield.contracts.streams import RUNS, SIGNALS, BucketSpec, StreamSpec
+from appshield.contracts.stream_specs import BucketSpec, StreamSpec
+from appshield.contracts.streams import RUNS, SIGNALS
 from appshield.errors import DamagedError, NotFoundError
 from appshield.local.embedded.message_bus import EmbeddedBus
 from embedded_bus import TESTER, put, running_bus, scratch_bucket, scratch_stream, subject_in

@@ -10,12 +10,8 @@ import pytest
 from appshield.bus import Bus, BusFullError, connect_bus
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts.agent_consumers import agent_consumer
-from appshield.contracts.streams import (
-    BUCKETS,
-    CONSUMERS,
-    STREAMS,
-    StreamSpec,
-)
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import BUCKETS, CONSUMERS, STREAMS
 from appshield.errors import NotFoundError, RefusedError
 from embedded_bus import put, running_bus, scratch_bucket, scratch_consumer, scratch_stream
 

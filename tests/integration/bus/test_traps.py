@@ -25,7 +25,8 @@ from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import encode
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestBackup
-from appshield.contracts.streams import TIMERS, StreamSpec
+from appshield.contracts.stream_specs import StreamSpec
+from appshield.contracts.streams import TIMERS
 from appshield.errors import DeniedError, InvalidInputError
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import program

@@ -7,7 +7,7 @@ import pytest
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.streams import BucketSpec, ConsumerSpec
+from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec
 from planner_processes import Plant, plant
 from waiting import wait_until
 

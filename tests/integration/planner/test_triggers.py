@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.contracts.stream_specs import MIB, StreamSpec
 from appshield.planner.signalling import MAPPED, mapped_streams
 from planner_processes import Plant, plant
 from planner_world import APP
@@ -108,9 +109,7 @@ async def test_other_tools_subjects_are_signals_by_an_administrators_mapping(
     """Of subjects that no stream holds, and of a stream of another tool; and no more without it."""
     async with plant(tmp_path) as running:
         running.workers.gate.set()
-        theirs = streams.StreamSpec(
-            name="CI", purpose="another tool's", subjects=("ci.>",), bytes_max=streams.MIB
-        )
+        theirs = StreamSpec(name="CI", purpose="another tool's", subjects=("ci.>",), bytes_max=MIB)
         await running.bus.ensure_stream(theirs)
         planner = await running.start_planner()
         await running.until_leads(planner)

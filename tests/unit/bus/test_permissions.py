@@ -4,7 +4,8 @@ import pytest
 
 from appshield.bus.permissions import allowed
 from appshield.contracts.permissions import USERS, UserSpec, users_of
-from appshield.contracts.streams import COMMANDS, RUNS, SIGNALS, ConsumerSpec
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.contracts.streams import COMMANDS, RUNS, SIGNALS
 
 
 def test_a_user_who_does_nothing_hears_its_answers_only() -> None:

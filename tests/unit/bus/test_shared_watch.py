@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from appshield.bus import Bucket, Change, SharedWatch
-from appshield.contracts.streams import BucketSpec
+from appshield.contracts.stream_specs import BucketSpec
 from memory_bus import MemoryBus
 from waiting import wait_until
 

@@ -11,6 +11,7 @@ from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.message import Message
 from appshield.contracts.policies import PolicyObserved
+from appshield.contracts.stream_specs import BucketSpec
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Object
 from appshield.kubernetes.kinds import PVC
@@ -54,7 +55,7 @@ class ListeningBus(MemoryBus):
         self.away = False
         self.asked: Counter[str] = Counter()
 
-    def bucket(self, spec: streams.BucketSpec, of: type[Any]) -> Any:
+    def bucket(self, spec: BucketSpec, of: type[Any]) -> Any:
         """Count the keys that are read one by one."""
         made: Any = super().bucket(spec, of)
         get = made.get

@@ -15,7 +15,8 @@ from appshield.bus.api import PREFIX
 from appshield.bus.permissions import allowed
 from appshield.contracts import subjects
 from appshield.contracts.permissions import UserSpec
-from appshield.contracts.streams import BUCKETS, MIB, STATE, STREAMS
+from appshield.contracts.stream_specs import MIB
+from appshield.contracts.streams import BUCKETS, STATE, STREAMS
 from appshield.local.embedded.process import LOOPBACK
 
 MESSAGE_BYTES_MAX = 4 * MIB

@@ -58,7 +58,7 @@ class SigningKeys:
             if not by_another and not lately:
                 await self._ask()
         if self._problem and not self._of(key_id):
-            raise _unusable(self._issuer, self._problem)
+            raise self._requests.unusable(self._problem)
 
     async def _ask(self) -> None:
         self._asked_at_s = self._now_s()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from appshield.bus import Bus
-from appshield.contracts.streams import BucketSpec
+from appshield.contracts.stream_specs import BucketSpec
 from appshield.errors import UnavailableError
 
 T = TypeVar("T")
