@@ -9,8 +9,9 @@ Whoever reads too slowly is told to begin anew, and closed. Nobody waits for any
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 
+import msgspec
 import structlog
 
 from appshield.contracts.applications import ApplicationRecord
@@ -154,7 +155,7 @@ class Feed:
         self._access = access
         self._clock = clock
         self._cluster = cluster
-        self._audiences: dict[tuple[str, str, tuple[str, ...]], Audience] = {}
+        self._audiences: dict[bytes, Audience] = {}
         self._gathered = Gathering(cluster)
         self._news = asyncio.Event()
 
@@ -198,14 +199,14 @@ class Feed:
 
     async def listen(
         self, caller: Caller, *, namespace: str, last_event: str
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Give events for one connection; with the id of the last one those after it, too.
 
         Raises:
             RefusedError: too many listen already.
             UnavailableError: it cannot be found out now what the caller may see.
         """
-        key = (caller.name, caller.uid, caller.groups)
+        key = _same_rights(caller)
         self._ensure_room(self._audiences.get(key))
         if key not in self._audiences:
             self._audiences[key] = Audience(caller, self._access)
@@ -262,3 +263,9 @@ class Feed:
             raise RefusedError(
                 "too many listen to events already", next_step="Close some, or try again later."
             )
+
+
+def _same_rights(caller: Caller) -> bytes:
+    """Name all that the cluster decides by who somebody is."""
+    known = (caller.name, caller.uid, caller.groups, caller.extra)
+    return msgspec.json.encode(known, order="sorted")
