@@ -123,6 +123,12 @@ async def test_a_document_is_made_replaced_and_deleted_in_the_state_that_is_mean
     gone = await client.delete(POLICY, headers={"If-Match": replaced.headers["etag"]})
     assert gone.status_code == 204
     assert (await client.get(POLICY)).status_code == 404
+    assert [act.action for act in place.audit.acts if act.outcome == "succeeded"] == [
+        "write-document",
+        "write-document-dry-run",
+        "write-document",
+        "delete-document",
+    ]
     assert {act.outcome for act in place.audit.acts} == {"succeeded", "refused"}
     assert {act.caller.name for act in place.audit.acts} == {"all"}
 

@@ -179,7 +179,7 @@ async def put_document(
     place = _place(kind, namespace)
     written = _meant(body, kind, place, name)
     cluster = backend.clusters.in_name_of(caller)
-    act = _act(request, caller, "write-document", _named(kind, place, name))
+    act = _act(request, caller, "write-document", _named(kind, place, name), dry_run=dry_run)
     async with audited(backend.auditor, act):
         present, stored = await _write(request, cluster, written, dry_run=dry_run)
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
@@ -199,7 +199,7 @@ async def delete_document(
     """Delete a document in the state that `If-Match` names; versions of an application stay."""
     place = _place(kind, namespace)
     cluster = backend.clusters.in_name_of(caller)
-    act = _act(request, caller, "delete-document", _named(kind, place, name))
+    act = _act(request, caller, "delete-document", _named(kind, place, name), dry_run=dry_run)
     async with audited(backend.auditor, act):
         for _ in range(_TRIES):
             present = await cluster.get(KINDS[kind], name, place)
@@ -337,10 +337,10 @@ def _etag(obj: Object) -> str:
     return tag_of(msgspec.json.encode(said, order="sorted"))
 
 
-def _act(request: AnyRequest, caller: Caller, action: str, about: str) -> Act:
+def _act(request: AnyRequest, caller: Caller, action: str, about: str, *, dry_run: bool) -> Act:
     return Act(
         caller=caller,
-        action=action,
+        action=f"{action}-dry-run" if dry_run else action,
         outcome="succeeded",
         object=about,
         request_id=request_id(request.scope),
