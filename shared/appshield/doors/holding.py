@@ -20,6 +20,7 @@ class HeldApplication(msgspec.Struct, frozen=True, kw_only=True):
     `state` is `unknown` of one that is in the Vault and not in the catalog.
     """
 
+    cluster: str
     application: str
     history: str
     state: str
@@ -60,6 +61,7 @@ def held_in(access: VaultAccess) -> list[HeldApplication]:
                 packs, pack_bytes = packs + 1, pack_bytes + one.size_bytes
         found.append(
             HeldApplication(
+                cluster=identity.cluster,
                 application=f"{identity.namespace}/{identity.name}",
                 history=identity.app_id,
                 state="unknown",

@@ -72,7 +72,8 @@ class VaultSpace(msgspec.Struct, frozen=True, kw_only=True):
 
     `deduplication` is how often content that is stored once was saved, `compression` how much
     smaller it is stored than it is; both 0 where nothing is stored. `not_counted` says of which
-    histories that is not known, and why.
+    histories that is not known, and why. Sums are of all that is in the bucket, names are those of
+    applications of this cluster that the caller may see.
     """
 
     measured_at: datetime
@@ -137,7 +138,11 @@ async def show_vault(
     seen = [record for record in records if record.app.namespace in visible]
     return VaultDetail(
         summary=_summary(found, held),
-        space=_space(measured, versions, visible, frozenset(held)) if measured else None,
+        space=space_of(
+            measured, versions, cluster=backend.cluster, visible=visible, known=frozenset(held)
+        )
+        if measured
+        else None,
         growth=tuple(growth_of(versions)),
         integrity=tuple(integrity_of(vault, seen, held)),
     )
@@ -173,15 +178,21 @@ def _summary(obj: Object, held: dict[str, list[VersionRecord]]) -> VaultSummary:
     )
 
 
-def _space(
+def space_of(
     measured: MeasuredVault,
     versions: list[VersionRecord],
+    *,
+    cluster: str,
     visible: frozenset[str],
     known: frozenset[str],
 ) -> VaultSpace:
+    """Say what was measured, by name only for namespaces of a cluster that are `visible`. Pure."""
     packed = measured.packed
     read_bytes = contents_of(versions).read_bytes
-    places = [(one.application.partition("/"), one) for one in measured.applications]
+    here = [one for one in measured.applications if one.cluster == cluster]
+    places = [(one.application.partition("/"), one) for one in here]
+    shown = [(place, one) for place, one in places if place[0] in visible]
+    histories = {one.history for _, one in shown}
     return VaultSpace(
         measured_at=measured.measured_at,
         size_bytes=sum(one.size_bytes for one in measured.applications),
@@ -190,7 +201,7 @@ def _space(
         stored_bytes=packed.sealed_bytes,
         deduplication=_ratio(read_bytes, packed.plain_bytes),
         compression=_ratio(packed.plain_bytes, packed.sealed_bytes),
-        not_counted=measured.unknown,
+        not_counted={of: why for of, why in measured.unknown.items() if of in histories},
         applications=tuple(
             SpaceOfApplication(
                 namespace=namespace,
@@ -201,8 +212,7 @@ def _space(
                 objects=one.objects,
                 packs=one.packs,
             )
-            for (namespace, _, name), one in places
-            if namespace in visible
+            for (namespace, _, name), one in shown
         ),
     )
 
