@@ -3,10 +3,11 @@
     stored = seal(zstd(plain)) or seal(plain)
 
 Directories are always compressed, chunks where it makes them smaller. Unless told otherwise each
-encoded blob is decoded again and compared before it counts: faulty memory must not reach a bucket.
+encoded blob is decoded again and compared before it leaves: faulty memory must not reach a bucket.
 """
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
@@ -15,6 +16,8 @@ import zstandard
 from appshield.errors import DamagedError
 from appshield.repository.compression import LEVEL, Compression
 from appshield.repository.crypto import SEAL_BYTES, BrokenSealError, SealingKey
+from appshield.repository.native import NativeCode, native_code
+from appshield.repository.opening import CompiledOpener, Sealed, windows
 
 BlobKind = Literal["data", "tree"]
 
@@ -30,13 +33,16 @@ def blob_id(plain: bytes | bytearray | memoryview) -> bytes:
 class BlobCodec:
     """Encodes and decodes the blobs of one repository; thread-safe.
 
-    Encoding has two steps, `pack` and `seal_into`, since sealing writes into the pack itself.
+    Encoding has three steps: `pack`; `seal_into`, which writes into the pack itself; and `prove`,
+    for many blobs at once.
     """
 
     def __init__(self, key: SealingKey, *, verify: bool = True, level: int = LEVEL) -> None:
         self.key = key
         self.compression = Compression(level)
         self._verify = verify
+        self._native = native_code() if verify else None
+        self._openers: deque[CompiledOpener] = deque()
 
     def pack(self, kind: BlobKind, plain: bytes | memoryview) -> tuple[bytes | memoryview, int]:
         """Return what is to be sealed, and the plain size if that is compressed, 0 if not."""
@@ -49,20 +55,10 @@ class BlobCodec:
         self,
         buffer: memoryview,
         offset: int,
-        identity: bytes,
         pieces: Iterable[bytes | memoryview],
-        *,
-        compressed_from: int,
     ) -> int:
-        """Seal a packed blob into a buffer that has room; return how many bytes it takes.
-
-        Raises:
-            DamagedError: what was encoded does not decode to the bytes that the identity names.
-        """
-        sealed_bytes = self.key.seal_into(pieces, buffer, offset)
-        if self._verify:
-            self._prove(identity, buffer[offset : offset + sealed_bytes], compressed_from)
-        return sealed_bytes
+        """Seal a packed blob into a buffer that has room; return how many bytes it takes."""
+        return self.key.seal_into(pieces, buffer, offset)
 
     def pack_each(self, chunks: Iterable[bytes]) -> list[tuple[bytes, int]]:
         """Return what is to be sealed of small chunks, each as `pack` returns it."""
@@ -74,21 +70,29 @@ class BlobCodec:
         ]
 
     def seal_each_into(
-        self,
-        buffer: memoryview,
-        offset: int,
-        identities: Sequence[bytes],
-        packed: Sequence[tuple[bytes, int]],
+        self, buffer: memoryview, offset: int, packed: Sequence[tuple[bytes, int]]
     ) -> list[int]:
         """Seal small chunks of `pack_each` one after the other; return how many bytes each takes.
 
-        There must be room in the buffer. Raises as `seal_into`.
+        There must be room in the buffer.
         """
         self.key.seal_each_into([piece for piece, _ in packed], buffer, offset)
-        sizes = [len(piece) + SEAL_BYTES for piece, _ in packed]
-        if self._verify:
-            self._prove_each(identities, buffer[offset : offset + sum(sizes)], sizes, packed)
-        return sizes
+        return [len(piece) + SEAL_BYTES for piece, _ in packed]
+
+    def prove(self, buffer: memoryview, blobs: Sequence[Sealed]) -> None:
+        """Decode blobs that follow each other in a buffer, and compare them with their names.
+
+        Raises:
+            DamagedError: what was encoded does not decode to the bytes that an identity names.
+        """
+        if not self._verify:
+            return
+        for window in windows(blobs):
+            sealed = buffer[window[0].offset : window[-1].end]
+            if window[0].sealed_bytes > LARGEST_BLOB_BYTES:
+                self._prove_in_pieces(window[0], sealed)
+            elif self._native is None or not self._is_proved(self._native, sealed, window):
+                self._prove_each(sealed, window)
 
     def decode(
         self, identity: bytes, sealed: bytes | bytearray | memoryview, *, compressed_from: int
@@ -113,17 +117,17 @@ class BlobCodec:
             raise DamagedError("the content does not match its name")
         return plain
 
-    def _prove_each(
-        self,
-        identities: Sequence[bytes],
-        sealed: memoryview,
-        sizes: Sequence[int],
-        packed: Sequence[tuple[bytes, int]],
-    ) -> None:
-        """Verify small chunks that follow each other: what `_prove` does for one."""
+    def _is_proved(self, native: NativeCode, sealed: memoryview, blobs: Sequence[Sealed]) -> bool:
+        """Tell whether all are plainly right."""
+        opener = self._openers.pop() if self._openers else CompiledOpener(native, self.key)
+        found = opener.open_in(sealed, len(sealed), blobs[0].offset, blobs)
+        self._openers.append(opener)
+        return min(found.starts) >= 0
+
+    def _prove_each(self, sealed: memoryview, blobs: Sequence[Sealed]) -> None:
         decompress, sha256 = self.compression.decompressor, hashlib.sha256
-        opened = self.key.open_each(sealed, sizes)
-        for identity, (_, compressed_from) in zip(identities, packed, strict=True):
+        opened = self.key.open_each(sealed, [blob.sealed_bytes for blob in blobs])
+        for _, _, compressed_from, identity in blobs:
             try:
                 piece = next(opened)
                 plain = (
@@ -135,15 +139,11 @@ class BlobCodec:
             if not is_right:
                 raise _changed(identity)
 
-    def _prove(self, identity: bytes, sealed: memoryview, compressed_from: int) -> None:
+    def _prove_in_pieces(self, blob: Sealed, sealed: memoryview) -> None:
         try:
-            if len(sealed) <= LARGEST_BLOB_BYTES:
-                for packed in self.key.open_each(sealed, (len(sealed),)):
-                    self._require(identity, packed, compressed_from)
-            else:
-                self._decode_in_pieces(identity, sealed, compressed_from)
+            self._decode_in_pieces(blob.blob_id, sealed, blob.compressed_from)
         except DamagedError as error:
-            raise _changed(identity) from error
+            raise _changed(blob.blob_id) from error
 
     def _decode_in_pieces(self, identity: bytes, sealed: memoryview, compressed_from: int) -> None:
         """Verify a blob without ever having all of it in memory."""

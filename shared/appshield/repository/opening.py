@@ -86,13 +86,13 @@ class _Buffers:
     """The two buffers of an opener, as large as they were ever needed."""
 
     def __init__(self) -> None:
-        self.sealed = bytearray(WINDOW_BYTES)
-        self.plain = bytearray(WINDOW_BYTES)
+        self.sealed = bytearray()
+        self.plain = bytearray()
 
     def room(self, size_bytes: int) -> memoryview:
         """See BlobOpener."""
-        if size_bytes > len(self.sealed):
-            self.sealed = bytearray(size_bytes)
+        if size_bytes > len(self.sealed) or not self.sealed:
+            self.sealed = bytearray(max(size_bytes, WINDOW_BYTES))
         return memoryview(self.sealed)[:size_bytes]
 
     def place(self, blobs: Sequence[Sealed]) -> list[int]:
@@ -116,6 +116,12 @@ class CompiledOpener(_Buffers):
 
     def open(self, size_bytes: int, start: int, blobs: Sequence[Sealed]) -> Opened:
         """See BlobOpener."""
+        return self.open_in(memoryview(self.sealed), size_bytes, start, blobs)
+
+    def open_in(
+        self, sealed: memoryview, size_bytes: int, start: int, blobs: Sequence[Sealed]
+    ) -> Opened:
+        """Open blobs from so many bytes of another writable buffer; see `open`."""
         starts = self.place(blobs)
         table = bytearray().join(
             [
@@ -123,7 +129,7 @@ class CompiledOpener(_Buffers):
                 for offset, sealed_bytes, compressed_from, blob_id in blobs
             ]
         )
-        self._native.open(self.sealed, size_bytes, table, len(blobs), self.plain)
+        self._native.open(sealed, size_bytes, table, len(blobs), self.plain)
         for number, (_, _, _, found, _) in enumerate(BLOB.iter_unpack(table)):
             if not found:
                 starts[number] = -1

@@ -1,6 +1,6 @@
 """Blobs into packs and packs into the store: what a writer and each of the workers do alike.
 
-    add_*  → hash, known already?  → compress, seal into an open pack, prove
+    add_*  → hash, known already?  → compress, seal into an open pack → prove, many at once
                                    → [upload threads: still allowed? put the pack] → report it
 
 At most a few chunks and packs are in memory; when the store is slow, `add_*` waits.
@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from appshield.errors import InvalidInputError
+from appshield.errors import DamagedError, InvalidInputError
 from appshield.objectstore import ObjectStore
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.chunking import SMALLEST_BYTES, Chunker
@@ -150,10 +150,15 @@ class PackingWriter:
     ) -> None:
         """Store a blob that is packed already (`BlobCodec.pack`), also one that is known.
 
-        It is sealed and proved in the thread of the caller.
+        It is sealed and proved in the thread of the caller: one that is wrong is not stored.
         """
         self._failure.check()
-        self._put_one(kind, identity, (packed,), compressed_from)
+        self._put(
+            kind,
+            lambda pack: pack.add(
+                self._codec, identity, (packed,), compressed_from=compressed_from, prove_now=True
+            ),
+        )
 
     def unknown_data(self, blob_ids: bytes) -> set[bytes]:
         """See BlobSink.unknown_data."""
@@ -251,6 +256,7 @@ class PackingWriter:
             pack, place.pack = place.pack, None
             if pack is None:
                 continue
+            self._prove(pack)
             home = next((one for one in merged if one.has_room_for(pack)), None)
             if home is not None:
                 home.absorb(pack)
@@ -259,7 +265,16 @@ class PackingWriter:
         for pack in merged:
             self._store_pack(pack)
 
+    def _prove(self, pack: PackBuilder) -> None:
+        """Prove what is not proved yet of a pack; if that fails nothing more is stored."""
+        try:
+            pack.prove(self._codec)
+        except DamagedError as error:
+            self._failure.keep(error)
+            raise
+
     def _store_pack(self, pack: PackBuilder) -> None:
+        self._prove(pack)
         self._uploading.submit(lambda: self._upload(pack))
 
     def _upload(self, pack: PackBuilder) -> None:

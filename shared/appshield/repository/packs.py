@@ -8,6 +8,7 @@ A pack describes itself: an index can be made again from its packs. Data and tre
 import mmap
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind
 from appshield.repository.crypto import SEAL_BYTES, SealingKey
 from appshield.repository.layout import file_id
 from appshield.repository.memory import untouched
+from appshield.repository.opening import Sealed
 
 PACK_BYTES: Final = 16 << 20
 """A pack is closed when it has reached this size (restic's default)."""
@@ -26,6 +28,9 @@ MOST_BLOBS: Final = 200_000
 
 ROOM_BYTES: Final = LARGEST_BLOB_BYTES + (1 << 20)
 """Room of a buffer for what comes last: a chunk that fills the pack, and the header."""
+
+PROVED_BYTES: Final = 2 << 20
+"""Proved at once: several chunks, of which the cache of a processor still holds most."""
 
 _STORED: Final = struct.Struct("<BI32s")
 _COMPRESSED: Final = struct.Struct("<BII32s")
@@ -82,6 +87,8 @@ class PackBuilder:
         self.blobs = 0
         self.header = bytearray()
         """Lists the blobs, as `decode_header` reads it."""
+        self._unproved: list[Sealed] = []
+        self._unproved_bytes = 0
 
     @property
     def is_full(self) -> bool:
@@ -95,20 +102,36 @@ class PackBuilder:
         pieces: Sequence[bytes | memoryview],
         *,
         compressed_from: int,
+        prove_now: bool = False,
     ) -> None:
-        """Seal a packed blob (`BlobCodec.pack`) into this pack; raises as `BlobCodec.seal_into`."""
+        """Seal a packed blob (`BlobCodec.pack`) into this pack; raises as `prove`, now and then.
+
+        With `prove_now` it is proved before it counts: one that is wrong leaves no trace.
+        """
         self._make_room(sum(map(len, pieces)) + SEAL_BYTES)
-        sealed_bytes = codec.seal_into(
-            self._view, self.size_bytes, identity, pieces, compressed_from=compressed_from
-        )
+        sealed_bytes = codec.seal_into(self._view, self.size_bytes, pieces)
+        sealed = Sealed(self.size_bytes, sealed_bytes, compressed_from, identity)
+        if prove_now:
+            self.prove(codec)
+            codec.prove(self._view, (sealed,))
+            self._list(identity, sealed_bytes, compressed_from)
+            return
         self._list(identity, sealed_bytes, compressed_from)
+        self._prove_later(codec, (sealed,))
 
     def add_each(
         self, codec: BlobCodec, identities: Sequence[bytes], packed: Sequence[tuple[bytes, int]]
     ) -> None:
-        """Seal small chunks (`BlobCodec.pack_each`) into this pack; raises as `seal_into`."""
+        """Seal small chunks (`BlobCodec.pack_each`) into this pack; raises as `add`."""
         self._make_room(sum([len(piece) + SEAL_BYTES for piece, _ in packed]))
-        sizes = codec.seal_each_into(self._view, self.size_bytes, identities, packed)
+        sizes = codec.seal_each_into(self._view, self.size_bytes, packed)
+        offsets = accumulate(sizes, initial=self.size_bytes)
+        sealed = [
+            Sealed(offset, size, plain_bytes, identity)
+            for identity, size, (_, plain_bytes), offset in zip(
+                identities, sizes, packed, offsets, strict=False
+            )
+        ]
         self.header += b"".join(
             [
                 _COMPRESSED.pack(2, size, plain_bytes, identity)
@@ -119,6 +142,18 @@ class PackBuilder:
         )
         self.size_bytes += sum(sizes)
         self.blobs += len(sizes)
+        self._prove_later(codec, sealed)
+
+    def prove(self, codec: BlobCodec) -> None:
+        """Prove what was sealed into this pack and is not proved yet; before it leaves.
+
+        Raises:
+            DamagedError: a blob changed while it was encoded.
+        """
+        if self._unproved:
+            codec.prove(self._view, self._unproved)
+        self._unproved.clear()
+        self._unproved_bytes = 0
 
     def add_sealed(self, entry: PackEntry, sealed: memoryview) -> None:
         """Take over a blob as it is sealed in another pack."""
@@ -141,7 +176,7 @@ class PackBuilder:
         self.header += other.header
 
     def finish(self, key: SealingKey) -> FinishedPack:
-        """Append the header; the builder is used up."""
+        """Append the header; the builder is used up. All must be proved."""
         self._make_room(len(self.header) + SEAL_BYTES + _LENGTH.size)
         length = key.seal_into((self.header,), self._view, self.size_bytes)
         end = self.size_bytes + length
@@ -155,6 +190,13 @@ class PackBuilder:
         """Return the buffer for another pack, once nobody looks at what was finished."""
         self._view.release()
         return self.buffer
+
+    def _prove_later(self, codec: BlobCodec, sealed: Sequence[Sealed]) -> None:
+        """Prove many at once, soon after they were sealed."""
+        self._unproved += sealed
+        self._unproved_bytes += sum(blob.plain_bytes for blob in sealed)
+        if self._unproved_bytes >= PROVED_BYTES:
+            self.prove(codec)
 
     def _list(self, identity: bytes, sealed_bytes: int, compressed_from: int) -> None:
         number = 0 if self.kind == "data" else 1

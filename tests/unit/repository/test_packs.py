@@ -4,6 +4,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from appshield.errors import DamagedError
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.crypto import SealingKey
 from appshield.repository.memory import untouched
+from appshield.repository.native import SWITCH, NativeCode
 from appshield.repository.packs import (
+    PROVED_BYTES,
     FinishedPack,
     PackBuilder,
     PackEntry,
@@ -109,8 +112,11 @@ def test_a_large_directory_is_proved_in_pieces() -> None:
     pack = builder.finish(KEY)
     assert decoded(pack, read_header(pack.stored, KEY)[0]) == plain
     for wrong in ((packed[:-1000],), (packed[:1000], b"\0", packed[1001:])):
+        changed = PackBuilder("tree")
         with pytest.raises(DamagedError, match="changed while it was encoded"):
-            PackBuilder("tree").add(CODEC, blob_id(plain), wrong, compressed_from=size)
+            changed.add(CODEC, blob_id(plain), wrong, compressed_from=size)
+        with pytest.raises(DamagedError, match="changed while it was encoded"):
+            changed.prove(CODEC)
 
 
 def test_incompressible_data_is_stored_as_it_is() -> None:
@@ -147,7 +153,18 @@ def test_a_header_of_unknown_entries_is_damage() -> None:
         read_header(bytes(header) + struct.pack("<I", len(header)), KEY)
 
 
-def test_an_encoding_that_went_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=["1", "0"], ids=["C", "Python"])
+def codec(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, native_library: NativeCode
+) -> BlobCodec:
+    """It proves in C and in Python."""
+    monkeypatch.setenv(SWITCH, request.param)
+    return BlobCodec(KEY)
+
+
+def test_an_encoding_that_went_wrong_is_noticed(
+    codec: BlobCodec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Faulty memory must not reach the bucket."""
     real = KEY.seal_into
 
@@ -155,11 +172,51 @@ def test_an_encoding_that_went_wrong_is_noticed(monkeypatch: pytest.MonkeyPatch)
         return real([b"!" + piece[1:] for piece in pieces], buffer, offset)
 
     monkeypatch.setattr(KEY, "seal_into", flip)
+    builder = PackBuilder("data")
+    add(builder, b"x", codec)
     with pytest.raises(DamagedError, match="changed while it was encoded"):
-        add(PackBuilder("data"), b"x")
+        builder.prove(codec)
     unproved = PackBuilder("data")
     add(unproved, b"x", BlobCodec(KEY, verify=False))
+    unproved.prove(BlobCodec(KEY, verify=False))
     assert unproved.blobs == 1
+
+
+@pytest.mark.parametrize("size_bytes", [1, 5000, 1 << 20, 4 << 20, 5 << 20, 8 << 20])
+def test_blobs_of_any_size_are_proved(codec: BlobCodec, size_bytes: int) -> None:
+    """What is right passes, and what is not is named, whatever stands beside it."""
+    builder = PackBuilder("data")
+    chunks = [os.urandom(size_bytes - 1) + b"%d" % number for number in range(4)]
+    for chunk in chunks:
+        add(builder, chunk, codec)
+    builder.prove(codec)
+    changed = f"{blob_id(b'another').hex()} changed"
+    with suppress(DamagedError):  # much is proved at once, the rest before it leaves
+        builder.add(codec, blob_id(b"another"), (chunks[0],), compressed_from=0)
+    with pytest.raises(DamagedError, match=changed):
+        builder.prove(codec)
+
+
+def test_what_is_proved_at_once_leaves_no_trace_when_it_is_wrong(codec: BlobCodec) -> None:
+    """Whoever has another copy goes on with that."""
+    builder = PackBuilder("data")
+    add(builder, b"before", codec)
+    with pytest.raises(DamagedError, match=f"{blob_id(b'right').hex()} changed"):
+        builder.add(codec, blob_id(b"right"), (b"wrong",), compressed_from=0, prove_now=True)
+    builder.add(codec, blob_id(b"right"), (b"right",), compressed_from=0, prove_now=True)
+    add(builder, b"after", codec)
+    builder.prove(codec)
+    pack = builder.finish(KEY)
+    plains = [bytes(decoded(pack, entry)) for entry in read_header(pack.stored, KEY)]
+    assert plains == [b"before", b"right", b"after"]
+
+
+def test_much_is_proved_before_more_is_packed(codec: BlobCodec) -> None:
+    """A backup does not go on for long with memory that is faulty."""
+    builder = PackBuilder("data")
+    builder.add(codec, blob_id(b"another"), (b"x",), compressed_from=0)
+    with pytest.raises(DamagedError, match=f"{blob_id(b'another').hex()} changed"):
+        add(builder, os.urandom(PROVED_BYTES), codec)
 
 
 CHUNKS = (b"small", bytes(5000), os.urandom(900))
@@ -183,7 +240,7 @@ def test_small_chunks_are_packed_together_as_each_alone() -> None:
 @pytest.mark.parametrize("number", range(len(CHUNKS)))
 @pytest.mark.parametrize("where", ["compressed", "sealed"])
 def test_a_small_chunk_that_changes_while_it_is_encoded_is_not_believed(
-    number: int, where: str, monkeypatch: pytest.MonkeyPatch
+    number: int, where: str, codec: BlobCodec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every one of those that are encoded together is decoded and compared."""
     identities = [blob_id(chunk) for chunk in CHUNKS]
@@ -200,8 +257,10 @@ def test_a_small_chunk_that_changes_while_it_is_encoded_is_not_believed(
             buffer[offset + at] ^= 1
 
         monkeypatch.setattr(KEY, "seal_each_into", seal_badly)
+    builder = PackBuilder("data")
+    builder.add_each(codec, identities, packed)
     with pytest.raises(DamagedError, match=identities[number].hex() + " changed"):
-        PackBuilder("data").add_each(CODEC, identities, packed)
+        builder.prove(codec)
 
 
 def test_a_pack_takes_memory_only_for_what_is_in_it() -> None:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -22,7 +23,7 @@ from appshield.repository import (
     missing_blobs,
     seal_snapshot,
 )
-from appshield.repository.blobs import LARGEST_BLOB_BYTES, blob_id
+from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, blob_id
 from appshield.repository.packs import read_header
 from appshield.repository.settings import PackSettings
 from failing_store import FailingStore, PausingStore, StoreLostError, copy_of, names_in
@@ -272,6 +273,51 @@ async def test_a_slow_store_holds_back_the_source(store: MemoryObjectStore) -> N
     worker.join()
     assert len(taken) == 200
     assert check(Repository.open(store, PASSWORD), read_data=True).is_sound
+
+
+ADDING: dict[str, Callable[[Writer, bytes], object]] = {
+    "data": lambda writer, content: writer.add_data(content),
+    "small": lambda writer, content: writer.add_small([content[:5000], content[5000:9000]]),
+    "tree": lambda writer, content: writer.add_tree([file_node(b"x", (blob_id(content),), 1)]),
+    "file": lambda writer, content: writer.add_file(stream(content)),
+}
+
+
+@pytest.mark.parametrize("kind", ADDING)
+def test_nothing_leaves_that_changed_while_it_was_encoded(
+    repository: Repository, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither when a pack is full nor at the end; what has left before is right."""
+    bits = itertools.cycle([0] * 9 + [1])
+    pack, pack_each = BlobCodec.pack, BlobCodec.pack_each
+
+    def hurt(packed: bytes | memoryview) -> bytes:
+        return bytes(packed[:-1]) + bytes([packed[-1] ^ next(bits)])
+
+    def pack_badly(*arguments: Any) -> tuple[bytes, int]:
+        packed, compressed_from = pack(*arguments)
+        return hurt(packed), compressed_from
+
+    def pack_each_badly(*arguments: Any) -> list[tuple[bytes, int]]:
+        return [(hurt(packed), plain_bytes) for packed, plain_bytes in pack_each(*arguments)]
+
+    monkeypatch.setattr(BlobCodec, "pack", pack_badly)
+    monkeypatch.setattr(BlobCodec, "pack_each", pack_each_badly)
+    lock = RepositoryLock.acquire(repository, owner="x", timing=SWIFT)
+    writer = Writer(repository, lock, settings=SMALL_PACKS)
+
+    def add_many() -> None:
+        for number in range(20):
+            ADDING[kind](writer, noise(100_000, number))
+        writer.flush()
+
+    for work in (add_many, writer.flush):
+        with pytest.raises(DamagedError, match="changed while it was encoded"):
+            work()
+    writer.close()
+    report = check(Repository.open(repository.store, PASSWORD), read_data=True)
+    assert report.is_sound
+    assert report.blobs < 20
 
 
 @pytest.mark.parametrize("step", ["add_data", "flush"])

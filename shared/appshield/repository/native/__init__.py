@@ -90,9 +90,9 @@ class NativeOpener:
         weakref.finalize(self, free, opener)
 
     def open(
-        self, sealed: bytearray, size_bytes: int, table: bytearray, count: int, plain: bytearray
+        self, sealed: memoryview, size_bytes: int, table: bytearray, count: int, plain: bytearray
     ) -> None:
-        """Open the blobs of a table, a `BLOB` each, from one buffer into another."""
+        """Open the blobs of a table, a `BLOB` each, from one writable buffer into another."""
         self._open(self._opener, _at(sealed), size_bytes, _at(table), count, _at(plain), len(plain))
 
 
