@@ -6,6 +6,7 @@ What cannot be decided is an error: the failure policy of the webhook decides th
 namespace has chosen for that case.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Protocol
@@ -31,6 +32,8 @@ from appshield.service import Clock
 
 GO_ON = Answer(allowed=True)
 _FOLDS_MAX = 8
+_LOOK_WITHIN_S = 0.8
+"""Half of the time in which the gate has to answer."""
 
 
 class Surroundings(Protocol):
@@ -137,7 +140,7 @@ class Gate:
         if tried.request.dry_run:
             return f"AppShield saves {tried.gated.app} before this; a dry run does not begin that."
         if not await self._standing.is_there(tried.request):
-            raise InvalidInputError(f"the API server knows no such {tried.request.about}")
+            raise _unknown(tried.request)
         hold = self._new_hold(tried)
         try:
             if entry is None:
@@ -185,6 +188,7 @@ class Gate:
         self, request: AdmissionRequest, operation: Operation, reason: str
     ) -> Answer:
         if not request.dry_run:
+            await self._ensure_real(request)
             app = AppRef(cluster=self._cluster, namespace=request.place, name=request.name)
             await self._bus.publish(
                 GateOverridden(
@@ -205,6 +209,20 @@ class Gate:
             warning=f"{request.about} passes AppShield's gate by {BREAK_GLASS}: {reason}. "
             "It is on record; take the annotation off again afterwards.",
         )
+
+    async def _ensure_real(self, request: AdmissionRequest) -> None:
+        """Let nobody who only finds our port put words on record; who breaks glass is not held up.
+
+        Raises:
+            InvalidInputError: the API server has no such object.
+        """
+        try:
+            async with asyncio.timeout(_LOOK_WITHIN_S):
+                there = await self._standing.is_there(request)
+        except (UnavailableError, TimeoutError):
+            return
+        if not there:
+            raise _unknown(request)
 
     async def _is_our_restore(self, request: AdmissionRequest) -> bool:
         """Say whether AppShield itself asks, while one of its restores is changing this place."""
@@ -239,6 +257,10 @@ class Gate:
             return None
         entry = await self._versions.get(f"{gated.app_id}.{number}")
         return entry.value if entry else None
+
+
+def _unknown(request: AdmissionRequest) -> InvalidInputError:
+    return InvalidInputError(f"the API server knows no such {request.about}")
 
 
 def _refusal(hold: Hold, run: str, failure: str) -> str:

@@ -184,6 +184,29 @@ async def test_a_broken_glass_is_told_once_for_each_admission(house: Gatehouse) 
     assert (told[0].actor, told[0].about) == ("ben", "Deployment web")
 
 
+async def test_who_only_finds_our_port_puts_nothing_on_record(house: Gatehouse) -> None:
+    """An object that the API server does not have is nobody's broken glass."""
+    broken = deployment(annotations={"appshield.io/break-glass": "made up"})
+    house.cluster.there = False
+    with pytest.raises(InvalidInputError, match="knows no such"):
+        await house.asks(review("DELETE", broken, user="anna"))
+    assert [stored async for stored in house.world.bus.read(OBSERVATIONS)] == []
+
+
+async def test_a_broken_glass_does_not_wait_for_an_api_server_that_is_away(
+    house: Gatehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is for when nothing else works, and is on record all the same."""
+
+    async def away(_: object) -> bool:
+        raise UnavailableError("the API server is away")
+
+    monkeypatch.setattr(house.cluster, "is_there", away)
+    broken = deployment(annotations={"appshield.io/break-glass": "incident 17"})
+    assert (await house.asks(review("DELETE", broken, user="ben"))).allowed
+    assert len([stored async for stored in house.world.bus.read(OBSERVATIONS)]) == 1
+
+
 async def test_our_own_restore_passes_where_it_restores_and_nowhere_else(house: Gatehouse) -> None:
     """By our user, while the run is active; a person does not pass by it."""
     assert not (await house.asks(rollout(user=OURSELVES))).allowed
