@@ -1,11 +1,9 @@
 """Write back what became of policies: whether they are in force, and how many they match."""
 
 import asyncio
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import msgspec
 import structlog
 
 from appshield.bus import Bus, Watchable
@@ -18,18 +16,12 @@ from appshield.kubernetes.kinds import POLICY
 from appshield.language.in_force import IN_FORCE, spec_in_force
 from appshield.service import Clock, pause
 from appshield.watcher.conditions import condition, timed
+from appshield.watcher.matched import Matched, Protected
 from appshield.watcher.revisions import keep_revision
 
 _PAUSE_S = 0.5
 """Many applications may change at once: their number is written once for all of them."""
 _NAMED_MAX = 5
-
-
-class Protected(msgspec.Struct, frozen=True):
-    """How many applications a policy matches, and for which it has no answer and why."""
-
-    matched: int
-    undecided: dict[str, str]
 
 
 class PolicyStatuses:
@@ -50,7 +42,8 @@ class PolicyStatuses:
         self._cluster = cluster
         self._cluster_name = cluster_name
         self._policies: dict[str, PolicyRecord] = {}
-        self._applications: dict[str, ApplicationRecord] = {}
+        self._matched = Matched()
+        self._concerned: set[str] = set()
         self._written: dict[str, tuple[PolicyRecord, Protected]] = {}
         self._news = asyncio.Event()
 
@@ -67,28 +60,31 @@ class PolicyStatuses:
                 self._policies.pop(change.key, None)
             elif change.value.app.cluster == self._cluster_name:
                 self._policies[change.key] = change.value
+                self._concerned.add(change.value.app.name)
             self._news.set()
         self._news.set()
 
     async def _watch_applications(self, stopping: asyncio.Event) -> None:
         async for change in self._records.watch(stopping=stopping):
             record = change.value
-            if record is None or record.state != "active":
-                self._applications.pop(change.key, None)
-            elif record.app.cluster == self._cluster_name:
-                self._applications[change.key] = record
-            self._news.set()
+            counts = record is not None and record.state == "active"
+            ours = record is not None and record.app.cluster == self._cluster_name
+            if concerned := self._matched.take(change.key, record if counts and ours else None):
+                self._concerned |= concerned
+                self._news.set()
 
     async def _write_all(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._news.wait()
             self._news.clear()
+            concerned, self._concerned = self._concerned, set()
             for record in list(self._policies.values()):
-                await self._write(record)
+                if record.app.name in concerned:
+                    await self._write(record)
             await pause(stopping, _PAUSE_S)
 
     async def _write(self, record: PolicyRecord) -> None:
-        protected = protected_by(record, self._applications.values())
+        protected = self._matched.of(record.app.name)
         written = self._written.get(record.uid)
         if written == (record, protected):
             return
@@ -105,21 +101,8 @@ class PolicyStatuses:
         except AppShieldError as error:
             structlog.get_logger().warning("status not written", problem=str(error))
             if isinstance(error, UnavailableError):
+                self._concerned.add(record.app.name)
                 self._news.set()
-
-
-def protected_by(record: PolicyRecord, applications: Iterable[ApplicationRecord]) -> Protected:
-    """Say what a policy means for the applications that there are."""
-    name = record.app.name
-    known = list(applications)
-    return Protected(
-        matched=sum(name in application.policies for application in known),
-        undecided={
-            str(application.app): application.undecided[name]
-            for application in known
-            if name in application.undecided
-        },
-    )
 
 
 def status_of(
