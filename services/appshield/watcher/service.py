@@ -1,7 +1,7 @@
 """Wiring of the watcher: what is built from what, and what runs beside what."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -89,6 +89,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         _adapt(service, cluster, settings, stopping)
         _keep_gate(service, cluster, records, settings, stopping)
         service.run(records.keep(stopping), "records of applications")
+        service.run(_doubt(records, (telling, told), stopping), "what the bus has lost")
         await _see_to_wishes(service, cluster, settings, stopping)
 
 
@@ -168,6 +169,16 @@ async def _see_to_wishes(
         )
         service.run(Reflector(cluster, kind, sink=wishing).run(stopping), f"watch {kind.plural}")
         service.run(wishing.keep_written(stopping), f"statuses of {kind.plural}")
+
+
+async def _doubt(
+    records: SharedWatch[ApplicationRecord], tellings: Sequence[Telling], stopping: asyncio.Event
+) -> None:
+    """Let nobody rely on having told something when the bus has lost what came of it."""
+    async for change in records.watch(stopping=stopping):
+        if change.value is None and not change.is_marker:
+            for telling in tellings:
+                telling.doubt()
 
 
 async def _served(cluster: Cluster) -> tuple[Kind, ...]:

@@ -3,7 +3,8 @@
 What was told about an object is kept in a cursor. After a restart or a lost watch the whole list
 is compared with the cursors: what is new, changed or gone meanwhile is told then. A status that
 AppShield itself writes changes nothing that is told. Of what each object said last a digest is in
-memory: where something changes around thousands of them, nobody is asked about each.
+memory: where thousands get a status, or something changes around them, nobody is asked about each,
+and a document that changes then does not wait for that.
 """
 
 import asyncio
@@ -158,7 +159,11 @@ class Telling:
         """Tell a new or changed object, unless what it says has been told."""
         async with self._turn:
             self._objects[obj["metadata"]["uid"]] = obj
-            await self._tell(obj, self._reading.seen(obj))
+            await self._tell_news(obj)
+
+    def doubt(self) -> None:
+        """Trust the cursors alone until they were read again: the bus may have lost something."""
+        self._said.clear()
 
     async def look_again(self, namespace: str) -> None:
         """Tell what the objects of a namespace say now, or all: what is around them has changed."""
@@ -187,11 +192,11 @@ class Telling:
     async def _tell_news(self, obj: Object) -> None:
         """Tell what an object says, unless that is what it said last."""
         fact = self._reading.seen(obj)
-        if self._said.get(fact.uid) != _digest(_said(fact)):
-            await self._tell(obj, fact)
-
-    async def _tell(self, obj: Object, fact: Fact) -> None:
         said = _said(fact)
+        if self._said.get(fact.uid) != _digest(said):
+            await self._tell(obj, fact, said)
+
+    async def _tell(self, obj: Object, fact: Fact, said: str) -> None:
         key = f"{self._reading.cursors}{fact.uid}"
         cursor = await self._cursors.get(key)
         if cursor is not None and cursor.value.said == said:

@@ -263,12 +263,29 @@ async def test_nobody_is_asked_about_applications_that_say_what_they_said(place:
     assert len(place.told()) == len(many)
 
 
-async def test_what_the_bus_has_lost_is_told_again(place: Place) -> None:
-    """What a list is compared with are the cursors, whatever is in memory."""
+async def test_a_status_asks_nobody_and_a_changed_document_does(place: Place) -> None:
+    """Thousands of statuses are written at once; a document that changes then waits for none."""
     await place.telling.replace([application()])
     place.told()
-    await place.bus.bucket(streams.CURSORS, dict[str, Any]).delete("test.u-1")
+    place.bus.asked.clear()
+    await place.telling.changed({**application(version="2"), "status": {"revision": "r"}})
+    assert (place.told(), place.bus.asked) == ([], Counter())
+    await place.telling.changed(application(version="3", criticality="gold"))
+    assert place.told() == [("u-1", True)]
+    assert sum(place.bus.asked.values()) == 1, "another watcher may have told it"
+
+
+async def test_what_the_bus_has_lost_is_told_again(place: Place) -> None:
+    """With the next list, or with the next event once somebody has seen that something is lost."""
+    cursors = place.bus.bucket(streams.CURSORS, dict[str, Any])
     await place.telling.replace([application()])
+    place.told()
+    await cursors.delete("test.u-1")
+    await place.telling.replace([application()])
+    assert place.told() == [("u-1", True)]
+    await cursors.delete("test.u-1")
+    place.telling.doubt()
+    await place.telling.changed(application())
     assert place.told() == [("u-1", True)]
 
 
