@@ -36,6 +36,7 @@ async def ls(
 ) -> None:
     """List what is in a version: volumes/<claim>/..., dumps/<component>, manifests/<kind>/..."""
     of = await named(app, namespace, history, (version,))
+    await tell_data_read(of, path, what="names")
 
     def listing(opened: Opened) -> None:
         entries = list_entries(
@@ -62,6 +63,7 @@ async def find(
     of = await named(app, namespace, history, None if version is None else (version,))
     if not of.versions:
         raise NotFoundError(f"application {of.record.app} has no version yet")
+    await tell_data_read(of, pattern, what="names")
 
     def finding(opened: Opened) -> int:
         found = 0

@@ -34,11 +34,12 @@ async def named(
     return Named(record, tuple(found))
 
 
-async def tell_data_read(of: Named, path: str = "") -> None:
-    """Tell the audit that content of these versions is read, below a path or all of it."""
+async def tell_data_read(of: Named, path: str = "", *, what: str = "") -> None:
+    """Tell the audit that these versions are read, below a path or all of it; `what` of them."""
     numbers = tuple(version.facts.number for version in of.versions)
     async with Reach.here().bus() as bus:
-        await tell_read(bus, of.record, versions=numbers, paths=(path,) if path else ())
+        paths = (path,) if path else ()
+        await tell_read(bus, of.record.app, versions=numbers, paths=paths, what=what)
 
 
 async def read(of: Named, work: Callable[[Opened], T]) -> T:

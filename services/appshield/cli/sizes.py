@@ -2,7 +2,7 @@
 
 import msgspec
 
-from appshield.cli.contents import named, read
+from appshield.cli.contents import named, read, tell_data_read
 from appshield.cli.output import say_json, say_table, size_text, time_text
 from appshield.contracts.catalog import VersionRecord
 from appshield.doors.contents import Named, Opened
@@ -26,6 +26,7 @@ class SizedVersion(msgspec.Struct, frozen=True, kw_only=True):
 async def say_sizes(app: str, namespace: str, history: str, output: str) -> None:
     """Measure the versions of one history, in each Vault for itself."""
     of = await named(app, namespace, history)
+    await tell_data_read(of, what="sizes")
     sized: list[tuple[VersionRecord, StoredSize]] = []
     for vault in sorted({vault for version in of.versions for vault in version.vaults}):
         held = tuple(here for one in of.versions if (here := one.at(vault)) is not None)

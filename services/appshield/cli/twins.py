@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from appshield.gateway.api.application import PATH, document
 
 APPLICATION = "/applications/{namespace}/{name}"
+DOCUMENT = "/documents/{kind}/{namespace}/{name}"
 VERSION = f"{APPLICATION}/versions/{{number}}"
 
 TWINS: Mapping[str, tuple[str, ...]] = {
@@ -34,6 +35,9 @@ TWINS: Mapping[str, tuple[str, ...]] = {
         f"GET {APPLICATION}/revisions",
         f"GET {APPLICATION}/revisions/{{digest}}",
         f"GET {APPLICATION}/revisions/diff",
+        f"GET {DOCUMENT}/revisions",
+        f"GET {DOCUMENT}/revisions/{{digest}}",
+        f"GET {DOCUMENT}/revisions/diff",
     ),
     "ls": (f"GET {VERSION}/files", f"GET {VERSION}/parts"),
     "find": (f"GET {VERSION}/files",),

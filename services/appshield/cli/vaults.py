@@ -19,13 +19,14 @@ from appshield.cli.options import AppName, History, Namespace, Output, Wait
 from appshield.cli.output import note, say, say_json, say_table
 from appshield.cli.reaching import Reach
 from appshield.cli.repositories import OnlyApp, check_contents
+from appshield.contracts.identities import AppRef
 from appshield.doors import asking
 from appshield.doors.asking import Contents
 from appshield.doors.auditing import tell_read
 from appshield.doors.naming import wanted, with_versions
 from appshield.doors.records import applications
 from appshield.doors.requesting import ask
-from appshield.errors import InvalidInputError, NotFoundError, RunFailedError
+from appshield.errors import InvalidInputError, NotFoundError, RunFailedError, UnavailableError
 from appshield.local.vaults import add_vault, exported_key
 from appshield.objectstore import LockMode, S3Credentials, S3Location
 from appshield.vault import VaultAccess, check_vault, import_root_key, open_vault, vault_retention
@@ -131,9 +132,17 @@ async def check(
         )
 
 
-def export_key(name: VaultName, /) -> None:
+async def export_key(name: VaultName, /) -> None:
     """Print a Vault's root key. With it and the bucket alone, all versions can be read."""
-    say(exported_key(Reach.here().home, name))
+    reach = Reach.here()
+    key = exported_key(reach.home, name)
+    try:
+        async with reach.bus() as bus:
+            nobodys = AppRef(cluster=await reach.cluster_name(bus), namespace="", name="")
+            await tell_read(bus, nobodys, what="root key", vault=name)
+    except (NotFoundError, UnavailableError) as error:  # it has to be had without a bus, too
+        note(f"warning: the audit does not know of this: {error}")
+    say(key)
 
 
 async def password(
@@ -150,7 +159,7 @@ async def password(
     want = wanted(app, namespace)
     async with Reach.here().bus() as bus:
         record = with_versions(await applications(bus), want, history)
-        await tell_read(bus, record, what="the password of its repository")
+        await tell_read(bus, record.app, what="the password of its repository")
     access = await _access(record.vault)
     settings = await asyncio.to_thread(_restic_settings, access, record.app_id)
     if credentials:

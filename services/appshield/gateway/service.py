@@ -15,7 +15,7 @@ from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
 from appshield.gateway.noticing import Notices
 from appshield.gateway.serving_api import ServedApi
-from appshield.gateway.settings import Settings
+from appshield.gateway.settings import Settings, ensure_usable
 from appshield.gateway.standing import Standing
 from appshield.kubernetes import Cluster
 from appshield.service import SystemClock, joined, pause
@@ -25,7 +25,12 @@ CLUSTER_PAUSE_S = 5.0
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Answer until told to stop."""
+    """Answer until told to stop.
+
+    Raises:
+        InvalidInputError: the settings cannot be used.
+    """
+    ensure_usable(settings)
     async with joined(settings, "gateway", stopping) as service:
         service.run(ServedApi(service, settings).serve(), "api")
         service.run(_send_notices(service, settings), "notices")

@@ -42,7 +42,7 @@ from appshield.gateway.measuring import VaultMeasures
 from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
-from appshield.gateway.settings import Settings, ensure_usable
+from appshield.gateway.settings import Settings
 from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
 from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster
@@ -56,11 +56,10 @@ class ServedApi:
     """Serves the API; while the cluster is away nobody can be recognized, so it waits for it.
 
     Raises:
-        InvalidInputError: the settings cannot be used, or the port is somebody else's.
+        InvalidInputError: what the settings name cannot be used, or the port is somebody else's.
     """
 
     def __init__(self, service: Joined, settings: Settings) -> None:
-        ensure_usable(settings)
         self._service = service
         self._settings = settings
         self._oidc = _oidc(settings)

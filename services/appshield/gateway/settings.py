@@ -1,8 +1,11 @@
 """Settings of the gateway, from `APPSHIELD_GATEWAY_*`."""
 
 import ipaddress
+from collections.abc import Iterator
 
 from appshield.errors import InvalidInputError
+from appshield.gate import GateAddress
+from appshield.gateway.access.provider_requests import ensure_safe
 from appshield.gateway.hardening import is_loopback
 from appshield.kubernetes.settings import ApiSettings
 
@@ -56,47 +59,82 @@ class Settings(ApiSettings, frozen=True, kw_only=True):
     gate_host: str = "0.0.0.0"  # noqa: S104 - the API server asks from elsewhere, over TLS
 
 
+_PREFIX = "APPSHIELD_GATEWAY_"
+
+
 def ensure_usable(settings: Settings) -> None:
-    """Check what settings mean together.
+    """Check what settings mean together, before anything is open.
 
     Raises:
-        InvalidInputError: something that is needed beside another one is missing.
+        InvalidInputError: lists everything that does not go together, and what to set.
     """
-    if bool(settings.tls_certificate_file) != bool(settings.tls_key_file):
+    problems = list(_problems(settings))
+    if problems:
         raise InvalidInputError(
-            "the settings of TLS are not complete",
-            why="a certificate needs its key, and a key its certificate",
-            next_step="Set APPSHIELD_GATEWAY_TLS_CERTIFICATE_FILE and _TLS_KEY_FILE both.",
+            "the settings of the gateway cannot be used",
+            why="; ".join(why for why, _ in problems),
+            next_step=" ".join(next_step for _, next_step in problems),
+        )
+
+
+def _problems(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Find what does not go together: why not, and what to set."""
+    if bool(settings.tls_certificate_file) != bool(settings.tls_key_file):
+        yield (
+            "a certificate needs its key, and a key its certificate",
+            f"Set {_PREFIX}TLS_CERTIFICATE_FILE and _TLS_KEY_FILE both.",
         )
     if not is_loopback(settings.http_host) and not settings.tls_certificate_file:
-        raise InvalidInputError(
-            f"the REST API does not listen on {settings.http_host} without TLS",
-            why="tokens would travel in plain text",
-            next_step="Set APPSHIELD_GATEWAY_TLS_CERTIFICATE_FILE and _TLS_KEY_FILE, or leave "
-            "APPSHIELD_GATEWAY_HTTP_HOST at 127.0.0.1.",
+        yield (
+            f"on {settings.http_host} without TLS tokens would travel in plain text",
+            f"Set {_PREFIX}TLS_CERTIFICATE_FILE and _TLS_KEY_FILE, or no {_PREFIX}HTTP_HOST.",
         )
     for proxy in settings.trusted_proxies:
-        _ensure_network(proxy)
-    if settings.oidc_issuer and not settings.oidc_audience:
-        raise InvalidInputError(
-            "the settings of the OpenID provider are not complete",
-            why="tokens that it made for somebody else would be accepted",
-            next_step="Set APPSHIELD_GATEWAY_OIDC_AUDIENCE to AppShield's client id there.",
-        )
+        if not _is_network(proxy):
+            yield (
+                f"{proxy} cannot be trusted: it is neither an address nor a network",
+                f"Correct {_PREFIX}TRUSTED_PROXIES.",
+            )
     if settings.requests_per_s <= 0 or settings.requests_burst < 1:
-        raise InvalidInputError(
-            "nobody could ask anything",
-            why="a limit of requests is 0",
-            next_step="Correct APPSHIELD_GATEWAY_REQUESTS_PER_S and _REQUESTS_BURST.",
+        yield (
+            "nobody could ask anything: a limit of requests is 0",
+            f"Correct {_PREFIX}REQUESTS_PER_S and _REQUESTS_BURST.",
+        )
+    yield from _problems_of_provider(settings)
+    if settings.gate_at:
+        try:
+            GateAddress.read(settings.gate_at)
+        except InvalidInputError as error:
+            yield str(error), f"Correct {_PREFIX}GATE_AT."
+
+
+def _problems_of_provider(settings: Settings) -> Iterator[tuple[str, str]]:
+    if not settings.oidc_issuer:
+        if settings.oidc_login_name:
+            yield (
+                f"nobody can log in at {settings.oidc_login_name}: where it is, is not said",
+                f"Set {_PREFIX}OIDC_ISSUER and _OIDC_AUDIENCE.",
+            )
+        return
+    try:
+        ensure_safe(settings.oidc_issuer)
+    except InvalidInputError as error:
+        yield error.what, error.next_step
+    if not settings.oidc_audience:
+        yield (
+            "tokens that the OpenID provider made for somebody else would be accepted",
+            f"Set {_PREFIX}OIDC_AUDIENCE to AppShield's client id there.",
+        )
+    if settings.oidc_login_name and "openid" not in settings.oidc_scopes:
+        yield (
+            "without the scope openid the provider says of nobody who that is",
+            f"Add it to {_PREFIX}OIDC_SCOPES.",
         )
 
 
-def _ensure_network(text: str) -> None:
+def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text)
-    except ValueError as error:
-        raise InvalidInputError(
-            f"{text} cannot be trusted as a proxy",
-            why="it is neither an address nor a network",
-            next_step="Correct APPSHIELD_GATEWAY_TRUSTED_PROXIES.",
-        ) from error
+    except ValueError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestPause
 from appshield.contracts.streams import AUDIT
 from appshield.contracts.subjects import AUDITED
+from appshield.local.vaults import key_file
 from command_line import CLUSTER, Backstage, CommandLine, backstage
 from waiting import wait_until
 
@@ -74,6 +75,29 @@ async def test_another_tool_is_on_record_without_its_help(
     nothing = await appshield("audit", "list", "--actor", "nobody")
     assert (nothing.code, nothing.out) == (0, "")
     assert "nothing of that is on record" in nothing.err
+
+
+async def test_whoever_reads_a_vault_at_a_terminal_is_on_record(
+    behind: Backstage, appshield: CommandLine
+) -> None:
+    """Before anything is read, so also where that comes to nothing: here is no cluster."""
+    file = key_file(behind.home, "primary")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("a root key")
+    assert (await appshield("vault", "export-key", "primary")).out == "a root key\n"
+    for command in (("ls", "web", "1"), ("find", "web", "*.conf"), ("versions", "web", "--size")):
+        assert (await appshield(*command)).code != 0
+
+    async def objects() -> list[str]:
+        said = await appshield("audit", "list", "--action", "read-data", "-o", "json")
+        events = [json.loads(line)["event"] for line in said.out.splitlines()]
+        assert "a root key" not in said.out
+        return sorted(one["object"] for one in events)
+
+    async def all_told() -> bool:
+        return await objects() == ["names", "names", "root key", "sizes"]
+
+    await wait_until(all_told, deadline_s=60, what="what was read on record")
 
 
 async def test_an_export_is_the_chain_itself(appshield: CommandLine) -> None:

@@ -13,12 +13,12 @@ from appshield.contracts.applications import (
     OwnProtection,
     Protection,
 )
-from appshield.contracts.identities import AppRef
+from appshield.contracts.identities import SYSTEM_NAMESPACE, AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.doors.actions import ACTIONS, SEE_APPLICATIONS
 from appshield.gateway.api.application import PATH
 from appshield.kubernetes import kinds
-from appshield.language.revisions import revision_of
+from appshield.language.revisions import DIGEST_ANNOTATION, revision_of
 from fake_kubernetes import FakeKubernetes
 from kept_versions import named
 from memory_bus import MemoryBus
@@ -371,3 +371,35 @@ async def test_the_cluster_that_is_away_is_no_bug() -> None:
     async with served(away) as address, talking_to(address, "all") as client:
         for path in ("/profiles", "/vaults", "/unprotected", "/documents/Policy/-/gold"):
             assert (await client.get(PATH + path)).status_code == 503
+
+
+async def test_what_a_policy_said_is_listed_shown_and_compared(
+    place: Place, client: httpx.AsyncClient
+) -> None:
+    """As of applications: the newest first, with what is in force; for whoever may see policies."""
+    place.fake.serve(kinds.CONTROLLER_REVISION)
+    contents = (GOLD, GOLD.replace("30 2 * * *", "45 3 * * *"))
+    for content in contents:
+        tag = (await client.get(POLICY)).headers.get("etag")
+        written = await client.put(
+            POLICY, content=content, headers={"If-Match": tag} if tag else {}
+        )
+        assert written.is_success, written.text
+        stored = place.fake.take(kinds.POLICY, "gold")
+        assert stored is not None
+        revision = revision_of(stored, without_namespace=SYSTEM_NAMESPACE)
+        digest = revision["metadata"]["annotations"][DIGEST_ANNOTATION]
+        place.fake.put(revision)
+        place.fake.put({**stored, "status": {"revision": digest}})
+    listed = (await client.get(f"{POLICY}/revisions")).json()["items"]
+    assert [one["in_force"] for one in listed] == [True, False]
+    newest, oldest = (one["revision"]["digest"] for one in listed)
+    shown = (await client.get(f"{POLICY}/revisions/{oldest[:12]}")).json()
+    assert "30 2 * * *" in shown["text"]
+    compared = await client.get(f"{POLICY}/revisions/diff", params={"from": oldest, "to": newest})
+    changed = [line for line in compared.json()["lines"] if line[:1] in "+-"][2:]
+    assert ["30 2" in changed[0], "45 3" in changed[1]] == [True, True]
+    assert (await client.get(f"{POLICY}/revisions/0000")).status_code == 404
+    assert (await client.get(f"{PATH}/documents/Policy/-/none/revisions")).status_code == 404
+    async with talking_to(place.address, "viewer") as viewer:
+        assert (await viewer.get(f"{POLICY}/revisions")).status_code == 403

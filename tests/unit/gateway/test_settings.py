@@ -45,6 +45,9 @@ def test_what_goes_together_is_accepted(given: dict[str, str]) -> None:
         ({"trusted_proxies": "10.0.0.0/8, proxy"}, "neither an address nor a network"),
         ({"requests_per_s": "0"}, "limit of requests is 0"),
         ({"requests_burst": "0"}, "limit of requests is 0"),
+        ({"oidc_issuer": "http://id.example.org", "oidc_audience": "a"}, "OpenID provider"),
+        ({"oidc_login_name": "Example"}, "where it is, is not said"),
+        ({"gate_at": "nowhere"}, "nowhere"),
     ],
 )
 def test_what_does_not_is_refused_with_the_next_step(given: dict[str, str], why: str) -> None:
@@ -52,3 +55,14 @@ def test_what_does_not_is_refused_with_the_next_step(given: dict[str, str], why:
     with pytest.raises(InvalidInputError, match=why) as refused:
         ensure_usable(settings(**given))
     assert PREFIX in refused.value.next_step
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    """Nobody corrects one thing after the other."""
+    given = {"http_host": "0.0.0.0", "requests_burst": "0", "oidc_login_name": "Example"}
+    with pytest.raises(InvalidInputError) as refused:
+        ensure_usable(settings(**given))
+    for said in ("plain text", "limit of requests", "Example"):
+        assert said in refused.value.why
+    for said in ("HTTP_HOST", "REQUESTS_BURST", "OIDC_ISSUER"):
+        assert said in refused.value.next_step

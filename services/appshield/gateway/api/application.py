@@ -35,6 +35,7 @@ from appshield.gateway.api.resources.applications import (
     unprotected,
 )
 from appshield.gateway.api.resources.documents import checks, documents, policies
+from appshield.gateway.api.resources.documents import revisions as document_revisions
 from appshield.gateway.api.resources.runs import backups, control, gates, restores, runs, signals
 from appshield.gateway.api.resources.system import (
     about,
@@ -83,6 +84,7 @@ ROUTES: Sequence[ControllerRouterHandler] = (
     *event_stream.ROUTES,
     *reports.ROUTES,
     *documents.ROUTES,
+    *document_revisions.ROUTES,
     *checks.ROUTES,
     *policies.ROUTES,
     *vaults.ROUTES,

@@ -33,6 +33,10 @@ _SORT_KEYS: dict[str, SortKey[Listed]] = {"generation": lambda one: one.revision
 Digest = Annotated[
     str, PathParameter(max_length=64, description="The revision's digest, or its beginning.")
 ]
+FromDigest = Annotated[
+    str, QueryParameter(name="from", max_length=64, description="The one digest.")
+]
+ToDigest = Annotated[str, QueryParameter(name="to", max_length=64, description="The other digest.")]
 
 
 class RevisionText(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,12 +90,8 @@ async def compare_revisions(
     *,
     namespace: InNamespace,
     name: Named,
-    before: Annotated[
-        str, QueryParameter(name="from", max_length=64, description="The one digest.")
-    ],
-    after: Annotated[
-        str, QueryParameter(name="to", max_length=64, description="The other digest.")
-    ],
+    before: FromDigest,
+    after: ToDigest,
 ) -> RevisionChanges:
     """Show what changed from one revision of the document to another."""
     record, found = await _revisions(backend, namespace, name)

@@ -54,7 +54,7 @@ from appshield.kubernetes import (
 TAGS = ["Documents"]
 IN_NO_NAMESPACE = "-"
 _TRIES = 5
-_PATH = "/documents/{kind:str}/{namespace:str}/{name:str}"
+DOCUMENT_PATH = "/documents/{kind:str}/{namespace:str}/{name:str}"
 _SEE: Mapping[str, Action] = {
     "Application": SEE_APPLICATIONS,
     "Policy": SEE_POLICIES,
@@ -138,21 +138,16 @@ async def list_documents(
     )
 
 
-@get(_PATH, opt=anyone(), tags=TAGS)
+@get(DOCUMENT_PATH, opt=anyone(), tags=TAGS)
 async def show_document(
     backend: OnBackend, caller: AsCaller, kind: KindName, namespace: Place, name: DocumentName
 ) -> Response[StoredDocument]:
     """Show one document as it stands in the cluster; its ETag is what a change has to name."""
-    place = _place(kind, namespace)
-    await backend.access.require(caller, _SEE[kind], place)
-    found = await backend.clusters.own().get(KINDS[kind], name, place)
-    if found is None:
-        raise _no_document(kind, place, name)
-    return _stored(found)
+    return _stored(await visible_document(backend, caller, kind, namespace, name))
 
 
 @put(
-    _PATH,
+    DOCUMENT_PATH,
     opt=anyone(),
     tags=TAGS,
     operation_class=TakesDocuments,
@@ -185,7 +180,7 @@ async def put_document(
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
 
 
-@delete(_PATH, opt=anyone(), tags=TAGS, status_code=204, responses=_WRITES)
+@delete(DOCUMENT_PATH, opt=anyone(), tags=TAGS, status_code=204, responses=_WRITES)
 async def delete_document(
     request: AnyRequest,
     backend: OnBackend,
@@ -218,6 +213,23 @@ async def delete_document(
                 )
                 return
         raise _has_changed()
+
+
+async def visible_document(
+    backend: Backend, caller: Caller, kind: str, namespace: str, name: str
+) -> Object:
+    """Return the object of a document that the caller may see.
+
+    Raises:
+        DeniedError: they may not.
+        NotFoundError: there is none.
+    """
+    place = _place(kind, namespace)
+    await backend.access.require(caller, _SEE[kind], place)
+    found = await backend.clusters.own().get(KINDS[kind], name, place)
+    if found is None:
+        raise _no_document(kind, place, name)
+    return found
 
 
 async def _write(
