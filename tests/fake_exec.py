@@ -33,7 +33,7 @@ class FakeExec:
     async def __aenter__(self) -> Self:
         application = web.Application()
         application.router.add_get("/api", self._api)
-        application.router.add_get("/api/v1/namespaces/{ns}/pods/{pod}/exec", self._exec)
+        application.router.add_get("/api/v1/namespaces/{ns}/pods/{pod}/exec", self.answer)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -46,7 +46,8 @@ class FakeExec:
     async def _api(self, _request: web.Request) -> web.Response:
         return web.json_response({"kind": "APIGroupDiscoveryList", "items": []})
 
-    async def _exec(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Run what a request asks for."""
         if self.refuse_with:
             return web.Response(status=self.refuse_with)
         self.queries.append(dict(request.query))

@@ -92,7 +92,8 @@ class FakeKubernetes:
     def kubeconfig(self) -> str:
         """The path of a kubeconfig for this server, context `fake`."""
         path = Path(self._folder.name) / "kubeconfig"
-        path.write_text(json.dumps(kubeconfig_of(f"http://127.0.0.1:{self.port}")))
+        if not path.exists():  # several may read it at this moment
+            path.write_text(json.dumps(kubeconfig_of(f"http://127.0.0.1:{self.port}")))
         return str(path)
 
     @property
@@ -157,6 +158,7 @@ class FakeKubernetes:
     def compact(self) -> None:
         """Forget history: older versions and open pages get 410."""
         self.store.oldest = self.store.version
+        self.store.log.clear()
         self._pages.clear()
 
     # HTTP

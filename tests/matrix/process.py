@@ -127,7 +127,7 @@ class DoomedProcess(Process):
                 return not (await do()).duplicate
 
             await wait_until(stored_again, deadline_s=10, what="a message stored again")
-        elif operation == "Hooks.run":
+        elif operation == "Cluster.execute":
             await do()
         else:
             raise UnavailableError("no answer came", why="it was done, and the answer is lost")

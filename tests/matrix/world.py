@@ -1,4 +1,7 @@
-"""A real message bus, the real planner and told workers, in which one accident happens at a time.
+"""A real message bus and real services, in which one accident happens at a time.
+
+The cluster is a fake on which something acts, the store lies in memory; both are proven by
+tests/conformance.
 
 Processes are parts of this one: the world stands between them and the deliveries of the bus, and
 gives a message back for one that is gone, as the server does when its wait is over. A successor
@@ -6,9 +9,11 @@ starts at once; leases and announcements of what is gone end as if their time we
 """
 
 import asyncio
+import gc
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,18 +41,24 @@ from appshield.snapshotter import quiescing
 from embedded_bus import running_bus
 from matrix.effects import Effect, Moment, operation_of
 from matrix.process import RUNNING, DoomedProcess
+from matrix.services import serve
+from matrix.surroundings import Surroundings, surroundings
 from simulation.chance import Chance
 from simulation.line import Line
-from simulation.outside import Application, Outside, Store
-from simulation.services import CLUSTER, SERVICES, serve
+from simulation.services import CLUSTER, SERVICES
 from simulation.workers import NODE
 from waiting import wait_until
 
 DEADLINE_S = 60.0
 WINDOW_S = 0.1
-LOOK_EVERY_S = 0.02
+_THREADS = 32
+"""Those of a process that was killed wait until it is ended."""
+LOOK_EVERY_S = 0.05
 _BY_TIME = ("APPSHIELD_LEASES", "APPSHIELD_AGENTS", "appshield.v1.audited")
 """Written as time passes, so many as came meanwhile; what ends them is done from outside."""
+_NUMBER = re.compile(r"(APP\.|/highest/)\d+")
+_DIGEST = re.compile(r"([0-9a-f]{2}/)?([0-9a-f]{32}){1,2}")
+_NO_TARGET = "nowhere"
 _AGENTS = tuple(agent_consumer(name, CLUSTER, NODE) for name in ("uploader", "restorer"))
 
 
@@ -63,17 +74,16 @@ class Accident(msgspec.Struct):
 class World:
     """See the module; made by `world`."""
 
-    def __init__(self, bus: JetStreamBus, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, bus: JetStreamBus, tasks: asyncio.TaskGroup, around: Surroundings) -> None:
         self.bus = bus
-        self.app = AppRef(cluster=CLUSTER, namespace="shop", name="shop")
-        self.application = Application(self.app, "uid-shop")
-        self.store = Store("primary")
-        self.outside = Outside([self.application], [self.store])
+        self.app = around.app
+        self.around = around
         self.seen: Counter[Effect] = Counter()
         """What was done since the present run was asked for."""
         self.accident: Accident | None = None
         self._run = "-"
         self._app_id = "-"
+        self._target = _NO_TARGET
         self._tasks = tasks
         self._stopping = asyncio.Event()
         self._calm = Chance(0)
@@ -106,6 +116,7 @@ class World:
         """Ask for a run, let the accident happen, and return the run when all is at rest."""
         self.seen.clear()
         self._run, self.accident = run, accident
+        self._target = getattr(request, "target_namespace", "") or _NO_TARGET
         await self.bus.publish(request)
         await self._wait(lambda: self._ended(run), f"{run} ended")
         await self._at_rest()
@@ -178,7 +189,9 @@ class World:
             calm=self._calm,
         )
         self._processes[service] = process
-        process.spawn(serve(service, process, _RealLine(self, process), self.outside, self))
+        process.spawn(
+            serve(service, process, _RealLine(self, process), self.around.kubernetes, self)
+        )
 
     def _succeed(self, process: DoomedProcess) -> None:
         """Let a successor take over from a process that is gone."""
@@ -213,7 +226,8 @@ class World:
     def _named(self, what: str) -> str:
         """Name an effect as it is named in every run."""
         named = what.replace(self._run, "RUN").replace(self._app_id, "APP")
-        return re.sub(r"APP\.\d+", "APP.NUMBER", named)
+        named = named.replace(self._target, "TARGET").removeprefix("object ")
+        return _NUMBER.sub(r"\1NUMBER", _DIGEST.sub("DIGEST", named))
 
     async def _go_on_late(self) -> None:
         """Let what was stopped go on, and end what is gone."""
@@ -230,15 +244,14 @@ class World:
 
     async def _upkeep(self) -> None:
         """What a worker did after its run had ended is found by those that come after it."""
-        if self.application.snapshots or self.application.loaders:
+        if self.around.made():
             self._processes["snapshotter"].kill()
-            there = self.application
-            await self._until(lambda: not (there.snapshots or there.loaders), "swept")
+            await self._until(lambda: not self.around.made(), "swept")
             await self._at_rest()
-        if self.store.staged():
+        if self.around.staged():
             request = RequestPrune(app=self.app, request_id=self._run, app_id=self._app_id)
             await self.bus.publish(request)
-            await self._until(lambda: not self.store.staged(), "pruned")
+            await self._until(lambda: not self.around.staged(), "pruned")
             await self._at_rest()
         await self._go_on_late()
 
@@ -296,6 +309,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
     async with (
         running_bus(folder) as server,
         connect_bus(server.access("tester"), name="matrix") as bus,
+        surroundings(folder, AppRef(cluster=CLUSTER, namespace="shop", name="shop")) as around,
         asyncio.TaskGroup() as tasks,
     ):
         assert isinstance(bus, JetStreamBus)
@@ -304,13 +318,24 @@ async def world(folder: Path) -> AsyncIterator[World]:
             await bus.ensure_stream(replace(spec, duplicate_window_s=WINDOW_S))
         for consumer in _AGENTS:
             await bus.ensure_consumer(consumer)
-        with _quick():
-            made = World(bus, tasks)
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+        with _quick(), _collecting_little():
+            made = World(bus, tasks, around)
             try:
                 await made.start()
                 yield made
             finally:
                 await made.end()
+
+
+@contextmanager
+def _collecting_little() -> Iterator[None]:
+    """Let a worker that collects its garbage look at what it made, not at all that is loaded."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

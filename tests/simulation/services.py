@@ -34,7 +34,7 @@ async def serve(
 ) -> None:
     """Be this service until the process is told to stop."""
     if service == "planner":
-        await _plan(process, line, clock)
+        await plan(process, line, clock)
         return
     node = NODE if service in {"uploader", "restorer"} else ""
     # two agents of one node would share a record; each has a name of its own here
@@ -51,7 +51,8 @@ async def serve(
             tasks.create_task(line.consume(consumer, work.handle, stopping=process.stopping))
 
 
-async def _plan(process: Process, line: Bus, clock: Clock) -> None:
+async def plan(process: Process, line: Bus, clock: Clock) -> None:
+    """Be a planner, again and again, until the process is told to stop."""
     async with asyncio.TaskGroup() as tasks:
         joined = Joined(
             bus=line,
