@@ -59,9 +59,13 @@ def _run(world: World, run: Run) -> Iterator[str]:
 def _wish(run: Run, runs: list[Run]) -> Iterator[str]:
     """Who asks for a version gets one, by whichever run, changed or not."""
     ends = {each.id: each for each in runs}
-    last = run
+    last, passed = run, {run.id}
     while last.folded_into in ends:
         last = ends[last.folded_into]
+        if last.id in passed:
+            yield f"{run.id} is folded into itself: {sorted(passed)}"
+            return
+        passed.add(last.id)
     asked = run.kind == "backup" and run.trigger.kind == "manual"
     if asked and last.state == "succeeded" and last.version is None:
         yield f"{run.id} was asked for, and {last.id} made no version of it"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import msgspec
 from msgspec.structs import replace
 
 from appshield.bus import Entry
@@ -22,6 +23,7 @@ from appshield.planner.steps import Next
 from appshield.service import steps
 from appshield.snapshotter.quiescing import Quiescing
 from appshield.uploader.publishing import Publishing
+from simulation.stories import Story, cancelled_in_its_commit, some_days_work
 
 Planting = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -172,17 +174,24 @@ def runs_at_once() -> Iterator[None]:
         yield
 
 
-PLANTINGS: Mapping[str, tuple[Planting, int]] = {
-    "acknowledged before published": (acknowledged_before_published, 3),
-    "no outbox": (no_outbox, 3),
-    "no compare of epochs": (state_written_whatever_it_is_now, 8),
-    "no look at the run": (no_look_at_the_run, 200),
-    "two leaders": (two_leaders, 8),
-    "resume lost": (resume_lost, 67),
-    "number used again": (number_used_again, 1285),
-    "commit not written ahead": (commit_not_written_ahead, 333),
-    "nothing released": (nothing_released, 1),
-    "next one forgotten": (next_one_forgotten, 1),
-    "runs at once": (runs_at_once, 0),
+class Planted(msgspec.Struct, frozen=True):
+    """A bug to plant, a seed that has found it and is tried first, and the story that is told."""
+
+    plant: Planting
+    likely: int
+    story: Story = some_days_work
+
+
+PLANTED: Mapping[str, Planted] = {
+    "acknowledged before published": Planted(acknowledged_before_published, 3),
+    "no outbox": Planted(no_outbox, 3),
+    "no compare of epochs": Planted(state_written_whatever_it_is_now, 8),
+    "no look at the run": Planted(no_look_at_the_run, 200),
+    "two leaders": Planted(two_leaders, 8),
+    "resume lost": Planted(resume_lost, 67),
+    "number used again": Planted(number_used_again, 1, cancelled_in_its_commit),
+    "commit not written ahead": Planted(commit_not_written_ahead, 333),
+    "nothing released": Planted(nothing_released, 1),
+    "next one forgotten": Planted(next_one_forgotten, 1),
+    "runs at once": Planted(runs_at_once, 0),
 }
-"""Each with a seed that has found it: tried first, before all others."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 from appshield.contracts.applications import ApplicationObserved, Keep, Protection
 from appshield.contracts.message import Message
@@ -15,6 +16,7 @@ _EVERY_MINUTE = Protection(
 )
 
 _FRESH_RATE = 0.25
+Story = Callable[[World], Awaitable[None]]
 
 
 async def some_days_work(world: World) -> None:
@@ -39,6 +41,32 @@ async def some_days_work(world: World) -> None:
     await asyncio.sleep(draw.choice((1.0, 20.0, 90.0)))
     for one in world.applications:
         await _observe(world, one, (), copied=copied, resource_version="2")
+
+
+async def cancelled_in_its_commit(world: World) -> None:
+    """Ask for backups, cancel each in the moment of its commit, and ask for another one at once."""
+    one = world.applications[0]
+    await _observe(world, one, (), copied=False, resource_version="1")
+    for number in range(4):
+        await world.bus.publish(RequestBackup(app=one.app, request_id=f"backup-{number}"))
+        committing = await _commits(world)
+        if committing:
+            await world.bus.publish(
+                RequestCancel(app=one.app, request_id=f"cancel-{number}", run=committing)
+            )
+    await world.bus.publish(RequestBackup(app=one.app, request_id="backup-last"))
+
+
+async def _commits(world: World) -> str:
+    """Wait until a run commits, and name it; nothing if that takes too long."""
+    for _ in range(600):
+        await asyncio.sleep(0.05)
+        for run in await world.runs():
+            if run.state == "running" and any(
+                step.name == "commit" and step.state == "running" for step in run.steps
+            ):
+                return run.id
+    return ""
 
 
 async def _observe(

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from simulation.seeds import broken_claims, trace_of
+from simulation.stories import cancelled_in_its_commit
 
 SEEDS = 1_000
 _AT_ONCE = 50
@@ -38,6 +39,13 @@ FOUND = {
 def test_the_system_comes_to_rest_and_every_claim_holds(first: int) -> None:
     """A thousand stories, each with its own accidents."""
     broken = {seed: broken_claims(seed) for seed in range(first, first + _AT_ONCE)}
+    assert {seed: texts for seed, texts in broken.items() if texts} == {}
+
+
+def test_backups_that_are_cancelled_in_their_commits_break_no_claim() -> None:
+    """Again and again, each followed by the next at once."""
+    seeds = range(20)
+    broken = {seed: broken_claims(seed, story=cancelled_in_its_commit) for seed in seeds}
     assert {seed: texts for seed, texts in broken.items() if texts} == {}
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+PASSES_MAX = 30_000
+"""More passes of the loop than any story takes that comes to an end."""
 
 
 class StuckError(Exception):
@@ -22,10 +24,16 @@ class _NoEvents(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.passed_s = 0.0
+        self.endless = asyncio.Event()
+        """Set after so much that nobody need wait for an end."""
+        self._passes = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise StuckError("every task waits for something that nobody will do")
+        self._passes += 1
+        if self._passes == PASSES_MAX:
+            self.endless.set()
         self.passed_s += max(0.0, timeout)
         return []
 
@@ -34,12 +42,12 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """See the module."""
 
     def __init__(self) -> None:
-        self._virtual = _NoEvents()
-        super().__init__(self._virtual)
+        self.virtual = _NoEvents()
+        super().__init__(self.virtual)
 
     def time(self) -> float:
         """Return the seconds since the loop was made."""
-        return self._virtual.passed_s
+        return self.virtual.passed_s
 
     def run_in_executor(  # type: ignore[override]  # a future, as the real one's type says less
         self, executor: Any, func: Callable[..., T], *args: Any
@@ -51,6 +59,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         except Exception as error:  # noqa: BLE001 - whoever waits for it gets it
             future.set_exception(error)
         return future
+
+
+def endless() -> asyncio.Event:
+    """Return what the running loop sets when its story seems to have no end."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    return loop.virtual.endless
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ at rest; what must hold then is in `claims`.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestPrune
 from appshield.contracts.runs import FINAL_STATES, Run
+from simulation import virtual_time
 from simulation.bus import SimulatedBus
 from simulation.chance import LONGEST_STOP_S, Chance
 from simulation.line import SimulatedLine
@@ -136,8 +138,11 @@ class World:
 
     async def _rest(self) -> None:
         until_s = self._loop.time() + _REST_WITHIN_S
-        while self._loop.time() < until_s:
-            await asyncio.sleep(_LOOK_EVERY_S)
+        endless = virtual_time.endless()
+        while self._loop.time() < until_s and not endless.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY_S):
+                    await endless.wait()
             if not await self._open():
                 return
         raise NoRestError(f"seed {self.seed} does not come to rest: {await self._open()}")
