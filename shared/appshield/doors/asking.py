@@ -6,7 +6,7 @@ where it is known beforehand that it cannot be done. All else is the planner's t
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypedDict
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +39,15 @@ Contents: TypeAlias = Literal["structure", "sample", "all"]
 """How much of the data a check reads: none, a part of it each day, or all."""
 
 
+class Said(TypedDict):
+    """What every request says of whoever asks."""
+
+    request_id: str
+    actor: str
+    door: Door
+    address: str
+
+
 class Asker(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks, through which door and in which cluster; the same `request_id` is asked once.
 
@@ -50,6 +59,12 @@ class Asker(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     door: Door = "local"
     address: str = ""
+
+    def said(self) -> Said:
+        """Return what a request says of them."""
+        return Said(
+            request_id=self.request_id, actor=self.actor, door=self.door, address=self.address
+        )
 
     def place(self, record: ApplicationRecord) -> AppRef:
         """Return the place of an application as it is, or would be, in the asker's cluster."""
@@ -93,10 +108,7 @@ def backup(
     """Ask for a version now, or for one of a rule that starts by hand."""
     return RequestBackup(
         app=record.app,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         reason=reason,
         rule=rule,
     )
@@ -108,10 +120,7 @@ def gate(
     """Ask for a version before an operation; it is kept as the gate's rule says."""
     return RequestGate(
         app=record.app,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         operation=before,
         rule=gate_rule(record, before),
         about=about,
@@ -130,10 +139,7 @@ def restore(
     options.ensure_sensible()
     return RequestRestore(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         version=version,
         app_id=record.app_id,
         **msgspec.structs.asdict(options),
@@ -150,10 +156,7 @@ def cancel(run: Run, asker: Asker) -> RequestCancel:
         raise RefusedError(f"run {run.id} cannot be cancelled", why=f"it is {run.state} already")
     return RequestCancel(
         app=run.app,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         run=run.id,
     )
 
@@ -168,10 +171,7 @@ def approve(run: Run, asker: Asker) -> RequestApprove:
         raise RefusedError(f"run {run.id} does not wait for approval", why=f"it is {run.state}")
     return RequestApprove(
         app=run.app,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         run=run.id,
     )
 
@@ -182,10 +182,7 @@ def pause(
     """Ask that nothing begins by itself for an application, or that it may again."""
     return RequestPause(
         app=record.app,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         paused=paused,
         reason=reason,
     )
@@ -203,10 +200,7 @@ def forget(
     """Ask that versions stop to exist, in one Vault or everywhere."""
     return RequestForget(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         versions=tuple(versions),
         even_last=even_last,
@@ -219,10 +213,7 @@ def pin(record: ApplicationRecord, asker: Asker, version: int, *, pinned: bool) 
     """Ask that a version stays whatever the rules say, or that they decide again."""
     return RequestPin(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         version=version,
         pinned=pinned,
@@ -233,10 +224,7 @@ def copy(record: ApplicationRecord, asker: Asker, version: int, vault: str) -> R
     """Ask that a version comes into another Vault, too."""
     return RequestCopy(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         version=version,
         vault=vault,
@@ -251,10 +239,7 @@ def check(
     parts = {"structure": 0, "sample": today.parts, "all": 1}[contents]
     return RequestCheck(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         vault=vault,
         part=today.part if contents == "sample" else 0,
@@ -268,10 +253,7 @@ def prune(
     """Ask that what no version needs goes from a Vault."""
     return RequestPrune(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         vault=vault,
         grace_s=grace_s,
@@ -282,10 +264,7 @@ def repair(record: ApplicationRecord, asker: Asker, vault: str) -> RequestRepair
     """Ask that a damaged repository is made whole again."""
     return RequestRepair(
         app=asker.place(record),
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         app_id=record.app_id,
         vault=vault,
     )
@@ -301,9 +280,6 @@ def rebuild_catalog(vault: str, asker: Asker) -> RequestCatalog:
     place = AppRef(cluster=asker.cluster, namespace=SYSTEM_NAMESPACE, name=vault)
     return RequestCatalog(
         app=place,
-        request_id=asker.request_id,
-        actor=asker.actor,
-        door=asker.door,
-        address=asker.address,
+        **asker.said(),
         vault=vault,
     )

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -44,7 +45,8 @@ _CHECKS = [
 ]
 _ENDLESS = "/api/v1/events"
 
-schema = schemathesis.openapi.from_dict(document("")).exclude(path=_ENDLESS)
+_DESCRIBED = document("")
+schema = schemathesis.openapi.from_dict(_DESCRIBED).exclude(path=_ENDLESS)
 
 
 async def _fill(bus: Bus) -> None:
@@ -121,3 +123,28 @@ def test_every_answer_is_one_that_is_described(case: "schemathesis.Case[Any]", u
     """For whoever may everything."""
     headers = {"Authorization": f"Bearer {ADMIN}"}
     case.call_and_validate(base_url=url, headers=headers, checks=_CHECKS, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({}, 200),
+        ({"namespace": "shop"}, 200),
+        ({"namespace": "n" * 254}, 400),
+        ({"Last-Event-ID": "of another time"}, 200),
+        ({"Last-Event-ID": "i" * 101}, 400),
+    ],
+)
+def test_what_never_ends_is_answered_as_it_is_described(
+    asked: dict[str, str], status: int, url: str
+) -> None:
+    """The stream of events: read up to its first bytes."""
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    headers |= {name: text for name, text in asked.items() if name == "Last-Event-ID"}
+    query = {name: text for name, text in asked.items() if name != "Last-Event-ID"}
+    described = _DESCRIBED["paths"][_ENDLESS]["get"]["responses"]
+    with httpx.stream("GET", url + _ENDLESS, headers=headers, params=query, timeout=30) as answer:
+        assert answer.status_code == status
+        kind = answer.headers["Content-Type"].split(";")[0]
+        assert kind in described[str(status)]["content"]
+        assert next(answer.iter_bytes())

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from litestar import get
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter
 from litestar.response import Stream
 from litestar.types import ControllerRouterHandler
@@ -12,6 +13,8 @@ from appshield.gateway.api.frame.compression import UNCOMPRESSED
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.parameters import Namespace
 from appshield.gateway.api.frame.rights import by_handler
+
+_MEDIA_TYPE = "text/event-stream"
 
 LastEvent = Annotated[
     str,
@@ -23,7 +26,19 @@ LastEvent = Annotated[
 ]
 
 
-@get("/events", opt={**by_handler(SEE_APPLICATIONS), UNCOMPRESSED: True}, tags=["Events"])
+@get(
+    "/events",
+    opt={**by_handler(SEE_APPLICATIONS), UNCOMPRESSED: True},
+    tags=["Events"],
+    responses={
+        200: ResponseSpec(
+            bytes,
+            media_type=_MEDIA_TYPE,
+            description="Server-sent events, without an end.",
+            generate_examples=False,
+        )
+    },
+)
 async def follow_events(
     backend: OnBackend,
     caller: AsCaller,
@@ -39,7 +54,7 @@ async def follow_events(
     events = backend.feed.listen(caller, namespace=namespace, last_event=last_event_id)
     return Stream(
         events,
-        media_type="text/event-stream",
+        media_type=_MEDIA_TYPE,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
