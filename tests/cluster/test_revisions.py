@@ -3,9 +3,10 @@
 import pytest
 
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.contracts.streams import APPLICATIONS
 from appshield.kubernetes import Object
-from appshield.kubernetes.kinds import APPLICATION, CONTROLLER_REVISION
+from appshield.kubernetes.kinds import APPLICATION, CONTROLLER_REVISION, POLICY
 from appshield.language.revisions import Revision, read_revision
 from appshield.local.cluster import ClusterFacts
 from cluster_application import NAME, deploy, namespace_of_its_own
@@ -54,6 +55,48 @@ async def test_a_version_names_the_revision_that_made_it(
         hasty = _document(namespace, name=NAME, rpo="1s")
         measured = await appshield("validate", "--server", "-", stdin=hasty)
         assert "wants a version every 1s, and a backup takes " in measured.err
+
+
+@pytest.mark.timeout(240)
+async def test_what_a_policy_said_is_kept_until_the_policy_goes(
+    installation: Installation, local_cluster: ClusterFacts
+) -> None:
+    """In AppShield's own namespace, as a policy has none; a refused one makes no revision."""
+    appshield = CommandLine(installation.home.folder, KUBECONFIG=str(local_cluster.kubeconfig))
+    name, cluster = "kept-revisions", installation.cluster
+    try:
+        for rpo, attribute, count in (("1h", "name", 1), ("2h", "name", 2), ("3h", "nam", 2)):
+            await cluster.apply(POLICY, _policy(name, rpo, attribute))
+            await wait_until(lambda: _judged(installation, name), deadline_s=60, what=rpo)
+            listed = (await appshield("revisions", name, "--kind", "Policy", "-o", "json")).json()
+            assert len(listed) == count
+        documents = [one["revision"]["document"]["spec"]["alerts"] for one in listed]
+        assert documents == [{"rpo": "2h"}, {"rpo": "1h"}]
+        assert [one["in_force"] for one in listed] == [True, False]
+    finally:
+        await cluster.delete(POLICY, name)
+
+    async def gone() -> bool:
+        kept = await cluster.list(CONTROLLER_REVISION, namespace=SYSTEM_NAMESPACE)
+        return not any(obj["metadata"]["name"].startswith(name) for obj in kept)
+
+    await wait_until(gone, deadline_s=60, what="revisions are gone with their policy")
+
+
+def _policy(name: str, rpo: str, attribute: str) -> Object:
+    return {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Policy",
+        "metadata": {"name": name},
+        "spec": {"match": f"app.{attribute} == 'nobody'", "alerts": {"rpo": rpo}},
+    }
+
+
+async def _judged(installation: Installation, name: str) -> bool:
+    """Say whether the status is about the newest document."""
+    obj = await installation.cluster.get(POLICY, name) or {}
+    status = obj.get("status") or {}
+    return bool(status.get("observedGeneration") == obj["metadata"]["generation"])
 
 
 def _document(namespace: str, *, name: str = "other", rpo: str = "1h") -> str:
