@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from cyclopts import App
 
 from appshield.cli.commands import command_line
 from appshield.cli.twins import TWINS, WITHOUT, routes
 from appshield.cli.write_rest import files
+from appshield.gateway.api.application import document
 
 FOLDER = Path(__file__).parents[2] / "contracts"
 OF_BROWSERS = {"POST /session", "DELETE /session"}
@@ -52,3 +54,21 @@ def test_what_changes_something_has_a_command() -> None:
         "DELETE /documents/{kind}/{namespace}/{name}",  # kubectl delete
         "POST /applications/{namespace}/{name}/retention",  # a preview that takes a body
     }
+
+
+def test_every_body_has_an_example_that_fits() -> None:
+    """A person copies it; it is of the shape that is described beside it."""
+    described = document("")
+    shapes = {"components": described["components"]}
+    missing, bodies = [], 0
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            body = operation.get("requestBody") if isinstance(operation, dict) else None
+            for kind, content in (body or {}).get("content", {}).items():
+                bodies += 1
+                if "example" not in content:
+                    missing.append(f"{method} {path} {kind}")
+                    continue
+                jsonschema_rs.validate({**shapes, **content["schema"]}, content["example"])
+    assert missing == []
+    assert bodies >= 15

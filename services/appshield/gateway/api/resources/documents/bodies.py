@@ -29,13 +29,14 @@ def _body() -> RequestBody:
         "  protect:\n"
         '    - { name: nightly, "on": { schedule: "30 2 * * *" }, keep: { daily: 30 } }\n'
     )
+    written = read_text(example, ORIGIN).documents[0].object
     schema = Schema(type=OpenAPIType.STRING, description="The text of the documents.")
     return RequestBody(
         required=True,
         description="Documents of AppShield, in YAML 1.2 or JSON.",
         content={
             YAML: OpenAPIMediaType(schema=schema, example=example),
-            JSON: OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT)),
+            JSON: OpenAPIMediaType(schema=Schema(type=OpenAPIType.OBJECT), example=written),
         },
     )
 

@@ -13,6 +13,7 @@ from appshield.doors.naming import Wanted, active
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.commands import Accepted, AsCommands, Commands
 from appshield.gateway.api.frame.dependencies import OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import InNamespace, Named
 from appshield.gateway.api.frame.rights import in_namespace
 
@@ -33,7 +34,13 @@ class PauseReason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     reason: str = ""
 
 
-@post(f"{_APPLICATION}/backups", status_code=202, opt=in_namespace(BACK_UP), tags=_TAGS)
+@post(
+    f"{_APPLICATION}/backups",
+    status_code=202,
+    opt=in_namespace(BACK_UP),
+    tags=_TAGS,
+    operation_class=with_example(Backup(reason="before the move")),
+)
 async def back_up(
     backend: OnBackend,
     commands: AsCommands,
@@ -51,7 +58,13 @@ async def back_up(
     return await commands.ask(backup, kind="backup")
 
 
-@post(f"{_APPLICATION}/pause", status_code=202, opt=in_namespace(PAUSE), tags=_TAGS)
+@post(
+    f"{_APPLICATION}/pause",
+    status_code=202,
+    opt=in_namespace(PAUSE),
+    tags=_TAGS,
+    operation_class=with_example(PauseReason(reason="the database is moved")),
+)
 async def pause(
     backend: OnBackend,
     commands: AsCommands,

@@ -13,6 +13,7 @@ from appshield.doors.asking import Asker
 from appshield.doors.naming import Wanted, active
 from appshield.gateway.api.frame.commands import Accepted, AsCommands
 from appshield.gateway.api.frame.dependencies import OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import History, InNamespace, Named, Number
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.versions.versions import version_at
@@ -40,7 +41,13 @@ class StandingNow(msgspec.Struct, frozen=True, kw_only=True):
     damaged: bool
 
 
-@post(f"{_APPLICATION}/gate", status_code=202, opt=in_namespace(BACK_UP), tags=_TAGS)
+@post(
+    f"{_APPLICATION}/gate",
+    status_code=202,
+    opt=in_namespace(BACK_UP),
+    tags=_TAGS,
+    operation_class=with_example(GateCheck(before="rollout", about="web 2.4")),
+)
 async def save_before(
     backend: OnBackend,
     commands: AsCommands,

@@ -14,6 +14,7 @@ from appshield.doors.actions import RESTORE
 from appshield.doors.asking import Asker, RestoreOptions
 from appshield.gateway.api.frame.commands import Accepted, AsCommands
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import InNamespace, Named
 from appshield.gateway.api.frame.restore_rights import ensure_may_create, kinds_made
 from appshield.gateway.api.frame.rights import in_namespace
@@ -41,6 +42,7 @@ class Restore(RestoreOptions, frozen=True, kw_only=True, forbid_unknown_fields=T
     status_code=202,
     opt=in_namespace(RESTORE),
     tags=_TAGS,
+    operation_class=with_example(Restore(version=17, target_namespace="shop-copy", dry_run=True)),
 )
 async def restore(
     backend: OnBackend,

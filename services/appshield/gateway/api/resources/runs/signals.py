@@ -14,6 +14,7 @@ from appshield.errors import InvalidInputError
 from appshield.gateway.api.frame.audit import Act, audited
 from appshield.gateway.api.frame.commands import IdempotencyKey
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import Named
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.request_ids import request_id
@@ -27,7 +28,13 @@ class SignalSent(msgspec.Struct, frozen=True, kw_only=True):
     duplicate: bool
 
 
-@post("/signals/{signal:str}", status_code=202, opt=in_cluster(SIGNAL), tags=["Signals"])
+@post(
+    "/signals/{signal:str}",
+    status_code=202,
+    opt=in_cluster(SIGNAL),
+    tags=["Signals"],
+    operation_class=with_example({"pipeline": "deploy", "number": 4711}),
+)
 async def send_signal(
     request: AnyRequest,
     backend: OnBackend,

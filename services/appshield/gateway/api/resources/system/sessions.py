@@ -20,6 +20,7 @@ from appshield.gateway.api.frame.authentication import address_of, cookie_of, se
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import OWN_HEADER
 from appshield.gateway.api.frame.dependencies import OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.logins import Session
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.rights import public
@@ -74,7 +75,14 @@ async def show_login_methods(backend: OnBackend) -> LoginMethodsOffered:
     )
 
 
-@post("/session", opt=public(LOG_IN), tags=_TAGS, status_code=204, security=[{}])
+@post(
+    "/session",
+    opt=public(LOG_IN),
+    tags=_TAGS,
+    status_code=204,
+    security=[{}],
+    operation_class=with_example(Login(code="of the login link")),
+)
 async def log_in(
     request: SessionRequest, data: JSONBody[Login], backend: OnBackend
 ) -> Response[None]:

@@ -18,6 +18,7 @@ from appshield.doors.asking import Asker, Contents
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.commands import Accepted, AsCommands
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import History, InNamespace, Named, Number
 from appshield.gateway.api.frame.rights import by_handler, in_namespace
 from appshield.gateway.api.resources.applications.histories import record_with_versions
@@ -85,7 +86,13 @@ async def unpin(
     return await commands.ask(wish, kind="pin")
 
 
-@post(f"{_VERSION}/copies", status_code=202, opt=in_namespace(KEEP), tags=_TAGS)
+@post(
+    f"{_VERSION}/copies",
+    status_code=202,
+    opt=in_namespace(KEEP),
+    tags=_TAGS,
+    operation_class=with_example(Copy(vault="second")),
+)
 async def copy(
     backend: OnBackend,
     commands: AsCommands,
@@ -133,7 +140,13 @@ async def forget(
     return await commands.ask(wish, kind="forget")
 
 
-@post(f"{_APPLICATION}/maintenance", status_code=202, opt=by_handler(MAINTAIN), tags=_TAGS)
+@post(
+    f"{_APPLICATION}/maintenance",
+    status_code=202,
+    opt=by_handler(MAINTAIN),
+    tags=_TAGS,
+    operation_class=with_example(Maintenance(task="check", contents="sample")),
+)
 async def maintain(
     backend: OnBackend,
     caller: AsCaller,

@@ -13,6 +13,7 @@ from appshield.doors.actions import SEE_VERSIONS
 from appshield.doors.keeping import RetentionPreview, preview, with_keep
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.dependencies import OnBackend
+from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import History, InNamespace, Named
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_to_read
@@ -51,7 +52,13 @@ async def show_retention(
     return await _preview(backend, record)
 
 
-@post(_PATH, opt=in_namespace(SEE_VERSIONS), tags=_TAGS, status_code=200)
+@post(
+    _PATH,
+    opt=in_namespace(SEE_VERSIONS),
+    tags=_TAGS,
+    status_code=200,
+    operation_class=with_example(TriedRetention(keep=TriedKeep(last=7, daily=30))),
+)
 async def try_retention(
     backend: OnBackend,
     data: JSONBody[TriedRetention],
