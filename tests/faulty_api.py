@@ -4,7 +4,7 @@ A young cluster forgets nothing and is never busy: those two answers are the doo
 gives them.
 
 async with FaultyApi(cluster) as api, Cluster.connect(api.access(folder)) as through:
-    api.forgetting = 3     # watches ask for what the server has forgotten long ago: 410
+    api.forgetting = 3     # watches that go on are told that history is gone: 410
     api.busy = 2           # requests are turned away: 429, with Retry-After
     api.cut_at = b"word"   # the watch that brings this is cut in the middle of it
     api.cut()              # every open watch is cut
