@@ -7,7 +7,13 @@ from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.kubernetes.kinds import CONTROLLER_REVISION
 from appshield.language.problems import DocumentError
-from appshield.language.revisions import DIGEST_ANNOTATION, owner_label, revision_of, too_many
+from appshield.language.revisions import (
+    DIGEST_ANNOTATION,
+    REVISIONS_MAX,
+    owner_label,
+    revision_of,
+    too_many,
+)
 from appshield.watcher.own_namespace import ensure_own_namespace
 
 
@@ -37,20 +43,20 @@ async def keep_revision(cluster: Cluster, obj: Object, digest: str) -> None:
 async def _keep(cluster: Cluster, wanted: Object, label: str) -> None:
     meta = wanted["metadata"]
     name, namespace = meta["name"], meta["namespace"]
-    known = await cluster.get(CONTROLLER_REVISION, name, namespace)
-    if known is None:
-        if namespace == SYSTEM_NAMESPACE:
-            await ensure_own_namespace(cluster)
-        try:
-            await cluster.create(CONTROLLER_REVISION, wanted)
-        except AlreadyExistsError:  # another watcher was faster
-            return
-        structlog.get_logger().info("revision kept", revision=name, namespace=namespace)
+    if namespace == SYSTEM_NAMESPACE:
+        await ensure_own_namespace(cluster)
+    try:
+        await cluster.create(CONTROLLER_REVISION, wanted)
+    except AlreadyExistsError:
+        known = await cluster.get(CONTROLLER_REVISION, name, namespace)
+        if known is not None and known["revision"] < wanted["revision"]:  # it was so once before
+            await cluster.merge_patch(
+                CONTROLLER_REVISION, name, {"revision": wanted["revision"]}, namespace=namespace
+            )
+        return
+    structlog.get_logger().info("revision kept", revision=name, namespace=namespace)
+    if wanted["revision"] > REVISIONS_MAX:  # a document has no more contents than generations
         await _drop_oldest(cluster, namespace, f"{label}={meta['labels'][label]}")
-    elif known["revision"] < wanted["revision"]:  # the document came back to an earlier content
-        await cluster.merge_patch(
-            CONTROLLER_REVISION, name, {"revision": wanted["revision"]}, namespace=namespace
-        )
 
 
 async def _drop_oldest(cluster: Cluster, namespace: str, selector: str) -> None:
