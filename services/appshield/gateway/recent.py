@@ -25,6 +25,11 @@ class Recent(Generic[T]):
             return found[1]
         return await asyncio.shield(self._task(key, find))
 
+    def forget(self, key: str) -> None:
+        """Find the value anew when it is asked for next: it is known to be another one."""
+        self._found.pop(key, None)
+        self._finding.pop(key, None)
+
     async def within(
         self, key: str, find: Callable[[], Awaitable[T]], *, patience_s: float
     ) -> T | None:
@@ -45,6 +50,8 @@ class Recent(Generic[T]):
 
     async def _find(self, key: str, find: Callable[[], Awaitable[T]]) -> T:
         value = await find()
+        if self._finding.get(key) is not asyncio.current_task():
+            return value  # what was found began before it was told that it is another one
         self._found.pop(key, None)
         self._found[key] = (time.monotonic(), value)
         if len(self._found) > KEPT_MAX:
@@ -52,6 +59,7 @@ class Recent(Generic[T]):
         return value
 
     def _ended(self, key: str, task: asyncio.Task[T]) -> None:
-        del self._finding[key]
+        if self._finding.get(key) is task:
+            del self._finding[key]
         if not task.cancelled():
             task.exception()  # whoever waited was told; nobody may have

@@ -42,6 +42,10 @@ class UnprotectedWorkloads:
         """Return every workload that belongs to no application."""
         return (await self._recent.get(_ALL, self._read)).found
 
+    def forget(self) -> None:
+        """Look anew when somebody asks next: what protects workloads has changed."""
+        self._recent.forget(_ALL)
+
     async def proposal(self, namespace: str) -> str:
         """Write a document for what nothing protects in a namespace.
 

@@ -256,7 +256,7 @@ async def test_rules_in_force_have_next_times(client: httpx.AsyncClient) -> None
 async def test_what_nothing_protects_has_a_proposal(
     place: Place, client: httpx.AsyncClient
 ) -> None:
-    """Data first; what an application has as a member is not among it."""
+    """Data first; what an application has is not among it, from when its document is written."""
     for namespace, name in (("shop", "db"), ("bank", "db")):
         place.fake.put(stateful_set(namespace, name))
     body: Any = named("Application", "safe") | {"apiVersion": "appshield.io/v1alpha1"}
@@ -270,6 +270,9 @@ async def test_what_nothing_protects_has_a_proposal(
     checked = await client.post(PATH + "/documents/validate", content=proposed)
     assert checked.json()["valid"]
     assert (await client.get(PATH + "/unprotected/bank")).status_code == 404
+    written = await client.put(PATH + "/documents/Application/shop/shop", content=proposed)
+    assert written.status_code == 201
+    assert (await client.get(PATH + "/unprotected")).json()["items"] == []
 
 
 def stateful_set(namespace: str, name: str) -> Any:

@@ -72,6 +72,20 @@ async def test_who_gives_up_takes_nothing_from_the_others() -> None:
     assert await other == 1
 
 
+async def test_what_is_known_to_be_another_value_is_found_anew() -> None:
+    """Also while it is being found: what that finds is told to those who asked before only."""
+    recent, old, new = Recent[int](60), Finding(), Finding()
+    new.times = 10
+    new.let.set()
+    asked_before = asyncio.create_task(recent.get("a", old))
+    await asyncio.sleep(0)
+    recent.forget("a")
+    assert await recent.get("a", new) == 11
+    old.let.set()
+    assert await asked_before == 1
+    assert await recent.get("a", new) == 11
+
+
 async def test_only_so_many_are_remembered() -> None:
     """The one that was found longest ago goes."""
     recent, finding = Recent[int](60), Finding()

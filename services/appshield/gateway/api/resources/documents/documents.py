@@ -177,6 +177,7 @@ async def put_document(
     act = _act(request, caller, "write-document", _named(kind, place, name), dry_run=dry_run)
     async with audited(backend.auditor, act):
         present, stored = await _write(request, cluster, written, dry_run=dry_run)
+    backend.workloads.forget()
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
 
 
@@ -211,6 +212,7 @@ async def delete_document(
                     resource_version=meta["resourceVersion"],
                     dry_run=dry_run,
                 )
+                backend.workloads.forget()
                 return
         raise _has_changed()
 
