@@ -1,17 +1,18 @@
 """Looking at pages of the web interface as different people would, and what must hold for each."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
 
 Mode = Literal["light", "dark", "phone"]
 MODES: tuple[Mode, ...] = ("light", "dark", "phone")
 SCREENSHOTS = Path(__file__).parent / "browser/screenshots"
+TABS_MAX = 60
 DEADLINE_MS = 45_000
 """For everything that is waited for: a busy machine is slow, and nothing here measures it."""
 expect.set_options(timeout=DEADLINE_MS)
@@ -36,10 +37,7 @@ class Visit:
         """Open a page of the interface, and wait until nothing on it is loading."""
         await self.page.goto(path)
         await self.page.locator("h1").first.wait_for()
-        await self.page.wait_for_function(
-            "() => ![...document.querySelectorAll('[role=status]')]"
-            ".some((one) => one.textContent.startsWith('Loading'))"
-        )
+        await self.page.locator("[data-loading]").first.wait_for(state="detached")
 
     async def look(self, name: str) -> None:
         """Write what is seen into a file for a person to look at."""
@@ -62,6 +60,25 @@ class Visit:
         """Return by how much a person would have to scroll sideways."""
         root = "document.documentElement"
         return int(await self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+    async def tab_to(self, wanted: Locator) -> None:
+        """Go on by keyboard until something has the focus; fails where that does not lead there."""
+        await wanted.wait_for()
+        for _ in range(TABS_MAX):
+            if await wanted.evaluate("one => one === document.activeElement"):
+                return
+            await self.page.keyboard.press("Tab")
+        raise AssertionError(f"{TABS_MAX} times Tab do not lead to {wanted}")
+
+    async def too_wide(self, pages: Mapping[str, str], kind: str) -> list[str]:
+        """Look at pages one after the other; name those on which one would scroll sideways."""
+        found = []
+        for name, path in pages.items():
+            await self.go(path)
+            await self.look(f"{name}-{kind}")
+            if await self.wider_than_the_screen_px():
+                found.append(name)
+        return found
 
     def _asked(self, url: str) -> None:
         if urlsplit(url).netloc != self._home:

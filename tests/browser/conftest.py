@@ -1,7 +1,7 @@
 """Fixtures of the browser tests."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from playwright.async_api import Browser
 
 from appshield.local.embedded.object_store import EmbeddedObjectStore
 from appshield.vault import VaultAccess, new_root_key, open_vault
-from browser_visits import Visit, visiting
-from seeded_gateway import SeededGateway, running_seeded_gateway
+from browser_visits import Mode, Visit, visiting
+from seeded_gateway import EVERYTHING, SeededGateway, running_seeded_gateway
 from seeded_versions import seed_documents, seed_versions
 
 
@@ -42,8 +42,31 @@ def visit(
     browser: Browser, seeded_gateway: SeededGateway, website_source: Path
 ) -> Callable[..., AbstractAsyncContextManager[Visit]]:
     """Visit the gateway as somebody."""
-    axe = (website_source / "node_modules/axe-core/axe.min.js").read_text()
-    return partial(_visit, browser, seeded_gateway.url, axe)
+    return partial(_visit, browser, seeded_gateway.url, _axe(website_source))
+
+
+@pytest.fixture(scope="session")
+async def window(
+    browser: Browser, seeded_gateway: SeededGateway, website_source: Path
+) -> AsyncIterator[Callable[[Mode], Awaitable[Visit]]]:
+    """Look at page after page in one window for each mode: what it has loaded it keeps."""
+    axe = _axe(website_source)
+    opened: dict[Mode, Visit] = {}
+    async with AsyncExitStack() as windows:
+
+        async def in_mode(mode: Mode) -> Visit:
+            if mode not in opened:
+                opened[mode] = await windows.enter_async_context(
+                    visiting(browser, seeded_gateway.url, axe, caller=EVERYTHING, mode=mode)
+                )
+            opened[mode].troubles.clear()
+            return opened[mode]
+
+        yield in_mode
+
+
+def _axe(website_source: Path) -> str:
+    return (website_source / "node_modules/axe-core/axe.min.js").read_text()
 
 
 def _visit(

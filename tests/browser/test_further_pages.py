@@ -1,7 +1,7 @@
 """Versions, restores, documents, Vaults and reports, as people use them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 
@@ -12,11 +12,13 @@ from appshield.contracts.restores import RestorePlanned
 from appshield.contracts.runs import RestoreProgress, Run, RunState, Trigger
 from appshield.contracts.sources import VolumeChanges, VolumeTarget
 from appshield.contracts.streams import RUNS
+from appshield.kubernetes.kinds import APPLICATION
 from browser_visits import MODES, Mode, Visit
 from seeded_gateway import EVERYTHING, LOOKING, SeededGateway
 from seeded_versions import APP, APP_ID, HOSTILE, policy
 
 Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
+Window = Callable[[Mode], Awaitable[Visit]]
 
 VERSION = "/applications/diary/diary/versions/2"
 RESTORE = "/applications/diary/diary/restore?version=2"
@@ -41,16 +43,47 @@ PAGES = {
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_shuts_nobody_out(name: str, mode: Mode, visit: Visiting) -> None:
+async def test_a_page_shuts_nobody_out(name: str, mode: Mode, window: Window) -> None:
     """It has no flaw that axe finds, no error, nothing to scroll sideways, nothing from outside."""
     path, content = PAGES[name]
-    async with visit(EVERYTHING, mode=mode) as seen:
-        await seen.go(path)
-        await expect(seen.page.get_by_text(content).first).to_be_visible()
-        await seen.look(f"{name}-{mode}")
-        assert await seen.flaws() == []
-        assert await seen.wider_than_the_screen_px() == 0
+    seen = await window(mode)
+    await seen.go(path)
+    await expect(seen.page.get_by_text(content).first).to_be_visible()
+    await seen.look(f"{name}-{mode}")
+    assert await seen.flaws() == []
+    assert await seen.wider_than_the_screen_px() == 0
+    assert seen.troubles == []
+
+
+@pytest.mark.timeout(600)
+async def test_long_words_fit(visit: Visiting) -> None:
+    """Russian ones, on a phone: on no page does one have to scroll sideways."""
+    async with visit(EVERYTHING, mode="phone", language="ru-RU") as seen:
+        paths = {name: path for name, (path, _) in PAGES.items()}
+        assert await seen.too_wide(paths, "russian") == []
         assert seen.troubles == []
+
+
+async def test_what_nothing_protects_is_one_click_from_a_document_that_would(
+    visit: Visiting, seeded_gateway: SeededGateway
+) -> None:
+    """Proposed, checked and saved: then it is in the cluster, and protected."""
+    try:
+        async with visit(EVERYTHING) as seen:
+            page = seen.page
+            await seen.go("/")
+            await page.get_by_role("link", name="Protect metrics/prometheus").click()
+            await expect(page).to_have_url(re.compile(r"/documents/Application/new\?namespace="))
+            save = page.get_by_role("button", name="Save")
+            await expect(save).not_to_have_attribute("aria-disabled", "true")
+            await save.click()
+            await expect(page).to_have_url(re.compile(r"/documents/Application/metrics/metrics$"))
+            await page.get_by_role("link", name="Overview").click()
+            await expect(page.get_by_role("link", name="Protect legacy/mariadb")).to_be_visible()
+            await expect(page.get_by_role("link", name="Protect metrics/")).to_have_count(0)
+            assert seen.troubles == []
+    finally:
+        seeded_gateway.cluster.remove(APPLICATION, "metrics", "metrics")
 
 
 async def test_hostile_names_are_shown_and_do_nothing(visit: Visiting) -> None:
@@ -116,17 +149,24 @@ async def test_who_may_not_restore_sees_which_right_is_missing(visit: Visiting) 
 async def test_a_restore_is_chosen_checked_confirmed_and_followed(
     visit: Visiting, seeded_gateway: SeededGateway
 ) -> None:
-    """Step by step; what a planner answers, this test answers."""
+    """Step by step, by keyboard alone; what a planner answers, this test answers."""
     async with visit(EVERYTHING) as seen:
         page = seen.page
         await seen.go(VERSION)
-        await page.get_by_role("link", name="Restore…").click()
-        await page.get_by_label("Restore onto what is there").check()
-        await page.get_by_label("Delete files that the version does not hold").check()
-        await page.get_by_role("button", name="Next").click()
-        await page.get_by_label("A part of it").check()
-        await page.get_by_label("volumes/data").check()
-        await page.get_by_role("button", name="Next").click()
+        await seen.tab_to(page.get_by_role("link", name="Restore…"))
+        await page.keyboard.press("Enter")
+        await seen.tab_to(page.get_by_label("Touch nothing that is there"))
+        await page.keyboard.press("ArrowDown")
+        await seen.tab_to(page.get_by_label("Delete files that the version does not hold"))
+        await page.keyboard.press("Space")
+        await seen.tab_to(page.get_by_role("button", name="Next"))
+        await page.keyboard.press("Enter")
+        await expect(page.locator("[aria-current=step]")).to_be_focused()
+        await seen.tab_to(page.get_by_label("Everything"))
+        await page.keyboard.press("ArrowDown")
+        await seen.tab_to(page.get_by_label("volumes/data"))
+        await page.keyboard.press("Space")
+        await page.keyboard.press("Enter")
         await expect(page).to_have_url(re.compile(r"check=r-[0-9a-f]+"))
         assert "existing=1" in page.url
         await _answer(seeded_gateway, _run_in(page, "check="), dry_run=True)
@@ -134,13 +174,14 @@ async def test_a_restore_is_chosen_checked_confirmed_and_followed(
         await expect(page.get_by_text("extra.txt")).to_be_visible()
         await seen.look("restore-check-light")
         assert await seen.flaws() == []
-        await page.get_by_role("button", name="Next").click()
+        await seen.tab_to(page.get_by_role("button", name="Next"))
+        await page.keyboard.press("Enter")
         begin = page.get_by_role("button", name="Restore", exact=True)
         await expect(begin).to_have_attribute("aria-disabled", "true")
         await page.get_by_label("Type diary to confirm").fill("diary")
         await seen.look("restore-confirm-light")
         assert await seen.flaws() == []
-        await begin.click()
+        await page.keyboard.press("Enter")
         await page.wait_for_url(re.compile(r"/runs/r-"))
         await _answer(seeded_gateway, _run_in(page, "/runs/"), dry_run=False)
         done = page.get_by_text("Version 2 is running in namespace diary")
@@ -169,6 +210,7 @@ async def test_the_editor_shows_an_error_at_its_line_and_whom_a_policy_matches(
         )
         await seen.look("policy-error-light")
         assert await seen.flaws() == []
+        await page.keyboard.press("Control+s")
         for _ in " 99":
             await page.keyboard.press("Backspace")
         await expect(page.get_by_text("Nothing is wrong with it")).to_be_visible()
@@ -178,8 +220,10 @@ async def test_the_editor_shows_an_error_at_its_line_and_whom_a_policy_matches(
         await seen.look("policy-completion-light")
         await page.keyboard.press("Escape")
         await page.keyboard.press("Control+z")
-        await page.get_by_role("tab", name="Preview").click()
+        await seen.tab_to(page.get_by_role("tab", name="Findings"))
+        await page.keyboard.press("ArrowRight")
         await expect(page.get_by_text("matches 2")).to_be_visible()
+        await expect(page).to_have_url(re.compile(r"\?tab=preview$"))
         await seen.look("policy-preview-light")
         assert await seen.flaws() == []
 
@@ -197,7 +241,7 @@ async def test_what_somebody_changed_meanwhile_is_not_overwritten(
         seeded_gateway.cluster.put(policy(schedule="0 5 * * *"))
         save = page.get_by_role("button", name="Save")
         await expect(save).not_to_have_attribute("aria-disabled", "true")
-        await save.click()
+        await page.keyboard.press("Control+s")
         await expect(page.get_by_text("Somebody has changed it meanwhile").first).to_be_visible()
         await expect(page.get_by_text("-        schedule: 0 5 * * *")).to_be_visible()
         await seen.look("policy-conflict-light")

@@ -1,6 +1,7 @@
 """Every page of the web interface, for everybody: by eye, by keyboard, read aloud, on a phone."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
@@ -10,11 +11,12 @@ from playwright.async_api import expect
 
 from appshield.contracts.applications import ApplicationRecord, Pause
 from appshield.contracts.streams import APPLICATIONS
-from browser_visits import MODES, Mode, Visit
+from browser_visits import MODES, SCREENSHOTS, Mode, Visit
 from seeded_bus import AWAITING_APPROVAL, FAILED, RESTORED, RUNNING, WAITING
 from seeded_gateway import EVERYTHING, LOOKING, SeededGateway
 
 Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
+Window = Callable[[Mode], Awaitable[Visit]]
 
 PAGES = {
     "overview": "/",
@@ -34,18 +36,19 @@ PAGES = {
     "nothing-there": "/no/such/page",
 }
 FIRST_LOAD_BYTES_MAX = 300_000
+_COLOUR = "one => getComputedStyle(one).color"
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", PAGES)
-async def test_a_page_shuts_nobody_out(name: str, mode: Mode, visit: Visiting) -> None:
+async def test_a_page_shuts_nobody_out(name: str, mode: Mode, window: Window) -> None:
     """It has no flaw that axe finds, no error, nothing to scroll sideways, nothing from outside."""
-    async with visit(EVERYTHING, mode=mode) as seen:
-        await seen.go(PAGES[name])
-        await seen.look(f"{name}-{mode}")
-        assert await seen.flaws() == []
-        assert await seen.wider_than_the_screen_px() == 0
-        assert seen.troubles == []
+    seen = await window(mode)
+    await seen.go(PAGES[name])
+    await seen.look(f"{name}-{mode}")
+    assert await seen.flaws() == []
+    assert await seen.wider_than_the_screen_px() == 0
+    assert seen.troubles == []
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -116,21 +119,81 @@ async def test_a_login_link_signs_in_once_and_leaves_the_address(visit: Visiting
 async def test_it_speaks_the_language_of_the_browser(visit: Visiting) -> None:
     """Russian with its own forms of words, and times in the person's zone."""
     async with visit(EVERYTHING, language="ru-RU") as seen:
-        await seen.page.goto("/")
-        await expect(seen.page.get_by_text("Вам видно 60 приложений")).to_be_visible()
+        await seen.go("/")
+        await expect(seen.page.get_by_text("Вам видно 59 приложений")).to_be_visible()
         assert await seen.page.locator("html").get_attribute("lang") == "ru"
-        await seen.look("overview-russian")
         when = seen.page.locator("time").first
         assert "GMT+1" in (await when.get_attribute("title") or "")
 
 
+@pytest.mark.timeout(600)
+async def test_long_words_fit(visit: Visiting) -> None:
+    """Russian ones, on a phone: on no page does one have to scroll sideways."""
+    async with visit(EVERYTHING, mode="phone", language="ru-RU") as seen:
+        assert await seen.too_wide(PAGES, "russian") == []
+        assert seen.troubles == []
+
+
+async def test_what_is_printed_is_made_for_paper(visit: Visiting) -> None:
+    """Light, with what it is and of when at its head, and nothing to press; then as before."""
+    async with visit(EVERYTHING, mode="dark") as seen:
+        page = seen.page
+        await seen.go("/reports")
+        body = page.locator("body")
+        dark = await body.evaluate(_COLOUR)
+        await page.pdf(path=SCREENSHOTS / "reports-printed.pdf", prefer_css_page_size=True)
+        assert await body.evaluate(_COLOUR) == dark
+        await page.emulate_media(media="print")
+        await page.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+        assert await body.evaluate(_COLOUR) != dark
+        await expect(page.get_by_text(re.compile(r"^Printed \d+ \w+ \d{4}"))).to_be_visible()
+        await expect(page.get_by_text(re.compile(r"/reports$"))).to_be_visible()
+        for thing in ("navigation", "button", "radiogroup"):
+            await expect(page.get_by_role(thing)).to_have_count(0)
+        await expect(page.get_by_role("table", name="Promises kept")).to_be_visible()
+
+
 async def test_a_link_shows_what_somebody_else_saw(visit: Visiting) -> None:
-    """Filters are part of the address."""
+    """Filters are part of the address; histories without an application are asked for."""
     async with visit(EVERYTHING) as seen:
+        page = seen.page
+        rows = page.get_by_role("table", name="Applications").get_by_role("row")
         await seen.go("/?health=Degraded")
-        rows = seen.page.get_by_role("table", name="Applications").get_by_role("row")
         await expect(rows).to_have_count(2)
         await expect(rows.nth(1)).to_contain_text("bank/ledger")
+        await seen.go("/?q=lab")
+        await expect(rows).to_have_count(2)
+        await expect(rows.nth(1)).to_contain_text("lab/notebook")
+        await page.get_by_role("link", name="1 history of which only versions are left").click()
+        await expect(page).to_have_url(re.compile(r"\?state=orphaned"))
+        await expect(rows.nth(1)).to_contain_text("lab/experiment")
+        await rows.nth(1).get_by_role("link").click()
+        await expect(page).to_have_url(re.compile(r"/lab/experiment\?history=a-"))
+        await expect(page.get_by_role("link", name="v14")).to_be_visible()
+        await seen.go("/runs")
+        find = page.get_by_label("Namespace, or namespace/name")
+        await find.fill("office/mail")
+        await find.press("Enter")
+        await expect(page).to_have_url(re.compile(r"namespace=office&name=mail"))
+        runs = page.get_by_role("table", name="All runs").get_by_role("row")
+        await expect(runs).to_have_count(2)
+        await seen.go("/runs?namespace=nowhere")
+        await expect(find).to_have_value("nowhere")
+        await page.get_by_role("button", name="Show all").click()
+        await expect(find).to_have_value("")
+        await expect(page).to_have_url(re.compile(r"/runs$"))
+
+
+async def test_who_is_signed_out_meanwhile_comes_back_to_the_page(visit: Visiting) -> None:
+    """The page says so, and leads to where one signs in."""
+    async with visit(EVERYTHING) as seen:
+        await seen.go("/")
+        await seen.page.context.clear_cookies()
+        await seen.page.get_by_role("link", name="Vaults").click()
+        await expect(seen.page.get_by_text("You are not signed in any more")).to_be_visible()
+        await seen.look("signed-out-light")
+        await seen.page.get_by_role("link", name="Sign in").click()
+        await expect(seen.page).to_have_url(re.compile(r"/login\?next=%2Fvaults"))
 
 
 async def test_the_first_load_is_small(visit: Visiting) -> None:

@@ -10,6 +10,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Live } from "./api/live";
 import { ProblemError } from "./api/problems";
+import { printInLight } from "./design/printing";
 import { theme } from "./design/theme";
 import { LanguageProvider } from "./i18n/language";
 import { LiveContext } from "./shell/live-mark";
@@ -56,6 +57,7 @@ function Interface() {
   );
 }
 
+printInLight();
 const place = document.getElementById("root");
 if (place === null) throw new Error("index.html has no #root");
 createRoot(place).render(

@@ -1,4 +1,4 @@
-/// Documents of AppShield: read, checked, tried out, written; and the revisions of an application's.
+/// Documents of AppShield: read, checked, tried out, written; and what they said before.
 import { queryOptions } from "@tanstack/react-query";
 import { ask, get, path } from "./client";
 import { keys } from "./queries";
@@ -178,26 +178,19 @@ export async function writeDocument({ place, text, etag, dryRun }: Writing) {
 }
 
 const REVISIONS = "revisions";
+const revisionsWhere = ({ namespace, name }: DocumentPlace): string =>
+  path`/applications/${namespace}/${name}/revisions`;
 
-export const revisions = (namespace: string, name: string) =>
+export const revisions = (place: DocumentPlace) =>
   queryOptions({
-    queryKey: [...keys.application(namespace, name), REVISIONS],
-    queryFn: ({ signal }) =>
-      get<Page<Revision>>(
-        path`/applications/${namespace}/${name}/revisions`,
-        { limit: 100 },
-        signal,
-      ),
+    queryKey: [...documentKey(place), REVISIONS],
+    queryFn: ({ signal }) => get<Page<Revision>>(revisionsWhere(place), { limit: 100 }, signal),
   });
 
-export const revisionChanges = (namespace: string, name: string, from: string, to: string) =>
+export const revisionChanges = (place: DocumentPlace, from: string, to: string) =>
   queryOptions({
-    queryKey: ["revision-changes", namespace, name, from, to],
+    queryKey: [...documentKey(place), REVISIONS, from, to],
     queryFn: ({ signal }) =>
-      get<{ lines: string[] }>(
-        path`/applications/${namespace}/${name}/revisions/diff`,
-        { from, to },
-        signal,
-      ),
+      get<{ lines: string[] }>(`${revisionsWhere(place)}/diff`, { from, to }, signal),
     staleTime: Number.POSITIVE_INFINITY,
   });

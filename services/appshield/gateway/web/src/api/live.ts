@@ -55,6 +55,7 @@ export class Live {
       } catch (error) {
         if (stopping.aborted) return;
         if (error instanceof SignedOutError) {
+          this.become("interrupted");
           void this.client.invalidateQueries({ queryKey: keys.me });
           return;
         }

@@ -12,10 +12,10 @@ import type {
   Me,
   Page,
   Permissions,
-  ProposedDocument,
   RunDetail,
   RunSummary,
   StepProgress,
+  ToldEvent,
   Unprotected,
   VersionSummary,
 } from "./types";
@@ -67,28 +67,29 @@ export const counts = queryOptions({
   queryFn: ({ signal }) => get<ApplicationCounts>("/applications/counts", undefined, signal),
 });
 
-export const application = (namespace: string, name: string) =>
+/// What follows tells of the application that is there now, unless another history is named.
+export const application = (namespace: string, name: string, history = "") =>
   queryOptions({
-    queryKey: [...keys.application(namespace, name), "summary"],
+    queryKey: [...keys.application(namespace, name), "summary", history],
     queryFn: ({ signal }) =>
-      get<ApplicationDetail>(path`/applications/${namespace}/${name}`, undefined, signal),
+      get<ApplicationDetail>(path`/applications/${namespace}/${name}`, { history }, signal),
   });
 
-export const versions = (namespace: string, name: string) =>
+export const versions = (namespace: string, name: string, history = "") =>
   paged<VersionSummary>(
-    [...keys.application(namespace, name), "versions"],
+    [...keys.application(namespace, name), "versions", history],
     path`/applications/${namespace}/${name}/versions`,
-    { sort: "-number" },
+    { sort: "-number", history },
   );
 
 /// The newest few versions, for the small line that shows how an application's size changes.
-export const trend = (namespace: string, name: string) =>
+export const trend = (namespace: string, name: string, history = "") =>
   queryOptions({
-    queryKey: [...keys.application(namespace, name), "trend"],
+    queryKey: [...keys.application(namespace, name), "trend", history],
     queryFn: ({ signal }) =>
       get<Page<VersionSummary>>(
         path`/applications/${namespace}/${name}/versions`,
-        { sort: "-number", limit: TREND },
+        { sort: "-number", limit: TREND, history },
         signal,
       ),
     staleTime: 60_000,
@@ -102,30 +103,27 @@ export const model = (namespace: string, name: string) =>
     staleTime: 30_000,
   });
 
-export const effectiveRules = (namespace: string, name: string) =>
+export const effectiveRules = (namespace: string, name: string, history = "") =>
   queryOptions({
-    queryKey: [...keys.application(namespace, name), "rules"],
+    queryKey: [...keys.application(namespace, name), "rules", history],
     queryFn: ({ signal }) =>
       get<EffectivePolicies>(
         path`/applications/${namespace}/${name}/effective-policies`,
-        undefined,
+        { history },
         signal,
       ),
   });
 
 /// The workloads that nothing protects, those with data first.
-export const unprotected = queryOptions({
-  queryKey: keys.unprotected,
-  queryFn: ({ signal }) => get<Page<Unprotected>>("/unprotected", undefined, signal),
-  staleTime: 30_000,
-});
+export const unprotected = paged<Unprotected>(keys.unprotected, "/unprotected", {});
 
-export const proposal = (namespace: string) =>
-  queryOptions({
-    queryKey: [...keys.unprotected, namespace],
-    queryFn: ({ signal }) =>
-      get<ProposedDocument>(path`/unprotected/${namespace}`, undefined, signal),
-  });
+/// What was told about an application, the newest first.
+export const events = (namespace: string, name: string, query: Query) =>
+  paged<ToldEvent>(
+    [...keys.application(namespace, name), "events", query],
+    path`/applications/${namespace}/${name}/events`,
+    query,
+  );
 
 export const runs = (query: Query = {}) => paged<RunSummary>([...keys.runs, query], "/runs", query);
 

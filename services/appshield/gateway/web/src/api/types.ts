@@ -17,7 +17,6 @@ export type Me = Schemas["Me"];
 export type ModelObject = Schemas["ModelObject"];
 export type ModelVolume = Schemas["ModelVolume"];
 export type Permissions = Schemas["Permissions"];
-export type ProposedDocument = Schemas["ProposedDocument"];
 export type Protection = Schemas["Protection"];
 export type Rpo = Schemas["Rpo"];
 export type RuleInForce = Schemas["RuleInForce"];
@@ -27,9 +26,11 @@ export type RunSummary = Schemas["RunSummary"];
 export type Started = Schemas["Accepted"];
 /// Without the rate, which events of the stream do not tell: the page measures it itself.
 export type StepProgress = Omit<Schemas["StepProgress"], "rate_bytes_s">;
+export type ToldEvent = Schemas["ToldEvent"];
 export type Unprotected = Schemas["Unprotected"];
 export type VersionSummary = Schemas["VersionSummary"];
 
+export type EventKind = ToldEvent["kind"];
 export type Health = HealthFacts["status"];
 export type Consistency = VersionSummary["consistency"];
 export type TriggerKind = VersionSummary["trigger"];

@@ -5,17 +5,21 @@ import { type ReactNode, useId } from "react";
 interface ActionProps extends Pick<ButtonProps, "variant" | "color" | "size"> {
   children: ReactNode;
   icon?: ReactNode;
-  onClick: () => void;
+  /// What it does, unless it submits the form around it.
+  onClick?: () => void;
+  submits?: boolean;
   busy?: boolean;
   /// Why it cannot be done now; nothing where it can.
   refusal?: string | undefined;
 }
 
-export function Action({ children, icon, onClick, busy, refusal, ...look }: ActionProps) {
+export function Action(props: ActionProps) {
+  const { children, icon, onClick, submits, busy, refusal, ...look } = props;
   const id = useId();
   const button = (
     <Button
       {...look}
+      type={submits ? "submit" : "button"}
       leftSection={icon}
       loading={busy ?? false}
       onClick={refusal ? undefined : onClick}

@@ -16,7 +16,7 @@ export function DownloadLink({ href, children, refusal, subtle }: DownloadLinkPr
   const look = { variant: subtle ? "subtle" : "default", icon: <Icon name="download" size={14} /> };
   if (refusal) {
     return (
-      <Action variant={look.variant} icon={look.icon} refusal={refusal} onClick={() => undefined}>
+      <Action variant={look.variant} icon={look.icon} refusal={refusal}>
         {children}
       </Action>
     );

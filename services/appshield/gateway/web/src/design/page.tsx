@@ -65,7 +65,7 @@ export function Facts({ children }: { children: ReactNode }) {
 
 /// A named value; nothing at all where there is no value.
 export function Fact({ name, children }: { name: string; children: ReactNode }) {
-  if (children === null || children === undefined || children === "") return null;
+  if (!children) return null;
   return (
     <div>
       <dt>{name}</dt>

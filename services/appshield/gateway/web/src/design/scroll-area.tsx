@@ -9,5 +9,5 @@ interface ScrollAreaProps {
 
 export function ScrollArea(props: ScrollAreaProps) {
   // biome-ignore lint/a11y/noNoninteractiveTabindex: without it only a mouse could scroll
-  return <section tabIndex={0} {...props} />;
+  return <section tabIndex={0} data-scrolls {...props} />;
 }

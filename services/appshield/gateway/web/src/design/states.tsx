@@ -1,10 +1,12 @@
 /// What stands where something is not there: yet, at all, or because of an error.
 import { Button } from "@mantine/core";
 import type { UseInfiniteQueryResult, UseQueryResult } from "@tanstack/react-query";
+import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { ProblemError, UNREACHABLE } from "@/api/problems";
 import { type MessageKey, useTranslate } from "@/i18n/language";
 import { Icon, type IconName } from "./icons";
+import { LinkButton } from "./link-button";
 import { Prose } from "./prose";
 import classes from "./states.module.css";
 
@@ -33,7 +35,7 @@ export function Empty({ title, children, action, icon = "overview" }: EmptyProps
 export function Loading({ lines = 4 }: { lines?: number }) {
   const t = useTranslate();
   return (
-    <div className={classes.loading} role="status">
+    <div className={classes.loading} role="status" data-loading>
       <span className="unseen">{t("state.loading")}</span>
       {Array.from({ length: lines }, (_, line) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: lines of an outline have nothing else
@@ -43,6 +45,7 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   );
 }
 
+const SIGNED_OUT = 401;
 const TITLES: Record<number, MessageKey> = {
   [UNREACHABLE]: "error.unreachable",
   403: "error.denied",
@@ -87,6 +90,25 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
   );
 }
 
+/// The session has ended: whoever signs in again comes back to where they were.
+function SignedOut() {
+  const t = useTranslate();
+  const next = useRouterState({ select: ({ location }) => location.href });
+  return (
+    <Empty
+      title={t("error.signed-out")}
+      icon="person"
+      action={
+        <LinkButton to="/login" search={{ next }}>
+          {t("login.do")}
+        </LinkButton>
+      }
+    >
+      {t("error.signed-out.next")}
+    </Empty>
+  );
+}
+
 interface LoadedProps<T> {
   query: UseQueryResult<T> | UseInfiniteQueryResult<T>;
   lines?: number;
@@ -96,6 +118,9 @@ interface LoadedProps<T> {
 /// Shows an answer, what stands in for it while it is on its way, or why there is none.
 export function Loaded<T>({ query, lines, children }: LoadedProps<T>) {
   if (query.data !== undefined) return children(query.data);
+  if (query.error instanceof ProblemError && query.error.status === SIGNED_OUT) {
+    return <SignedOut />;
+  }
   if (query.error) return <Failed error={query.error} again={() => void query.refetch()} />;
   return <Loading {...(lines !== undefined && { lines })} />;
 }

@@ -26,7 +26,7 @@ interface TableProps<T> {
   id: (record: T) => string;
   sort?: Sort;
   onSort?: (sort: Sort) => void;
-  more?: More;
+  more?: More | undefined;
 }
 
 export interface More {

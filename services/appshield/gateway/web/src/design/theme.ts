@@ -21,7 +21,7 @@ const dark: MantineColorsTuple = [
   "#c3ccd7",
   "#a3afbd",
   "#7d8b9b",
-  "#4b5a6b",
+  "#5f6f82",
   "#334050",
   "#263140",
   "#18202a",

@@ -55,3 +55,9 @@ export function Elapsed({
   const end = until ? new Date(until) : now;
   return <Duration seconds={Math.max(0, (end.getTime() - Date.parse(since)) / 1_000)} />;
 }
+
+/// For how long something has been so by now, in seconds.
+export function useAge(since: string | null | undefined): number {
+  const now = useNow();
+  return since ? Math.max(0, (now.getTime() - Date.parse(since)) / 1_000) : 0;
+}

@@ -39,6 +39,12 @@ describe("moments", () => {
     expect(ru.relative(new Date("2026-03-01T14:00:00Z"), NOW)).toBe("через 2 часа");
   });
 
+  it("have their year where it is another one", () => {
+    const earlier = new Date("2023-11-14T12:00:00Z");
+    expect(plain(en.day(NOW, NOW))).not.toContain("2026");
+    expect(plain(en.day(earlier, NOW))).toContain("2023");
+  });
+
   it("are told exactly in the zone of the person", () => {
     expect(plain(en.exact(NOW))).toContain("13:00:00");
     expect(plain(ru.exact(NOW))).toContain("22:00:00");

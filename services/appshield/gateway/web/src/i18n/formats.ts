@@ -11,7 +11,7 @@ const SIZES = ["kilobyte", "megabyte", "gigabyte", "terabyte", "petabyte"] as co
 
 export interface Formats {
   number(value: number, digits?: number): string;
-  percent(share: number): string;
+  percent(share: number, digits?: number): string;
   size(bytes: number): string;
   rate(bytesPerSecond: number): string;
   /// A length of time in its two greatest units: `2m 5s`.
@@ -20,41 +20,30 @@ export interface Formats {
   relative(at: Date, now: Date): string;
   /// The whole moment in the zone, with the zone's name.
   exact(at: Date): string;
+  /// The moment of a day, to the second.
   time(at: Date): string;
-  day(at: Date): string;
+  /// The moment of a day, to the minute.
+  minute(at: Date): string;
+  /// The day, and the moment of it to the minute; of another year than now, that year, too.
+  day(at: Date, now?: Date): string;
+  date(at: Date): string;
+  month(at: Date): string;
 }
 
 export function formatsOf(locale: string, timeZone?: string): Formats {
   const russian = locale.startsWith("ru");
   const zone = timeZone === undefined ? {} : { timeZone };
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
-  const exact = new Intl.DateTimeFormat(locale, {
-    ...zone,
-    year: "numeric",
-    month: "short",
-    day: "numeric",
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    timeZoneName: "short",
-    hourCycle: "h23",
-  });
-  const time = new Intl.DateTimeFormat(locale, {
-    ...zone,
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
-  const day = new Intl.DateTimeFormat(locale, {
-    ...zone,
-    day: "numeric",
-    month: "short",
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  });
-  const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+  const written = (parts: Intl.DateTimeFormatOptions) =>
+    new Intl.DateTimeFormat(locale, { ...zone, hourCycle: "h23", ...parts });
+  const minutes = { hour: "2-digit", minute: "2-digit" } as const;
+  const seconds = { ...minutes, second: "2-digit" } as const;
+  const date = { day: "numeric", month: "short" } as const;
+  const exact = written({ ...date, ...seconds, year: "numeric", timeZoneName: "short" });
+  const [time, minute] = [written(seconds), written(minutes)];
+  const day = written({ ...date, ...minutes });
+  const earlierDay = written({ ...date, ...minutes, year: "numeric" });
+  const [dates, months] = [written(date), written({ month: "short", year: "numeric" })];
 
   function size(bytes: number): string {
     const step = bytes < 1_000 ? 0 : Math.min(Math.floor(Math.log10(bytes) / 3), SIZES.length);
@@ -89,14 +78,21 @@ export function formatsOf(locale: string, timeZone?: string): Formats {
   return {
     number: (value, digits = 0) =>
       new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value),
-    percent: (share) => percent.format(share),
+    percent: (share, digits = 0) =>
+      new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: digits }).format(
+        share,
+      ),
     size,
     rate: (bytesPerSecond) => `${size(bytesPerSecond)}/${russian ? "с" : "s"}`,
     duration,
     relative: (at, now) => relative.format(...distance((at.getTime() - now.getTime()) / SECOND_MS)),
     exact: (at) => exact.format(at),
     time: (at) => time.format(at),
-    day: (at) => day.format(at),
+    minute: (at) => minute.format(at),
+    day: (at, now = new Date()) =>
+      (at.getFullYear() === now.getFullYear() ? day : earlierDay).format(at),
+    date: (at) => dates.format(at),
+    month: (at) => months.format(at),
   };
 }
 

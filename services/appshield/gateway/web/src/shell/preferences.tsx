@@ -2,8 +2,8 @@
 import { ActionIcon, type MantineColorScheme, Menu, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { ask } from "@/api/client";
 import { me } from "@/api/queries";
+import { signOut } from "@/api/session";
 import { Icon, type IconName } from "@/design/icons";
 import { LANGUAGES, type Language, useLanguage } from "@/i18n/language";
 
@@ -20,8 +20,8 @@ export function Preferences() {
   const client = useQueryClient();
   const navigate = useNavigate();
 
-  async function signOut() {
-    await ask("/session", { method: "DELETE" }).catch(() => undefined);
+  async function leave() {
+    await signOut();
     client.clear();
     await navigate({ to: "/login" });
   }
@@ -69,7 +69,7 @@ export function Preferences() {
         <Menu.Item leftSection={<Icon name="external" />} component="a" href="/api/v1/docs">
           {t("shell.api")}
         </Menu.Item>
-        <Menu.Item leftSection={<Icon name="right" />} onClick={() => void signOut()}>
+        <Menu.Item leftSection={<Icon name="right" />} onClick={() => void leave()}>
           {t("shell.sign-out")}
         </Menu.Item>
       </Menu.Dropdown>

@@ -11,6 +11,7 @@ import {
 import { ProblemError } from "@/api/problems";
 import { me } from "@/api/queries";
 import { LOGIN_CODE } from "@/pages/login/code";
+import { given, texts } from "./addresses";
 import { NotFound, PageFailed } from "./failures";
 import { Shell } from "./shell";
 
@@ -23,8 +24,11 @@ const root = createRootRouteWithContext<Context>()({ notFoundComponent: NotFound
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: ({ next }: Record<string, unknown>) =>
-    typeof next === "string" && next.startsWith("/") && !next.startsWith("//") ? { next } : {},
+  validateSearch: (search: Record<string, unknown>) => {
+    const { next = "", problem } = texts(["next", "problem"])(search);
+    const safe = next.startsWith("/") && !next.startsWith("//");
+    return given({ next: safe ? next : undefined, problem });
+  },
   component: lazyRouteComponent(() => import("@/pages/login/login"), "LoginPage"),
 });
 
@@ -50,21 +54,21 @@ const inside = createRoute({
 const overview = createRoute({
   getParentRoute: () => inside,
   path: "/",
-  validateSearch: texts(["q", "health", "rpo", "criticality", "sort"]),
+  validateSearch: texts(["q", "state", "health", "rpo", "criticality", "sort"]),
   component: lazyRouteComponent(() => import("@/pages/overview/overview"), "OverviewPage"),
 });
 
 const application = createRoute({
   getParentRoute: () => inside,
   path: "/applications/$namespace/$name",
-  validateSearch: texts(["tab"]),
+  validateSearch: texts(["tab", "view", "kind", "history"]),
   component: lazyRouteComponent(() => import("@/pages/application/application"), "ApplicationPage"),
 });
 
 const runs = createRoute({
   getParentRoute: () => inside,
   path: "/runs",
-  validateSearch: texts(["kind", "state", "app"]),
+  validateSearch: texts(["kind", "state", "namespace", "name"]),
   component: lazyRouteComponent(() => import("@/pages/runs/runs"), "RunsPage"),
 });
 
@@ -113,13 +117,14 @@ const policies = createRoute({
 const document = createRoute({
   getParentRoute: () => inside,
   path: "/documents/$kind/$namespace/$name",
+  validateSearch: texts(["tab"]),
   component: lazyRouteComponent(() => import("@/pages/documents/document"), "DocumentPage"),
 });
 
 const newDocument = createRoute({
   getParentRoute: () => inside,
   path: "/documents/$kind/new",
-  validateSearch: texts(["namespace"]),
+  validateSearch: texts(["namespace", "tab"]),
   component: lazyRouteComponent(() => import("@/pages/documents/document"), "NewDocumentPage"),
 });
 
@@ -190,16 +195,4 @@ declare module "@tanstack/react-router" {
   interface Register {
     router: ReturnType<typeof routerOf>;
   }
-}
-
-/// Take only these texts from an address, whatever else is in it.
-function texts<const Name extends string>(names: readonly Name[]) {
-  return (search: Record<string, unknown>): Partial<Record<Name, string>> => {
-    const found: Partial<Record<Name, string>> = {};
-    for (const name of names) {
-      const value = search[name];
-      if (typeof value === "string" && value) found[name] = value;
-    }
-    return found;
-  };
 }

@@ -2,7 +2,7 @@
 import { ActionIcon, Drawer } from "@mantine/core";
 import { useDisclosure, useHotkeys } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { Suspense, useEffect } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { Brand, Icon } from "@/design/icons";
 import { Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
@@ -10,6 +10,7 @@ import { LiveMark } from "./live-mark";
 import { Navigation } from "./navigation";
 import { Palette } from "./palette";
 import { Preferences } from "./preferences";
+import { Printed } from "./printed";
 import classes from "./shell.module.css";
 
 export function Shell() {
@@ -21,8 +22,14 @@ export function Shell() {
     ["mod+K", openPalette],
     ["/", openPalette],
   ]);
+  const content = useRef<HTMLElement>(null);
+  const shown = useRef(pathname);
+  // Another page begins at its beginning, also for those who go by keyboard or hear it.
   useEffect(() => {
-    if (pathname) closeMenu();
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    closeMenu();
+    content.current?.focus({ preventScroll: true });
   }, [pathname, closeMenu]);
 
   return (
@@ -59,7 +66,8 @@ export function Shell() {
       <Drawer opened={menu} onClose={closeMenu} size={260} title="AppShield">
         <Navigation />
       </Drawer>
-      <main className={classes.main} id="content" tabIndex={-1}>
+      <main className={classes.main} id="content" tabIndex={-1} ref={content}>
+        <Printed />
         <Suspense fallback={<Loading lines={8} />}>
           <Outlet />
         </Suspense>

@@ -81,11 +81,8 @@ export const restore = {
   "plan.is-filled": "Written onto",
   "plan.is-loaded": "Loaded",
   "plan.is-deleted": "Deleted",
-  "plan.more-deleted": { one: "and {count} more deleted", other: "and {count} more deleted" },
-  "plan.more-overwritten": {
-    one: "and {count} more overwritten",
-    other: "and {count} more overwritten",
-  },
+  "plan.more-deleted": "and {count} more deleted",
+  "plan.more-overwritten": "and {count} more overwritten",
   "plan.new-files": { one: "{count} new file", other: "{count} new files" },
   "plan.no-files": "Nothing differs.",
 } as const satisfies Record<string, Message>;

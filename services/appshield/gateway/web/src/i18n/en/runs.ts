@@ -12,6 +12,7 @@ export const runs = {
   "runs.any-kind": "Any kind",
   "runs.state": "State",
   "runs.any-state": "Any state",
+  "runs.find": "Namespace, or namespace/name",
   "runs.trigger": "Trigger",
   "runs.asked": "Asked for",
   "runs.began": "Began",
@@ -19,8 +20,6 @@ export const runs = {
   "runs.took": "Took",
   "runs.none": "No run yet",
   "runs.none.next": "A run begins when a trigger acts, or when somebody asks for a backup.",
-  "runs.none-such": "No run is like that",
-  "runs.all": "Show all",
   "runs.steps": "Steps",
   "runs.facts": "Facts",
   "runs.actor": "Asked for by",
@@ -50,4 +49,5 @@ export const runs = {
   "outcome.rto": "From the request's beginning to an application that is ready (RTO):",
   "logs.title": "Log",
   "logs.none": "Nothing was logged about it",
+  "logs.none.why": "What services say about a run is kept for a while only.",
 } as const satisfies Record<string, Message>;

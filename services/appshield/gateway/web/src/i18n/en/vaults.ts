@@ -5,7 +5,9 @@ export const vaults = {
   "vaults.title": "Vaults",
   "vaults.about": "Where versions are kept.",
   "vaults.none": "No Vault yet",
-  "vaults.none.next": "Apply a Vault document: a bucket, and the Secret that opens it.",
+  "vaults.none.next":
+    "A Vault is a bucket, and the Secret that opens it. Write one, or apply its document.",
+  "vaults.new": "New Vault",
   "vaults.name": "Vault",
   "vaults.bucket": "Bucket",
   "vaults.endpoint": "Endpoint",
@@ -15,7 +17,7 @@ export const vaults = {
   "vaults.last": "Last stored",
   "vaults.read-only": "Read only",
   "vaults.locked": { one: "Locked for {count} day", other: "Locked for {count} days" },
-  "vaults.damaged": { one: "{count} damaged", other: "{count} damaged" },
+  "vaults.damaged": "{count} damaged",
   "vaults.where": "Where it is, what is in it",
   "vaults.space": "Space",
   "vaults.measuring": "The bucket is being measured for the first time.",
@@ -23,7 +25,7 @@ export const vaults = {
   "vaults.objects": "Objects in the bucket",
   "vaults.deduplication": "Deduplication",
   "vaults.compression": "Compression",
-  "vaults.times": "{times} times",
+  "vaults.times": "{times} ×",
   "vaults.measured": "Measured",
   "vaults.not-counted": {
     one: "{count} history is not counted:",

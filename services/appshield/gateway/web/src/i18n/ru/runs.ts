@@ -13,6 +13,7 @@ export const runs: Readonly<Record<keyof typeof en, Message>> = {
   "runs.any-kind": "Любой вид",
   "runs.state": "Состояние",
   "runs.any-state": "Любое состояние",
+  "runs.find": "Пространство имён/имя",
   "runs.trigger": "Причина",
   "runs.asked": "Запрошен",
   "runs.began": "Начат",
@@ -20,8 +21,6 @@ export const runs: Readonly<Record<keyof typeof en, Message>> = {
   "runs.took": "Длился",
   "runs.none": "Запусков пока нет",
   "runs.none.next": "Запуск начинается по правилу или когда кто-нибудь просит создать копию.",
-  "runs.none-such": "Таких запусков нет",
-  "runs.all": "Показать все",
   "runs.steps": "Шаги",
   "runs.facts": "Сведения",
   "runs.actor": "Кто запросил",
@@ -51,4 +50,5 @@ export const runs: Readonly<Record<keyof typeof en, Message>> = {
   "outcome.rto": "От начала до готового приложения (RTO):",
   "logs.title": "Журнал",
   "logs.none": "О нём ничего не записано",
+  "logs.none.why": "Сообщения служб о запуске хранятся недолго.",
 };

@@ -13,6 +13,7 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "shell.signed-in": "Вы вошли как {name}",
   "shell.sign-out": "Выйти",
   "shell.api": "REST API",
+  "shell.printed": "Напечатано {when}, {name}",
   "theme.label": "Тема",
   "theme.auto": "Как в системе",
   "theme.light": "Светлая",
@@ -32,8 +33,18 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "palette.application": "Приложение",
   "palette.run": "Запуск",
   "login.title": "Вход в AppShield",
+  "login.oidc": "Войти через {name}",
+  "login.problem.refused": "Провайдер вас не пустил",
+  "login.problem.refused.next": "Повторите вход у него или спросите того, кто за него отвечает.",
+  "login.problem.expired": "Вход длился слишком долго",
+  "login.problem.expired.next": "Начните снова.",
+  "login.problem.unavailable": "Провайдер не отвечает",
+  "login.problem.unavailable.next": "Повторите немного позже или войдите с токеном.",
+  "login.problem.not-accepted": "AppShield не принимает то, что говорит провайдер",
+  "login.problem.not-accepted.next":
+    "Попросите администратора AppShield проверить настройки OpenID.",
   "login.link":
-    "Откройте ссылку, которую напечатала команда `appshield up`. Новая ссылка, на один раз и десять минут:",
+    "На своей машине откройте ссылку, которую напечатала команда `appshield up`. Новая ссылка, на один раз и десять минут:",
   "login.token": "Токен кластера или вашего провайдера OpenID",
   "login.token.how":
     "Например, из `kubectl create token NAME`. Он обменивается на сеанс и на странице не хранится.",
@@ -43,6 +54,9 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "not-found.next": "К обзору",
   "state.loading": "Загрузка",
   "table.more": "Показать ещё",
+  "state.none-such": "Ничего подобного здесь нет",
+  "state.none-such.next": "Без этих фильтров оно может найтись.",
+  "state.show-all": "Показать все",
   "value.bytes": {
     one: "{count} байт",
     few: "{count} байта",
@@ -59,6 +73,8 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "error.unavailable": "Часть AppShield недоступна",
   "error.unavailable.next": "Повторите немного позже.",
   "error.other": "Не получилось",
+  "error.signed-out": "Вы больше не в системе",
+  "error.signed-out.next": "Сеанс закончился. Войдите снова: вы вернётесь на эту страницу.",
   "error.request": "Запрос",
   "error.again": "Повторить",
 };

@@ -6,7 +6,9 @@ export const vaults: Readonly<Record<keyof typeof en, Message>> = {
   "vaults.title": "Хранилища",
   "vaults.about": "Где лежат версии.",
   "vaults.none": "Хранилищ пока нет",
-  "vaults.none.next": "Примените документ Vault: бакет и Secret, который его открывает.",
+  "vaults.none.next":
+    "Хранилище — это бакет и Secret, который его открывает. Напишите документ Vault или примените готовый.",
+  "vaults.new": "Новое хранилище",
   "vaults.name": "Хранилище",
   "vaults.bucket": "Бакет",
   "vaults.endpoint": "Адрес",
@@ -34,7 +36,7 @@ export const vaults: Readonly<Record<keyof typeof en, Message>> = {
   "vaults.objects": "Объектов в бакете",
   "vaults.deduplication": "Дедупликация",
   "vaults.compression": "Сжатие",
-  "vaults.times": "в {times} раза",
+  "vaults.times": "{times} ×",
   "vaults.measured": "Измерено",
   "vaults.not-counted": {
     one: "{count} история не учтена:",

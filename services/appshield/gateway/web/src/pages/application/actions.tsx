@@ -9,13 +9,15 @@ import { keys } from "@/api/queries";
 import type { ApplicationDetail } from "@/api/types";
 import { Action } from "@/design/action";
 import { Icon } from "@/design/icons";
+import { LinkButton } from "@/design/link-button";
 import { Row } from "@/design/page";
 import { useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 
 export function Actions({ detail }: { detail: ApplicationDetail }) {
   const t = useTranslate();
   const navigate = useNavigate();
-  const { namespace, name, state, paused } = detail.summary;
+  const { app_id, namespace, name, state, paused } = detail.summary;
   const changes = [keys.application(namespace, name), keys.applications, keys.runs];
   const refusal = useRefusal(namespace);
   const gone = state === "orphaned" ? t("application.gone") : undefined;
@@ -33,6 +35,27 @@ export function Actions({ detail }: { detail: ApplicationDetail }) {
   });
   return (
     <>
+      {detail.versions > 0 && (
+        <LinkButton
+          to="/applications/$namespace/$name/restore"
+          params={{ namespace, name }}
+          search={given({ history: state === "orphaned" ? app_id : undefined })}
+          variant="default"
+          leftSection={<Icon name="restore" size={14} />}
+        >
+          {t("restore.do")}
+        </LinkButton>
+      )}
+      {state === "active" && (
+        <LinkButton
+          to="/documents/$kind/$namespace/$name"
+          params={{ kind: "Application", namespace, name }}
+          variant="default"
+          leftSection={<Icon name="policies" size={14} />}
+        >
+          {t("document.edit")}
+        </LinkButton>
+      )}
       {paused ? (
         <Action
           variant="default"

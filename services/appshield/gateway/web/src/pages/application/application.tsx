@@ -9,6 +9,7 @@ import { Page } from "@/design/page";
 import { Loaded, Loading } from "@/design/states";
 import { HealthStatus, Tag } from "@/design/status";
 import { type MessageKey, useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import { Actions } from "./actions";
 import { Condition } from "./condition";
 import { Underway } from "./underway";
@@ -24,11 +25,17 @@ type Tab = keyof typeof TABS;
 export interface Place {
   namespace: string;
   name: string;
+  /// Which of several histories of that name; the one that is there now without.
+  history?: string | undefined;
 }
 
+export const FROM = "/inside/applications/$namespace/$name";
+
 export function ApplicationPage() {
-  const place = useParams({ from: "/inside/applications/$namespace/$name" });
-  const query = useQuery(application(place.namespace, place.name));
+  const { namespace, name } = useParams({ from: FROM });
+  const { history } = useSearch({ from: FROM });
+  const place = { namespace, name, history };
+  const query = useQuery(application(namespace, name, history));
   return (
     <Page
       title={`${place.namespace}/${place.name}`}
@@ -52,7 +59,7 @@ export function ApplicationPage() {
 function Contents({ place }: { place: Place }) {
   const t = useTranslate();
   const navigate = useNavigate({ from: "/applications/$namespace/$name" });
-  const { tab } = useSearch({ from: "/inside/applications/$namespace/$name" });
+  const { tab } = useSearch({ from: FROM });
   const names = Object.keys(TABS) as Tab[];
   const current = names.find((name) => name === tab) ?? "versions";
   return (
@@ -60,7 +67,11 @@ function Contents({ place }: { place: Place }) {
       value={current}
       keepMounted={false}
       onChange={(next) =>
-        void navigate({ search: next ? { tab: next } : {}, replace: true, resetScroll: false })
+        void navigate({
+          search: given({ history: place.history, tab: next ?? undefined }),
+          replace: true,
+          resetScroll: false,
+        })
       }
     >
       <Tabs.List mb="md">

@@ -1,11 +1,12 @@
 /// How an application is and why, and how its promise about the newest version stands.
 import { Link } from "@tanstack/react-router";
+import { Fragment } from "react";
+import { NOWHERE } from "@/api/documents";
 import type { ApplicationDetail, HealthFacts, Rpo } from "@/api/types";
 import { Meter } from "@/design/meter";
-import { useNow } from "@/design/now";
 import { Columns, Fact, Facts, Panel } from "@/design/page";
 import { HealthStatus, RpoStatus, type Tone } from "@/design/status";
-import { Duration, Moment } from "@/design/values";
+import { Duration, Moment, useAge } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
 import classes from "./condition.module.css";
 
@@ -24,13 +25,18 @@ export function Condition({ detail }: { detail: ApplicationDetail }) {
         <div className={classes.facts}>
           <Facts>
             <Fact name={t("condition.targets")}>{detail.targets.join(", ")}</Fact>
-            <Fact name={t("condition.policies")}>{detail.policies.join(", ")}</Fact>
+            <Fact name={t("condition.policies")}>
+              {detail.policies.length > 0 && <PolicyLinks policies={detail.policies} />}
+            </Fact>
             <Fact name={t("condition.last-restore")}>
               {detail.last_restore && (
                 <Link to="/runs/$run" params={{ run: detail.last_restore.run }}>
                   v{detail.last_restore.version} · <Duration seconds={detail.last_restore.took_s} />
                 </Link>
               )}
+            </Fact>
+            <Fact name={t("condition.histories")}>
+              {detail.other_histories.length > 0 && <Histories detail={detail} />}
             </Fact>
           </Facts>
         </div>
@@ -39,8 +45,42 @@ export function Condition({ detail }: { detail: ApplicationDetail }) {
   );
 }
 
+function PolicyLinks({ policies }: { policies: readonly string[] }) {
+  return policies.map((policy, at) => (
+    <Fragment key={policy}>
+      {at > 0 && ", "}
+      <Link
+        to="/documents/$kind/$namespace/$name"
+        params={{ kind: "Policy", namespace: NOWHERE, name: policy }}
+      >
+        {policy}
+      </Link>
+    </Fragment>
+  ));
+}
+
+/// Versions of what had this name before, or elsewhere: each history has a page of its own.
+function Histories({ detail: { summary, other_histories } }: { detail: ApplicationDetail }) {
+  const { namespace, name } = summary;
+  return other_histories.map((history, at) => (
+    <Fragment key={history}>
+      {at > 0 && ", "}
+      <Link
+        to="/applications/$namespace/$name"
+        params={{ namespace, name }}
+        search={{ history }}
+        className="mono"
+      >
+        {history}
+      </Link>
+    </Fragment>
+  ));
+}
+
 function HealthOf({ health }: { health: HealthFacts | null }) {
   const t = useTranslate();
+  const formats = useFormats();
+  const age = useAge(health?.since);
   if (health === null) return <p className="quiet">{t("condition.unknown")}</p>;
   const reasons = health.reasons ?? [];
   const more = (health.reasons_total ?? 0) - reasons.length;
@@ -48,9 +88,7 @@ function HealthOf({ health }: { health: HealthFacts | null }) {
     <>
       <p className={classes.line}>
         <HealthStatus health={health.status} plain />
-        <span className="quiet">
-          {t("condition.since")} <Moment at={health.since} />
-        </span>
+        <span className="quiet">{t("condition.since", { age: formats.duration(age) })}</span>
       </p>
       {health.deliberate && <p className="quiet">{health.deliberate}</p>}
       {reasons.length > 0 && (
@@ -74,9 +112,8 @@ function HealthOf({ health }: { health: HealthFacts | null }) {
 function Promised({ rpo }: { rpo: Rpo | null }) {
   const t = useTranslate();
   const formats = useFormats();
-  const now = useNow();
+  const age = useAge(rpo?.counted_from);
   if (rpo === null) return <p className="quiet">{t("condition.no-promise")}</p>;
-  const age = Math.max(0, (now.getTime() - Date.parse(rpo.counted_from)) / 1_000);
   const text = t("condition.age", {
     age: formats.duration(age),
     promised: formats.duration(rpo.promised_s),

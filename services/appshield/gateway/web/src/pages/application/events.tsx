@@ -1,85 +1,129 @@
 /// What happened to an application, the newest first.
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { application, runs } from "@/api/queries";
-import { Panel } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Select } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { events } from "@/api/queries";
+import type { EventKind, Health, RpoState, RunState, ToldEvent } from "@/api/types";
+import { LinkButton } from "@/design/link-button";
+import { NoneSuch, Records, usePagedList } from "@/design/records";
+import { Empty } from "@/design/states";
 import { HealthStatus, RpoStatus, RunStatus, Tag } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
-import { Day, Moment } from "@/design/values";
+import type { Column } from "@/design/table";
+import { Day } from "@/design/values";
+import { visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
-import type { Place } from "./application";
-import { type Happened, happenedTo } from "./happened";
+import { given } from "@/shell/addresses";
+import { FROM, type Place } from "./application";
 
-export default function Events({ namespace, name }: Place) {
+/// What people ask for; steps are many, and stand on the page of their run.
+const KINDS: readonly EventKind[] = [
+  "run",
+  "version",
+  "health",
+  "objective",
+  "document",
+  "pause",
+  "reaction",
+  "change",
+  "repository",
+];
+const EVERYTHING = "all";
+
+export default function Events({ namespace, name, history }: Place) {
   const t = useTranslate();
-  const query = useInfiniteQuery(runs({ namespace, name }));
-  const { data: detail } = useQuery(application(namespace, name));
-  const columns: Column<Happened>[] = [
-    { name: "at", title: t("events.when"), cell: ({ at }) => <Day at={at} /> },
-    { name: "what", title: t("events.what"), cell: (one) => <What happened={one} /> },
-    { name: "state", title: t("events.state"), cell: (one) => <State happened={one} /> },
-    { name: "ago", title: t("events.ago"), cell: ({ at }) => <Moment at={at} /> },
-  ];
+  const search = useSearch({ from: FROM });
+  const navigate = useNavigate({ from: "/applications/$namespace/$name" });
+  const { kind } = search;
+  const wanted = kind === EVERYTHING ? [] : kind ? [kind] : KINDS;
+  const list = usePagedList(
+    useInfiniteQuery({
+      ...events(namespace, name, { kind: wanted, history }),
+      placeholderData: keepPreviousData,
+    }),
+  );
+  const choose = (next: string | null) =>
+    void navigate({
+      search: given({ ...search, kind: next ?? undefined }),
+      replace: true,
+      resetScroll: false,
+    });
   return (
-    <Panel title={t("application.events")} flush>
-      <Loaded query={query} lines={6}>
-        {(data) => {
-          const known = data.pages.flatMap((page) => page.items);
-          const happened = detail ? happenedTo(detail, known) : [];
-          return happened.length === 0 ? (
-            <Empty title={t("events.none")} icon="runs" />
-          ) : (
-            <Table
-              caption={t("application.events")}
-              columns={columns}
-              records={happened}
-              id={(one) => (one.what === "run" ? one.run.id : one.what)}
-              more={moreOf(query)}
-            />
-          );
-        }}
-      </Loaded>
-    </Panel>
+    <Records
+      title={t("application.events")}
+      list={list}
+      columns={columnsIn(t)}
+      id={({ id }) => id}
+      filters={
+        <>
+          <Select
+            aria-label={t("events.kind")}
+            placeholder={t("events.any-kind")}
+            data={[
+              ...KINDS.map((value) => ({ value, label: t(`event.${value}`) })),
+              { value: EVERYTHING, label: t("events.with-steps") },
+            ]}
+            value={kind ?? null}
+            onChange={choose}
+            clearable
+            w={200}
+          />
+          <LinkButton to="/runs" search={{ namespace, name }} variant="default">
+            {t("events.runs")}
+          </LinkButton>
+        </>
+      }
+      none={
+        kind ? (
+          <NoneSuch showAll={() => choose(null)} />
+        ) : (
+          <Empty title={t("events.none")} icon="runs">
+            {t("events.none.next")}
+          </Empty>
+        )
+      }
+    />
   );
 }
 
-function What({ happened }: { happened: Happened }) {
-  const t = useTranslate();
-  switch (happened.what) {
-    case "run": {
-      const { id, kind, version, problem } = happened.run;
-      return (
+function columnsIn(t: ReturnType<typeof useTranslate>): Column<ToldEvent>[] {
+  return [
+    { name: "what", title: t("events.what"), cell: (one) => <What told={one} /> },
+    { name: "at", title: t("events.when"), cell: ({ at }) => <Day at={at} /> },
+    { name: "state", title: t("events.state"), cell: (one) => <State told={one} /> },
+    {
+      name: "text",
+      title: t("events.details"),
+      cell: ({ text, failure }) => (
         <>
-          <Link to="/runs/$run" params={{ run: id }}>
-            {t(`kind.${kind}`)}
-            {version ? ` v${version}` : ""}
-          </Link>
-          {problem && <span className="quiet"> · {problem}</span>}
+          {visible(text)}
+          {failure?.next_step && <p className="quiet">{failure.next_step}</p>}
         </>
-      );
-    }
-    case "health":
-      return t("condition.health");
-    case "rpo":
-      return t("overview.promise");
-    case "paused":
-      return [t("condition.paused", { actor: happened.actor }), happened.reason]
-        .filter(Boolean)
-        .join(": ");
-  }
+      ),
+    },
+  ];
 }
 
-function State({ happened }: { happened: Happened }) {
+function What({ told: { kind, run } }: { told: ToldEvent }) {
   const t = useTranslate();
-  switch (happened.what) {
+  const name = <strong>{t(`event.${kind}`)}</strong>;
+  if (!run) return name;
+  return (
+    <Link to="/runs/$run" params={{ run }}>
+      {name}
+    </Link>
+  );
+}
+
+/// What was entered, as it looks everywhere else.
+function State({ told: { kind, state, problem } }: { told: ToldEvent }) {
+  switch (kind) {
     case "run":
-      return <RunStatus state={happened.run.state} plain />;
+      return <RunStatus state={state as RunState} plain />;
     case "health":
-      return <HealthStatus health={happened.health} plain />;
-    case "rpo":
-      return <RpoStatus state={happened.rpo} plain />;
-    case "paused":
-      return <Tag tone="warn">{t("applications.paused")}</Tag>;
+      return <HealthStatus health={state as Health} plain />;
+    case "objective":
+      return <RpoStatus state={state as RpoState} plain />;
+    default:
+      return <Tag tone={problem ? "bad" : "idle"}>{state}</Tag>;
   }
 }

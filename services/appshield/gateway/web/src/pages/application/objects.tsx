@@ -1,7 +1,7 @@
 /// The objects of an application: how they belong together, and why each is a part of it.
 import { SegmentedControl } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { model } from "@/api/queries";
 import type { ApplicationModel, ModelObject, ModelVolume } from "@/api/types";
 import { Panel } from "@/design/page";
@@ -10,21 +10,21 @@ import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
 import { type Column, Table } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
-import type { Place } from "./application";
+import { FROM, type Place } from "./application";
 import classes from "./condition.module.css";
 import { Graph } from "./graph";
 
 /// With more than these a picture tells less than a list.
 const DRAWN_MAX = 120;
-type View = "graph" | "list";
 
 export default function Objects({ namespace, name }: Place) {
   const t = useTranslate();
   const formats = useFormats();
   const query = useQuery(model(namespace, name));
-  const [wanted, setWanted] = useState<View | null>(null);
+  const search = useSearch({ from: FROM });
+  const navigate = useNavigate({ from: "/applications/$namespace/$name" });
   const drawn = (query.data?.objects.length ?? 0) <= DRAWN_MAX && !narrow();
-  const view = wanted ?? (drawn ? "graph" : "list");
+  const view = search.view ?? (drawn ? "graph" : "list");
   return (
     <Panel
       title={t("application.objects")}
@@ -34,7 +34,9 @@ export default function Objects({ namespace, name }: Place) {
           size="xs"
           aria-label={t("objects.view")}
           value={view}
-          onChange={(next) => setWanted(next as View)}
+          onChange={(next) =>
+            void navigate({ search: { ...search, view: next }, replace: true, resetScroll: false })
+          }
           data={[
             { value: "graph", label: t("objects.graph") },
             { value: "list", label: t("objects.list") },
@@ -126,12 +128,15 @@ function Volumes({ model: { volumes } }: { model: ApplicationModel }) {
     { name: "reason", title: t("objects.why"), cell: ({ reason }) => <Prose text={reason} /> },
   ];
   return (
-    <Table
-      caption={t("objects.volumes")}
-      columns={columns}
-      records={volumes}
-      id={({ claim }) => claim}
-    />
+    <section>
+      <h3 className={classes.subtitle}>{t("objects.volumes")}</h3>
+      <Table
+        caption={t("objects.volumes")}
+        columns={columns}
+        records={volumes}
+        id={({ claim }) => claim}
+      />
+    </section>
   );
 }
 

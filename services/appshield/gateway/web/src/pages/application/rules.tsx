@@ -1,19 +1,24 @@
 /// The rules in force for an application: from where each is, and when it acts next.
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { NOWHERE } from "@/api/documents";
 import { effectiveRules } from "@/api/queries";
 import type { Keep, Protection, RuleInForce } from "@/api/types";
-import { Panel } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
-import { type Column, Table } from "@/design/table";
+import { LinkButton } from "@/design/link-button";
+import { Prose } from "@/design/prose";
+import { Records, wholeList } from "@/design/records";
+import { Empty } from "@/design/states";
+import type { Column } from "@/design/table";
 import { Moment } from "@/design/values";
 import { type Translate, useFormats, useTranslate } from "@/i18n/language";
 import type { Place } from "./application";
 
 const UNITS = ["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const;
 
-export default function Rules({ namespace, name }: Place) {
+export default function Rules(place: Place) {
   const t = useTranslate();
-  const query = useQuery(effectiveRules(namespace, name));
+  const { namespace, name, history } = place;
+  const query = useQuery(effectiveRules(namespace, name, history));
   const columns: Column<RuleInForce>[] = [
     { name: "name", title: t("rules.name"), cell: ({ rule }) => <strong>{rule.name}</strong> },
     { name: "when", title: t("rules.when"), cell: ({ rule }) => <When rule={rule} /> },
@@ -27,28 +32,44 @@ export default function Rules({ namespace, name }: Place) {
     {
       name: "source",
       title: t("rules.source"),
-      cell: ({ policy }) => (policy ? t("rules.policy", { policy }) : t("rules.own")),
+      cell: ({ policy }) => <Source policy={policy} place={place} />,
     },
   ];
   return (
-    <Panel title={t("rules.title")} flush>
-      <Loaded query={query} lines={4}>
-        {({ rules }) =>
-          rules.length === 0 ? (
-            <Empty title={t("rules.none")} icon="policies">
-              {t("rules.none.next")}
-            </Empty>
-          ) : (
-            <Table
-              caption={t("rules.title")}
-              columns={columns}
-              records={rules}
-              id={({ rule }) => rule.name}
-            />
-          )
-        }
-      </Loaded>
-    </Panel>
+    <Records
+      title={t("rules.title")}
+      list={wholeList(query, ({ rules }) => rules)}
+      columns={columns}
+      id={({ rule }) => rule.name}
+      none={
+        <Empty
+          title={t("rules.none")}
+          icon="policies"
+          action={
+            <LinkButton
+              to="/documents/$kind/$namespace/$name"
+              params={{ kind: "Application", namespace, name }}
+            >
+              {t("document.edit")}
+            </LinkButton>
+          }
+        >
+          <Prose text={t("rules.none.next")} />
+        </Empty>
+      }
+    />
+  );
+}
+
+function Source({ policy, place }: { policy: string; place: Place }) {
+  const t = useTranslate();
+  const params = policy
+    ? { kind: "Policy", namespace: NOWHERE, name: policy }
+    : { kind: "Application", namespace: place.namespace, name: place.name };
+  return (
+    <Link to="/documents/$kind/$namespace/$name" params={params}>
+      {policy ? t("rules.policy", { policy }) : t("rules.own")}
+    </Link>
   );
 }
 

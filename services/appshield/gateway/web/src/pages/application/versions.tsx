@@ -4,56 +4,40 @@ import { Link } from "@tanstack/react-router";
 import { versions } from "@/api/queries";
 import type { VersionSummary } from "@/api/types";
 import { Icon } from "@/design/icons";
-import { Panel, Row } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Row } from "@/design/page";
+import { Records, usePagedList } from "@/design/records";
+import { Empty } from "@/design/states";
 import { Tag } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { Day, Elapsed, Moment, Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import type { Place } from "./application";
 import { VersionsChart } from "./versions-chart";
 
-export default function Versions({ namespace, name }: Place) {
+export default function Versions(place: Place) {
   const t = useTranslate();
-  const formats = useFormats();
-  const query = useInfiniteQuery(versions(namespace, name));
+  const { namespace, name, history } = place;
+  const list = usePagedList(useInfiniteQuery(versions(namespace, name, history)));
   return (
-    <Panel
+    <Records
       title={t("application.versions")}
-      count={query.data ? formats.number(query.data.pages[0]?.total ?? 0) : ""}
-      flush
-    >
-      <Loaded query={query} lines={6}>
-        {(data) => {
-          const items = data.pages.flatMap((page) => page.items);
-          if (items.length === 0) {
-            return (
-              <Empty title={t("versions.none")} icon="backup">
-                {t("versions.none.next")}
-              </Empty>
-            );
-          }
-          return (
-            <>
-              {items.length > 1 && <VersionsChart versions={items} />}
-              <Table
-                caption={t("application.versions")}
-                columns={columnsIn(t, { namespace, name })}
-                records={items}
-                id={(version) => String(version.number)}
-                more={moreOf(query)}
-              />
-            </>
-          );
-        }}
-      </Loaded>
-    </Panel>
+      list={list}
+      columns={columnsIn(t, place)}
+      id={(version) => String(version.number)}
+      above={list.records.length > 1 && <VersionsChart versions={list.records} />}
+      none={
+        <Empty title={t("versions.none")} icon="backup">
+          {t("versions.none.next")}
+        </Empty>
+      }
+    />
   );
 }
 
 function columnsIn(
   t: ReturnType<typeof useTranslate>,
-  { namespace, name }: Place,
+  { namespace, name, history }: Place,
 ): Column<VersionSummary>[] {
   return [
     {
@@ -63,6 +47,7 @@ function columnsIn(
         <Link
           to="/applications/$namespace/$name/versions/$number"
           params={{ namespace, name, number }}
+          search={given({ history })}
         >
           <strong className="numbers">v{number}</strong>
         </Link>
@@ -124,7 +109,7 @@ function TriggerOf({ version }: { version: VersionSummary }) {
   return (
     <Link to="/runs/$run" params={{ run: version.run }}>
       {t(`trigger.${version.trigger}`)}
-      {by && <span className="quiet"> · {by}</span>}
+      {by && <div className="quiet">{by}</div>}
     </Link>
   );
 }

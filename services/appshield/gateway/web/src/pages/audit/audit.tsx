@@ -1,8 +1,7 @@
 /// For those who answer for security: who did what, on what, from where, with which outcome.
-import { Button, Select, TextInput } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
 import {
   type AuditEntry,
   type AuditOutcome,
@@ -15,14 +14,17 @@ import {
 import { useRefusal } from "@/api/permissions";
 import { DownloadLink } from "@/design/download-link";
 import { Note } from "@/design/note";
-import { Page, Panel } from "@/design/page";
+import { Page } from "@/design/page";
 import { Prose } from "@/design/prose";
-import { Empty, Loaded } from "@/design/states";
+import { NoneSuch, Records, usePagedList } from "@/design/records";
+import { SearchField } from "@/design/search-field";
+import { Empty } from "@/design/states";
 import { Tag, type Tone } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { Day } from "@/design/values";
 import { visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 
 const TONES: Readonly<Record<AuditOutcome, Tone>> = {
   admitted: "active",
@@ -39,12 +41,11 @@ export function AuditPage() {
   const search = useSearch({ from: "/inside/audit" });
   const navigate = useNavigate({ from: "/audit" });
   const refusal = useRefusal("")("see-audit");
-  const query = useInfiniteQuery({ ...audit(search), placeholderData: keepPreviousData });
-  const filtered = Object.keys(search).length > 0;
-  const change = (changed: Record<string, string | undefined>) => {
-    const next = Object.entries({ ...search, ...changed }).filter(([, value]) => value);
-    void navigate({ search: Object.fromEntries(next), replace: true, resetScroll: false });
-  };
+  const list = usePagedList(
+    useInfiniteQuery({ ...audit(search), placeholderData: keepPreviousData }),
+  );
+  const change = (changed: AuditSearch) =>
+    void navigate({ search: given({ ...search, ...changed }), replace: true, resetScroll: false });
   return (
     <Page
       title={t("audit.title")}
@@ -56,37 +57,23 @@ export function AuditPage() {
       }
     >
       <Chain />
-      <Panel title={t("audit.entries")} actions={<Filters search={search} change={change} />} flush>
-        <Loaded query={query} lines={8}>
-          {(data) => {
-            const items = data.pages.flatMap((page) => page.items);
-            if (items.length === 0) {
-              return (
-                <Empty
-                  title={filtered ? t("audit.none-such") : t("audit.none")}
-                  icon="audit"
-                  action={
-                    filtered && (
-                      <Button variant="default" onClick={() => void navigate({ search: {} })}>
-                        {t("audit.all")}
-                      </Button>
-                    )
-                  }
-                />
-              );
-            }
-            return (
-              <Table
-                caption={t("audit.entries")}
-                columns={columnsIn(t)}
-                records={items}
-                id={({ chain, sequence }) => `${chain} ${sequence}`}
-                more={moreOf(query)}
-              />
-            );
-          }}
-        </Loaded>
-      </Panel>
+      <Records
+        title={t("audit.entries")}
+        list={list}
+        columns={columnsIn(t)}
+        id={({ chain, sequence }) => `${chain} ${sequence}`}
+        lines={8}
+        filters={<Filters search={search} change={change} />}
+        none={
+          Object.keys(search).length > 0 ? (
+            <NoneSuch showAll={() => void navigate({ search: {} })} />
+          ) : (
+            <Empty title={t("audit.none")} icon="audit">
+              {t("audit.none.next")}
+            </Empty>
+          )
+        }
+      />
     </Page>
   );
 }
@@ -119,34 +106,35 @@ function Chain() {
   );
 }
 
+interface AuditSearch {
+  actor?: string | undefined;
+  namespace?: string | undefined;
+  outcome?: string | undefined;
+  door?: string | undefined;
+}
+
 interface FiltersProps {
-  search: { actor?: string; namespace?: string; outcome?: string; door?: string };
-  change: (changed: Record<string, string | undefined>) => void;
+  search: AuditSearch;
+  change: (changed: AuditSearch) => void;
 }
 
 function Filters({ search, change }: FiltersProps) {
   const t = useTranslate();
-  const [actor, setActor] = useState(search.actor ?? "");
-  const [namespace, setNamespace] = useState(search.namespace ?? "");
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    change({ actor: actor || undefined, namespace: namespace || undefined });
-  }
   return (
-    <form onSubmit={submit} className="filters">
-      <TextInput
-        aria-label={t("audit.actor")}
-        placeholder={t("audit.actor")}
-        value={actor}
-        onChange={(event) => setActor(event.currentTarget.value)}
-        w={150}
+    <>
+      <SearchField
+        label={t("audit.actor")}
+        value={search.actor ?? ""}
+        find={(actor) => change({ actor })}
+        width={160}
+        whole
       />
-      <TextInput
-        aria-label={t("audit.namespace")}
-        placeholder={t("audit.namespace")}
-        value={namespace}
-        onChange={(event) => setNamespace(event.currentTarget.value)}
-        w={150}
+      <SearchField
+        label={t("audit.namespace")}
+        value={search.namespace ?? ""}
+        find={(namespace) => change({ namespace })}
+        width={190}
+        whole
       />
       <Select
         aria-label={t("audit.outcome")}
@@ -166,10 +154,7 @@ function Filters({ search, change }: FiltersProps) {
         clearable
         w={150}
       />
-      <Button type="submit" variant="default">
-        {t("audit.find")}
-      </Button>
-    </form>
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 /// Editing a document: one that stands in the cluster, or a new one.
 import { useQuery } from "@tanstack/react-query";
-import { useParams, useSearch } from "@tanstack/react-router";
+import { Link, useParams, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import {
   type DocumentKind,
@@ -26,7 +26,7 @@ export function DocumentPage() {
   const query = useQuery(documentQuery(place));
   const title = namespace === NOWHERE ? name : `${namespace}/${name}`;
   return (
-    <Page title={`${kind} ${title}`}>
+    <Page title={`${kind} ${title}`} about={<About place={place} />}>
       <Loaded query={query} lines={10}>
         {(stored) => (
           <Editing
@@ -39,6 +39,29 @@ export function DocumentPage() {
       </Loaded>
     </Page>
   );
+}
+
+/// Where what the document is about can be seen.
+function About({ place: { kind, namespace, name } }: { place: DocumentPlace }) {
+  const t = useTranslate();
+  switch (kind) {
+    case "Application":
+      return (
+        <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+          {t("document.of")}
+        </Link>
+      );
+    case "Policy":
+      return <Link to="/policies">{t("policies.title")}</Link>;
+    case "Vault":
+      return (
+        <Link to="/vaults/$vault" params={{ vault: name }}>
+          {t("vaults.name")}
+        </Link>
+      );
+    case "Profile":
+      return null;
+  }
 }
 
 /// A new document, of a template or of what is proposed for a namespace.

@@ -1,15 +1,16 @@
 /// The place where a document is edited: the text, what is wrong with it, what it would do.
-import { Button, Tabs } from "@mantine/core";
-import { useDebouncedValue } from "@mantine/hooks";
+import { Button } from "@mantine/core";
+import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { useBlocker, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useMemo, useState } from "react";
 import {
   type DocumentKind,
   type DocumentPlace,
   document as documentQuery,
   NOWHERE,
+  revisions,
   schema as schemaQuery,
   type Validation,
   validation,
@@ -22,16 +23,15 @@ import type { Marked } from "@/design/editor/editor";
 import { Panel } from "@/design/page";
 import { Failed, Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
+import { Beside } from "./beside";
 import { Conflict } from "./conflict";
 import classes from "./documents.module.css";
-import { Findings } from "./findings";
-import { Preview } from "./preview";
-import { Revisions } from "./revisions";
 import { textOf } from "./templates";
 
 const Editor = lazy(() => import("@/design/editor/editor"));
 const QUIET_MS = 350;
-const CONFLICT = 412;
+/// Another state of it is there; or one at all, where none was known of.
+const CONFLICTS: ReadonlySet<number> = new Set([412, 428]);
 
 export interface Saved {
   text: string;
@@ -75,12 +75,13 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
       if (dryRun || !target) return;
       setTheirs(null);
       setSaved({ text, etag: data.etag });
+      void client.invalidateQueries({ queryKey: revisions(target).queryKey });
       const changes = [keys.policies, keys.applications, keys.unprotected];
       await Promise.all(changes.map((queryKey) => client.invalidateQueries({ queryKey })));
       if (!place) void navigate({ to: "/documents/$kind/$namespace/$name", params: target });
     },
     onError: async (error) => {
-      if (!(error instanceof ProblemError) || error.status !== CONFLICT || !target) return;
+      if (!isConflict(error) || !target) return;
       const { document, etag } = await client.fetchQuery({
         ...documentQuery(target),
         staleTime: 0,
@@ -91,7 +92,12 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
   const save = (etag: string) => writing.mutate({ dryRun: false, etag });
   const wrong = errors > 0 ? t("document.wrong", { count: errors }) : undefined;
   const same = text === saved.text && saved.etag !== "" ? t("document.unchanged") : undefined;
-  const refused = writing.error instanceof ProblemError && writing.error.status !== CONFLICT;
+  const refusal = wrong ?? same ?? (settled ? undefined : t("document.checking"));
+  const saveIfAllowed = () => {
+    if (!refusal) save(saved.etag);
+  };
+  useHotkeys([["mod+S", saveIfAllowed]], [], true);
+  useAskedToLeave(text !== saved.text);
 
   return (
     <div className={classes.columns}>
@@ -105,11 +111,7 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
             >
               {t("document.dry-run")}
             </Button>
-            <Action
-              busy={writing.isPending}
-              refusal={wrong ?? same ?? (settled ? undefined : t("document.checking"))}
-              onClick={() => save(saved.etag)}
-            >
+            <Action busy={writing.isPending} refusal={refusal} onClick={saveIfAllowed}>
               {t("document.save")}
             </Action>
           </>
@@ -128,7 +130,7 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
             }}
           />
         )}
-        {refused && writing.error && <Failed error={writing.error} />}
+        {writing.error && !isConflict(writing.error) && <Failed error={writing.error} />}
         <Suspense fallback={<Loading lines={12} />}>
           <Editor
             text={text}
@@ -138,45 +140,24 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
             marks={marks}
           />
         </Suspense>
+        <p className={classes.keys}>{t("document.keys")}</p>
       </Panel>
       <Beside kind={kind} place={place} text={quiet} checked={checking.data} valid={errors === 0} />
     </div>
   );
 }
 
-interface BesideProps extends Pick<EditingProps, "kind" | "place"> {
-  text: string;
-  checked: Validation | undefined;
-  valid: boolean;
-}
+const isConflict = (error: Error): boolean =>
+  error instanceof ProblemError && CONFLICTS.has(error.status);
 
-function Beside({ kind, place, text, checked, valid }: BesideProps) {
+/// Ask whether to go where what was typed would be lost.
+function useAskedToLeave(changed: boolean): void {
   const t = useTranslate();
-  const count = checked ? checked.report.errors.length + checked.report.warnings.length : 0;
-  return (
-    <section className={classes.beside} aria-label={t("document.beside")}>
-      <Tabs defaultValue="findings" keepMounted={false}>
-        <Tabs.List>
-          <Tabs.Tab value="findings">{t("findings.title", { count })}</Tabs.Tab>
-          {kind === "Policy" && <Tabs.Tab value="preview">{t("preview.title")}</Tabs.Tab>}
-          {kind === "Application" && place && (
-            <Tabs.Tab value="revisions">{t("revisions.title")}</Tabs.Tab>
-          )}
-        </Tabs.List>
-        <Tabs.Panel value="findings">
-          <Findings checked={checked} />
-        </Tabs.Panel>
-        <Tabs.Panel value="preview">
-          <Preview text={text} valid={valid} />
-        </Tabs.Panel>
-        {place && (
-          <Tabs.Panel value="revisions">
-            <Revisions namespace={place.namespace} name={place.name} />
-          </Tabs.Panel>
-        )}
-      </Tabs>
-    </section>
-  );
+  useBlocker({
+    shouldBlockFn: ({ current, next }) =>
+      changed && current.pathname !== next.pathname && !window.confirm(t("document.leave")),
+    enableBeforeUnload: changed,
+  });
 }
 
 function marksOf(checked: Validation | undefined): Marked[] {

@@ -4,53 +4,44 @@ import { Link } from "@tanstack/react-router";
 import { type PolicySummary, policies } from "@/api/documents";
 import { Icon } from "@/design/icons";
 import { LinkButton } from "@/design/link-button";
-import { Page, Panel, Row } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Page, Row } from "@/design/page";
+import { Records, wholeList } from "@/design/records";
+import { Empty } from "@/design/states";
 import { Tag } from "@/design/status";
-import { type Column, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
 
 export function PoliciesPage() {
   const t = useTranslate();
   const formats = useFormats();
-  const query = useQuery(policies);
+  const list = wholeList(useQuery(policies), ({ items }) => items);
   return (
-    <Page
-      title={t("policies.title")}
-      about={t("policies.about")}
-      actions={
-        <LinkButton
-          to="/documents/$kind/new"
-          params={{ kind: "Policy" }}
-          leftSection={<Icon name="policies" size={14} />}
-        >
-          {t("policies.new")}
-        </LinkButton>
-      }
-    >
-      <Panel
+    <Page title={t("policies.title")} about={t("policies.about")} actions={<NewPolicy />}>
+      <Records
         title={t("policies.title")}
-        count={query.data ? formats.number(query.data.total) : ""}
-        flush
-      >
-        <Loaded query={query} lines={4}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <Empty title={t("policies.none")} icon="policies">
-                {t("policies.none.next")}
-              </Empty>
-            ) : (
-              <Table
-                caption={t("policies.title")}
-                columns={columnsIn(t, formats.number)}
-                records={items}
-                id={({ name }) => name}
-              />
-            )
-          }
-        </Loaded>
-      </Panel>
+        list={list}
+        columns={columnsIn(t, formats.number)}
+        id={({ name }) => name}
+        none={
+          <Empty title={t("policies.none")} icon="policies" action={<NewPolicy />}>
+            {t("policies.none.next")}
+          </Empty>
+        }
+      />
     </Page>
+  );
+}
+
+function NewPolicy() {
+  const t = useTranslate();
+  return (
+    <LinkButton
+      to="/documents/$kind/new"
+      params={{ kind: "Policy" }}
+      leftSection={<Icon name="policies" size={14} />}
+    >
+      {t("policies.new")}
+    </LinkButton>
   );
 }
 

@@ -1,8 +1,8 @@
-/// What an application's document said before, and what changed from one time to the next.
+/// What a document said before, and what changed from one time to the next.
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { type Revision, revisionChanges, revisions } from "@/api/documents";
+import { type DocumentPlace, type Revision, revisionChanges, revisions } from "@/api/documents";
 import { Diff } from "@/design/diff";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
@@ -10,19 +10,16 @@ import { Day } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import classes from "./documents.module.css";
 
-interface Place {
-  namespace: string;
-  name: string;
-}
-
-export function Revisions(place: Place) {
+export function Revisions({ place }: { place: DocumentPlace }) {
   const t = useTranslate();
-  const query = useQuery(revisions(place.namespace, place.name));
+  const query = useQuery(revisions(place));
   return (
     <Loaded query={query} lines={4}>
       {({ items }) =>
         items.length === 0 ? (
-          <Empty title={t("revisions.none")} icon="policies" />
+          <Empty title={t("revisions.none")} icon="policies">
+            {t("revisions.none.next")}
+          </Empty>
         ) : (
           <ol className={classes.findings}>
             {items.map((one, at) => (
@@ -41,7 +38,7 @@ export function Revisions(place: Place) {
 }
 
 interface OneProps {
-  place: Place;
+  place: DocumentPlace;
   revision: Revision;
   before: string | undefined;
 }
@@ -75,9 +72,9 @@ function One({ place, revision: { revision, in_force, versions }, before }: OneP
   );
 }
 
-function Changes({ place, from, to }: { place: Place; from: string; to: string }) {
+function Changes({ place, from, to }: { place: DocumentPlace; from: string; to: string }) {
   const t = useTranslate();
-  const query = useQuery(revisionChanges(place.namespace, place.name, from, to));
+  const query = useQuery(revisionChanges(place, from, to));
   return (
     <Loaded query={query} lines={3}>
       {({ lines }) => <Diff lines={lines.slice(2)} label={t("revisions.changes")} />}

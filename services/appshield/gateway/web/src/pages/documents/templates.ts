@@ -11,7 +11,7 @@ spec:
   match: app.criticality == 'gold'
   protect:
     - name: nightly
-      on:
+      "on":
         schedule: "30 2 * * *"
       keep:
         daily: 14
@@ -21,17 +21,57 @@ spec:
 const APPLICATION = `apiVersion: appshield.io/v1alpha1
 kind: Application
 metadata:
-  name: NAME
+  name: shop
   namespace: NAMESPACE
 spec:
-  select:
-    matchLabels:
-      app: NAME
+  # Which objects belong to it; without this, everything in its namespace.
+  resources:
+    selector:
+      matchLabels:
+        app: shop
+  protect:
+    - name: nightly
+      "on":
+        schedule: "30 2 * * *"
+      keep:
+        daily: 14
 `;
 
+const VAULT = `apiVersion: appshield.io/v1alpha1
+kind: Vault
+metadata:
+  name: primary
+spec:
+  # The bucket of an S3-compatible store; it has to be there.
+  endpoint: https://s3.example.org
+  bucket: backups
+  credentialsSecret: { namespace: appshield, name: s3-credentials }
+  # With this key and the bucket all is found again: keep a copy of it elsewhere.
+  keySecret: { namespace: appshield, name: root-key }
+`;
+
+const PROFILE = `apiVersion: appshield.io/v1alpha1
+kind: Profile
+metadata:
+  name: own
+spec:
+  # How each component of this type is saved, where its document says nothing else.
+  type: database/own
+  description: Locks its tables while the snapshot is cut.
+  strategy: snapshot
+  quiesce: { command: [own, lock] }
+  resume: { command: [own, unlock] }
+`;
+
+const TEMPLATES: Readonly<Record<DocumentKind, string>> = {
+  Application: APPLICATION,
+  Policy: POLICY,
+  Profile: PROFILE,
+  Vault: VAULT,
+};
+
 export function templateOf(kind: DocumentKind, namespace: string): string {
-  if (kind === "Application") return APPLICATION.replaceAll("NAMESPACE", namespace || "default");
-  return POLICY;
+  return TEMPLATES[kind].replaceAll("NAMESPACE", namespace || "default");
 }
 
 /// What only the cluster writes is nothing to edit.

@@ -1,24 +1,26 @@
-/// Signing in: by the link that `appshield up` prints, or with a token of the cluster.
+/// Signing in: at the provider of the company, by the link that `appshield up` prints, or with a token.
 import { Button, PasswordInput } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useState } from "react";
-import { ask } from "@/api/client";
 import { keys } from "@/api/queries";
+import { LOGIN_PROBLEMS, loginMethods, signIn } from "@/api/session";
 import { Brand } from "@/design/icons";
+import { Note } from "@/design/note";
 import { Prose } from "@/design/prose";
 import { Failed, Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
 import { LOGIN_CODE } from "./code";
 import classes from "./login.module.css";
 
-type Proof = { code: string } | { token: string };
-
 export function LoginPage() {
   const t = useTranslate();
   const [token, setToken] = useState("");
   const [code] = useState(() => LOGIN_CODE.exec(window.location.hash)?.[1]);
-  const signingIn = useSigningIn();
+  const { next, problem: written } = useSearch({ from: "/login" });
+  const problem = LOGIN_PROBLEMS.find((one) => one === written);
+  const { data: methods } = useQuery(loginMethods);
+  const signingIn = useSigningIn(next);
   const { mutate } = signingIn;
 
   useEffect(() => {
@@ -39,12 +41,30 @@ export function LoginPage() {
       <div className={classes.card}>
         <Brand size={44} />
         <h1>{t("login.title")}</h1>
-        <p className="quiet">
-          <Prose text={t("login.link")} />
-        </p>
-        <pre className={classes.command}>appshield web</pre>
+        {problem && (
+          <Note tone="bad" icon="close" title={t(`login.problem.${problem}`)}>
+            <p>{t(`login.problem.${problem}.next`)}</p>
+          </Note>
+        )}
         {signingIn.error && <Failed error={signingIn.error} />}
-        <form onSubmit={submit} className={classes.form}>
+        {methods?.oidc && (
+          <Button
+            component="a"
+            href={`${methods.oidc.start}?to=${encodeURIComponent(next ?? "/")}`}
+            size="sm"
+          >
+            {t("login.oidc", { name: methods.oidc.name })}
+          </Button>
+        )}
+        {methods?.login_link !== false && (
+          <div className={classes.way}>
+            <p className="quiet">
+              <Prose text={t("login.link")} />
+            </p>
+            <pre className={classes.command}>appshield web</pre>
+          </div>
+        )}
+        <form onSubmit={submit} className={classes.way}>
           <PasswordInput
             label={t("login.token")}
             description={<Prose text={t("login.token.how")} />}
@@ -53,7 +73,12 @@ export function LoginPage() {
             autoComplete="off"
             size="sm"
           />
-          <Button type="submit" size="sm" loading={signingIn.isPending}>
+          <Button
+            type="submit"
+            size="sm"
+            variant={methods?.oidc ? "default" : "filled"}
+            loading={signingIn.isPending}
+          >
             {t("login.do")}
           </Button>
         </form>
@@ -62,22 +87,16 @@ export function LoginPage() {
   );
 }
 
-function useSigningIn() {
+function useSigningIn(next: string | undefined) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const router = useRouter();
-  const { next } = useSearch({ from: "/login" });
   return useMutation({
-    mutationFn: prove,
+    mutationFn: signIn,
     onSuccess: async () => {
       client.removeQueries({ queryKey: keys.me });
       await navigate({ to: next ?? "/", replace: true, hash: "" });
       await router.invalidate();
     },
   });
-}
-
-/// Exchange a proof for a session, which is a cookie that no script can read.
-async function prove(proof: Proof): Promise<void> {
-  await ask("/session", { method: "POST", body: proof });
 }

@@ -1,68 +1,72 @@
 /// All applications: filtered, sorted, live.
-import { Button, Select, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
+import { Button, SegmentedControl, Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { applications, trend } from "@/api/queries";
 import type { ApplicationSummary, Health, RpoState } from "@/api/types";
 import { Icon } from "@/design/icons";
-import { Panel, Row } from "@/design/page";
+import { Row } from "@/design/page";
+import { NoneSuch, Records, usePagedList } from "@/design/records";
+import { SearchField } from "@/design/search-field";
 import { useSeen } from "@/design/seen";
 import { Sparkline } from "@/design/sparkline";
-import { Empty, Loaded } from "@/design/states";
+import { Empty } from "@/design/states";
 import { HealthStatus, RpoStatus, Tag } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { Moment } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import classes from "./applications.module.css";
 
-const WAIT_MS = 250;
 const HEALTHS: readonly Health[] = ["Missing", "Degraded", "Unknown", "Progressing", "Healthy"];
 const PROMISES: readonly RpoState[] = ["broken", "at-risk", "kept"];
 
+/// Orphaned histories are shown to those who look for them: there may be many of each name.
+const STATES = ["active", "orphaned", "all"] as const;
+
+interface ApplicationsSearch {
+  q?: string | undefined;
+  state?: string | undefined;
+  health?: string | undefined;
+  rpo?: string | undefined;
+  criticality?: string | undefined;
+  sort?: string | undefined;
+}
+
 export function Applications() {
   const t = useTranslate();
-  const formats = useFormats();
-  const search = useSearch({ from: "/inside/" });
+  const search: ApplicationsSearch = useSearch({ from: "/inside/" });
   const navigate = useNavigate({ from: "/" });
-  const sort = search.sort ?? "health";
-  const query = useInfiniteQuery({
-    ...applications({ ...search, sort }),
-    placeholderData: keepPreviousData,
-  });
-  const filtered = Boolean(search.q || search.health || search.rpo || search.criticality);
-  const change = (changed: Partial<typeof search>) =>
-    void navigate({ search: { ...search, ...changed }, replace: true, resetScroll: false });
+  const { sort = "health", state = "active", ...wanted } = search;
+  const list = usePagedList(
+    useInfiniteQuery({
+      ...applications({ ...wanted, state: state === "all" ? "" : state, sort }),
+      placeholderData: keepPreviousData,
+    }),
+  );
+  const show = (next: ApplicationsSearch) =>
+    void navigate({ search: given(next), replace: true, resetScroll: false });
+  const change = (changed: ApplicationsSearch) => show({ ...search, ...changed });
 
   return (
     <div id="applications" className={classes.anchor}>
-      <Panel
+      <Records
         title={t("applications.title")}
-        count={query.data ? formats.number(query.data.pages[0]?.total ?? 0) : ""}
-        actions={<Filters search={search} change={change} />}
-        flush
-      >
-        <Loaded query={query} lines={8}>
-          {(data) => {
-            const items = data.pages.flatMap((page) => page.items);
-            if (items.length === 0)
-              return (
-                <NoApplication filtered={filtered} clear={() => void navigate({ search: {} })} />
-              );
-            return (
-              <Table
-                caption={t("applications.title")}
-                columns={columnsIn(t)}
-                records={items}
-                id={(one) => one.app_id}
-                sort={sort}
-                onSort={(next) => change({ sort: next })}
-                more={moreOf(query)}
-              />
-            );
-          }}
-        </Loaded>
-      </Panel>
+        list={list}
+        columns={columnsIn(t)}
+        id={(one) => one.app_id}
+        lines={8}
+        filters={<Filters search={search} state={state} change={change} />}
+        sort={sort}
+        onSort={(next) => change({ sort: next })}
+        none={
+          Object.values(wanted).some(Boolean) || state !== "active" ? (
+            <NoneSuch showAll={() => show({})} />
+          ) : (
+            <Empty title={t("applications.none")}>{t("applications.none.next")}</Empty>
+          )
+        }
+      />
     </div>
   );
 }
@@ -115,10 +119,15 @@ function columnsIn(t: ReturnType<typeof useTranslate>): Column<ApplicationSummar
 
 function Name({ application }: { application: ApplicationSummary }) {
   const t = useTranslate();
-  const { namespace, name, paused, active_run } = application;
+  const { app_id, namespace, name, state, paused, active_run } = application;
+  const history = state === "orphaned" ? app_id : undefined;
   return (
     <div className={classes.name}>
-      <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+      <Link
+        to="/applications/$namespace/$name"
+        params={{ namespace, name }}
+        search={given({ history })}
+      >
         <span className="quiet">{namespace}/</span>
         <strong>{name}</strong>
       </Link>
@@ -147,7 +156,7 @@ function Trend({ application }: { application: ApplicationSummary }) {
   const formats = useFormats();
   const [ref, seen] = useSeen<HTMLSpanElement>();
   const { data } = useQuery({
-    ...trend(application.namespace, application.name),
+    ...trend(application.namespace, application.name, application.app_id),
     enabled: seen && application.last_version > 0,
   });
   const sizes = data?.items.map((version) => version.read_bytes).reverse() ?? [];
@@ -171,22 +180,37 @@ function Trend({ application }: { application: ApplicationSummary }) {
 }
 
 interface FilterProps {
-  search: { q?: string; health?: string; rpo?: string };
-  change: (changed: Record<string, string | undefined>) => void;
+  search: ApplicationsSearch;
+  state: string;
+  change: (changed: ApplicationsSearch) => void;
 }
 
-function Filters({ search, change }: FilterProps) {
+function Filters({ search, state, change }: FilterProps) {
   const t = useTranslate();
-  const find = useDebouncedCallback((q: string) => change({ q: q || undefined }), WAIT_MS);
   return (
     <>
-      <TextInput
-        aria-label={t("applications.find")}
-        placeholder={t("applications.find")}
-        leftSection={<Icon name="search" size={14} />}
-        defaultValue={search.q ?? ""}
-        onChange={(event) => find(event.currentTarget.value)}
-        w={180}
+      <SegmentedControl
+        size="xs"
+        aria-label={t("applications.which")}
+        value={state}
+        onChange={(next) => change({ state: next === "active" ? undefined : next })}
+        data={STATES.map((value) => ({ value, label: t(`applications.${value}`) }))}
+      />
+      {search.criticality && (
+        <Button
+          variant="light"
+          rightSection={<Icon name="close" size={12} />}
+          aria-label={t("applications.any-criticality", { criticality: search.criticality })}
+          onClick={() => change({ criticality: undefined })}
+        >
+          {search.criticality}
+        </Button>
+      )}
+      <SearchField
+        label={t("applications.find")}
+        value={search.q ?? ""}
+        find={(q) => change({ q })}
+        width={190}
       />
       <Select
         aria-label={t("applications.health")}
@@ -207,23 +231,5 @@ function Filters({ search, change }: FilterProps) {
         w={150}
       />
     </>
-  );
-}
-
-function NoApplication({ filtered, clear }: { filtered: boolean; clear: () => void }) {
-  const t = useTranslate();
-  if (!filtered) {
-    return <Empty title={t("applications.none")}>{t("applications.none.next")}</Empty>;
-  }
-  return (
-    <Empty
-      title={t("applications.none-such")}
-      icon="search"
-      action={
-        <Button variant="default" onClick={clear}>
-          {t("applications.all")}
-        </Button>
-      }
-    />
   );
 }

@@ -4,10 +4,11 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { applications, runs } from "@/api/queries";
 import type { ApplicationSummary, RunSummary } from "@/api/types";
+import { More } from "@/design/more";
 import { Panel } from "@/design/page";
 import { Empty } from "@/design/states";
 import { HealthStatus, RpoStatus, RunStatus, Tag } from "@/design/status";
-import { Moment } from "@/design/values";
+import { Moment, useAge } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
 import { type Concern, concernsOf } from "./attention";
 import classes from "./attention.module.css";
@@ -19,6 +20,7 @@ export function Attention() {
   const t = useTranslate();
   const formats = useFormats();
   const { concerns, known } = useConcerns();
+  const [all, setAll] = useState(false);
   if (!known) return null;
   return (
     <Panel
@@ -31,17 +33,20 @@ export function Attention() {
           {t("attention.none.why")}
         </Empty>
       ) : (
-        <ul className={classes.list}>
-          {concerns.slice(0, SHOWN_MAX).map((concern) => (
-            <li key={"run" in concern ? concern.run.id : concern.application.app_id}>
-              {"run" in concern ? (
-                <RunConcern why={concern.why} run={concern.run} />
-              ) : (
-                <ApplicationConcern why={concern.why} application={concern.application} />
-              )}
-            </li>
-          ))}
-        </ul>
+        <>
+          <ul className={classes.list}>
+            {concerns.slice(0, all ? concerns.length : SHOWN_MAX).map((concern) => (
+              <li key={"run" in concern ? concern.run.id : concern.application.app_id}>
+                {"run" in concern ? (
+                  <RunConcern why={concern.why} run={concern.run} />
+                ) : (
+                  <ApplicationConcern why={concern.why} application={concern.application} />
+                )}
+              </li>
+            ))}
+          </ul>
+          <More has={!all && concerns.length > SHOWN_MAX} busy={false} load={() => setAll(true)} />
+        </>
       )}
     </Panel>
   );
@@ -75,12 +80,15 @@ function ApplicationConcern({ why, application }: Extract<Concern, { application
 function Why({ why, application }: Extract<Concern, { application: unknown }>) {
   const t = useTranslate();
   const formats = useFormats();
+  const age = useAge(application.rpo_counted_from);
   if (why === "refused") return <span>{application.refused}</span>;
   if (why === "missing" || why === "degraded") return <span>{application.reason}</span>;
   return (
     <span>
-      {t("attention.promise", { promised: formats.duration(application.rpo_promised_s) })}{" "}
-      <Moment at={application.rpo_counted_from} />
+      {t("attention.promise", {
+        promised: formats.duration(application.rpo_promised_s),
+        age: formats.duration(age),
+      })}
     </span>
   );
 }

@@ -1,15 +1,15 @@
-/// Workloads that nothing protects, each with a document that would, one click away.
-import { Button, Modal } from "@mantine/core";
-import { useClipboard } from "@mantine/hooks";
-import { useQuery } from "@tanstack/react-query";
+/// Workloads that nothing protects, each one click away from a document that would.
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { proposal, unprotected } from "@/api/queries";
+import { unprotected } from "@/api/queries";
 import type { Unprotected } from "@/api/types";
-import { Icon } from "@/design/icons";
-import { Panel, Row } from "@/design/page";
-import { ScrollArea } from "@/design/scroll-area";
+import { LinkButton } from "@/design/link-button";
+import { More } from "@/design/more";
+import { Panel } from "@/design/page";
+import { usePagedList } from "@/design/records";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
+import { moreOf } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
 import classes from "./unprotected.module.css";
 
@@ -18,51 +18,38 @@ const SHOWN_MAX = 6;
 export function UnprotectedPanel() {
   const t = useTranslate();
   const formats = useFormats();
-  const query = useQuery(unprotected);
-  const [namespace, setNamespace] = useState("");
+  const query = useInfiniteQuery(unprotected);
+  const { records, total = 0 } = usePagedList(query);
+  const [all, setAll] = useState(false);
   return (
-    <Panel
-      title={t("unprotected.title")}
-      count={query.data ? formats.number(query.data.total) : ""}
-      flush
-    >
+    <Panel title={t("unprotected.title")} count={query.data ? formats.number(total) : ""} flush>
       <Loaded query={query} lines={3}>
-        {({ items, total }) =>
-          items.length === 0 ? (
-            <Empty title={t("unprotected.none")} icon="verified" />
+        {() =>
+          records.length === 0 ? (
+            <Empty title={t("unprotected.none")} icon="verified">
+              {t("unprotected.none.why")}
+            </Empty>
           ) : (
             <>
               <ul className={classes.list}>
-                {items.slice(0, SHOWN_MAX).map((one) => (
-                  <Line
-                    key={`${one.namespace}/${one.kind}/${one.name}`}
-                    workload={one}
-                    protect={() => setNamespace(one.namespace)}
-                  />
+                {records.slice(0, all ? records.length : SHOWN_MAX).map((one) => (
+                  <Line key={`${one.namespace}/${one.kind}/${one.name}`} workload={one} />
                 ))}
               </ul>
-              {total > SHOWN_MAX && (
-                <p className={classes.more}>
-                  {t("unprotected.more", { count: total - SHOWN_MAX })}
-                </p>
+              {all ? (
+                <More {...moreOf(query)} />
+              ) : (
+                <More has={total > SHOWN_MAX} busy={false} load={() => setAll(true)} />
               )}
             </>
           )
         }
       </Loaded>
-      <Modal
-        opened={namespace !== ""}
-        onClose={() => setNamespace("")}
-        title={t("unprotected.proposal", { namespace })}
-        size={760}
-      >
-        {namespace && <Proposal namespace={namespace} />}
-      </Modal>
     </Panel>
   );
 }
 
-function Line({ workload, protect }: { workload: Unprotected; protect: () => void }) {
+function Line({ workload }: { workload: Unprotected }) {
   const t = useTranslate();
   const { namespace, kind, name, profile, keeps_data } = workload;
   return (
@@ -74,40 +61,15 @@ function Line({ workload, protect }: { workload: Unprotected; protect: () => voi
         <span className="quiet">{profile || kind}</span>
         {keeps_data && <Tag tone="warn">{t("unprotected.data")}</Tag>}
       </span>
-      <Button
+      <LinkButton
+        to="/documents/$kind/new"
+        params={{ kind: "Application" }}
+        search={{ namespace }}
         variant="light"
-        onClick={protect}
         aria-label={t("unprotected.protect-it", { name: `${namespace}/${name}` })}
       >
         {t("unprotected.protect")}
-      </Button>
+      </LinkButton>
     </li>
-  );
-}
-
-function Proposal({ namespace }: { namespace: string }) {
-  const t = useTranslate();
-  const clipboard = useClipboard();
-  const query = useQuery(proposal(namespace));
-  return (
-    <Loaded query={query} lines={8}>
-      {({ text }) => (
-        <>
-          <p className="quiet">{t("unprotected.about")}</p>
-          <ScrollArea className={classes.document} aria-label={t("unprotected.document")}>
-            <pre>{text}</pre>
-          </ScrollArea>
-          <Row>
-            <Button
-              variant="default"
-              leftSection={<Icon name="copy" size={14} />}
-              onClick={() => clipboard.copy(text)}
-            >
-              {clipboard.copied ? t("unprotected.copied") : t("unprotected.copy")}
-            </Button>
-          </Row>
-        </>
-      )}
-    </Loaded>
   );
 }

@@ -1,27 +1,33 @@
 /// For those who answer for products: which promises about recovery were kept.
 import { Button, SegmentedControl } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { type ObjectiveRow, type Objectives, objectives, objectivesCsv } from "@/api/reports";
 import { DownloadLink } from "@/design/download-link";
 import { Page, Panel } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
-import { Tag } from "@/design/status";
-import { type Column, Table } from "@/design/table";
-import { TimeChart } from "@/design/time-chart";
+import { Prose } from "@/design/prose";
+import { Records, wholeList } from "@/design/records";
+import { Empty } from "@/design/states";
+import type { Column } from "@/design/table";
+import { LINES_MAX, TimeChart } from "@/design/time-chart";
 import { Duration } from "@/design/values";
 import type { Formats } from "@/i18n/formats";
 import { useFormats, useTranslate } from "@/i18n/language";
+import { curvesOf, toneOf, written } from "./kept";
 import { PERIODS, sinceOf } from "./periods";
+import classes from "./reports.module.css";
 
+const GROUPS = ["criticality", "application"] as const;
+type Group = (typeof GROUPS)[number];
 const FROM = "/inside/reports";
 
 export function ReportsPage() {
   const t = useTranslate();
   const search = useSearch({ from: FROM });
   const navigate = useNavigate({ from: "/reports" });
-  const by = search.by === "application" ? "application" : "criticality";
+  const formats = useFormats();
+  const by: Group = GROUPS.find((one) => one === search.by) ?? "criticality";
   const period = PERIODS.find((one) => String(one) === search.days) ?? 30;
   // The same moment for as long as the page is open, so that the same question is asked.
   const from = useMemo(() => sinceOf(period, new Date()), [period]);
@@ -41,9 +47,13 @@ export function ReportsPage() {
         </>
       }
     >
-      <Panel
+      {query.data && <Span data={query.data} />}
+      <Records
         title={t("reports.objectives")}
-        actions={
+        list={wholeList(query, ({ items }) => items)}
+        columns={columnsIn(t, formats, by)}
+        id={({ name }) => name}
+        filters={
           <>
             <SegmentedControl
               size="xs"
@@ -60,50 +70,39 @@ export function ReportsPage() {
               aria-label={t("reports.by")}
               value={by}
               onChange={(value) => change({ by: value })}
-              data={[
-                { value: "criticality", label: t("reports.by.criticality") },
-                { value: "application", label: t("reports.by.application") },
-              ]}
+              data={GROUPS.map((value) => ({ value, label: t(`reports.by.${value}`) }))}
             />
           </>
         }
-        flush
-      >
-        <Loaded query={query} lines={6}>
-          {(data) => <Rows data={data} />}
-        </Loaded>
-      </Panel>
+        none={
+          <Empty title={t("reports.none")} icon="reports">
+            <Prose text={t("reports.none.next")} />
+          </Empty>
+        }
+      />
       {query.data && query.data.days.length > 1 && <OverTime data={query.data} />}
     </Page>
   );
 }
 
-function Rows({ data: { items } }: { data: Objectives }) {
+/// Of which time the report is: on paper nobody sees the buttons that chose it.
+function Span({ data: { from, to } }: { data: Objectives }) {
   const t = useTranslate();
   const formats = useFormats();
-  if (items.length === 0) {
-    return (
-      <Empty title={t("reports.none")} icon="reports">
-        {t("reports.none.next")}
-      </Empty>
-    );
-  }
-  return (
-    <Table
-      caption={t("reports.objectives")}
-      columns={columnsIn(t, formats)}
-      records={items}
-      id={({ name }) => name}
-    />
-  );
+  const [begin, end] = [formats.day(new Date(from)), formats.day(new Date(to))];
+  return <p className="printed">{t("reports.span", { begin, end })}</p>;
 }
 
-function columnsIn(t: ReturnType<typeof useTranslate>, formats: Formats): Column<ObjectiveRow>[] {
+function columnsIn(
+  t: ReturnType<typeof useTranslate>,
+  formats: Formats,
+  by: Group,
+): Column<ObjectiveRow>[] {
   return [
     {
       name: "name",
       title: t("reports.name"),
-      cell: ({ name }) => <strong>{name || t("reports.unnamed")}</strong>,
+      cell: ({ name }) => <Name name={name} by={by} />,
     },
     {
       name: "applications",
@@ -120,6 +119,7 @@ function columnsIn(t: ReturnType<typeof useTranslate>, formats: Formats): Column
     {
       name: "rpo",
       title: t("reports.rpo"),
+      numeric: true,
       cell: ({ rpo_kept }) => <Kept share={rpo_kept} />,
     },
     {
@@ -149,37 +149,64 @@ function columnsIn(t: ReturnType<typeof useTranslate>, formats: Formats): Column
   ];
 }
 
+function Name({ name, by }: { name: string; by: Group }) {
+  const t = useTranslate();
+  if (!name) return <strong>{t("reports.unnamed")}</strong>;
+  const [namespace = "", application = ""] = name.split("/");
+  if (by === "application") {
+    return (
+      <Link to="/applications/$namespace/$name" params={{ namespace, name: application }}>
+        <strong>{name}</strong>
+      </Link>
+    );
+  }
+  return (
+    <Link to="/" search={{ criticality: name }} hash="applications">
+      <strong>{name}</strong>
+    </Link>
+  );
+}
+
 function Kept({ share }: { share: number | null }) {
   const t = useTranslate();
   const formats = useFormats();
-  if (share === null) return <Tag>{t("rpo.none")}</Tag>;
-  const tone = share >= 0.999 ? "good" : share >= 0.95 ? "warn" : "bad";
-  return <Tag tone={tone}>{formats.percent(share)}</Tag>;
+  if (share === null) return <span className="quiet">{t("rpo.none")}</span>;
+  return (
+    <span className={classes.kept} data-tone={toneOf(share)}>
+      {formats.percent(written(share), 2)}
+    </span>
+  );
 }
 
-/// The worst of all, day by day: what a mean would hide.
+/// Each day of each row; a mean over all of them would hide the days that were bad.
 function OverTime({ data: { days } }: { data: Objectives }) {
   const t = useTranslate();
   const formats = useFormats();
-  const chart = useMemo(() => {
-    const worst = new Map<string, number>();
-    for (const { day, rpo_kept } of days) {
-      if (rpo_kept !== null) worst.set(day, Math.min(worst.get(day) ?? 1, rpo_kept));
-    }
-    const found = [...worst].sort(([one], [other]) => one.localeCompare(other));
-    return {
-      times: found.map(([day]) => Date.parse(day) / 1_000),
-      first: { name: t("reports.worst"), values: found.map(([, kept]) => kept) },
-    };
-  }, [days, t]);
+  const curves = useMemo(
+    () => curvesOf(named(days, t("reports.unnamed")), LINES_MAX, t("reports.worst")),
+    [days, t],
+  );
+  function describe(at: number): string {
+    const shown = curves.series.flatMap(({ name, values }) => {
+      const share = values[at];
+      return typeof share === "number" ? [`${name} ${formats.percent(written(share), 2)}`] : [];
+    });
+    return [formats.date(new Date((curves.times[at] ?? 0) * 1_000)), ...shown].join(" · ");
+  }
+  if (curves.series.length === 0) return null;
   return (
     <Panel title={t("reports.over-time")} flush>
       <TimeChart
-        label={t("reports.over-time")}
+        label={t("reports.over-time.of")}
         format={formats.percent}
         highest={1.05}
-        {...chart}
+        daily
+        describe={describe}
+        {...curves}
       />
     </Panel>
   );
 }
+
+const named = (days: Objectives["days"], unnamed: string): Objectives["days"] =>
+  days.map((one) => ({ ...one, name: one.name || unnamed }));

@@ -1,5 +1,4 @@
 /// What a restore would do: a dry run, and its plan.
-import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { useCommand } from "@/api/commands";
@@ -14,7 +13,7 @@ import { useTranslate } from "@/i18n/language";
 import { restoreOf } from "./choices";
 import { PlanView } from "./plan";
 import type { WizardProps } from "./restore";
-import classes from "./restore.module.css";
+import { StepForm } from "./step-form";
 
 const FINAL: ReadonlySet<RunState> = new Set(["succeeded", "failed", "cancelled", "folded"]);
 const LOOK_AGAIN_MS = 1_000;
@@ -40,15 +39,14 @@ export function Check(props: WizardProps) {
     asked.current = true;
     mutate();
   }, [search.check, refusal, mutate]);
+  const dryRun = useDryRun(search.check);
+  const planned = dryRun.data?.summary.state === "succeeded";
   return (
-    <div className={classes.wide}>
-      <p className="quiet">{t("restore.check.about")}</p>
-      {search.check && <DryRun run={search.check} go={go} />}
-      {!search.check && checking.isPending && <Loading lines={4} />}
-      <div className={classes.buttons}>
-        <Button variant="default" onClick={() => go("what")}>
-          {t("restore.back")}
-        </Button>
+    <StepForm
+      back={() => go("what")}
+      forward={() => go("confirm")}
+      refusal={refusal ?? (planned ? undefined : t("restore.check.first"))}
+      also={
         <Action
           variant="default"
           busy={checking.isPending}
@@ -57,20 +55,36 @@ export function Check(props: WizardProps) {
         >
           {t("restore.check.again")}
         </Action>
-      </div>
-    </div>
+      }
+    >
+      <p className="quiet">{t("restore.check.about")}</p>
+      {search.check ? (
+        <DryRun run={search.check} query={dryRun} />
+      ) : (
+        checking.isPending && <Loading lines={4} />
+      )}
+    </StepForm>
   );
 }
 
-function DryRun({ run, go }: { run: string } & Pick<WizardProps, "go">) {
-  const t = useTranslate();
-  const query = useQuery({
-    ...runQuery(run),
+/// Follow a dry run until it has ended.
+function useDryRun(run: string | undefined) {
+  return useQuery({
+    ...runQuery(run ?? ""),
+    enabled: run !== undefined,
     // A run that was just asked for is there when the planner has taken it up.
     retry: 10,
     retryDelay: 500,
     refetchInterval: ({ state }) =>
       state.data && FINAL.has(state.data.summary.state) ? false : LOOK_AGAIN_MS,
+  });
+}
+
+function DryRun({ run, query }: { run: string; query: ReturnType<typeof useDryRun> }) {
+  const t = useTranslate();
+  const planned = useQuery({
+    ...plan(run),
+    enabled: query.data?.summary.state === "succeeded",
   });
   const ended = query.data !== undefined && FINAL.has(query.data.summary.state);
   if (!ended) {
@@ -82,23 +96,9 @@ function DryRun({ run, go }: { run: string } & Pick<WizardProps, "go">) {
     );
   }
   if (query.data.summary.state !== "succeeded") return <InTheWay detail={query.data} />;
-  return <Planned run={run} go={go} />;
-}
-
-function Planned({ run, go }: { run: string } & Pick<WizardProps, "go">) {
-  const t = useTranslate();
-  const query = useQuery(plan(run));
   return (
-    <Loaded query={query} lines={6}>
-      {(found) => (
-        <>
-          <PlanView plan={found} />
-          <div className={classes.buttons}>
-            <span />
-            <Button onClick={() => go("confirm")}>{t("restore.next")}</Button>
-          </div>
-        </>
-      )}
+    <Loaded query={planned} lines={6}>
+      {(found) => <PlanView plan={found} />}
     </Loaded>
   );
 }

@@ -1,5 +1,6 @@
 /// What a person has chosen for a restore, as it stands in the address. Pure.
 import type { Restore } from "@/api/restores";
+import { given } from "@/shell/addresses";
 
 export const STEPS = ["where", "what", "check", "confirm"] as const;
 export type Step = (typeof STEPS)[number];
@@ -55,17 +56,9 @@ export function restoreOf(
 }
 
 /// Choose something else: what was checked before says nothing about it.
-export function changed(search: RestoreSearch, change: RestoreSearch): Record<string, string> {
+export function changed(search: RestoreSearch, change: RestoreSearch): RestoreSearch {
   const { check: _, ...kept } = search;
-  const next = { ...kept, ...change };
-  return given(next);
-}
-
-/// Only what is there, as an address has it.
-export function given(search: RestoreSearch): Record<string, string> {
-  const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(search)) if (value) kept[name] = value;
-  return kept;
+  return given({ ...kept, ...change });
 }
 
 export function withPath(paths: readonly string[], path: string, chosen: boolean): string {

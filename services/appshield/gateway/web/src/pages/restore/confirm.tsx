@@ -1,18 +1,17 @@
 /// The last step: say once more what is to happen, type the name, and begin.
-import { Button, Checkbox, TextInput } from "@mantine/core";
+import { Checkbox, TextInput } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import { useCommand } from "@/api/commands";
 import { keys } from "@/api/queries";
 import { restoreVersion } from "@/api/restores";
-import { Action } from "@/design/action";
 import { Icon } from "@/design/icons";
 import { Note } from "@/design/note";
 import { Day } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import { pathsOf, restoreOf, targetOf } from "./choices";
 import type { WizardProps } from "./restore";
-import classes from "./restore.module.css";
+import { StepForm } from "./step-form";
 
 export function Confirm({ namespace, name, record, search, refusal, go }: WizardProps) {
   const t = useTranslate();
@@ -37,14 +36,19 @@ export function Confirm({ namespace, name, record, search, refusal, go }: Wizard
     refusal ??
     (search.check ? undefined : t("restore.check.first")) ??
     (typed === name ? undefined : t("confirm.type", { name }));
-  function submit(event: FormEvent) {
-    event.preventDefault();
-    if (!missing) beginning.mutate();
-  }
+  const onto = search.existing === "1";
   return (
-    <form className={classes.fields} onSubmit={submit}>
+    <StepForm
+      back={() => go("check")}
+      forward={() => beginning.mutate()}
+      refusal={missing}
+      busy={beginning.isPending}
+      text={t("restore.begin")}
+      icon={<Icon name="restore" size={14} />}
+      color={onto ? "danger" : "tide"}
+    >
       <Note
-        tone={search.existing === "1" ? "bad" : "active"}
+        tone={onto ? "bad" : "active"}
         icon="restore"
         title={t("restore.about-to", { number: record.facts.number, namespace: target })}
       >
@@ -52,7 +56,7 @@ export function Confirm({ namespace, name, record, search, refusal, go }: Wizard
           {t("restore.from")} <Day at={record.facts.cut_at} />
         </p>
         <p>{paths.length === 0 ? t("restore.all.about") : paths.join(", ")}</p>
-        <p>{t(search.existing === "1" ? "restore.onto.about" : "restore.beside.about")}</p>
+        <p>{t(onto ? "restore.onto.about" : "restore.beside.about")}</p>
         {search.extra === "1" && <p>{t("restore.extra.about")}</p>}
       </Note>
       <TextInput
@@ -73,20 +77,6 @@ export function Confirm({ namespace, name, record, search, refusal, go }: Wizard
         checked={approval}
         onChange={(event) => setApproval(event.currentTarget.checked)}
       />
-      <div className={classes.buttons}>
-        <Button variant="default" onClick={() => go("check")}>
-          {t("restore.back")}
-        </Button>
-        <Action
-          color={search.existing === "1" ? "danger" : "tide"}
-          icon={<Icon name="restore" size={14} />}
-          busy={beginning.isPending}
-          refusal={missing}
-          onClick={() => beginning.mutate()}
-        >
-          {t("restore.begin")}
-        </Action>
-      </div>
-    </form>
+    </StepForm>
   );
 }

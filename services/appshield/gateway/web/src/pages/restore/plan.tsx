@@ -31,7 +31,7 @@ export function PlanView({ plan }: { plan: Plan }) {
       {plan.warnings.length > 0 && (
         <Note
           tone="warn"
-          icon="pause"
+          icon="warning"
           title={t("versions.warnings", { count: plan.warnings.length })}
         >
           <Names names={plan.warnings} />

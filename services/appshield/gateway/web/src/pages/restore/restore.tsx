@@ -4,6 +4,7 @@
 /// another.
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { type VersionRecord, version } from "@/api/contents";
 import { useRefusal } from "@/api/permissions";
 import { trend } from "@/api/queries";
@@ -12,8 +13,9 @@ import { Page, Panel } from "@/design/page";
 import { Empty, Loaded } from "@/design/states";
 import { Day } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import { Check } from "./check";
-import { changed, given, type RestoreSearch, STEPS, type Step, stepOf, targetOf } from "./choices";
+import { changed, type RestoreSearch, STEPS, type Step, stepOf, targetOf } from "./choices";
 import { Confirm } from "./confirm";
 import classes from "./restore.module.css";
 import { What } from "./what";
@@ -49,7 +51,11 @@ export function RestorePage() {
           : t("restore.title.any", { name: `${namespace}/${name}` })
       }
       about={
-        <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+        <Link
+          to="/applications/$namespace/$name"
+          params={{ namespace, name }}
+          search={given({ history: search.history })}
+        >
           {namespace}/{name}
         </Link>
       }
@@ -57,7 +63,7 @@ export function RestorePage() {
       {number ? (
         <Chosen namespace={namespace} name={name} number={number} search={search} />
       ) : (
-        <NoVersion namespace={namespace} name={name} />
+        <NoVersion namespace={namespace} name={name} search={search} />
       )}
     </Page>
   );
@@ -75,12 +81,13 @@ function Chosen({ namespace, name, number, search }: ChosenProps) {
   const here = useRefusal(namespace);
   const there = useRefusal(target);
   const refusal = here("read-data") ?? here("restore") ?? there("restore");
-  const show = (next: Record<string, string>, replace: boolean) =>
-    void navigate({ search: next, replace, resetScroll: false });
+  // Of what the address says by then, as a field may just have changed it.
+  const show = (next: (known: RestoreSearch) => RestoreSearch, replace: boolean) =>
+    void navigate({ search: (known) => given(next(known)), replace, resetScroll: false });
   const step = stepOf(search);
   const Content = CONTENTS[step];
   return (
-    <>
+    <div className={classes.wizard}>
       {refusal && (
         <Note tone="warn" icon="person" title={t("restore.refused")}>
           <p>{refusal}</p>
@@ -97,14 +104,14 @@ function Chosen({ namespace, name, number, search }: ChosenProps) {
               record={record}
               search={search}
               refusal={refusal}
-              choose={(change) => show(changed(search, change), true)}
-              go={(next) => show(given({ ...search, step: next }), false)}
-              checked={(run) => show(given({ ...search, check: run }), true)}
+              choose={(change) => show((known) => changed(known, change), true)}
+              go={(next) => show((known) => ({ ...known, step: next }), false)}
+              checked={(run) => show((known) => ({ ...known, check: run }), true)}
             />
           </Panel>
         )}
       </Loaded>
-    </>
+    </div>
   );
 }
 
@@ -113,6 +120,13 @@ const CONTENTS = { where: Where, what: What, check: Check, confirm: Confirm };
 function Steps({ search, current }: { search: RestoreSearch; current: Step }) {
   const t = useTranslate();
   const reached = STEPS.indexOf(current);
+  const here = useRef<HTMLSpanElement>(null);
+  const shown = useRef(current);
+  // The button that led here is gone: who goes by keyboard, or hears the page, goes on from here.
+  useEffect(() => {
+    if (shown.current !== current) here.current?.focus();
+    shown.current = current;
+  }, [current]);
   return (
     <nav aria-label={t("restore.steps")}>
       <ol className={classes.steps}>
@@ -128,7 +142,13 @@ function Steps({ search, current }: { search: RestoreSearch; current: Step }) {
                 {t(`restore.step.${step}`)}
               </Link>
             ) : (
-              <span aria-current={at === reached ? "step" : undefined}>
+              <span
+                {...(at === reached && {
+                  ref: here,
+                  tabIndex: -1,
+                  "aria-current": "step" as const,
+                })}
+              >
                 {t(`restore.step.${step}`)}
               </span>
             )}
@@ -140,9 +160,9 @@ function Steps({ search, current }: { search: RestoreSearch; current: Step }) {
 }
 
 /// An address that names no version: the newest ones to choose from.
-function NoVersion({ namespace, name }: Pick<WizardProps, "namespace" | "name">) {
+function NoVersion({ namespace, name, search }: Omit<ChosenProps, "number">) {
   const t = useTranslate();
-  const query = useQuery(trend(namespace, name));
+  const query = useQuery(trend(namespace, name, search.history));
   return (
     <Panel title={t("restore.choose")}>
       <Loaded query={query} lines={4}>
@@ -158,7 +178,7 @@ function NoVersion({ namespace, name }: Pick<WizardProps, "namespace" | "name">)
                   <Link
                     to="/applications/$namespace/$name/restore"
                     params={{ namespace, name }}
-                    search={{ version: String(number) }}
+                    search={given({ history: search.history, version: String(number) })}
                   >
                     v{number}
                   </Link>{" "}

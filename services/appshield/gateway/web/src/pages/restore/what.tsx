@@ -1,13 +1,13 @@
 /// Which parts of a version are brought back.
-import { Button, Checkbox, MultiSelect, Radio, Textarea } from "@mantine/core";
+import { Checkbox, MultiSelect, Radio, Textarea } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { heldObjects } from "@/api/contents";
-import { Action } from "@/design/action";
 import { Size } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import { pathsOf, withPath } from "./choices";
 import type { WizardProps } from "./restore";
 import classes from "./restore.module.css";
+import { StepForm } from "./step-form";
 
 const MANIFESTS = "manifests";
 
@@ -17,7 +17,11 @@ export function What(props: WizardProps) {
   const paths = pathsOf(search);
   const partly = search.paths !== undefined;
   return (
-    <div className={classes.fields}>
+    <StepForm
+      back={() => go("where")}
+      forward={() => go("check")}
+      refusal={partly && paths.length === 0 ? t("restore.part.none") : undefined}
+    >
       <Radio.Group
         label={t("restore.what")}
         value={partly ? "part" : "all"}
@@ -29,18 +33,7 @@ export function What(props: WizardProps) {
         </div>
       </Radio.Group>
       {partly && <Parts {...props} paths={paths} />}
-      <div className={classes.buttons}>
-        <Button variant="default" onClick={() => go("where")}>
-          {t("restore.back")}
-        </Button>
-        <Action
-          refusal={partly && paths.length === 0 ? t("restore.part.none") : undefined}
-          onClick={() => go("check")}
-        >
-          {t("restore.next")}
-        </Action>
-      </div>
-    </div>
+    </StepForm>
   );
 }
 
@@ -122,6 +115,7 @@ function Parts({
         autosize
         minRows={2}
         defaultValue={further.join("\n")}
+        // Not at each letter: the beginning of a path may be a path that is chosen above.
         onBlur={(event) => {
           const lines = event.currentTarget.value.split("\n").map((line) => line.trim());
           put([...paths.filter((path) => known.has(path)), ...lines.filter(Boolean)]);

@@ -1,10 +1,10 @@
 /// Where a version is brought back to, and what happens to what is there.
 import { Checkbox, Radio, TextInput } from "@mantine/core";
-import { Action } from "@/design/action";
 import { useTranslate } from "@/i18n/language";
 import { isNamespace, targetOf } from "./choices";
 import type { WizardProps } from "./restore";
 import classes from "./restore.module.css";
+import { StepForm } from "./step-form";
 
 export function Where({ namespace, search, choose, go, record }: WizardProps) {
   const t = useTranslate();
@@ -13,7 +13,7 @@ export function Where({ namespace, search, choose, go, record }: WizardProps) {
   const named = elsewhere || search.target === namespace;
   const wrong = named && !isNamespace(target) ? t("restore.namespace.wrong") : undefined;
   return (
-    <div className={classes.fields}>
+    <StepForm forward={() => go("what")} refusal={wrong}>
       <Radio.Group
         label={t("restore.where")}
         value={elsewhere ? "other" : "same"}
@@ -28,13 +28,15 @@ export function Where({ namespace, search, choose, go, record }: WizardProps) {
       </Radio.Group>
       {elsewhere && (
         <div className={classes.indented}>
+          {/* What is typed goes into the address; the field itself does not wait for it. */}
           <TextInput
             label={t("restore.namespace")}
             description={t("restore.namespace.about")}
-            value={target}
+            defaultValue={target}
             error={wrong}
             onChange={(event) => choose({ target: event.currentTarget.value || "-" })}
             autoComplete="off"
+            spellCheck={false}
           />
         </div>
       )}
@@ -72,12 +74,6 @@ export function Where({ namespace, search, choose, go, record }: WizardProps) {
           onChange={(event) => choose({ damaged: event.currentTarget.checked ? "1" : undefined })}
         />
       )}
-      <div className={classes.buttons}>
-        <span />
-        <Action refusal={wrong} onClick={() => go("what")}>
-          {t("restore.next")}
-        </Action>
-      </div>
-    </div>
+    </StepForm>
   );
 }

@@ -15,7 +15,7 @@ export function Logs({ run }: { run: string }) {
     <Panel title={t("logs.title")} flush>
       <Loaded query={query} lines={3}>
         {(lines) => {
-          if (lines.length === 0) return <Empty title={t("logs.none")} icon="runs" />;
+          if (lines.length === 0) return <None />;
           return (
             <ScrollArea className={classes.logs} aria-label={t("logs.title")}>
               <ol>
@@ -28,6 +28,15 @@ export function Logs({ run }: { run: string }) {
         }}
       </Loaded>
     </Panel>
+  );
+}
+
+function None() {
+  const t = useTranslate();
+  return (
+    <Empty title={t("logs.none")} icon="runs">
+      {t("logs.none.why")}
+    </Empty>
   );
 }
 

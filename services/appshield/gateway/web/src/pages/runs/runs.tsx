@@ -1,15 +1,20 @@
 /// All runs: what was done, what is being done, what waits.
-import { Button, Select } from "@mantine/core";
+import { Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { runs } from "@/api/queries";
 import type { RunKind, RunState, RunSummary } from "@/api/types";
-import { Page, Panel } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Page } from "@/design/page";
+import { Prose } from "@/design/prose";
+import { NoneSuch, Records, usePagedList } from "@/design/records";
+import { SearchField } from "@/design/search-field";
+import { Empty } from "@/design/states";
 import { RunStatus } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { Elapsed, Moment } from "@/design/values";
-import { useFormats, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
+import { placeIn } from "./place-in";
 import { RunMeter } from "./run-meter";
 import classes from "./runs.module.css";
 
@@ -35,81 +40,80 @@ const STATES: readonly RunState[] = [
   "folded",
 ];
 
+interface RunsSearch {
+  kind?: string | undefined;
+  state?: string | undefined;
+  namespace?: string | undefined;
+  name?: string | undefined;
+}
+
 export function RunsPage() {
   const t = useTranslate();
-  const formats = useFormats();
   const search = useSearch({ from: "/inside/runs" });
   const navigate = useNavigate({ from: "/runs" });
-  const query = useInfiniteQuery({ ...runs({ ...search }), placeholderData: keepPreviousData });
-  const filtered = Object.keys(search).length > 0;
-  const change = (changed: Partial<Record<keyof typeof search, string | undefined>>) =>
-    void navigate({
-      search: { ...search, ...changed } as typeof search,
-      replace: true,
-      resetScroll: false,
-    });
+  const list = usePagedList(
+    useInfiniteQuery({ ...runs({ ...search }), placeholderData: keepPreviousData }),
+  );
+  const change = (changed: RunsSearch) =>
+    void navigate({ search: given({ ...search, ...changed }), replace: true, resetScroll: false });
   return (
     <Page title={t("runs.title")} about={t("runs.about")}>
-      <Panel
+      <Records
         title={t("runs.list")}
-        count={query.data ? formats.number(query.data.pages[0]?.total ?? 0) : ""}
-        actions={
-          <>
-            <Select
-              aria-label={t("runs.kind")}
-              placeholder={t("runs.any-kind")}
-              data={KINDS.map((value) => ({ value, label: t(`kind.${value}`) }))}
-              value={search.kind ?? null}
-              onChange={(kind) => change({ kind: kind ?? undefined })}
-              clearable
-              w={170}
-            />
-            <Select
-              aria-label={t("runs.state")}
-              placeholder={t("runs.any-state")}
-              data={STATES.map((value) => ({ value, label: t(`run.${value}`) }))}
-              value={search.state ?? null}
-              onChange={(state) => change({ state: state ?? undefined })}
-              clearable
-              w={170}
-            />
-          </>
+        list={list}
+        columns={columnsIn(t)}
+        id={({ id }) => id}
+        lines={8}
+        filters={<Filters search={search} change={change} />}
+        none={
+          Object.keys(search).length > 0 ? (
+            <NoneSuch showAll={() => void navigate({ search: {} })} />
+          ) : (
+            <Empty title={t("runs.none")} icon="runs">
+              {t("runs.none.next")}
+            </Empty>
+          )
         }
-        flush
-      >
-        <Loaded query={query} lines={8}>
-          {(data) => {
-            const items = data.pages.flatMap((page) => page.items);
-            if (items.length === 0) {
-              return (
-                <Empty
-                  title={filtered ? t("runs.none-such") : t("runs.none")}
-                  icon="runs"
-                  action={
-                    filtered && (
-                      <Button variant="default" onClick={() => void navigate({ search: {} })}>
-                        {t("runs.all")}
-                      </Button>
-                    )
-                  }
-                >
-                  {filtered ? undefined : t("runs.none.next")}
-                </Empty>
-              );
-            }
-            return (
-              <Table
-                caption={t("runs.title")}
-                columns={columnsIn(t)}
-                records={items}
-                id={({ id }) => id}
-                more={moreOf(query)}
-              />
-            );
-          }}
-        </Loaded>
-      </Panel>
+      />
     </Page>
+  );
+}
+
+interface FiltersProps {
+  search: RunsSearch;
+  change: (changed: RunsSearch) => void;
+}
+
+function Filters({ search, change }: FiltersProps) {
+  const t = useTranslate();
+  return (
+    <>
+      <SearchField
+        label={t("runs.find")}
+        value={[search.namespace, search.name].filter(Boolean).join("/")}
+        find={(text) => change({ namespace: undefined, name: undefined, ...placeIn(text) })}
+        width={220}
+        whole
+      />
+      <Select
+        aria-label={t("runs.kind")}
+        placeholder={t("runs.any-kind")}
+        data={KINDS.map((value) => ({ value, label: t(`kind.${value}`) }))}
+        value={search.kind ?? null}
+        onChange={(kind) => change({ kind: kind ?? undefined })}
+        clearable
+        w={190}
+      />
+      <Select
+        aria-label={t("runs.state")}
+        placeholder={t("runs.any-state")}
+        data={STATES.map((value) => ({ value, label: t(`run.${value}`) }))}
+        value={search.state ?? null}
+        onChange={(state) => change({ state: state ?? undefined })}
+        clearable
+        w={170}
+      />
+    </>
   );
 }
 
@@ -119,7 +123,7 @@ function columnsIn(t: ReturnType<typeof useTranslate>): Column<RunSummary>[] {
       name: "run",
       title: t("runs.what"),
       cell: (run) => (
-        <Link to="/runs/$run" params={{ run: run.id }}>
+        <Link to="/runs/$run" params={{ run: run.id }} className="numbers">
           <strong>{t(`kind.${run.kind}`)}</strong>
           {run.version ? ` v${run.version}` : ""}
         </Link>
@@ -156,7 +160,9 @@ function State({ run }: { run: RunSummary }) {
       <RunStatus state={run.state} plain />
       {run.state === "running" && <RunMeter run={run.id} />}
       {(run.problem || run.waits_for) && (
-        <span className={classes.why}>{run.problem || run.waits_for}</span>
+        <span className={classes.why}>
+          <Prose text={run.problem || run.waits_for} />
+        </span>
       )}
     </div>
   );

@@ -1,28 +1,20 @@
 /// One Vault: how much is in it and what that saves, how it grew, and whether it is whole.
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
-import { useCommand } from "@/api/commands";
-import { useRefusal } from "@/api/permissions";
-import {
-  checkRepository,
-  type Integrity,
-  type VaultDetail,
-  type VaultSpace,
-  vault as vaultQuery,
-} from "@/api/vaults";
-import { Action } from "@/design/action";
+import { useMemo } from "react";
+import { NOWHERE } from "@/api/documents";
+import { type VaultDetail, type VaultSpace, vault as vaultQuery } from "@/api/vaults";
+import { dayAt } from "@/design/axis";
+import { Icon } from "@/design/icons";
+import { LinkButton } from "@/design/link-button";
 import { Note } from "@/design/note";
-import { Columns, Fact, Facts, Page, Panel, Row } from "@/design/page";
+import { Columns, Fact, Facts, Page, Panel } from "@/design/page";
 import { Empty, Loaded, Loading } from "@/design/states";
-import { Tag } from "@/design/status";
-import { type Column, Table } from "@/design/table";
 import { TimeChart } from "@/design/time-chart";
-import { Day, Moment, Size } from "@/design/values";
+import { Moment, Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
+import { Whole } from "./integrity";
 import { Marks } from "./vaults";
-
-const SHOWN = 25;
 
 export function VaultPage() {
   const t = useTranslate();
@@ -33,6 +25,16 @@ export function VaultPage() {
       title={name}
       before={query.data && <Marks vault={query.data.summary} />}
       about={<Link to="/vaults">{t("vaults.title")}</Link>}
+      actions={
+        <LinkButton
+          to="/documents/$kind/$namespace/$name"
+          params={{ kind: "Vault", namespace: NOWHERE, name }}
+          variant="default"
+          leftSection={<Icon name="policies" size={14} />}
+        >
+          {t("document.edit")}
+        </LinkButton>
+      }
     >
       <Loaded query={query} lines={10}>
         {(detail) => (
@@ -47,7 +49,7 @@ export function VaultPage() {
               <Space space={detail.space} />
             </Columns>
             <Growth detail={detail} />
-            <Whole vault={name} detail={detail} />
+            <Whole vault={name} integrity={detail.integrity} />
           </>
         )}
       </Loaded>
@@ -118,14 +120,26 @@ function Space({ space }: { space: VaultSpace | null }) {
 function Growth({ detail: { growth } }: { detail: VaultDetail }) {
   const t = useTranslate();
   const formats = useFormats();
-  const data = useMemo(
+  const lines = useMemo(
     () => ({
-      times: growth.map(({ day }) => Date.parse(day) / 1_000),
-      first: { name: t("vaults.stored"), values: growth.map((one) => one.stored_bytes) },
-      second: { name: t("vaults.protected"), values: growth.map((one) => one.read_bytes) },
+      times: growth.map(({ day }) => dayAt(day)),
+      series: [
+        { name: t("vaults.stored"), values: growth.map((one) => one.stored_bytes) },
+        { name: t("vaults.protected"), values: growth.map((one) => one.read_bytes) },
+      ],
     }),
     [growth, t],
   );
+  function describe(at: number): string {
+    const point = growth[at];
+    if (!point) return "";
+    const { day, versions, stored_bytes, read_bytes } = point;
+    return [
+      formats.date(new Date(dayAt(day) * 1_000)),
+      t("application.count", { count: versions }),
+      ...[stored_bytes, read_bytes].map(formats.size),
+    ].join(" · ");
+  }
   return (
     <Panel title={t("vaults.growth")} flush>
       {growth.length > 1 ? (
@@ -135,135 +149,13 @@ function Growth({ detail: { growth } }: { detail: VaultDetail }) {
             size: formats.size(growth.at(-1)?.stored_bytes ?? 0),
           })}
           format={formats.size}
-          {...data}
+          daily
+          describe={describe}
+          {...lines}
         />
       ) : (
         <Empty title={t("vaults.growth.none")} icon="vaults" />
       )}
     </Panel>
-  );
-}
-
-function Whole({ vault, detail: { integrity } }: { vault: string; detail: VaultDetail }) {
-  const t = useTranslate();
-  const formats = useFormats();
-  const [shown, setShown] = useState(SHOWN);
-  const ordered = useMemo(
-    () => [...integrity].sort((a, b) => urgency(a) - urgency(b)),
-    [integrity],
-  );
-  const columns: Column<Integrity>[] = [
-    {
-      name: "application",
-      title: t("applications.name"),
-      cell: ({ namespace, name }) => (
-        <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
-          <strong>
-            {namespace}/{name}
-          </strong>
-        </Link>
-      ),
-    },
-    {
-      name: "state",
-      title: t("vaults.integrity"),
-      cell: (one) => <State integrity={one} />,
-    },
-    {
-      name: "verified",
-      title: t("vaults.verified"),
-      numeric: true,
-      cell: ({ verified_versions, versions }) => (
-        <span className="numbers">
-          {t("vaults.of", {
-            part: formats.number(verified_versions),
-            all: formats.number(versions),
-          })}
-        </span>
-      ),
-    },
-    {
-      name: "checked",
-      title: t("vaults.checked"),
-      cell: ({ checked_at }) => (checked_at ? <Day at={checked_at} /> : t("vaults.never")),
-    },
-    {
-      name: "pruned",
-      title: t("vaults.pruned"),
-      cell: ({ pruned_at }) => (pruned_at ? <Day at={pruned_at} /> : t("vaults.never")),
-    },
-    {
-      name: "check",
-      title: t("vaults.check"),
-      untitled: true,
-      numeric: true,
-      cell: (one) => <CheckNow vault={vault} integrity={one} />,
-    },
-  ];
-  return (
-    <Panel title={t("vaults.integrity")} flush>
-      {integrity.length === 0 ? (
-        <Empty title={t("vaults.empty")} icon="vaults">
-          {t("vaults.empty.next")}
-        </Empty>
-      ) : (
-        <Table
-          caption={t("vaults.integrity")}
-          columns={columns}
-          records={ordered.slice(0, shown)}
-          id={({ history }) => history}
-          more={{
-            has: integrity.length > shown,
-            busy: false,
-            load: () => setShown(shown + SHOWN),
-          }}
-        />
-      )}
-    </Panel>
-  );
-}
-
-/// What needs somebody stands first: what is damaged, then what nobody has checked.
-const urgency = ({ damaged_versions, problems, checked_at }: Integrity): number =>
-  damaged_versions.length + problems.length > 0 ? 0 : checked_at === null ? 1 : 2;
-
-function State({
-  integrity: { damaged_versions, problems, checked_at },
-}: {
-  integrity: Integrity;
-}) {
-  const t = useTranslate();
-  if (damaged_versions.length > 0 || problems.length > 0) {
-    return (
-      <Row>
-        <Tag tone="bad">{t("vaults.damaged", { count: damaged_versions.length })}</Tag>
-        {problems[0]}
-      </Row>
-    );
-  }
-  return (
-    <Tag tone={checked_at ? "good" : "idle"}>
-      {t(checked_at ? "vaults.whole" : "vaults.unchecked")}
-    </Tag>
-  );
-}
-
-function CheckNow({ vault, integrity }: { vault: string; integrity: Integrity }) {
-  const t = useTranslate();
-  const refusal = useRefusal(integrity.namespace)("keep");
-  const checking = useCommand({
-    run: () => checkRepository(vault, integrity),
-    taken: ({ run }) => t("vaults.check.taken", { run }),
-    changes: [["runs"], ["vaults"]],
-  });
-  return (
-    <Action
-      variant="default"
-      busy={checking.isPending}
-      refusal={refusal}
-      onClick={() => checking.mutate()}
-    >
-      {t("vaults.check")}
-    </Action>
   );
 }

@@ -2,42 +2,47 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type VaultSummary, vaults } from "@/api/vaults";
-import { Page, Panel, Row } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Icon } from "@/design/icons";
+import { LinkButton } from "@/design/link-button";
+import { Page, Row } from "@/design/page";
+import { Records, wholeList } from "@/design/records";
+import { Empty } from "@/design/states";
 import { Tag } from "@/design/status";
-import { type Column, Table } from "@/design/table";
+import type { Column } from "@/design/table";
 import { Moment, Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
 
 export function VaultsPage() {
   const t = useTranslate();
   const formats = useFormats();
-  const query = useQuery(vaults);
+  const list = wholeList(useQuery(vaults), ({ items }) => items);
   return (
-    <Page title={t("vaults.title")} about={t("vaults.about")}>
-      <Panel
+    <Page title={t("vaults.title")} about={t("vaults.about")} actions={<NewVault />}>
+      <Records
         title={t("vaults.title")}
-        count={query.data ? formats.number(query.data.items.length) : ""}
-        flush
-      >
-        <Loaded query={query} lines={3}>
-          {({ items }) =>
-            items.length === 0 ? (
-              <Empty title={t("vaults.none")} icon="vaults">
-                {t("vaults.none.next")}
-              </Empty>
-            ) : (
-              <Table
-                caption={t("vaults.title")}
-                columns={columnsIn(t, formats.number)}
-                records={items}
-                id={({ name }) => name}
-              />
-            )
-          }
-        </Loaded>
-      </Panel>
+        list={list}
+        columns={columnsIn(t, formats.number)}
+        id={({ name }) => name}
+        none={
+          <Empty title={t("vaults.none")} icon="vaults" action={<NewVault />}>
+            {t("vaults.none.next")}
+          </Empty>
+        }
+      />
     </Page>
+  );
+}
+
+function NewVault() {
+  const t = useTranslate();
+  return (
+    <LinkButton
+      to="/documents/$kind/new"
+      params={{ kind: "Vault" }}
+      leftSection={<Icon name="vaults" size={14} />}
+    >
+      {t("vaults.new")}
+    </LinkButton>
   );
 }
 

@@ -21,7 +21,7 @@ export default function Compare({ place }: VersionProps) {
   const formats = useFormats();
   const search = useSearch({ from: FROM });
   const navigate = useNavigate({ from: "/applications/$namespace/$name/versions/$number" });
-  const known = useInfiniteQuery(versions(place.namespace, place.name));
+  const known = useInfiniteQuery(versions(place.namespace, place.name, place.history));
   const numbers = (known.data?.pages ?? [])
     .flatMap((page) => page.items)
     .filter(({ number }) => number !== place.number);

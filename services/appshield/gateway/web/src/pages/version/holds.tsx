@@ -24,7 +24,7 @@ export default function Holds({ place, record }: VersionProps) {
   return (
     <div className="stack">
       {warnings.length > 0 && (
-        <Note tone="warn" icon="pause" title={t("versions.warnings", { count: warnings.length })}>
+        <Note tone="warn" icon="warning" title={t("versions.warnings", { count: warnings.length })}>
           <ul>
             {warnings.map((warning) => (
               <li key={warning}>{warning}</li>

@@ -11,6 +11,7 @@ import { Loaded, Loading } from "@/design/states";
 import { Tag } from "@/design/status";
 import { Day, Moment } from "@/design/values";
 import { type MessageKey, useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import { Actions } from "./actions";
 import { Facts } from "./facts";
 
@@ -117,10 +118,14 @@ function Marks({ record }: { record: VersionRecord }) {
 }
 
 function About({ place, record }: { place: VersionPlace; record: VersionRecord | undefined }) {
-  const { namespace, name } = place;
+  const { namespace, name, history } = place;
   return (
     <>
-      <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+      <Link
+        to="/applications/$namespace/$name"
+        params={{ namespace, name }}
+        search={given({ history })}
+      >
         {namespace}/{name}
       </Link>
       {record && (

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { curvesOf, toneOf, written } from "./kept";
+
+describe("a share of the time", () => {
+  it("is whole only when nothing was broken", () => {
+    expect(written(1)).toBe(1);
+    expect(written(0.99999)).toBe(0.9999);
+    expect(written(0.29)).toBe(0.29);
+    expect([1, 0.99999, 0.5].map(toneOf)).toEqual(["good", "warn", "bad"]);
+  });
+});
+
+describe("shares over days", () => {
+  const days = [
+    { day: "2026-03-02", name: "gold", rpo_kept: 0.5 },
+    { day: "2026-03-01", name: "gold", rpo_kept: 1 },
+    { day: "2026-03-02", name: "silver", rpo_kept: 0.75 },
+    { day: "2026-03-02", name: "", rpo_kept: null },
+  ];
+
+  it("are a line for each row, from the oldest day, with gaps where nothing was promised", () => {
+    const { times, series } = curvesOf(days, 4, "worst");
+    expect(times).toHaveLength(2);
+    expect(series).toEqual([
+      { name: "gold", values: [1, 0.5] },
+      { name: "silver", values: [null, 0.75] },
+    ]);
+  });
+
+  it("are the worst of each day where there are too many lines", () => {
+    const { series } = curvesOf(days, 1, "worst");
+    expect(series).toEqual([{ name: "worst", values: [1, 0.5] }]);
+  });
+});

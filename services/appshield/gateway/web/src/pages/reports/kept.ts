@@ -1,0 +1,52 @@
+/// How well promises were kept, for people who read it as a grade. Pure.
+import type { Objectives } from "@/api/reports";
+import { dayAt } from "@/design/axis";
+import type { Tone } from "@/design/status";
+
+const PARTS = 10_000;
+/// Shares are never exactly what they were computed from.
+const HAIR = 1e-9;
+const ALMOST = 0.99;
+
+/// A share as it is written: cut, not rounded, since a promise that was broken was not kept in full.
+export const written = (share: number): number => Math.floor(share * PARTS + HAIR) / PARTS;
+
+export const toneOf = (share: number): Tone => {
+  const shown = written(share);
+  return shown === 1 ? "good" : shown >= ALMOST ? "warn" : "bad";
+};
+
+export interface Curve {
+  name: string;
+  values: (number | null)[];
+}
+
+export interface Curves {
+  /// Beginnings of days, in seconds since 1970.
+  times: number[];
+  series: Curve[];
+}
+
+/// One line for each row over its days; of more rows than a person can tell apart the worst alone.
+export function curvesOf(days: Objectives["days"], lines_max: number, worst: string): Curves {
+  const dates = [...new Set(days.map(({ day }) => day))].sort();
+  const rows = new Map<string, Map<string, number>>();
+  for (const { day, name, rpo_kept } of days) {
+    if (rpo_kept === null) continue;
+    const row = rows.get(name) ?? new Map<string, number>();
+    rows.set(name, row.set(day, rpo_kept));
+  }
+  const times = dates.map(dayAt);
+  if (rows.size > lines_max) {
+    const values = dates.map((day) => {
+      const found = [...rows.values()].flatMap((row) => row.get(day) ?? []);
+      return found.length > 0 ? Math.min(...found) : null;
+    });
+    return { times, series: [{ name: worst, values }] };
+  }
+  const series = [...rows].map(([name, row]) => ({
+    name,
+    values: dates.map((day) => row.get(day) ?? null),
+  }));
+  return { times, series };
+}
