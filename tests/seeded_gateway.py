@@ -61,8 +61,8 @@ class SessionsByName(NoLogins):
         return Caller(name=credentials.session, how="session", address=credentials.address)
 
     def methods(self) -> LoginMethods:
-        """Offer login links."""
-        return LoginMethods(login_link=True)
+        """Offer login links, and a provider."""
+        return LoginMethods(login_link=True, provider="Example ID")
 
     async def recognize(self, *, code: str, bearer: str, address: str) -> Session:
         """Say who that is."""

@@ -7,9 +7,11 @@ from msgspec.structs import replace
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.identities import AppRef
+from appshield.contracts.identities import SYSTEM_NAMESPACE, AppRef
 from appshield.contracts.streams import APPLICATIONS, CATALOG
 from appshield.kubernetes import Object
+from appshield.kubernetes.kinds import CONTROLLER_REVISION
+from appshield.language.revisions import revision_of
 from appshield.vault import VaultAccess
 from fake_kubernetes import FakeKubernetes
 from kept_versions import KeptVersions, Tree
@@ -80,8 +82,12 @@ async def seed_versions(bus: Bus, access: VaultAccess) -> None:
 
 
 def seed_documents(fake: FakeKubernetes) -> None:
-    """Put a policy and a Vault."""
-    fake.put(policy())
+    """Put a policy, with what it said before, and a Vault."""
+    fake.serve(CONTROLLER_REVISION)
+    stored = fake.put(policy())
+    for generation, schedule in enumerate(("0 4 * * *", "30 2 * * *"), start=1):
+        said = policy(schedule) | {"metadata": stored["metadata"] | {"generation": generation}}
+        fake.put(revision_of(said, without_namespace=SYSTEM_NAMESPACE))
     fake.put(
         {
             "apiVersion": "appshield.io/v1alpha1",

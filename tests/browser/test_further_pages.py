@@ -226,6 +226,12 @@ async def test_the_editor_shows_an_error_at_its_line_and_whom_a_policy_matches(
         await expect(page).to_have_url(re.compile(r"\?tab=preview$"))
         await seen.look("policy-preview-light")
         assert await seen.flaws() == []
+        await page.get_by_role("tab", name="Revisions").click()
+        await page.get_by_role("button", name="What changed").click()
+        await expect(page.get_by_text("30 2 * * *").last).to_be_visible()
+        await expect(page.get_by_text(re.compile(r"^-.*0 4 \* \* \*"))).to_be_visible()
+        await seen.look("policy-revisions-light")
+        assert await seen.flaws() == []
 
 
 async def test_what_somebody_changed_meanwhile_is_not_overwritten(

@@ -58,6 +58,9 @@ async def test_who_is_not_signed_in_is_asked_to(mode: Mode, visit: Visiting) -> 
         await seen.go("/runs?kind=backup")
         await expect(seen.page.get_by_role("heading", level=1)).to_have_text("Sign in to AppShield")
         assert "next=" in seen.page.url
+        provider = seen.page.get_by_role("link", name="Sign in with Example ID")
+        start = "/api/v1/session/oidc?to=%2Fruns%3Fkind%3Dbackup"
+        await expect(provider).to_have_attribute("href", start)
         await seen.look(f"login-{mode}")
         assert await seen.flaws() == []
 

@@ -178,19 +178,18 @@ export async function writeDocument({ place, text, etag, dryRun }: Writing) {
 }
 
 const REVISIONS = "revisions";
-const revisionsWhere = ({ namespace, name }: DocumentPlace): string =>
-  path`/applications/${namespace}/${name}/revisions`;
 
 export const revisions = (place: DocumentPlace) =>
   queryOptions({
     queryKey: [...documentKey(place), REVISIONS],
-    queryFn: ({ signal }) => get<Page<Revision>>(revisionsWhere(place), { limit: 100 }, signal),
+    queryFn: ({ signal }) =>
+      get<Page<Revision>>(`${where(place)}/${REVISIONS}`, { limit: 100 }, signal),
   });
 
 export const revisionChanges = (place: DocumentPlace, from: string, to: string) =>
   queryOptions({
     queryKey: [...documentKey(place), REVISIONS, from, to],
     queryFn: ({ signal }) =>
-      get<{ lines: string[] }>(`${revisionsWhere(place)}/diff`, { from, to }, signal),
+      get<{ lines: string[] }>(`${where(place)}/${REVISIONS}/diff`, { from, to }, signal),
     staleTime: Number.POSITIVE_INFINITY,
   });

@@ -23,8 +23,7 @@ export function Beside({ kind, place, text, checked, valid }: BesideProps) {
   const navigate = useNavigate();
   const count = checked ? checked.report.errors.length + checked.report.warnings.length : 0;
   const previewed = kind === "Policy";
-  const revised = kind === "Application" ? place : null;
-  const tabs = ["findings", ...(previewed ? ["preview"] : []), ...(revised ? ["revisions"] : [])];
+  const tabs = ["findings", ...(previewed ? ["preview"] : []), ...(place ? ["revisions"] : [])];
   return (
     <section className={classes.beside} aria-label={t("document.beside")}>
       <Tabs
@@ -42,7 +41,7 @@ export function Beside({ kind, place, text, checked, valid }: BesideProps) {
         <Tabs.List>
           <Tabs.Tab value="findings">{t("findings.title", { count })}</Tabs.Tab>
           {previewed && <Tabs.Tab value="preview">{t("preview.title")}</Tabs.Tab>}
-          {revised && <Tabs.Tab value="revisions">{t("revisions.title")}</Tabs.Tab>}
+          {place && <Tabs.Tab value="revisions">{t("revisions.title")}</Tabs.Tab>}
         </Tabs.List>
         <Tabs.Panel value="findings">
           <Findings checked={checked} />
@@ -52,9 +51,9 @@ export function Beside({ kind, place, text, checked, valid }: BesideProps) {
             <Preview text={text} valid={valid} />
           </Tabs.Panel>
         )}
-        {revised && (
+        {place && (
           <Tabs.Panel value="revisions">
-            <Revisions place={revised} />
+            <Revisions place={place} />
           </Tabs.Panel>
         )}
       </Tabs>
