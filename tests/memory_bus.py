@@ -8,7 +8,7 @@ again what it has handled already (as the real bus may), `pass_time` fires timer
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -21,6 +21,7 @@ from appshield.bus import (
     BusFullError,
     Delivery,
     Handler,
+    Listener,
     NobodyAnswersError,
     Receipt,
     Reject,
@@ -85,7 +86,7 @@ class MemoryBus(Bus):
         self._consumers: dict[str, _Consumer] = {}
         self._buckets: dict[str, BucketContent] = {}
         self._timers: dict[str, tuple[datetime, bytes, str]] = {}
-        self._listeners: list[tuple[str, Callable[[Message], Awaitable[None]]]] = []
+        self._listeners: list[tuple[str, Listener]] = []
         self._changed = asyncio.Condition()
 
     def stored(self, stream: StreamSpec) -> list[Stored]:
@@ -190,12 +191,10 @@ class MemoryBus(Bus):
         self.told.append((subject, message))
         for pattern, handler in self._listeners:
             if subjects.matches(subject, pattern):
-                await handler(message)
+                await handler(message, subject)
 
     @asynccontextmanager
-    async def listen(
-        self, subject: str, handler: Callable[[Message], Awaitable[None]]
-    ) -> AsyncIterator[None]:
+    async def listen(self, subject: str, handler: Listener) -> AsyncIterator[None]:
         self._listeners.append((subject, handler))
         try:
             yield

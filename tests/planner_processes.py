@@ -10,7 +10,7 @@ from pathlib import Path
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import streams
 from appshield.contracts.agent_consumers import agent_consumer
-from appshield.contracts.agents import Agent, ServiceName
+from appshield.contracts.agents import Agent, AgentService
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import run_id
@@ -31,7 +31,7 @@ _STOP_DEADLINE_S = 20.0
 _LEAD_DEADLINE_S = 30.0
 _RUN_DEADLINE_S = 90.0
 NODE = "node"
-AGENTS: tuple[ServiceName, ...] = ("uploader", "restorer")
+AGENTS: tuple[AgentService, ...] = ("uploader", "restorer")
 
 
 class GatedWorkers(Workers):

@@ -117,6 +117,7 @@ def ensure_rows(rows: dict[int, str]) -> None:
     [
         ("planner", "take"),
         ("watcher", "take"),
+        ("uploader-agent", "store/volumes"),
         ("uploader", "store/volumes"),
         ("planner", "store/volumes"),
         ("bus", "store/volumes"),
@@ -159,6 +160,7 @@ async def test_an_application_quiesced_by_a_killed_snapshotter_resumes_and_is_sa
     ("service", "step"),
     [
         ("restorer", "prepare"),
+        ("restorer-agent", "load"),
         ("restorer", "load"),
         ("planner", "load"),
         ("store", "load"),

@@ -142,7 +142,7 @@ async def _declare(installation: Installation, namespace: str, part: Object) -> 
 
 
 async def _own(installation: Installation, app: AppRef) -> list[str]:
-    """List AppShield's own secrets: of the store, of the Vault, of the repository."""
+    """List AppShield's own secrets: of the store, for agents, of the Vault, of the repository."""
     access = await ClusterVaults(installation.cluster).access(PRIMARY)
     bucket = installation.bus.bucket(streams.APPLICATIONS, ApplicationRecord)
     records = [entry.value async for entry in bucket.items() if entry.value.app == app]
@@ -151,7 +151,9 @@ async def _own(installation: Installation, app: AppRef) -> list[str]:
     assert passwords
     exported = export_root_key(access.root_key)
     keys = [exported, exported.replace("-", ""), access.root_key.hex()]
-    return [access.credentials.secret_key, *keys, *passwords]
+    assert access.agent_credentials
+    stores = [access.credentials.secret_key, access.agent_credentials.secret_key]
+    return [*stores, *keys, *passwords]
 
 
 async def test_the_search_finds_what_is_there(installation: Installation) -> None:

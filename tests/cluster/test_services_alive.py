@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 
 from appshield.bus import connect_bus
+from appshield.contracts.permissions import users_of
 from appshield.local.cluster import ClusterFacts
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import free_port
-from appshield.local.programs import SERVICES
+from appshield.local.programs import NODE_AGENTS, SERVICES, service_of
 from embedded_bus import running_bus
 from service_process import readiness, started
 from waiting import wait_until
@@ -21,13 +22,13 @@ from waiting import wait_until
 CLUSTER = "another"
 STOP_DEADLINE_S = 60.0
 WITH_CLUSTER = ("watcher", "snapshotter", "uploader", "restorer", "gateway")
-WITH_NODE = ("uploader", "restorer")
+PROGRAMS = (*SERVICES, *NODE_AGENTS)
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
+async def server(local_cluster: ClusterFacts, tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
     """A bus of its own for each test, which may end it."""
-    async with running_bus(tmp_path / "bus") as running:
+    async with running_bus(tmp_path / "bus", users_of(CLUSTER, local_cluster.node_name)) as running:
         async with connect_bus(running.access("tester"), name="tests") as bus:
             await bus.ensure_topology()
         yield running
@@ -46,11 +47,11 @@ async def alone(
         "health_port": str(port),
         "stop_deadline_s": str(STOP_DEADLINE_S),
     }
-    if service in WITH_CLUSTER:
+    if service_of(service) in WITH_CLUSTER:
         settings["kubeconfig"] = facts.kubeconfig
-    if service in WITH_NODE:
+    if service in NODE_AGENTS:
         settings |= {"node": facts.node_name, "kubelet_root": facts.kubelet_root}
-    process = await started(service, **settings)
+    process = await started(service_of(service), **settings)
     try:
         yield process
     finally:
@@ -83,7 +84,7 @@ async def stopped(process: asyncio.subprocess.Process) -> None:
     assert "stop deadline passed" not in said
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROGRAMS)
 async def test_a_service_is_alive_becomes_ready_and_stops_when_asked(
     service: str, server: EmbeddedBus, local_cluster: ClusterFacts
 ) -> None:
@@ -95,7 +96,7 @@ async def test_a_service_is_alive_becomes_ready_and_stops_when_asked(
         await stopped(process)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROGRAMS)
 async def test_a_service_without_its_bus_is_alive_says_why_it_is_not_ready_and_stops(
     service: str, server: EmbeddedBus, local_cluster: ClusterFacts
 ) -> None:
@@ -113,7 +114,7 @@ async def test_a_service_without_its_bus_is_alive_says_why_it_is_not_ready_and_s
         await stopped(process)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", PROGRAMS)
 async def test_a_service_whose_bus_came_back_is_ready_again(
     service: str, server: EmbeddedBus, local_cluster: ClusterFacts
 ) -> None:

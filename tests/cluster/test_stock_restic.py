@@ -90,7 +90,7 @@ async def test_a_dead_workers_lock_goes_within_a_minute_and_a_foreign_one_stays(
         return len(await locks()) > 1
 
     await wait_until(two, deadline_s=30, what="the uploader's lock")
-    await installation.kill("uploader")
+    await asyncio.gather(installation.kill("uploader"), installation.kill("uploader-agent"))
     killed_at = time.monotonic()
 
     async def ours_is_gone() -> bool:

@@ -1,23 +1,28 @@
 """The services of the matrix, each as its own wiring builds it, over the ports of one process."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 from appshield.bus import Bus
 from appshield.contracts import streams
 from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
-from appshield.custody import Custody
+from appshield.contracts.message import StepCommand
+from appshield.contracts.stream_specs import ConsumerSpec
+from appshield.custody import Custody, LockedRepository
 from appshield.kubernetes import Cluster
+from appshield.restorer import agent as restorer_agent
 from appshield.restorer import service as restorer
 from appshield.restorer.settings import Settings as RestorerSettings
 from appshield.service import Clock
 from appshield.service.announcing import announce
-from appshield.service.steps import StepWork
+from appshield.service.steps import StepContext, StepWork
 from appshield.snapshotter import service as snapshotter
 from appshield.snapshotter.settings import Settings as SnapshotterSettings
 from appshield.snapshotter.sweeping import Sweeping
+from appshield.uploader import agent as uploader_agent
 from appshield.uploader import service as uploader
 from appshield.uploader.settings import Settings as UploaderSettings
 from appshield.vault.finding import ClusterVaults
@@ -47,22 +52,26 @@ async def serve(
         service=service, cluster=CLUSTER, worker=process.name, node=node, seen_at=clock.now()
     )
     async with ProcessCluster.of(process, kubernetes.access) as cluster:
-        work, beside = _work(service, process, line, cluster, kubernetes)
-        consumers = [_ORDERS[service]]
-        if node:
-            consumers.append(agent_consumer(service, CLUSTER, NODE))
+        works, beside = _work(service, process, line, cluster, kubernetes)
         async with asyncio.TaskGroup() as tasks:
             for other in (announce(line, agent, process.stopping), *beside):
                 tasks.create_task(other)
-            for consumer in consumers:
+            for consumer, work in works:
                 tasks.create_task(line.consume(consumer, work.handle, stopping=process.stopping))
 
 
-_ORDERS = {
-    "snapshotter": streams.SNAPSHOTTER_ORDERS,
-    "uploader": streams.UPLOADER_ORDERS,
-    "restorer": streams.RESTORER_ORDERS,
-}
+class OwnRepositories:
+    """What an agent would be lent, held by the process itself: here both are one process."""
+
+    def __init__(self, custody: Custody) -> None:
+        self._custody = custody
+
+    @asynccontextmanager
+    async def held(
+        self, order: StepCommand, context: StepContext
+    ) -> AsyncIterator[LockedRepository]:
+        async with self._custody.held(order.vault, order.app_id, more_follows=True) as held:
+            yield held
 
 
 def _work(
@@ -71,8 +80,8 @@ def _work(
     line: Bus,
     cluster: Cluster,
     kubernetes: ActingKubernetes,
-) -> tuple[StepWork, list[Coroutine[Any, Any, None]]]:
-    """Build its handlers, and what it does beside."""
+) -> tuple[list[tuple[ConsumerSpec, StepWork]], list[Coroutine[Any, Any, None]]]:
+    """Build its handlers and those of its agent, and what it does beside."""
     if service == "snapshotter":
         settings = SnapshotterSettings(nats_url="", cluster=CLUSTER)
         quiescing = snapshotter.build_quiescing(line, cluster, process.name)
@@ -80,14 +89,23 @@ def _work(
         sweeping = Sweeping(cluster, bus=line, releasing=releasing)
         work = snapshotter.build(line, cluster, quiescing, settings, process.name)
         stopping = process.stopping
-        return work, [quiescing.keep_promises(stopping), sweeping.keep_swept(stopping)]
+        beside = [quiescing.keep_promises(stopping), sweeping.keep_swept(stopping)]
+        return [(streams.SNAPSHOTTER_ORDERS, work)], beside
     custody = Custody(bus=line, vaults=ClusterVaults(cluster), worker=process.name, kept_s=_KEPT_S)
     if service == "uploader":
         storing = UploaderSettings(
             nats_url="", cluster=CLUSTER, node=NODE, kubelet_root=kubernetes.kubelet_root, workers=0
         )
-        return uploader.build(line, cluster, custody, storing, process.name), []
+        work = uploader.build(line, cluster, custody, storing, process.name)
+        of_node = uploader_agent.build(
+            line, cluster, OwnRepositories(custody), storing, process.name
+        )
+        agent = agent_consumer("uploader", CLUSTER, NODE)
+        return [(streams.UPLOADER_ORDERS, work), (agent, of_node)], []
     loading = RestorerSettings(
         nats_url="", cluster=CLUSTER, node=NODE, kubelet_root=kubernetes.kubelet_root, workers=0
     )
-    return restorer.build(line, cluster, custody, loading, process.name), []
+    work = restorer.build(line, cluster, custody, loading, process.name)
+    of_node = restorer_agent.build(line, cluster, OwnRepositories(custody), loading, process.name)
+    agent = agent_consumer("restorer", CLUSTER, NODE)
+    return [(streams.RESTORER_ORDERS, work), (agent, of_node)], []

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from appshield.bus import Bucket, Bus, Change, Entry, Handler, Receipt, Since, Stored
+from appshield.bus import Bucket, Bus, Change, Entry, Handler, Listener, Receipt, Since, Stored
 from appshield.contracts import encode
 from appshield.contracts.message import Message
 from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
@@ -73,9 +73,7 @@ class Line(Bus):
         if self._process.runs:
             await self._bus.tell(subject, message)
 
-    def listen(
-        self, subject: str, handler: Callable[[Message], Awaitable[None]]
-    ) -> AbstractAsyncContextManager[None]:
+    def listen(self, subject: str, handler: Listener) -> AbstractAsyncContextManager[None]:
         return self._bus.listen(subject, handler)
 
     async def read(

@@ -76,8 +76,9 @@ def _worker(
         stopping = process.stopping
         beside = [quiescing.keep_promises(stopping), snapshotter.keep_swept(stopping)]
         return snapshotter.handlers(), [streams.SNAPSHOTTER_ORDERS], beside
-    agent = agent_consumer(service, CLUSTER, NODE)
     if service == "uploader":
         uploader = Uploader(process, outside, line, clock)
+        agent = agent_consumer("uploader", CLUSTER, NODE)
         return uploader.handlers(), [streams.UPLOADER_ORDERS, agent], []
+    agent = agent_consumer("restorer", CLUSTER, NODE)
     return Restorer(process, outside).handlers(), [streams.RESTORER_ORDERS, agent], []

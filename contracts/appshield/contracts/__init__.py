@@ -15,6 +15,7 @@ from appshield.contracts import (
     catalog,
     changes,
     gates,
+    lending,
     maintenance,
     requests,
     restores,
@@ -100,6 +101,9 @@ MESSAGES: tuple[type[Message], ...] = (
     ReactionsDue,
     SendNotice,
     runs.RpoAlertDue,
+    lending.BorrowKey,
+    lending.KeyLent,
+    lending.KeyNotLent,
     runs.Progress,
     runs.LogLine,
 )

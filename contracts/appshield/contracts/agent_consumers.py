@@ -1,12 +1,12 @@
 """The consumers that agents on nodes have beside those that every worker of a service shares."""
 
-from appshield.contracts.agents import ServiceName
+from appshield.contracts.agents import AgentService
 from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.contracts.streams import COMMANDS, WORKER_ACK_WAIT_S, WORKER_SILENCE_MAX_S
 from appshield.contracts.subjects import orders
 
 
-def agent_consumer(service: ServiceName, cluster: str, node: str) -> ConsumerSpec:
+def agent_consumer(service: AgentService, cluster: str, node: str) -> ConsumerSpec:
     """Describe the consumer of an agent: the orders for its own node."""
     noun, verb = ("source", "store") if service == "uploader" else ("volume", "load")
     return ConsumerSpec(

@@ -6,6 +6,23 @@ from typing import Literal
 import msgspec
 
 ServiceName = Literal["watcher", "planner", "snapshotter", "uploader", "restorer", "gateway"]
+AgentService = Literal["uploader", "restorer"]
+"""Services that have agents on nodes: processes of their own, which reach the volumes there."""
+
+
+def agent_user(service: ServiceName) -> str:
+    """Name the user of the bus that the agents of a service are."""
+    return f"{service}-agent"
+
+
+def agent_key(service: ServiceName, cluster: str, node: str) -> str:
+    """Name an agent by its place, as in keys of buckets: its successor has the same name."""
+    return f"{service}.{cluster.replace('.', '_')}.{node.replace('.', '_')}"
+
+
+def agent_keys(service: ServiceName, cluster: str, node: str) -> str:
+    """Name what the keys begin with that an agent may write where others write, too."""
+    return f"agents.{agent_key(service, cluster, node)}."
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,13 +36,23 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LockRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository lock that a worker has written, so that its successor can remove it."""
+    """A repository lock that a worker has written, so that its successor can remove it.
+
+    `agent` says what the keys of an agent's records begin with. An agent may have no right to
+    delete: a lock that it has `let_go` is removed by whoever may.
+    """
 
     app_id: str
     vault: str
     lock_id: str
     worker: str
     written_at: datetime
+    agent: str = ""
+    let_go: bool = False
+
+    def key(self) -> str:
+        """Name the record in its bucket."""
+        return f"{self.agent}{self.app_id}.{self.lock_id}"
 
 
 class CommitRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,8 +15,9 @@ from msgspec import inspect as types
 from appshield.contracts import MESSAGES
 from appshield.contracts.health import ReactionsDue
 from appshield.contracts.identities import AppRef
+from appshield.contracts.lending import BorrowKey, KeyLent, KeyNotLent
 from appshield.contracts.message import Message, Request
-from appshield.contracts.permissions import USERS, UserSpec
+from appshield.contracts.permissions import USERS, KeysBelow, UserSpec, agent_users
 from appshield.contracts.runs import (
     CopyDue,
     LogLine,
@@ -47,8 +48,11 @@ ELSEWHERE: Mapping[type[Message], str] = {
     RpoAlertDue: due("<timer>"),
     ReactionsDue: due("<timer>"),
     LogLine: log("<run>", "<service>"),
+    BorrowKey: f"{ROOT}.lend.<service>.<cluster>.<node>",
+    KeyLent: f"{ROOT}.lent.<service>.<cluster>.<node>",
+    KeyNotLent: f"{ROOT}.lent.<service>.<cluster>.<node>",
 }
-"""Messages that travel on another subject than their own."""
+"""Messages that travel on another subject than their own, or name no application there."""
 
 _HEAD = """# Contracts
 
@@ -64,11 +68,14 @@ door that it came through and in who asks; the server lets each user of the bus 
 """
 
 _AGENTS = """
-Agents on nodes have one more each, made by the planner: `<service>-<cluster>-<node>` in
+Agents on nodes have one each, made by the planner: `<service>-<cluster>-<node>` in
 `APPSHIELD_COMMANDS`, for the orders that name their node (`_any` is a node that any worker is on).
 """
 
 _GRANTED = """
+Agents reach the volumes of a node, hold no key of a Vault, and are lent that of the repository that
+an order is about: sealed, to them alone, while its step is under way (ADR 38).
+
 Beside these stand the users that `appshield bus-user add` makes, each with a grant (ADR 48) and an
 account of the server of its own (ADR 21): they publish
 `appshield.v1.cmd.<noun>.request.<cluster>.<namespace>.*.bus.<name>` for the requests of their role
@@ -114,7 +121,7 @@ def readme() -> str:
         "## Users",
         _table(
             ("user", "publishes", "consumes", "reads", "writes keys", "removes messages"),
-            map(_user_row, USERS),
+            map(_user_row, (*USERS, *agent_users("the-cluster", "the-node"))),
         ),
         _GRANTED,
     ]
@@ -226,8 +233,6 @@ def _bucket_row(bucket: BucketSpec) -> tuple[str, ...]:
 
 def _user_row(user: UserSpec) -> tuple[str, ...]:
     consumes = [consumer.name for consumer in user.consumes]
-    if user.agent_consumers:
-        consumes.append(f"{user.name}-<cluster>-<node>")
     publishes = [*user.publishes, *(["the server's own API"] if user.administers else [])]
     reads = [*(one.name for one in user.reads), *(one.name for one in user.looks_at)]
     return (
@@ -235,9 +240,13 @@ def _user_row(user: UserSpec) -> tuple[str, ...]:
         _codes(publishes),
         _codes(consumes),
         _codes(reads),
-        _codes(spec.name for spec in user.keeps),
+        _codes((*(spec.name for spec in user.keeps), *map(_below, user.keeps_below))),
         _codes(stream.name for stream in user.removes_from),
     )
+
+
+def _below(keys: KeysBelow) -> str:
+    return f"{keys.bucket.name}.{keys.pattern}"
 
 
 def _size(size_bytes: int) -> str:
@@ -245,7 +254,12 @@ def _size(size_bytes: int) -> str:
 
 
 def _codes(names: Iterable[str]) -> str:
-    return "<br>".join(f"`{name}`" if " " not in name else name for name in names)
+    return "<br>".join(f"`{_placed(name)}`" if " " not in name else name for name in names)
+
+
+def _placed(name: str) -> str:
+    """Write the place of an example as what it stands for."""
+    return name.replace("the-cluster", "<cluster>").replace("the-node", "<node>")
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

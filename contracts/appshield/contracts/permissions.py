@@ -1,36 +1,45 @@
 """Which user of the bus may publish and read what, as plain values.
 
-Every service has a user of its own from the first day; `installer` makes streams and consumers,
-`person` is what the command line of an installation uses, `operator` replays dead letters. Who else
-may ask gets a user with a grant (`appshield.doors.grants`): its own name, its own namespaces.
+Every service has a user of its own from the first day, and so have its agents on a node, who may
+less; `installer` makes streams and consumers, `person` is what the command line of an installation
+uses, `operator` replays dead letters. Who else may ask gets a user with a grant
+(`appshield.doors.grants`): its own name, its own namespaces.
 """
 
 import msgspec
 
 from appshield.contracts import streams
 from appshield.contracts.agent_consumers import agent_consumer
-from appshield.contracts.agents import ServiceName
+from appshield.contracts.agents import AgentService, agent_key, agent_keys, agent_user
+from appshield.contracts.identities import token
 from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpec
-from appshield.contracts.subjects import AUDITED, ROOT, audit, requests
+from appshield.contracts.subjects import AUDITED, ROOT, audit, dead, lend, lent, requests
+
+
+class KeysBelow(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of the keys of a bucket, by their pattern."""
+
+    bucket: BucketSpec
+    pattern: str
 
 
 class UserSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one user of the bus may do.
 
-    `publishes`: subjects; `consumes`: durable consumers (with `agent_consumers` also that of its
-    node, see `users_of`); `reads`: streams to look at without consuming; `latest`: subjects of
-    which the latest fact may be looked up, and no other; `keeps` and `looks_at`: buckets to write
-    and to read; `removes_from`: streams out of which single messages may be taken.
+    `publishes`: subjects; `consumes`: durable consumers; `reads`: streams to look at without
+    consuming; `latest`: subjects of which the latest fact may be looked up, and no other; `keeps`
+    and `looks_at`: buckets to write and to read; `keeps_below`: keys of a bucket to write, and no
+    others of it; `removes_from`: streams out of which single messages may be taken.
     """
 
     name: str
     publishes: tuple[str, ...] = ()
     listens: tuple[str, ...] = ()
     consumes: tuple[ConsumerSpec, ...] = ()
-    agent_consumers: bool = False
     reads: tuple[StreamSpec, ...] = ()
     latest: tuple[str, ...] = ()
     keeps: tuple[BucketSpec, ...] = ()
+    keeps_below: tuple[KeysBelow, ...] = ()
     looks_at: tuple[BucketSpec, ...] = ()
     removes_from: tuple[StreamSpec, ...] = ()
     administers: bool = False
@@ -109,13 +118,14 @@ UPLOADER = UserSpec(
         f"{ROOT}.evt.catalog.>",
         f"{ROOT}.evt.application.found.>",
         audit("uploader"),
+        lent("uploader"),
         _FAILED,
         f"{ROOT}.dead.uploader",
         _LOG,
         _LIVE,
     ),
+    listens=(lend("uploader"),),
     consumes=(streams.UPLOADER_ORDERS, streams.UPLOADER_AUDIT),
-    agent_consumers=True,
     reads=(streams.AUDIT,),
     keeps=(*_WORKER_KEEPS, streams.COMMITS, streams.REPOSITORY_LOCKS),
     looks_at=_WORKER_LOOKS,
@@ -128,13 +138,15 @@ RESTORER = UserSpec(
         f"{ROOT}.evt.image.>",
         f"{ROOT}.evt.object.>",
         f"{ROOT}.evt.dump.>",
+        audit("restorer"),
+        lent("restorer"),
         _FAILED,
         f"{ROOT}.dead.restorer",
         _LOG,
         _LIVE,
     ),
+    listens=(lend("restorer"),),
     consumes=(streams.RESTORER_ORDERS,),
-    agent_consumers=True,
     keeps=(*_WORKER_KEEPS, streams.REPOSITORY_LOCKS),
     looks_at=_WORKER_LOOKS,
 )
@@ -189,16 +201,42 @@ USERS = (INSTALLER, WATCHER, PLANNER, SNAPSHOTTER, UPLOADER, RESTORER, GATEWAY, 
 
 
 def users_of(cluster: str, node: str) -> tuple[UserSpec, ...]:
-    """List the users of an installation whose agents are on one node, or on none (empty).
+    """List the users of an installation whose agents are on one node, or on none (empty)."""
+    return (*USERS, *agent_users(cluster, node)) if node else USERS
 
-    An agent takes the orders of its own node, never those of another one or of another service.
+
+def agent_users(cluster: str, node: str) -> tuple[UserSpec, ...]:
+    """List the agents on a node of a cluster.
+
+    An agent takes the orders of its own node and service, tells what came of these alone, and
+    asks for keys in its own name. It writes keys of its own, where nothing is taken for the word of
+    somebody else, and reads nothing that it could have written: the server sends an answer wherever
+    the asker wants it, and so could be made to say, in any place, what the agent wrote.
     """
-    return tuple(_on_node(user, cluster, node) if node else user for user in USERS)
+    return (
+        _agent("uploader", "source.stored", cluster, node),
+        _agent("restorer", "volume.loaded", cluster, node),
+    )
 
 
-def _on_node(user: UserSpec, cluster: str, node: str) -> UserSpec:
-    if not user.agent_consumers:
-        return user
-    service: ServiceName = "uploader" if user is UPLOADER else "restorer"
-    own = agent_consumer(service, cluster, node)
-    return msgspec.structs.replace(user, consumes=(*user.consumes, own))
+def _agent(service: AgentService, tells: str, cluster: str, node: str) -> UserSpec:
+    name, place = agent_user(service), token(cluster)
+    own = f"{agent_keys(service, cluster, node)}>"
+    return UserSpec(
+        name=name,
+        publishes=(
+            f"{ROOT}.evt.{tells}.{place}.>",
+            f"{ROOT}.evt.step.failed.{place}.>",
+            f"{ROOT}.live.progress.{place}.>",
+            lend(service, cluster, node),
+            dead(name),
+            _LOG,
+        ),
+        listens=(lent(service, cluster, node),),
+        consumes=(agent_consumer(service, cluster, node),),
+        keeps_below=(
+            KeysBelow(bucket=streams.REPOSITORY_LOCKS, pattern=own),
+            KeysBelow(bucket=streams.AGENTS, pattern=agent_key(service, cluster, node)),
+        ),
+        looks_at=_WORKER_LOOKS,
+    )

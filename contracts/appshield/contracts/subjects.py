@@ -8,6 +8,8 @@
     appshield.v1.timer.<name> and appshield.v1.due.<name>                 durable timers
     appshield.v1.live.<noun>.<cluster>.<namespace>.<app>                  may be lost: progress
     appshield.v1.log.<run>.<service>                                      lines of a run's log
+    appshield.v1.lend.<service>.<cluster>.<node>                          an agent asks for a key
+    appshield.v1.lent.<service>.<cluster>.<node>                          what it is answered
     appshield.v1.audit.<user>                                             what a user saw done
     appshield.v1.audited                                                  the audit
     appshield.v1.dead.<service>                                           parked messages
@@ -68,6 +70,16 @@ def log(run: str, service: str) -> str:
     return f"{ROOT}.log.{run}.{service}"
 
 
+def lend(service: str, cluster: str = "*", node: str = "*") -> str:
+    """Name the subject on which an agent asks for a key, or the filter for any agent."""
+    return f"{ROOT}.lend.{service}.{_token_or_any(cluster)}.{_token_or_any(node)}"
+
+
+def lent(service: str, cluster: str = "*", node: str = "*") -> str:
+    """Name the subject on which an agent hears what it is lent, or the filter for any agent."""
+    return f"{ROOT}.lent.{service}.{_token_or_any(cluster)}.{_token_or_any(node)}"
+
+
 def signal(name: str) -> str:
     """Name the subject of a signal."""
     return f"{ROOT}.signal.{name}"
@@ -115,6 +127,10 @@ def place(app: AppRef) -> str:
 def app_place(app: AppRef) -> str:
     """Write namespace and name of an application as subject tokens."""
     return f"{token(app.namespace)}.{token(app.name)}"
+
+
+def _token_or_any(name: str) -> str:
+    return name if name == "*" else token(name)
 
 
 def _fits(token_text: str, wanted: str) -> bool:

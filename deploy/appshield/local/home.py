@@ -56,6 +56,11 @@ class Home:
         return self.folder / "run"
 
     @property
+    def agents(self) -> Path:
+        """How node agents reach the cluster, as an account of their own."""
+        return self.folder / "agents"
+
+    @property
     def logins(self) -> Path:
         """Login links that nobody has used yet; whoever can write here can log in."""
         return self.folder / "logins"

@@ -16,6 +16,7 @@ from appshield.bus import BusAccess, connect_bus
 from appshield.contracts.permissions import UserSpec, users_of
 from appshield.gateway.access.login_links import LIVES_S, link, new_code
 from appshield.kubernetes import Cluster, ClusterAccess
+from appshield.local.agent_account import AgentAccount
 from appshield.local.bus_users import tell_grants
 from appshield.local.connection import Connection, write_connection
 from appshield.local.embedded.message_bus import EmbeddedBus
@@ -25,10 +26,10 @@ from appshield.local.forking.services import ForkedService, ServiceParent
 from appshield.local.home import Home
 from appshield.local.keeping import keep_running, keep_serving
 from appshield.local.programs import (
-    SERVICES,
     Surroundings,
     environment_of,
     environment_of_parent,
+    programs_of,
 )
 from appshield.local.vaults import add_vault, ensure_free_or_ours
 from appshield.local.web import until_answered, web_address, web_port
@@ -89,27 +90,27 @@ async def run_up(
         surroundings = _surroundings(name, target, home, environment)
         web = web_address(environment, surroundings.web_port)
         _tell_others(home, users("person"), surroundings, web)
-        servers = {"message bus": bus_server, "object store": store}
         programs = [
             ForkedService(
-                service,
+                name,
                 services,
-                log_file=home.logs / f"{service}.log",
+                log_file=home.logs / f"{name}.log",
                 environment=environment_of(
-                    service, bus=users(service), surroundings=surroundings, ours=environment
+                    name, bus=users(name), surroundings=surroundings, ours=environment
                 ),
             )
-            for service in SERVICES
+            for name in programs_of(target.node)
         ]
         async with asyncio.TaskGroup() as tasks:
-            for label, server in servers.items():
+            for label, server in (("message bus", bus_server), ("object store", store)):
                 if server is not None:
                     kept = keep_serving(label, server, stopping=stopping, report=report)
                     tasks.create_task(kept, name=label)
             for program in programs:
                 keeping = keep_running(program, pids=home.pids, stopping=stopping, report=report)
                 tasks.create_task(keeping, name=program.name)
-            report(f"AppShield runs: {', '.join(SERVICES)}; logs in {home.logs}")
+            tasks.create_task(_keep_account(home, target, stopping, report), name="agents' token")
+            report(f"AppShield runs: {', '.join(programs_of(target.node))}; logs in {home.logs}")
             tasks.create_task(_greet(web, home, stopping, report), name="login link")
             if ready is not None:
                 ready.set()
@@ -141,8 +142,22 @@ async def _install(
                 name=PRIMARY,
                 location=store.location(),
                 credentials=store.credentials,
+                agent_credentials=store.agent_credentials,
                 make_bucket=False,
             )
+    if target.node:
+        await _account(home, target).install()
+
+
+async def _keep_account(
+    home: Home, target: Target, stopping: asyncio.Event, report: Report
+) -> None:
+    if target.node:
+        await _account(home, target).keep(stopping, report)
+
+
+def _account(home: Home, target: Target) -> AgentAccount:
+    return AgentAccount(target.access, home.agents)
 
 
 def service_parent(
@@ -173,6 +188,7 @@ def _surroundings(
         kubelet_root=target.kubelet_root,
         holder_image=target.holder_image,
         registry_hosts=target.registry_hosts,
+        agents_kubeconfig=str(_account(home, target).kubeconfig),
         gate_host=target.gate_host,
         gate_port=_free_port(target.gate_host) if target.gate_host else 0,
         web_port=web_port(environment),

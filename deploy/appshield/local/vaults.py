@@ -6,16 +6,16 @@ file, for the day on which the cluster is gone.
 
 import asyncio
 import base64
-import contextlib
 import socket
 from pathlib import Path
 
 from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.errors import DeniedError, InvalidInputError, NotFoundError, RefusedError
-from appshield.kubernetes import AlreadyExistsError, Cluster, Object
-from appshield.kubernetes.kinds import NAMESPACE, SECRET, VAULT
+from appshield.kubernetes import Cluster, Object
+from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.language.kinds import API_VERSION
 from appshield.local.home import Home
+from appshield.local.system_namespace import ensure_system_namespace
 from appshield.objectstore import Retention, S3Credentials, S3Location
 from appshield.objectstore.bucket import ensure_bucket
 from appshield.podvolumes import MANAGED
@@ -47,6 +47,7 @@ async def add_vault(
     name: str,
     location: S3Location,
     credentials: S3Credentials,
+    agent_credentials: S3Credentials | None = None,
     root_key: bytes | None = None,
     read_only: bool = False,
     retention: Retention | None = None,
@@ -69,6 +70,7 @@ async def add_vault(
         root_key=key,
         read_only=read_only,
         retention=retention,
+        agent_credentials=agent_credentials,
     )
     if not read_only:
         if make_bucket:
@@ -152,23 +154,25 @@ def _keep_key(home: Home, name: str, key: bytes) -> None:
 
 
 async def _install(cluster: Cluster, access: VaultAccess, *, origin: str) -> None:
-    space: Object = {"apiVersion": "v1", "kind": "Namespace"}
-    space["metadata"] = {"name": SYSTEM_NAMESPACE, "labels": dict(MANAGED)}
-    with contextlib.suppress(AlreadyExistsError):
-        await cluster.create(NAMESPACE, space)
-    credentials = {
-        ACCESS_KEY: access.credentials.access_key,
-        SECRET_KEY: access.credentials.secret_key,
-    }
-    if access.credentials.session_token:
-        credentials[SESSION_TOKEN] = access.credentials.session_token
+    await ensure_system_namespace(cluster)
     key = {ROOT_KEY: export_root_key(access.root_key)}
+    credentials = _written(access.credentials)
     await cluster.apply(SECRET, _secret(f"vault-{access.name}-credentials", credentials))
+    if access.agent_credentials is not None:
+        of_agents = _written(access.agent_credentials)
+        await cluster.apply(SECRET, _secret(f"vault-{access.name}-agents", of_agents))
     await cluster.apply(SECRET, _secret(f"vault-{access.name}-key", key))
     if access.location.ca_pem:
         authorities = {CA: access.location.ca_pem}
         await cluster.apply(SECRET, _secret(f"vault-{access.name}-ca", authorities))
     await cluster.apply(VAULT, _document(access, origin))
+
+
+def _written(credentials: S3Credentials) -> dict[str, str]:
+    values = {ACCESS_KEY: credentials.access_key, SECRET_KEY: credentials.secret_key}
+    if credentials.session_token:
+        values[SESSION_TOKEN] = credentials.session_token
+    return values
 
 
 def _secret(name: str, values: dict[str, str]) -> Object:
@@ -194,6 +198,11 @@ def _document(access: VaultAccess, origin: str) -> Object:
         },
         "keySecret": {"namespace": SYSTEM_NAMESPACE, "name": f"vault-{access.name}-key"},
     }
+    if access.agent_credentials is not None:
+        spec["agentCredentialsSecret"] = {
+            "namespace": SYSTEM_NAMESPACE,
+            "name": f"vault-{access.name}-agents",
+        }
     if location.prefix:
         spec["prefix"] = location.prefix
     if access.read_only:

@@ -81,7 +81,7 @@ async def find_target(home: Home, *, kubeconfig: str, context: str) -> Target:
             next_step="Start a local one with `appshield cluster up`, or name yours.",
         )
     say(f"using the cluster of {' '.join(part for part in (named, context) if part)}")
-    say("its volumes cannot be reached from here: run uploader and restorer on its nodes for these")
+    say("its volumes cannot be reached from here: run agents on its nodes for these")
     return Target(access=ClusterAccess(kubeconfig=named, context=context))
 
 

@@ -33,6 +33,7 @@ from appshield.vault import VaultAccess, check_vault, import_root_key, open_vaul
 from appshield.vault.finding import ClusterVaults
 
 ACCESS_KEY, SECRET_KEY = "APPSHIELD_S3_ACCESS_KEY", "APPSHIELD_S3_SECRET_KEY"
+AGENT_KEY = ("APPSHIELD_S3_AGENT_ACCESS_KEY", "APPSHIELD_S3_AGENT_SECRET_KEY")
 SESSION_TOKEN = "APPSHIELD_S3_SESSION_TOKEN"  # noqa: S105 - the name of a variable
 PRIMARY = "primary"
 _LOOK_EVERY_S = 0.2
@@ -71,7 +72,9 @@ async def add(
 ) -> None:
     """Set a Vault up, in its bucket and in the cluster.
 
-    The access key comes from APPSHIELD_S3_ACCESS_KEY and APPSHIELD_S3_SECRET_KEY, or is asked for.
+    The access key comes from APPSHIELD_S3_ACCESS_KEY and APPSHIELD_S3_SECRET_KEY, or is asked for;
+    that for agents on nodes, which cannot delete, from APPSHIELD_S3_AGENT_ACCESS_KEY and
+    APPSHIELD_S3_AGENT_SECRET_KEY, if there is one.
     """
     reach = Reach.here()
     location = S3Location(
@@ -91,6 +94,7 @@ async def add(
             name=name,
             location=location,
             credentials=credentials,
+            agent_credentials=_agent_credentials(),
             root_key=root_key,
             read_only=read_only,
             retention=vault_retention(lock_mode, lock_days) if lock_days else None,
@@ -211,6 +215,22 @@ def _read_text(file: Path, kind: str) -> str:
         raise InvalidInputError(
             f"the {kind} {file} cannot be read", why=getattr(error, "strerror", "") or "no text"
         ) from error
+
+
+def _agent_credentials() -> S3Credentials | None:
+    """Read the key of agents, which need not be given.
+
+    Raises:
+        InvalidInputError: half of it is given.
+    """
+    given = [os.environ.get(name, "") for name in AGENT_KEY]
+    if any(given) and not all(given):
+        raise InvalidInputError(
+            "the access key of agents is not whole",
+            why=" and ".join(AGENT_KEY) + " belong together",
+            next_step="Set both, or none of them.",
+        )
+    return S3Credentials(*given) if all(given) else None
 
 
 def _credentials() -> S3Credentials:

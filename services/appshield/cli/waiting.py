@@ -37,7 +37,7 @@ async def ended(
     """
     following = run
 
-    async def heard(message: Message) -> None:
+    async def heard(message: Message, _: str) -> None:
         if isinstance(message, Progress) and message.run == following:
             shown.progressed(message)
 

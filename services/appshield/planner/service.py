@@ -281,7 +281,7 @@ def _upkeep(parts: _Parts, clock: Clock) -> UpkeepPlanning:
 
 
 async def _listen(bus: Bus, planner: Planner, over: asyncio.Event) -> None:
-    async def heard(message: Message) -> None:
+    async def heard(message: Message, _: str) -> None:
         if isinstance(message, Progress):
             planner.progressed(message)
 

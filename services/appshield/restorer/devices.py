@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from appshield.contracts.restores import LoadVolume
 from appshield.contracts.sources import VolumeChanges
-from appshield.custody import HeldRepository
+from appshield.custody import LockedRepository
 from appshield.errors import RefusedError, RunFailedError, UnavailableError
 from appshield.podvolumes import PodDevice
 from appshield.repository import Reader
@@ -18,7 +18,7 @@ from appshield.service.steps import StepContext
 
 
 def load_device(
-    held: HeldRepository,
+    held: LockedRepository,
     order: LoadVolume,
     device: PodDevice,
     context: StepContext,
@@ -41,7 +41,7 @@ def load_device(
 
 
 def compare_device(
-    held: HeldRepository,
+    held: LockedRepository,
     order: LoadVolume,
     device: PodDevice,
     context: StepContext,
@@ -77,7 +77,7 @@ class _Advance:
         self._context.progress(self._done_bytes, self._total_bytes)
 
 
-def _image(reader: Reader, held: HeldRepository, order: LoadVolume) -> Node:
+def _image(reader: Reader, held: LockedRepository, order: LoadVolume) -> Node:
     node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
     if node.kind != "file":
         raise RefusedError(

@@ -7,10 +7,11 @@ from pathlib import Path
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
 from appshield.contracts.sources import VolumeChanges
-from appshield.custody import Custody, HeldRepository
+from appshield.custody import LockedRepository
 from appshield.errors import RefusedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
+from appshield.lending import OrdersRepositories
 from appshield.podvolumes import PodDevice, PodVolume, open_pod_volume, until_mounted
 from appshield.repository import Reader
 from appshield.repository.files import (
@@ -48,14 +49,14 @@ class Loading:
     def __init__(
         self,
         *,
-        custody: Custody,
+        repositories: OrdersRepositories,
         cluster: Cluster,
         node: str,
         kubelet_root: Path,
         mount_timeout_s: float,
         workers: int,
     ) -> None:
-        self._custody = custody
+        self._repositories = repositories
         self._cluster = cluster
         self._node = node
         self._kubelet_root = kubelet_root
@@ -86,8 +87,7 @@ class Loading:
         )
         async with context.waiting():
             await until_mounted(volume, timeout_s=self._mount_timeout_s)
-        more = not order.dry_run
-        async with self._custody.held(order.vault, order.app_id, more_follows=more) as held:
+        async with self._repositories.held(order, context) as held:
             await context.ensure_wanted()
             if order.dry_run:
                 comparing = (
@@ -144,7 +144,7 @@ def _device_loaded(order: LoadVolume, image: RestoredBlocks) -> VolumeLoaded:
 
 
 def _load(
-    held: HeldRepository,
+    held: LockedRepository,
     order: LoadVolume,
     volume: PodVolume,
     context: StepContext,
@@ -182,7 +182,7 @@ def _load(
         return done
 
 
-def _stored(reader: Reader, held: HeldRepository, order: LoadVolume) -> tuple[Node, bytes]:
+def _stored(reader: Reader, held: LockedRepository, order: LoadVolume) -> tuple[Node, bytes]:
     """Find what the version holds of the volume: the node of its root, and the tree."""
     node = reader.find(root_of(held, order.snapshot_id), order.volume.source)
     if node.subtree is None:
@@ -195,7 +195,7 @@ def _stored(reader: Reader, held: HeldRepository, order: LoadVolume) -> tuple[No
 
 
 def _compare(
-    held: HeldRepository,
+    held: LockedRepository,
     order: LoadVolume,
     volume: PodVolume,
     context: StepContext,

@@ -16,7 +16,7 @@ from appshield.capture.layout import (
     image_source,
 )
 from appshield.contracts.restores import RestoreCommand
-from appshield.custody import HeldRepository
+from appshield.custody import HeldRepository, LockedRepository
 from appshield.errors import DamagedError, NotFoundError
 from appshield.kubernetes import Object
 from appshield.manifests.images import image_references
@@ -67,7 +67,7 @@ async def read_version(held: HeldRepository, order: RestoreCommand) -> VersionCo
     return await run_blocking(partial(_read, held, order))
 
 
-def root_of(held: HeldRepository, snapshot_id: str) -> bytes:
+def root_of(held: LockedRepository, snapshot_id: str) -> bytes:
     """Find the root tree of a version by its snapshot document.
 
     Raises:

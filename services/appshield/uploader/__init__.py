@@ -5,4 +5,6 @@ consumes  open a repository, store a source, commit a backup, rebuild the catalo
 produces  repository opened, source stored, backup stored (or sources lost), what a Vault holds,
           versions forgotten, repository pruned, checked, repaired, version pinned or copied
 owns      nothing but its work in hand
+
+On each node runs an agent of it (`agent`), which stores the volumes there, and does nothing else.
 """

@@ -6,7 +6,7 @@ The entry is a file of the volume's name, so `restic dump` gives an image of the
 import time
 
 from appshield.contracts.sources import StoredSource, VolumeSource
-from appshield.custody import HeldRepository
+from appshield.custody import LockedRepository
 from appshield.errors import RunFailedError
 from appshield.podvolumes import PodDevice
 from appshield.repository import Writer
@@ -16,7 +16,7 @@ from appshield.service.steps import StepContext
 
 
 def store_device(
-    held: HeldRepository,
+    held: LockedRepository,
     source: VolumeSource,
     device: PodDevice,
     context: StepContext,

@@ -4,7 +4,6 @@ import asyncio
 
 from appshield.bus import Bus
 from appshield.contracts import streams
-from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.backups import CommitBackup, OpenRepository, StoreSource
 from appshield.contracts.catalog import RebuildCatalog
 from appshield.contracts.maintenance import (
@@ -17,9 +16,11 @@ from appshield.contracts.maintenance import (
 )
 from appshield.custody import Custody
 from appshield.kubernetes import Cluster
+from appshield.lending import Lender
 from appshield.registry import RegistryHosts
 from appshield.service import SystemClock, joined
 from appshield.service.steps import StepWork, patient
+from appshield.uploader import agent
 from appshield.uploader.audit_archiving import AuditArchiving
 from appshield.uploader.cataloguing import Cataloguing
 from appshield.uploader.checking import Checking
@@ -36,19 +37,22 @@ from appshield.vault.finding import ClusterVaults
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Handle orders for any node and for our own, until told to stop."""
+    """Handle orders until told to stop: with a node, as its agent; else those for any node."""
+    if settings.node:
+        await agent.serve(settings, stopping)
+        return
     kubernetes = settings.cluster_access()
     async with (
         Cluster.connect(kubernetes) as cluster,
-        joined(settings, "uploader", stopping, node=settings.node) as service,
+        joined(settings, "uploader", stopping) as service,
     ):
-        custody = Custody(bus=service.bus, vaults=ClusterVaults(cluster), worker=service.worker)
+        vaults = ClusterVaults(cluster)
+        custody = Custody(bus=service.bus, vaults=vaults, worker=service.worker)
         work = build(service.bus, cluster, custody, settings, service.worker)
         service.run(custody.keep_swept(stopping), "sweep locks")
-        consumers = [streams.UPLOADER_ORDERS]
-        if settings.node:
-            consumers.append(agent_consumer("uploader", settings.cluster, settings.node))
-        service.consume(consumers, work.handle)
+        lender = Lender(bus=service.bus, keys=vaults, service="uploader")
+        service.run(lender.serve(stopping), "lend keys")
+        service.consume((streams.UPLOADER_ORDERS,), work.handle)
         archiving = AuditArchiving(
             bus=service.bus, custody=custody, worker=service.worker, clock=SystemClock()
         )
@@ -59,15 +63,8 @@ def build(
     bus: Bus, cluster: Cluster, custody: Custody, settings: Settings, worker: str
 ) -> StepWork:
     """Build the uploader's handlers; tests build them over their own parts."""
-    storing = Storing(
-        custody=custody,
-        cluster=cluster,
-        node=settings.node,
-        kubelet_root=settings.kubelet_root,
-        mount_timeout_s=settings.mount_timeout_s,
-        workers=settings.workers,
-        registries=RegistryHosts(settings.registry_hosts),
-    )
+    registries = RegistryHosts(settings.registry_hosts)
+    storing = Storing(custody=custody, cluster=cluster, registries=registries)
     committing = Committing(bus=bus, custody=custody)
     return StepWork(
         bus,

@@ -17,7 +17,7 @@ from appshield.bus.errors import (
     Retry,
     StaleRevisionError,
 )
-from appshield.bus.port import Bucket, Bus, Handler, Since
+from appshield.bus.port import Bucket, Bus, Handler, Listener, Since
 from appshield.bus.shared_watch import SharedWatch, Watchable
 from appshield.bus.tracing import trace_id
 from appshield.bus.values import Change, Delivery, Entry, Receipt, Stored
@@ -34,6 +34,7 @@ __all__ = [
     "Entry",
     "Handler",
     "KeyExistsError",
+    "Listener",
     "NobodyAnswersError",
     "NotStoredError",
     "Receipt",

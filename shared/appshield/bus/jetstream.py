@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TypeVar
@@ -18,7 +18,7 @@ from appshield.bus.consuming import ConsumeLoop
 from appshield.bus.errors import BusFullError, NotStoredError
 from appshield.bus.inbox import Incoming
 from appshield.bus.parking import Parking
-from appshield.bus.port import Bucket, Bus, Handler, Since
+from appshield.bus.port import Bucket, Bus, Handler, Listener, Since
 from appshield.bus.publishing import Publisher
 from appshield.bus.sweeping import Sweep
 from appshield.bus.topology import Topology
@@ -133,9 +133,7 @@ class JetStreamBus(Bus):
                 await self._connection.send(subject, encode(message))
 
     @asynccontextmanager
-    async def listen(
-        self, subject: str, handler: Callable[[Message], Awaitable[None]]
-    ) -> AsyncIterator[None]:
+    async def listen(self, subject: str, handler: Listener) -> AsyncIterator[None]:
         """See `Bus.listen`."""
         async with self._connection.inbox(subject) as inbox:
 
@@ -221,15 +219,13 @@ class JetStreamBus(Bus):
         """See `Bus.health`."""
         return await self._connection.problem()
 
-    async def _heard(
-        self, incoming: Incoming, handler: Callable[[Message], Awaitable[None]]
-    ) -> None:
+    async def _heard(self, incoming: Incoming, handler: Listener) -> None:
         try:
             message = decode(incoming.body)
         except ValueError:
             structlog.get_logger().debug("heard something else", subject=incoming.subject)
             return
         try:
-            await handler(message)
+            await handler(message, incoming.subject)
         except Exception:  # noqa: BLE001 - the boundary of a listener
             structlog.get_logger().exception("listener failed", subject=incoming.subject)

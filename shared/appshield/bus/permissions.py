@@ -40,6 +40,7 @@ def allowed(user: UserSpec) -> Allowed:
         publish += [*_reading(stream_of(bucket)), f"{PREFIX}.STREAM.MSG.GET.{stream_of(bucket)}"]
         subscribe += [subjects.stored(stream_of(bucket)), _keys(bucket)]
     publish += [_keys(bucket) for bucket in user.keeps]
+    publish += [_keys(one.bucket, one.pattern) for one in user.keeps_below]
     if user.administers:
         publish.append(f"{PREFIX}.>")
     return Allowed(
@@ -79,5 +80,5 @@ def _told(stream: StreamSpec) -> list[str]:
     return list(stream.subjects)
 
 
-def _keys(bucket: BucketSpec) -> str:
-    return f"$KV.{bucket.name}.>"
+def _keys(bucket: BucketSpec, pattern: str = ">") -> str:
+    return f"$KV.{bucket.name}.{pattern}"

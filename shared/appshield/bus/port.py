@@ -17,6 +17,8 @@ from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec, StreamSpe
 
 T = TypeVar("T")
 Handler = Callable[[Delivery], Awaitable[None]]
+Listener = Callable[[Message, str], Awaitable[None]]
+"""Takes what is told, and the subject on which it came."""
 Since = int | Literal["all", "new"]
 
 
@@ -153,9 +155,7 @@ class Bus(abc.ABC):
         """Send something that may be lost, such as progress; never raises, never waits long."""
 
     @abc.abstractmethod
-    def listen(
-        self, subject: str, handler: Callable[[Message], Awaitable[None]]
-    ) -> AbstractAsyncContextManager[None]:
+    def listen(self, subject: str, handler: Listener) -> AbstractAsyncContextManager[None]:
         """Give what is told on `subject` to `handler` for the time of the block.
 
         Raises:

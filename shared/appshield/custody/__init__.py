@@ -6,6 +6,16 @@ for a process of ours that is gone. Locks that are not on record are never touch
 """
 
 from appshield.custody.holding import Custody, HeldRepository
+from appshield.custody.keeping import KeptRepositories, LockedRepository
+from appshield.custody.locking import RecordedLocks
 from appshield.custody.opening import mend_repository, open_repository
 
-__all__ = ["Custody", "HeldRepository", "mend_repository", "open_repository"]
+__all__ = [
+    "Custody",
+    "HeldRepository",
+    "KeptRepositories",
+    "LockedRepository",
+    "RecordedLocks",
+    "mend_repository",
+    "open_repository",
+]

@@ -1,30 +1,22 @@
-"""Hold a repository: its shelf in the Vault, opened, under a lock that is on record.
-
-To open one derives a key from a password and waits for the locks of others to show: half a second,
-and 32 MiB. The steps of a run follow each other; what one of them held is kept for a moment, for
-the next one of this worker to go on with.
-"""
+"""Hold a repository: its shelf in the Vault, opened, under a lock that is on record."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
-from weakref import WeakValueDictionary
 
-import msgspec
 import structlog
 
 from appshield.bus import Bus
-from appshield.custody.locking import RecordedLock, RecordedLocks
-from appshield.custody.opening import Place, Repositories
+from appshield.contracts.agents import LockRecord
+from appshield.custody.keeping import KEPT_S, KeptRepositories, LockedRepository
+from appshield.custody.locking import RecordedLocks
+from appshield.custody.opening import Repositories
 from appshield.errors import AppShieldError
-from appshield.repository import Repository, RepositoryLock
+from appshield.repository import Repository
 from appshield.service import Clock, SystemClock, pause
 from appshield.vault import ApplicationShelf, Vault
-
-KEPT_S = 5.0
-"""For how long a repository that nobody uses is kept for the next step of the same run."""
 
 _SWEEP_EVERY_S = 10.0
 
@@ -37,32 +29,14 @@ class Vaults(Protocol):
         ...
 
 
-class HeldRepository(msgspec.Struct, frozen=True):
+class HeldRepository(LockedRepository, frozen=True):
     """A repository that is open and locked, with the shelf that it stands on."""
 
     shelf: ApplicationShelf
-    repository: Repository
-    lock: RepositoryLock
-
-
-class _Kept:
-    """An open repository under a shared lock, those who use it, and its end when nobody does."""
-
-    def __init__(self, repository: Repository, locked: RecordedLock) -> None:
-        self.repository = repository
-        self.locked = locked
-        self.users = 0
-        self.ended = False
-        self.ending: asyncio.TimerHandle | None = None
-
-    def is_good(self) -> bool:
-        """Whether the lock still counts, as far as is known by now; asks no store."""
-        lock = self.locked.lock
-        return not lock.is_settled or lock.fresh_for_s() > 0
 
 
 class Custody:
-    """Opens and locks repositories for one worker."""
+    """Opens and locks repositories for one worker that may open Vaults."""
 
     def __init__(
         self,
@@ -73,14 +47,10 @@ class Custody:
         clock: Clock | None = None,
         kept_s: float = KEPT_S,
     ) -> None:
-        self._kept_s = kept_s
         self._locks = RecordedLocks(bus=bus, worker=worker, clock=clock or SystemClock())
         self._vaults = vaults
-        self._kept: dict[Place, _Kept] = {}
+        self._kept = KeptRepositories(self._locks, kept_s=kept_s)
         self._repositories = Repositories()
-        self._turns: WeakValueDictionary[Place, asyncio.Lock] = WeakValueDictionary()
-        self._ending: set[asyncio.Task[None]] = set()
-        self._stopping = False
 
     async def vault(self, name: str) -> Vault:
         """Open a Vault."""
@@ -114,24 +84,15 @@ class Custody:
         Raises:
             RepositoryLockedError: somebody holds it alone.
         """
-        place = (vault, app_id)
         shelf = await self.shelf(vault, app_id)
-        async with self._turn(place):
-            opening = partial(self._repositories.open, place, shelf, create=create, like=like)
-            kept = await self._use(place, opening, settle_later=create and more_follows)
-        well = False
-        try:
-            yield HeldRepository(
-                shelf=shelf, repository=kept.repository.anew(), lock=kept.locked.lock
-            )
-            well = True
-        finally:
-            kept.users -= 1
-            if not kept.users:
-                keep = well and more_follows and not self._stopping
-                await asyncio.shield(
-                    self._let_go(place, kept, after_s=self._kept_s if keep else 0.0)
-                )
+        place = (vault, app_id)
+        async with self._kept.locked(
+            place,
+            partial(self._repositories.open, place, shelf, create=create, like=like),
+            more_follows=more_follows,
+            settle_later=create and more_follows,
+        ) as held:
+            yield HeldRepository(repository=held.repository, lock=held.lock, shelf=shelf)
 
     @asynccontextmanager
     async def held_alone(self, vault: str, app_id: str) -> AsyncIterator[HeldRepository]:
@@ -142,94 +103,45 @@ class Custody:
         Raises:
             RepositoryLockedError: somebody else holds it.
         """
-        place = (vault, app_id)
         shelf = await self.shelf(vault, app_id)
-        async with self._turn(place):
-            kept = self._kept.get(place)
-            if kept is not None and not kept.users:
-                await self._end(place, kept)
-            repository = await asyncio.to_thread(self._repositories.open, place, shelf)
-            locked = await self._locks.acquire(
-                repository, vault=vault, app_id=app_id, exclusive=True
-            )
-        try:
-            yield HeldRepository(shelf=shelf, repository=repository, lock=locked.lock)
-        finally:
-            await asyncio.shield(self._locks.release(locked))
+        place = (vault, app_id)
+        for record in await self._locks.let_go(place):
+            await self._remove(record)
+        opening = partial(self._repositories.open, place, shelf)
+        async with self._kept.locked_alone(place, opening) as held:
+            yield HeldRepository(repository=held.repository, lock=held.lock, shelf=shelf)
 
     async def keep_swept(self, stopping: asyncio.Event) -> None:
-        """Remove locks of dead workers again and again; told to stop, keep nothing any more."""
-        while not stopping.is_set():
-            try:
-                await self.sweep()
-            except AppShieldError as error:
-                structlog.get_logger().warning("locks not swept", problem=str(error))
-            await pause(stopping, _SWEEP_EVERY_S)
-        self._stopping = True
-        for place, kept in list(self._kept.items()):
-            if not kept.users:
-                await self._let_go(place, kept, after_s=0.0)
-        await asyncio.gather(*self._ending)
+        """Remove locks of dead workers again and again, and at once those that agents let go.
+
+        Told to stop, keep nothing any more.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._remove_let_go(stopping), name="locks of agents")
+            while not stopping.is_set():
+                try:
+                    await self.sweep()
+                except AppShieldError as error:
+                    structlog.get_logger().warning("locks not swept", problem=str(error))
+                await pause(stopping, _SWEEP_EVERY_S)
+        await self._kept.stop()
 
     async def sweep(self) -> int:
         """Remove every lock on record that nobody holds any more; return how many.
 
         What cannot be removed now does not keep the others from it.
         """
-        removed = 0
-        for record in await self._locks.abandoned():
-            try:
-                shelf = await self.shelf(record.vault, record.app_id)
-                await self._locks.remove(record, shelf.repository_store)
-                removed += 1
-            except AppShieldError as error:
-                structlog.get_logger().warning("lock not removed yet", problem=str(error))
-        return removed
+        return sum([await self._remove(record) for record in await self._locks.abandoned()])
 
-    def _turn(self, place: Place) -> asyncio.Lock:
-        """Opening and ending of one repository are done one at a time."""
-        return self._turns.setdefault(place, asyncio.Lock())
+    async def _remove_let_go(self, stopping: asyncio.Event) -> None:
+        async for record in self._locks.being_let_go(stopping):
+            await self._remove(record)
 
-    async def _use(
-        self, place: Place, opening: Callable[[], Repository], *, settle_later: bool
-    ) -> _Kept:
-        kept = self._kept.get(place)
-        if kept is None or not kept.is_good():
-            if kept is not None and not kept.users:
-                await self._end(place, kept)
-            repository = await asyncio.to_thread(opening)
-            locked = await self._locks.acquire(
-                repository, vault=place[0], app_id=place[1], settle_later=settle_later
-            )
-            kept = self._kept[place] = _Kept(repository, locked)
-        if not settle_later:
-            await asyncio.to_thread(kept.locked.lock.ensure_settled)
-        if kept.ending is not None:
-            kept.ending.cancel()
-            kept.ending = None
-        kept.users += 1
-        return kept
-
-    async def _let_go(self, place: Place, kept: _Kept, *, after_s: float) -> None:
-        """End a repository that nobody uses, now or in a while."""
-        if after_s:
-            loop = asyncio.get_running_loop()
-            kept.ending = loop.call_later(after_s, self._end_later, place, kept)
-            return
-        async with self._turn(place):
-            if not kept.users and not kept.ended:
-                await self._end(place, kept)
-
-    def _end_later(self, place: Place, kept: _Kept) -> None:
-        task = asyncio.create_task(self._let_go(place, kept, after_s=0.0), name="let go")
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-
-    async def _end(self, place: Place, kept: _Kept) -> None:
-        """Release the lock, once; whoever comes next opens anew."""
-        kept.ended = True
-        if kept.ending is not None:
-            kept.ending.cancel()
-        if self._kept.get(place) is kept:
-            del self._kept[place]
-        await self._locks.release(kept.locked)
+    async def _remove(self, record: LockRecord) -> bool:
+        try:
+            shelf = await self.shelf(record.vault, record.app_id)
+            await self._locks.remove(record, shelf.repository_store)
+        except AppShieldError as error:
+            structlog.get_logger().warning("lock not removed yet", problem=str(error))
+            return False
+        return True

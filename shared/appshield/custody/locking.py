@@ -1,19 +1,25 @@
 """Locks on record: each is written on the bus before it is written into its repository.
 
-So the lock of a worker that has died is found and removed by whoever looks at the records.
+So the lock of a worker that has died is found and removed by whoever looks at the records, and so
+is one that an agent of a node has let go and may not delete.
 """
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 
 from appshield.bus import Bus
 from appshield.contracts.agents import Agent, LockRecord
 from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
+from appshield.custody.opening import Place
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.objectstore import ObjectStore
 from appshield.repository import Repository, RepositoryLock, remove_lock
+from appshield.repository.layout import is_id
 from appshield.service import Clock
 
 _RECORD_TIMEOUT_S = 10.0
@@ -28,12 +34,13 @@ class RecordedLock(msgspec.Struct, frozen=True):
 
 
 class RecordedLocks:
-    """The locks of one worker."""
+    """The locks of one worker; `agent` is what the keys of an agent's records begin with."""
 
-    def __init__(self, *, bus: Bus, worker: str, clock: Clock) -> None:
+    def __init__(self, *, bus: Bus, worker: str, clock: Clock, agent: str = "") -> None:
         self._records = bus.bucket(REPOSITORY_LOCKS, LockRecord)
         self._agents = bus.bucket(AGENTS, Agent)
         self._worker = worker
+        self._agent = agent
         self._clock = clock
         self._let_go: set[str] = set()
         """Keys of own locks that nobody holds any more and that may still be there."""
@@ -66,9 +73,10 @@ class RecordedLocks:
                 lock_id=lock_id,
                 worker=self._worker,
                 written_at=self._clock.now(),
+                agent=self._agent,
             )
             written.append(entry)  # first: an answer that is lost may have been a success
-            put = asyncio.run_coroutine_threadsafe(self._records.put(key_of(entry), entry), loop)
+            put = asyncio.run_coroutine_threadsafe(self._records.put(entry.key(), entry), loop)
             try:
                 put.result(_RECORD_TIMEOUT_S)
             except TimeoutError as error:
@@ -96,13 +104,13 @@ class RecordedLocks:
 
     async def release(self, held: RecordedLock) -> None:
         """Let go of a lock; what fails now is done by the next sweep, and fails nothing here."""
-        self._let_go.update(map(key_of, held.written))
+        self._let_go.update(record.key() for record in held.written)
         try:
             await asyncio.to_thread(held.lock.release)
             for record in held.written:
                 await self.forget(record)
         except AppShieldError as error:
-            structlog.get_logger().warning("lock not released yet", problem=str(error))
+            await self._leave(held.written, str(error))
 
     async def abandoned(self) -> list[LockRecord]:
         """Return every lock on record that nobody holds any more.
@@ -110,8 +118,27 @@ class RecordedLocks:
         Its worker is not alive, or is this one and has let go of it while the store was away.
         """
         alive = {entry.value.worker async for entry in self._agents.items()}
-        records = [entry.value async for entry in self._records.items()]
+        records = [
+            entry.value
+            async for entry in self._records.items()
+            if _is_its_own(entry.key, entry.value)
+        ]
         return [record for record in records if self._is_abandoned(record, alive)]
+
+    async def let_go(self, place: Place) -> list[LockRecord]:
+        """Return the locks on a repository that agents have let go and may not delete."""
+        return [
+            entry.value
+            async for entry in self._records.items("agents.")
+            if _is_let_go(entry.key, entry.value)
+            and (entry.value.vault, entry.value.app_id) == place
+        ]
+
+    async def being_let_go(self, stopping: asyncio.Event) -> AsyncIterator[LockRecord]:
+        """Give every lock that an agent lets go and may not delete, as soon as it does."""
+        async for change in self._records.watch("agents.", stopping=stopping):
+            if change.value is not None and _is_let_go(change.key, change.value):
+                yield change.value
 
     async def remove(self, record: LockRecord, store: ObjectStore) -> None:
         """Remove a lock that nobody holds, and then its record."""
@@ -123,12 +150,14 @@ class RecordedLocks:
 
     async def forget(self, record: LockRecord) -> None:
         """Remove the record of a lock that is gone."""
-        await self._records.delete(key_of(record))
-        self._let_go.discard(key_of(record))
+        await self._records.delete(record.key())
+        self._let_go.discard(record.key())
 
     def _is_abandoned(self, record: LockRecord, alive: set[str]) -> bool:
+        if record.let_go:
+            return True
         if record.worker == self._worker:
-            return key_of(record) in self._let_go
+            return record.key() in self._let_go
         age_s = (self._clock.now() - record.written_at).total_seconds()
         return record.worker not in alive and age_s >= _DEAD_AFTER_S
 
@@ -136,12 +165,27 @@ class RecordedLocks:
         self, acquiring: "asyncio.Future[RepositoryLock]", written: list[LockRecord]
     ) -> None:
         await asyncio.wait({acquiring})
-        if acquiring.exception() is None:
+        if (error := acquiring.exception()) is None:
             await self.release(RecordedLock(acquiring.result(), written))
-        else:
-            self._let_go.update(map(key_of, written))
+        elif written:
+            await self._leave(written, str(error))
+
+    async def _leave(self, written: list[LockRecord], problem: str) -> None:
+        """Leave locks that may still be there to a sweep: one of ours, or of who may delete."""
+        if not self._agent:
+            structlog.get_logger().warning("lock not released yet", problem=problem)
+        self._let_go.update(record.key() for record in written)
+        if self._agent:
+            with contextlib.suppress(AppShieldError):  # else they go when this worker does
+                for record in written:
+                    await self._records.put(record.key(), replace(record, let_go=True))
+            self._let_go.difference_update(record.key() for record in written)
 
 
-def key_of(record: LockRecord) -> str:
-    """Name the record of a lock."""
-    return f"{record.app_id}.{record.lock_id}"
+def _is_let_go(key: str, record: LockRecord) -> bool:
+    return record.let_go and _is_its_own(key, record)
+
+
+def _is_its_own(key: str, record: LockRecord) -> bool:
+    """Whether a record stands where it says: who may write some keys speaks for those alone."""
+    return key == record.key() and is_id(record.lock_id)

@@ -6,10 +6,12 @@ with the key.
 
 import contextlib
 import time
+from typing import Protocol
 
 import msgspec
 
 from appshield.errors import DamagedError, DeniedError, NotFoundError
+from appshield.objectstore import ObjectStore
 from appshield.repository import Repository
 from appshield.repository.crypto import BrokenSealError
 from appshield.repository.recovering import Recovery, mend
@@ -19,6 +21,23 @@ KNOWN_S = 600.0
 
 Place = tuple[str, str]
 """A Vault by its name, and an application in it by its id."""
+
+
+class RepositoryKey(Protocol):
+    """What opens a repository: an application's shelf, or what an agent is lent of it."""
+
+    @property
+    def repository_store(self) -> ObjectStore:
+        """Where the repository is."""
+        ...
+
+    def repository_password(self) -> str:
+        """Return the repository's password."""
+        ...
+
+    def recovery(self) -> bytes | None:
+        """Return what opens the repository without its small files, None where that is unknown."""
+        ...
 
 
 class Repositories:
@@ -60,7 +79,7 @@ def _again(shelf: ApplicationShelf, known: Repository | None) -> Repository | No
     return None
 
 
-def open_repository(shelf: ApplicationShelf) -> Repository:
+def open_repository(key: RepositoryKey) -> Repository:
     """Open the repository of an application, also when its config or key files are damaged or lost.
 
     Raises:
@@ -68,9 +87,9 @@ def open_repository(shelf: ApplicationShelf) -> Repository:
         DamagedError: nor is it known what would open it without them.
     """
     try:
-        return Repository.open(shelf.repository_store, shelf.repository_password())
+        return Repository.open(key.repository_store, key.repository_password())
     except (NotFoundError, DamagedError, DeniedError):
-        recovered = _recovered(shelf)
+        recovered = _recovered(key)
         if recovered is None:
             raise
         return recovered
@@ -104,12 +123,12 @@ def _open_or_create(shelf: ApplicationShelf, like: Repository | None) -> Reposit
     return repository
 
 
-def _recovered(shelf: ApplicationShelf) -> Repository | None:
+def _recovered(key: RepositoryKey) -> Repository | None:
     """Open with what is kept; None where that is nothing, or nothing is left of the repository."""
-    recovery = _recovery(shelf)
-    if recovery is None or next(iter(shelf.repository_store.list("")), None) is None:
+    recovery = _recovery(key)
+    if recovery is None or next(iter(key.repository_store.list("")), None) is None:
         return None
-    return recovery.open(shelf.repository_store)
+    return recovery.open(key.repository_store)
 
 
 def _keep_recovery(shelf: ApplicationShelf, repository: Repository) -> None:
@@ -118,9 +137,9 @@ def _keep_recovery(shelf: ApplicationShelf, repository: Repository) -> None:
         shelf.keep_recovery(msgspec.json.encode(recovery))
 
 
-def _recovery(shelf: ApplicationShelf) -> Recovery | None:
+def _recovery(key: RepositoryKey) -> Recovery | None:
     try:
-        kept = shelf.recovery()
+        kept = key.recovery()
         return None if kept is None else msgspec.json.decode(kept, type=Recovery)
     except (DamagedError, msgspec.MsgspecError):
         return None

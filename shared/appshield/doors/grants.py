@@ -13,7 +13,7 @@ import msgspec
 from appshield.contracts import subjects
 from appshield.contracts.identities import token
 from appshield.contracts.message import Request
-from appshield.contracts.permissions import USERS, UserSpec
+from appshield.contracts.permissions import UserSpec, users_of
 from appshield.contracts.requests import RequestCatalog
 from appshield.contracts.runs import Failure
 from appshield.doors.actions import ROLES, Action, Role
@@ -21,7 +21,7 @@ from appshield.doors.wanting import WANTED, Need, needs
 from appshield.errors import InvalidInputError
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_RESERVED = frozenset(user.name for user in USERS)
+_RESERVED = frozenset(user.name for user in users_of("any", "any"))
 _HEARS = ("run.changed", "pause.changed", "rpo.changed", "version.copied", "backup.stored")
 _LOOKS_UP = ("application.observed", "health.changed")
 

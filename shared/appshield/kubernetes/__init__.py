@@ -12,7 +12,7 @@ kubernetes_asyncio supplies configuration, TLS and token renewal; its models are
 a backup must hold each object exactly as the API server said it.
 """
 
-from appshield.kubernetes.access import ClusterAccess
+from appshield.kubernetes.access import ClusterAccess, with_token_file
 from appshield.kubernetes.channels import PodRef
 from appshield.kubernetes.cluster import Cluster
 from appshield.kubernetes.errors import (
@@ -53,4 +53,5 @@ __all__ = [
     "Selection",
     "WatchSink",
     "ready",
+    "with_token_file",
 ]

@@ -52,6 +52,48 @@ class ClusterAccess(msgspec.Struct, frozen=True):
     requests_burst: int = 1
 
 
+def with_token_file(access: ClusterAccess, token_file: Path) -> dict[str, Any]:
+    """Write a kubeconfig for the same cluster, for whoever the token in this file is of.
+
+    Raises:
+        InvalidInputError: no kubeconfig names the cluster, or it cannot be read.
+    """
+    files = access.kubeconfig or os.environ.get("KUBECONFIG", "") or DEFAULT_KUBECONFIG
+    context = access.context or _current_context(files)
+    _require_context(files, context)
+    documents = list(zip(_present(files), _documents(files), strict=True))
+    wanted = next(
+        entry["context"]["cluster"]
+        for _, document in documents
+        for entry in document.get("contexts") or []
+        if entry["name"] == context
+    )
+    for path, document in documents:
+        for entry in document.get("clusters") or []:
+            if entry["name"] == wanted:
+                return _kubeconfig_of(_absolute(entry["cluster"], path.parent), str(token_file))
+    raise InvalidInputError(
+        f"kubeconfig {files} has no cluster {wanted}", why=f"context {context} names it"
+    )
+
+
+def _kubeconfig_of(cluster: dict[str, Any], token_file: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "cluster", "cluster": cluster}],
+        "users": [{"name": "account", "user": {"tokenFile": token_file}}],
+        "contexts": [{"name": "agents", "context": {"cluster": "cluster", "user": "account"}}],
+        "current-context": "agents",
+    }
+
+
+def _absolute(cluster: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Name the file of the authorities so that it is found from elsewhere, too."""
+    name = "certificate-authority"
+    return {**cluster, name: str(folder / cluster[name])} if name in cluster else cluster
+
+
 class Connection:
     """An HTTP session to one API server, with credentials that renew themselves.
 
@@ -232,9 +274,13 @@ class _KubeconfigCredentials(_Credentials):
             self._read_at = time.monotonic()
 
 
-def _documents(files: str) -> list[dict[str, Any]]:
+def _present(files: str) -> list[Path]:
     paths = [Path(file).expanduser() for file in files.split(os.pathsep) if file]
-    present = [path for path in paths if path.is_file()]
+    return [path for path in paths if path.is_file()]
+
+
+def _documents(files: str) -> list[dict[str, Any]]:
+    present = _present(files)
     if not present:
         raise InvalidInputError(
             f"there is no kubeconfig {files}",

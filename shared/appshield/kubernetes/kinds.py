@@ -108,6 +108,9 @@ CRD = Kind(
 CLUSTER_ROLE = Kind(
     "rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False
 )
+CLUSTER_ROLE_BINDING = Kind(
+    "rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
 ADMISSION_POLICY = Kind(
     "admissionregistration.k8s.io",
     "v1",

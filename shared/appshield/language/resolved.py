@@ -262,6 +262,7 @@ class ResolvedVault(Resolved, frozen=True, kw_only=True):
     addressing: Addressing
     ca_secret: SecretReference | None
     credentials_secret: SecretReference
+    agent_credentials_secret: SecretReference | None
     key_secret: SecretReference
     object_lock: ResolvedObjectLock | None
     read_only: bool

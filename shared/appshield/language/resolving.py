@@ -117,6 +117,7 @@ def resolve_vault(vault: Vault) -> ResolvedVault:
         addressing=spec.addressing or defaults.ADDRESSING,
         ca_secret=spec.ca_secret,
         credentials_secret=spec.credentials_secret,
+        agent_credentials_secret=spec.agent_credentials_secret,
         key_secret=spec.key_secret,
         object_lock=_object_lock(spec.object_lock) if spec.object_lock else None,
         read_only=bool(spec.read_only),

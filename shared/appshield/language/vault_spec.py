@@ -72,6 +72,13 @@ class VaultSpec(Part, frozen=True, kw_only=True):
         SecretReference,
         Meta(description="Secret with `accessKey` and `secretKey`, if asked `sessionToken`."),
     ]
+    agent_credentials_secret: Annotated[
+        SecretReference | None,
+        Meta(
+            description="Secret with the same for agents on nodes, of a key that may list, read "
+            "and write, and not delete. Without it they are lent the other credentials."
+        ),
+    ] = None
     key_secret: Annotated[
         SecretReference, Meta(description="Secret with the root key that seals all repositories.")
     ]

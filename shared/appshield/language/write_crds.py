@@ -1,7 +1,8 @@
 """Write what is installed in a cluster as YAML: `python -m appshield.language.write_crds deploy`.
 
 In `crds/` one file a kind; in `admission/` the policies about who may write them; in `roles/` the
-roles that people are given. The same bytes every time; a test compares them with the types.
+roles that people are given, and the account of agents. The same bytes every time; a test compares
+them with the types.
 """
 
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from appshield.doors.agent_role import agent_objects
 from appshield.doors.roles import role_objects
 from appshield.language.admission import admission_objects
 from appshield.language.crds import crds
@@ -24,6 +26,7 @@ def rendered() -> dict[str, str]:
     for path, objects in (
         ("admission/policies.yaml", admission_objects()),
         ("roles/roles.yaml", role_objects()),
+        ("roles/agents.yaml", agent_objects()),
     ):
         files[path] = HEADER + "---\n".join(map(_text, objects))
     return files

@@ -6,7 +6,7 @@ import contextlib
 from msgspec.structs import replace
 
 from appshield.bus import Bus
-from appshield.contracts.agents import Agent
+from appshield.contracts.agents import Agent, agent_key
 from appshield.contracts.streams import AGENTS
 from appshield.errors import UnavailableError
 from appshield.service.clock import SystemClock
@@ -29,5 +29,4 @@ async def announce(bus: Bus, agent: Agent, stopping: asyncio.Event) -> None:
 
 def key_of(agent: Agent) -> str:
     """Name an agent's record: agents of a node by place, so that a successor takes it over."""
-    where = agent.node.replace(".", "_") if agent.node else agent.worker.replace(".", "_")
-    return f"{agent.service}.{agent.cluster.replace('.', '_')}.{where}"
+    return agent_key(agent.service, agent.cluster, agent.node or agent.worker)

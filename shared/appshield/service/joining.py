@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appshield.bus import Bus, BusAccess, Handler, connect_bus
-from appshield.contracts.agents import Agent, ServiceName
+from appshield.contracts.agents import Agent, ServiceName, agent_user
 from appshield.contracts.stream_specs import ConsumerSpec
 from appshield.service.announcing import announce
 from appshield.service.clock import SystemClock
@@ -63,7 +63,7 @@ async def joined(
     worker = f"{service}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     access = BusAccess(
         url=settings.nats_url,
-        user=service,
+        user=agent_user(service) if node else service,
         seed_file=settings.nats_seed_file,
         ca_file=settings.nats_ca_file,
     )

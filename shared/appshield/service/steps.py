@@ -15,7 +15,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -151,7 +151,7 @@ def patient(handler: StepHandler) -> StepHandler:
 
 
 class StepWork:
-    """Handles the orders of one worker."""
+    """Handles the orders of one worker; one without memory does again what comes again."""
 
     def __init__(
         self,
@@ -160,8 +160,10 @@ class StepWork:
         worker: str,
         handlers: Mapping[type[StepCommand], StepHandler],
         aftermaths: Mapping[type[StepCommand], StepAftermath] | None = None,
+        remembers: bool = True,
     ) -> None:
         self._bus = bus
+        self._remembers = remembers
         self._worker = worker
         self._handlers = handlers
         self._aftermaths = aftermaths or {}
@@ -189,7 +191,7 @@ class StepWork:
     async def _handle(self, command: StepCommand, delivery: Delivery) -> None:
         log = structlog.get_logger().bind(step=command.step, attempt=command.attempt)
         key = f"{command.run}.{command.step}.{command.attempt}"
-        if (done := await self._results.get(key)) is not None:
+        if self._remembers and (done := await self._results.get(key)) is not None:
             outcome = msgspec.json.decode(done.value, type=_Outcome)
             await self._bus.publish_raw(
                 outcome.subject, bytes(outcome.body), message_id=outcome.message_id
@@ -208,7 +210,8 @@ class StepWork:
             log.warning("step failed", problem=str(error))
             await self._tell_failed(command, error, delivery)
             return
-        await self._results.put(key, msgspec.Raw(_record(event)))
+        if self._remembers:
+            await self._results.put(key, msgspec.Raw(_record(event)))
         await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
@@ -324,7 +327,26 @@ async def _take(turn: asyncio.Lock, delivery: Delivery) -> None:
             return
 
 
-def unwanted(run: Run, command: StepCommand) -> str | None:
+class NamedStep(Protocol):
+    """An order, or what is asked about one."""
+
+    @property
+    def step(self) -> str:
+        """The step's name within its run."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of it."""
+        ...
+
+    @property
+    def epoch(self) -> int:
+        """Of which planner."""
+        ...
+
+
+def unwanted(run: Run, command: NamedStep) -> str | None:
     """Say why `run` does not wait for this order, or None when it does."""
     if run.state in FINAL_STATES:
         return f"the run has {run.state}"

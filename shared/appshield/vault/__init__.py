@@ -5,7 +5,12 @@ identity, password of its repository, highest version, pins, staged content. The
 truth: with the root key alone everything is found again.
 """
 
-from appshield.vault.access import ApplicationIdentity, VaultAccess, vault_retention
+from appshield.vault.access import (
+    ApplicationIdentity,
+    RepositoryAccess,
+    VaultAccess,
+    vault_retention,
+)
 from appshield.vault.audit_shelf import AuditShelf
 from appshield.vault.checking import CheckLine, VaultReport, check_vault
 from appshield.vault.root_key import (
@@ -22,6 +27,7 @@ __all__ = [
     "ApplicationShelf",
     "AuditShelf",
     "CheckLine",
+    "RepositoryAccess",
     "RootKeyError",
     "Vault",
     "VaultAccess",

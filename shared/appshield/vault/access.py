@@ -4,7 +4,7 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.objectstore import LockMode, Retention, S3Credentials, S3Location
+from appshield.objectstore import LockMode, Retention, S3Credentials, S3Location, StoreAccess
 
 DAY_S = 24 * 3600.0
 KEPT_BESIDE = (
@@ -34,6 +34,8 @@ class VaultAccess(msgspec.Struct, frozen=True):
     read_only: bool = False
     retention: Retention | None = None
     """What is kept from being deleted, None without object lock."""
+    agent_credentials: S3Credentials | None = None
+    """Those that agents on nodes are lent instead, which should not be able to delete."""
 
     def __repr__(self) -> str:
         mode = ", read only" if self.read_only else ""
@@ -41,6 +43,21 @@ class VaultAccess(msgspec.Struct, frozen=True):
 
     def __rich_repr__(self) -> list[tuple[str, object]]:
         return [("name", self.name), ("location", self.location), ("read_only", self.read_only)]
+
+
+class RepositoryAccess(msgspec.Struct, frozen=True):
+    """What opens one application's repository, and nothing else of its Vault."""
+
+    store: StoreAccess
+    password: str
+    recovery: bytes | None = None
+    """What opens it without its small files, where that was kept."""
+
+    def __repr__(self) -> str:
+        return "RepositoryAccess(…)"
+
+    def __rich_repr__(self) -> list[tuple[str, object]]:
+        return []
 
 
 class ApplicationIdentity(msgspec.Struct, frozen=True):

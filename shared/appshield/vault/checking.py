@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from appshield.errors import AppShieldError, NotFoundError
+from appshield.errors import AppShieldError, DeniedError, NotFoundError
 from appshield.objectstore import (
     ObjectExistsError,
     ObjectRetainedError,
@@ -86,6 +86,7 @@ def _lines(store: S3ObjectStore, access: VaultAccess) -> list[CheckLine]:
     if not access.read_only and all(line.ok for line in lines):
         lines.append(_line("versions", lambda: _versions(store)))
         lines.append(_line("object lock", lambda: _object_lock(access)))
+        lines.append(_line("key of agents", lambda: _agents(store, access)))
     return lines
 
 
@@ -194,6 +195,34 @@ def _object_lock(access: VaultAccess) -> str:
         store.close()
     days = access.retention.lasts_s / DAY_S
     return f"objects are kept for {days:g} days, mode {access.retention.mode}"
+
+
+def _agents(store: S3ObjectStore, access: VaultAccess) -> str:
+    """Write and read as agents do, and see that they cannot delete, where they have a key."""
+    if access.agent_credentials is None:
+        return "none: agents are lent the Vault's own"
+    name, content = f"{PROBES}/repository/{secrets.token_hex(16)}", secrets.token_bytes(32)
+    theirs = S3ObjectStore(access.location, access.agent_credentials)
+    try:
+        theirs.put(name, content)
+        _read_back_of(theirs, name, content)
+        with contextlib.suppress(DeniedError):
+            theirs.delete(name)
+            raise _WrongError(
+                "the key of agents may delete", next_step="Take the right to delete from it"
+            )
+    finally:
+        theirs.close()
+        with contextlib.suppress(AppShieldError):
+            store.delete(name)
+    return "lists, reads, writes, and may not delete"
+
+
+def _read_back_of(store: S3ObjectStore, name: str, content: bytes) -> None:
+    if store.get(name) != content:
+        raise _WrongError("what came back is not what was written")
+    if name not in {found.name for found in store.list(name.rpartition("/")[0])}:
+        raise _WrongError("what was written is not listed")
 
 
 def _could_keep(facts: BucketFacts) -> str:

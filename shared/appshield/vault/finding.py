@@ -5,13 +5,21 @@ the root key are read from those Secrets when they are needed, kept in memory fo
 appear nowhere else.
 """
 
+import asyncio
 import base64
+import contextlib
 import time
 from typing import Any, Protocol
 
 import msgspec
 
-from appshield.errors import DeniedError, InvalidInputError, NotFoundError, UnavailableError
+from appshield.errors import (
+    DamagedError,
+    DeniedError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+)
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import SECRET, VAULT
 from appshield.language.in_force import vault_in_force
@@ -19,9 +27,9 @@ from appshield.language.protection import SecretReference
 from appshield.language.resolved import ResolvedVault
 from appshield.language.resolving import resolve_vault
 from appshield.objectstore import S3Credentials, S3Location
-from appshield.vault.access import VaultAccess, vault_retention
+from appshield.vault.access import RepositoryAccess, VaultAccess, vault_retention
 from appshield.vault.root_key import import_root_key
-from appshield.vault.vault import Vault, open_vault
+from appshield.vault.vault import Vault, open_vault, repository_store
 
 _FRESH_S = 30.0
 CA = "ca.crt"
@@ -37,9 +45,10 @@ class ClusterReader(Protocol):
 
 
 class _Opened(msgspec.Struct, frozen=True):
-    """A Vault as it was opened, the version of its object then, and when."""
+    """A Vault as it was opened and by what, the version of its object then, and when."""
 
     vault: Vault
+    access: VaultAccess
     version: str
     at_s: float
 
@@ -58,16 +67,24 @@ class ClusterVaults:
             NotFoundError: the Vault or one of its Secrets does not exist.
             InvalidInputError: one of them is not as it should be.
         """
+        return (await self._open(name)).vault
+
+    async def repository_access(self, vault: str, app_id: str) -> RepositoryAccess:
+        """Return what opens one application's repository, to be lent to an agent; as `open`."""
+        opened = await self._open(vault)
+        return await asyncio.to_thread(_repository_access, opened, app_id)
+
+    async def _open(self, name: str) -> _Opened:
         known = self._opened.get(name)
         if known is not None and time.monotonic() - known.at_s >= _FRESH_S:
             known = None
         version = await self._version(name, known)
         if known is not None and known.version == version:
-            return known.vault
+            return known
         opened_s = time.monotonic()
-        vault = open_vault(await self.access(name))
-        self._opened[name] = _Opened(vault, version, opened_s)
-        return vault
+        access = await self.access(name)
+        self._opened[name] = opened = _Opened(open_vault(access), access, version, opened_s)
+        return opened
 
     async def _version(self, name: str, known: _Opened | None) -> str:
         """Ask for the version of a Vault's object; what is known counts while nobody answers."""
@@ -82,9 +99,8 @@ class ClusterVaults:
     async def access(self, name: str) -> VaultAccess:
         """Read what is needed to open a Vault."""
         document = await self._document(name)
-        credentials = await self._secret(document.credentials_secret, name)
         key = await self._secret(document.key_secret, name)
-        lock = document.object_lock
+        lock, agents = document.object_lock, document.agent_credentials_secret
         return VaultAccess(
             name=name,
             location=S3Location(
@@ -95,14 +111,19 @@ class ClusterVaults:
                 addressing=document.addressing,
                 ca_pem=await self._authorities(document.ca_secret, name),
             ),
-            credentials=S3Credentials(
-                access_key=_value(credentials, ACCESS_KEY, name),
-                secret_key=_value(credentials, SECRET_KEY, name),
-                session_token=credentials.get(SESSION_TOKEN, ""),
-            ),
+            credentials=await self._credentials(document.credentials_secret, name),
             root_key=import_root_key(_value(key, ROOT_KEY, name)),
             read_only=document.read_only,
             retention=vault_retention(lock.mode, lock.days) if lock else None,
+            agent_credentials=await self._credentials(agents, name) if agents else None,
+        )
+
+    async def _credentials(self, reference: SecretReference, vault: str) -> S3Credentials:
+        secret = await self._secret(reference, vault)
+        return S3Credentials(
+            access_key=_value(secret, ACCESS_KEY, vault),
+            secret_key=_value(secret, SECRET_KEY, vault),
+            session_token=secret.get(SESSION_TOKEN, ""),
         )
 
     async def _authorities(self, reference: SecretReference | None, vault: str) -> str | None:
@@ -135,6 +156,16 @@ class ClusterVaults:
                 next_step="Create it, or correct the Vault.",
             )
         return _decoded(found)
+
+
+def _repository_access(opened: _Opened, app_id: str) -> RepositoryAccess:
+    shelf = opened.vault.application(app_id)
+    recovery = None
+    with contextlib.suppress(DamagedError):
+        recovery = shelf.recovery()
+    return RepositoryAccess(
+        repository_store(opened.access, app_id), shelf.repository_password(), recovery
+    )
 
 
 def _decoded(secret: Object) -> dict[str, str]:

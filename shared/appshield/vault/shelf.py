@@ -37,6 +37,11 @@ _LISTINGS_MAX = 10
 """How often a listing is repeated when what it named was replaced meanwhile."""
 
 
+def repository_folder(app_id: str) -> str:
+    """Name the folder of an application's repository in its Vault."""
+    return f"{APPLICATIONS}/{app_id}/repository"
+
+
 class _Highest(msgspec.Struct, frozen=True):
     number: int
 
@@ -56,7 +61,7 @@ class ApplicationShelf:
         self.app_id = app_id
         self._objects = objects
         self._folder = f"{APPLICATIONS}/{app_id}"
-        self._repository = within(objects.store, f"{self._folder}/repository")
+        self._repository = within(objects.store, repository_folder(app_id))
 
     def __repr__(self) -> str:
         return f"<shelf of {self.app_id} in Vault {self._objects.vault_name}>"

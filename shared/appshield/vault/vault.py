@@ -1,10 +1,10 @@
 """A Vault: a folder of a bucket that holds applications, everything in it sealed."""
 
-from appshield.objectstore import ObjectStore, S3Access, open_store
+from appshield.objectstore import ObjectStore, S3Access, S3Credentials, open_store
 from appshield.vault.access import ApplicationIdentity, VaultAccess
 from appshield.vault.audit_shelf import AuditShelf
 from appshield.vault.sealed_objects import SealedObjects
-from appshield.vault.shelf import APPLICATIONS, ApplicationShelf
+from appshield.vault.shelf import APPLICATIONS, ApplicationShelf, repository_folder
 
 
 class Vault:
@@ -63,7 +63,15 @@ def open_vault(access: VaultAccess) -> Vault:
 
 def store_of(access: VaultAccess) -> ObjectStore:
     """Return the store of a Vault, one that refuses writes where the access is read only."""
+    return open_store(_store(access, access.credentials))
+
+
+def repository_store(access: VaultAccess, app_id: str) -> S3Access:
+    """Return where an application's repository is, with the credentials that agents are to have."""
+    credentials = access.agent_credentials or access.credentials
+    return _store(access, credentials).below(repository_folder(app_id))
+
+
+def _store(access: VaultAccess, credentials: S3Credentials) -> S3Access:
     read_only_for = f"Vault {access.name}" if access.read_only else ""
-    return open_store(
-        S3Access(access.location, access.credentials, read_only_for, access.retention)
-    )
+    return S3Access(access.location, credentials, read_only_for, access.retention)

@@ -243,15 +243,15 @@ async def test_nothing_stores_an_unknown_subject(impatient_bus: Bus) -> None:
 
 async def test_what_is_told_is_heard_and_not_stored(bus: Bus) -> None:
     """Listeners of a matching subject hear it; others do not."""
-    heard: list[Message] = []
+    heard: list[tuple[Message, str]] = []
     message = RequestBackup(app=APP, request_id="x")
 
-    async def listener(one: Message) -> None:
-        heard.append(one)
+    async def listener(one: Message, subject: str) -> None:
+        heard.append((one, subject))
 
     async with bus.listen("appshield.v1.live.>", listener):
         await bus.tell("appshield.v1.live.progress.a.b.c", message)
         await bus.tell("appshield.v1.other", message)
         await wait_until(lambda: heard, deadline_s=DEADLINE_S, what="heard")
     await bus.tell("appshield.v1.live.progress.a.b.c", message)
-    assert heard == [message]
+    assert heard == [(message, "appshield.v1.live.progress.a.b.c")]

@@ -110,7 +110,7 @@ async def test_a_user_hears_the_facts_of_its_namespaces_and_no_others(server: Em
     """As they are told, progress included."""
     heard: list[str] = []
 
-    async def listener(message: Message) -> None:
+    async def listener(message: Message, _: str) -> None:
         heard.append(f"{type(message).__name__} {message.app}")
 
     facts = f"{subjects.ROOT}.evt.run.changed.test.shop.*"
@@ -190,7 +190,7 @@ async def test_an_answer_goes_no_further_than_the_user_who_asked(server: Embedde
     ]
     heard: list[Message] = []
 
-    async def listener(message: Message) -> None:
+    async def listener(message: Message, _: str) -> None:
         heard.append(message)
 
     await add_user(server, replace(GRANT, name="other", namespaces=("shop", "bank")))
@@ -241,7 +241,7 @@ async def test_users_come_and_go_while_others_stay_connected(server: EmbeddedBus
     """The server reads its configuration anew; whoever was there notices nothing."""
     heard: list[Message] = []
 
-    async def listener(message: Message) -> None:
+    async def listener(message: Message, _: str) -> None:
         heard.append(message)
 
     async with (

@@ -12,6 +12,7 @@ from appshield.bus.buckets import stream_of
 from appshield.bus.jetstream import JetStreamBus
 from appshield.contracts import encode, subjects
 from appshield.contracts.agent_consumers import agent_consumer
+from appshield.contracts.agents import AgentService
 from appshield.contracts.message import Door, Message
 from appshield.contracts.permissions import (
     OPERATOR,
@@ -46,7 +47,9 @@ ELSEWHERE = (
 )
 BODY = encode(RequestBackup(app=APP, request_id="probe"))
 ON_NODE = users_of("test", NODE)
-AGENTS = (agent_consumer("uploader", "test", NODE), agent_consumer("restorer", "test", NODE))
+AGENT_SERVICES: tuple[AgentService, ...] = get_args(AgentService)
+LENDING = (subjects.lend, subjects.lent)
+AGENTS = tuple(agent_consumer(service, "test", NODE) for service in AGENT_SERVICES)
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +105,10 @@ def concrete(pattern: str) -> str:
 
 def everything_published() -> list[str]:
     """List one subject for everything that anybody publishes, or that a stream keeps."""
-    patterns = {pattern for one in USERS for pattern in one.publishes}
+    patterns = {pattern for one in ON_NODE for pattern in one.publishes}
     patterns |= {pattern for stream in STREAMS for pattern in stream.subjects}
-    patterns |= {f"{subjects.ROOT}.dead.{one.name}" for one in USERS}
+    patterns |= {f"{subjects.ROOT}.dead.{one.name}" for one in ON_NODE}
+    patterns |= {say(service, "test", "node-2") for service in AGENT_SERVICES for say in LENDING}
     patterns |= {subjects.stored(COMMANDS.name)}
     return sorted(concrete(pattern) for pattern in patterns if pattern.startswith(subjects.ROOT))
 
@@ -148,6 +152,8 @@ async def test_a_user_writes_its_own_keys_only(users_bus: JetStreamBus, user: Us
     """A key can be put where its description says, and nowhere else."""
     passed = [one for one in BUCKETS if await may_publish(users_bus, f"$KV.{one.name}.probe", b"1")]
     assert passed == [one for one in BUCKETS if one in user.keeps]
+    keys = [f"$KV.{one.bucket.name}.{concrete(one.pattern)}" for one in user.keeps_below]
+    assert [key for key in keys if not await may_publish(users_bus, key, b"1")] == []
 
 
 async def test_only_administrators_change_the_server(
@@ -353,14 +359,12 @@ async def test_a_person_asks_and_does_not_order(server: EmbeddedBus) -> None:
     assert await denied(server, "person", f"{subjects.ROOT}.audit.x")
 
 
-@pytest.mark.parametrize(
-    ("service", "others"), [("uploader", ["uploader-audit"]), ("restorer", [])]
-)
+@pytest.mark.parametrize("service", AGENT_SERVICES)
 async def test_an_agent_takes_the_orders_of_its_own_node_and_service_only(
-    server: EmbeddedBus, service: str, others: list[str]
+    server: EmbeddedBus, service: str
 ) -> None:
-    """Neither those of another node, nor those of another service on its node."""
-    async with connect_bus(server.access(service), name="test") as bus:
+    """Neither those of another node, nor of another service on its node, nor those for any node."""
+    async with connect_bus(server.access(f"{service}-agent"), name="test") as bus:
         assert isinstance(bus, JetStreamBus)
         taken = []
         for consumer in (*CONSUMERS, *AGENTS, *ELSEWHERE):
@@ -370,14 +374,14 @@ async def test_an_agent_takes_the_orders_of_its_own_node_and_service_only(
             assert await may_publish(bus, settle, b"+WPI") == asks
             if asks:
                 taken.append(consumer.name)
-        assert taken == [f"{service}-orders", *others, f"{service}-test-node-1"]
+        assert taken == [f"{service}-test-node-1"]
 
 
 async def test_what_a_person_listens_to_is_what_a_planner_tells(server: EmbeddedBus) -> None:
     """Progress reaches the command line."""
     heard: list[Message] = []
 
-    async def listener(message: Message) -> None:
+    async def listener(message: Message, _: str) -> None:
         heard.append(message)
 
     place = subjects.live("progress", APP)

@@ -76,7 +76,7 @@ async def test_t1_a_listener_hears_what_is_sent_right_after(
     message = RequestBackup(app=APP, request_id="x")
     heard = 0
 
-    async def listener(_: Message) -> None:
+    async def listener(_: Message, __: str) -> None:
         nonlocal heard
         heard += 1
 
@@ -404,7 +404,7 @@ async def test_t10_a_forbidden_publish_is_an_error_at_once(embedded_bus: Embedde
 async def test_t10_a_forbidden_subscription_is_an_error_at_once(embedded_bus: EmbeddedBus) -> None:
     """Listening where one may not is refused, not silent."""
 
-    async def listener(_: Message) -> None:
+    async def listener(_: Message, __: str) -> None:
         raise AssertionError("heard something")
 
     async with connect_bus(embedded_bus.access("watcher"), name="t10") as watcher:

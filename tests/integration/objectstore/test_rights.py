@@ -1,6 +1,7 @@
 """Keys that may not do everything, on the real server: each lack is one clear error."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -120,3 +121,64 @@ def test_something_else_in_place_of_a_vaults_marker_is_damage(server: EmbeddedOb
     )
     with pytest.raises(NotFoundError, match="not set up"):
         open_vault(empty).vault_id()
+
+
+def test_the_key_of_agents_writes_into_repositories_and_deletes_nothing(
+    server: EmbeddedObjectStore,
+) -> None:
+    """Nor reads what lies beside them; the installation's own key does all of it."""
+    own = store(server, "all", "agents")
+    own.put("applications/a-1/key", b"sealed")
+    own.put("applications/a-1/repository/config", b"config")
+    around, repository = (
+        S3ObjectStore(
+            server.location(prefix=f"agents/applications/a-1{folder}"),
+            server.agent_credentials,
+            patience=ONCE,
+        )
+        for folder in ("", "/repository")
+    )
+    repository.put("data/00/0", b"pack", only_if_absent=True)
+    assert repository.get("data/00/0") == b"pack"
+    assert repository.get("config") == b"config"
+    assert [one.name for one in repository.list("data")] == ["data/00/0"]
+    for name in ("repository/data/00/0", "repository/config", "key"):
+        with pytest.raises(DeniedError, match="DeleteObject"):
+            around.delete(name)
+    with pytest.raises(DeniedError):
+        around.get("key")
+    with pytest.raises(DeniedError):
+        around.put("key", b"another")
+    assert own.get("applications/a-1/key") == b"sealed"
+    own.delete("applications/a-1/repository/data/00/0")
+
+
+def test_the_check_of_a_vault_tells_whether_agents_may_delete(server: EmbeddedObjectStore) -> None:
+    """They should not; without a key of theirs they are lent the Vault's."""
+    plain = access(server, "user", "for-agents")
+    good = msgspec.structs.replace(plain, agent_credentials=server.agent_credentials)
+    bad = msgspec.structs.replace(plain, agent_credentials=credentials("user"))
+    blind = msgspec.structs.replace(plain, agent_credentials=credentials("blind"))
+    told = {
+        name: next(line for line in check_vault(one).lines if line.name == "key of agents")
+        for name, one in {"none": plain, "good": good, "bad": bad, "blind": blind}.items()
+    }
+    assert {name: line.ok for name, line in told.items()} == {
+        "none": True,
+        "good": True,
+        "bad": False,
+        "blind": False,
+    }
+    assert "lent the Vault's own" in told["none"].detail
+    assert "Take the right to delete from it" in told["bad"].detail
+    assert "s3:ListBucket" in told["blind"].detail
+
+
+async def test_a_store_of_an_older_release_gets_a_key_for_agents(tmp_path: Path) -> None:
+    """Its own key stays as it was."""
+    before = _Access((_Identity("appshield", (_Key("known", "known-secret"),)),))
+    write_private(tmp_path / "access.json", before)
+    made = EmbeddedObjectStore(tmp_path)._read_or_make_keys()
+    assert made["appshield"] == S3Credentials("known", "known-secret")
+    assert made["agents"].access_key != "known"
+    assert EmbeddedObjectStore(tmp_path)._read_or_make_keys() == made

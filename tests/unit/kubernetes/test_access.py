@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from appshield.errors import AppShieldError, DeniedError, InvalidInputError, UnavailableError
-from appshield.kubernetes import Cluster, ClusterAccess, kinds
+from appshield.kubernetes import Cluster, ClusterAccess, kinds, with_token_file
 from fake_kubernetes import FakeKubernetes
 
 
@@ -145,3 +145,28 @@ async def test_in_a_pod_its_own_account_is_used(monkeypatch: pytest.MonkeyPatch)
     error = await failure(ClusterAccess())
     assert isinstance(error, InvalidInputError)
     assert "this runs in a pod that may not talk to the API server" in str(error)
+
+
+async def test_the_holder_of_a_token_reaches_the_same_cluster(tmp_path: Path) -> None:
+    """By a file of its own, which names the token's; authorities are found from elsewhere, too."""
+    path = kubeconfig(
+        tmp_path / "one" / "config",
+        "https://127.0.0.1:1",
+        {"token": "of an administrator"},
+        **{"certificate-authority": "ca.crt"},
+    )
+    made = with_token_file(ClusterAccess(kubeconfig=path), tmp_path / "token")
+    [cluster] = made["clusters"]
+    assert cluster["cluster"] == {
+        "server": "https://127.0.0.1:1",
+        "certificate-authority": str(tmp_path / "one" / "ca.crt"),
+    }
+    assert made["users"] == [{"name": "account", "user": {"tokenFile": str(tmp_path / "token")}}]
+    assert "administrator" not in yaml.safe_dump(made)
+
+
+def test_a_context_whose_cluster_is_not_there_is_told(tmp_path: Path) -> None:
+    """Nobody is sent to another cluster instead."""
+    path = kubeconfig(tmp_path / "config", "https://127.0.0.1:1", {}, cluster="gone")
+    with pytest.raises(InvalidInputError, match="has no cluster gone: context work names it"):
+        with_token_file(ClusterAccess(kubeconfig=path), tmp_path / "token")

@@ -8,6 +8,7 @@ from appshield.errors import DeniedError, NotFoundError, UnavailableError
 from appshield.kubernetes import Kind, Object
 from appshield.vault import export_root_key, new_root_key, vault_retention
 from appshield.vault.finding import ClusterVaults
+from appshield.vault.vault import repository_store
 
 ROOT_KEY = new_root_key()
 SPEC = {
@@ -20,6 +21,7 @@ SECRETS = {
     "s3": {"accessKey": "AK", "secretKey": "SK", "sessionToken": "a-token"},
     "key": {"key": export_root_key(ROOT_KEY)},
     "ca": {"ca.crt": "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"},
+    "agents": {"accessKey": "agents", "secretKey": "less"},
     "empty": {},
 }
 
@@ -109,3 +111,16 @@ async def test_a_vault_that_is_open_stays_so_while_the_api_server_is_away() -> N
     assert await vaults.open("main") is first
     with pytest.raises(UnavailableError):
         await ClusterVaults(objects).open("main")
+
+
+async def test_agents_are_lent_credentials_of_their_own_for_one_repository() -> None:
+    """Without any they are lent the Vault's; the place is the application's repository alone."""
+    access = await ClusterVaults(Objects()).access("main")
+    assert access.agent_credentials is None
+    assert repository_store(access, "a-1").credentials == access.credentials
+    reference = {"namespace": "system", "name": "agents"}
+    access = await ClusterVaults(Objects(agentCredentialsSecret=reference)).access("main")
+    lent = repository_store(access, "a-1")
+    assert (lent.credentials.access_key, lent.credentials.secret_key) == ("agents", "less")
+    assert lent.location.prefix == "applications/a-1/repository"
+    assert access.credentials.access_key == "AK"

@@ -6,7 +6,8 @@ of this machine could read and delete there, so object lock on this store is no 
 a user of the machine. Each PUT syncs the file that holds the bytes (not the filer's own index): a
 killed server loses nothing that it acknowledged, a loss of power can lose the last seconds.
 
-    folder/access.json    the credentials, in the form that the server reads
+    folder/access.json    the credentials, in the form that the server reads: of the installation,
+                          and of agents on nodes, who may write into repositories and delete nothing
     folder/data/          the objects
 """
 
@@ -39,6 +40,16 @@ LAST_PORT = 32_767 - GRPC_OFFSET
 
 SOCKET_FILE = "/tmp/seaweedfs-{part}-grpc-{port}.sock"  # noqa: S108 - fixed by the server
 
+_OWNER, _AGENTS = "appshield", "agents"
+_AGENTS_MAY = (
+    ("arn:aws:s3:::{bucket}", ("s3:ListBucket", "s3:ListBucketVersions", "s3:GetBucketLocation")),
+    (
+        "arn:aws:s3:::{bucket}/*/repository/*",
+        ("s3:GetObject", "s3:PutObject", "s3:GetObjectRetention", "s3:PutObjectRetention"),
+    ),
+)
+"""List, and read and write in repositories."""
+
 _ENVIRONMENT = {"GOMEMLIMIT": MEMORY_SOFT_LIMIT, "HOME": ".", "TMPDIR": "."}
 """All that the server sees: it would obey AWS and WEED variables of ours."""
 
@@ -60,16 +71,25 @@ class _Key(msgspec.Struct, frozen=True, rename="camel"):
     secret_key: str
 
 
-class _Identity(msgspec.Struct, frozen=True):
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    """Who has a key: may do `actions`, and what the policies of these names allow."""
+
     name: str
     credentials: tuple[_Key, ...]
     actions: tuple[str, ...] = ("Admin", "Read", "List", "Tagging", "Write")
+    policy_names: tuple[str, ...] = ()
+
+
+class _Policy(msgspec.Struct, frozen=True):
+    name: str
+    content: str
 
 
 class _Access(msgspec.Struct, frozen=True):
     """The server's own file format for who may do what."""
 
     identities: tuple[_Identity, ...]
+    policies: tuple[_Policy, ...] = ()
 
 
 class EmbeddedObjectStore(EmbeddedServer):
@@ -85,14 +105,22 @@ class EmbeddedObjectStore(EmbeddedServer):
         )
         self.bucket = bucket
         self._ports: _Ports | None = None
-        self._credentials: S3Credentials | None = None
+        self._keys: dict[str, S3Credentials] = {}
 
     @property
     def credentials(self) -> S3Credentials:
         """The key of this installation."""
-        if self._credentials is None:
+        return self._key(_OWNER)
+
+    @property
+    def agent_credentials(self) -> S3Credentials:
+        """The key of agents: for repositories in the bucket, and not to delete."""
+        return self._key(_AGENTS)
+
+    def _key(self, identity: str) -> S3Credentials:
+        if not self._keys:
             raise UnavailableError(f"{NAME} was not started")
-        return self._credentials
+        return self._keys[identity]
 
     def location(self, bucket: str | None = None, prefix: str = "") -> S3Location:
         """Return where a bucket of this store is (by default the one that it comes with)."""
@@ -100,7 +128,7 @@ class EmbeddedObjectStore(EmbeddedServer):
         return S3Location(endpoint, bucket or self.bucket, prefix)
 
     def _prepare(self) -> Sequence[str]:
-        self._credentials = self._read_or_make_credentials()
+        self._keys = self._read_or_make_keys()
         self._ports = self._choose_ports()
         (self._folder / "data" / "mini.options").unlink(missing_ok=True)  # it would overrule ours
         return self._command()
@@ -207,15 +235,33 @@ class EmbeddedObjectStore(EmbeddedServer):
             _log.warning("embedded object store moved", port=ports.s3, port_before=before.s3)
         return ports
 
-    def _read_or_make_credentials(self) -> S3Credentials:
+    def _read_or_make_keys(self) -> dict[str, S3Credentials]:
+        """Return the keys by identity; those of agents are made where an older release had none."""
         file = self._folder / "access.json"
-        access = read_private(file, _Access)
-        if access is None:
-            key = _Key("appshield-" + secrets.token_hex(8), secrets.token_urlsafe(32))
-            access = _Access((_Identity("appshield", (key,)),))
+        found = read_private(file, _Access)
+        access = found or _Access((_Identity(_OWNER, (_new_key(),)),))
+        if _AGENTS not in {one.name for one in access.identities}:
+            agents = _Identity(_AGENTS, (_new_key(),), actions=(), policy_names=(_AGENTS,))
+            access = _Access(
+                (*access.identities, agents),
+                (*access.policies, _Policy(_AGENTS, _agents_policy(self.bucket))),
+            )
             write_private(file, access)
-        key = access.identities[0].credentials[0]
-        return S3Credentials(key.access_key, key.secret_key)
+        keys = {one.name: one.credentials[0] for one in access.identities}
+        keys[_OWNER] = access.identities[0].credentials[0]
+        return {name: S3Credentials(key.access_key, key.secret_key) for name, key in keys.items()}
+
+
+def _new_key() -> _Key:
+    return _Key("appshield-" + secrets.token_hex(8), secrets.token_urlsafe(32))
+
+
+def _agents_policy(bucket: str) -> str:
+    allowed = [
+        {"Effect": "Allow", "Action": actions, "Resource": [resource.format(bucket=bucket)]}
+        for resource, actions in _AGENTS_MAY
+    ]
+    return msgspec.json.encode({"Version": "2012-10-17", "Statement": allowed}).decode()
 
 
 def _pair_is_free(port: int) -> bool:

@@ -22,7 +22,7 @@ import msgspec
 
 from appshield.allocator import give_memory_back
 from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked
-from appshield.local.programs import NICENESS, SERVICES
+from appshield.local.programs import NICENESS, SERVICES, service_of
 
 NAME: Final = "services"
 PR_SET_PDEATHSIG: Final = 1
@@ -64,7 +64,7 @@ def serve(control: socket.socket) -> int:
 
 def _entry(service: str) -> str:
     """Import the module that a service starts with; return its name."""
-    return importlib.import_module(f"appshield.{service}.__main__").__name__
+    return importlib.import_module(f"appshield.{service_of(service)}.__main__").__name__
 
 
 def _serve(control: socket.socket) -> Fork | None:

@@ -60,7 +60,7 @@ class HeardProgress:
                     await stopping.wait()
             await pause(stopping, _AGAIN_S)
 
-    async def hear(self, message: Message) -> None:
+    async def hear(self, message: Message, _: str = "") -> None:
         """Take a word in."""
         if not isinstance(message, Progress):
             return

@@ -94,7 +94,7 @@ async def show_health(backend: OnBackend) -> AppShieldHealth:
         )
         for agent in sorted(agents, key=lambda one: (one.service, one.node, one.worker))
     ]
-    alive = {agent.service for agent in agents}
+    alive = {agent.service for agent in agents if not agent.node}  # agents of nodes do a part
     missing = [f"no {one} is alive" for one in _NEEDED if one not in alive]
     bus = await backend.bus.health()
     return AppShieldHealth(services=tuple(services), problems=tuple(filter(None, [*missing, bus])))
