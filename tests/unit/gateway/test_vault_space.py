@@ -33,7 +33,7 @@ def test_only_applications_of_this_cluster_that_may_be_seen_are_named() -> None:
     )
     told = space_of(
         measured,
-        [],
+        0,
         cluster="here",
         visible=frozenset({"shop"}),
         known=frozenset({"here/shop/web"}),

@@ -16,9 +16,8 @@ from appshield.doors.vaults import (
     GrowthPoint,
     Integrity,
     VaultContents,
-    contents_of,
-    growth_of,
-    integrity_of,
+    VaultTally,
+    tallies_of,
 )
 from appshield.errors import NotFoundError
 from appshield.gateway.api.frame.backend import Backend
@@ -108,9 +107,11 @@ class Vaults(msgspec.Struct, frozen=True, kw_only=True):
 @get("/vaults", opt=in_cluster(SEE_VAULTS), tags=_TAGS)
 async def list_vaults(backend: OnBackend) -> Vaults:
     """List the Vaults, with what the catalog knows to be in each."""
-    held = await _versions(backend)
+    tallies = await _tallies(backend)
     found = await objects_of(backend.clusters.own(), VAULT)
-    return Vaults(items=tuple(_summary(obj, _at(held, obj["metadata"]["name"])) for obj in found))
+    names = [obj["metadata"]["name"] for obj in found]
+    held = [tallies.get(name, VaultTally()) for name in names]
+    return Vaults(items=tuple(map(_summary, found, held)))
 
 
 @get("/vaults/{vault:str}", opt=in_cluster(SEE_VAULTS), tags=_TAGS, responses=FROM_VAULT)
@@ -126,9 +127,8 @@ async def show_vault(
     found = await backend.clusters.own().get(VAULT, vault)
     if found is None:
         raise NotFoundError(f"there is no Vault {vault}", next_step="GET /vaults lists them.")
-    held = _at(await _versions(backend), vault)
+    held = (await _tallies(backend)).get(vault, VaultTally())
     measured = await backend.measures.of(vault)
-    versions = [one for history in held.values() for one in history]
     records = [
         one for one in await backend.views.applications() if one.app.cluster == backend.cluster
     ]
@@ -139,29 +139,25 @@ async def show_vault(
     return VaultDetail(
         summary=_summary(found, held),
         space=space_of(
-            measured, versions, cluster=backend.cluster, visible=visible, known=frozenset(held)
+            measured,
+            held.contents().read_bytes,
+            cluster=backend.cluster,
+            visible=visible,
+            known=held.histories,
         )
         if measured
         else None,
-        growth=tuple(growth_of(versions)),
-        integrity=tuple(integrity_of(vault, seen, held)),
+        growth=tuple(held.growth()),
+        integrity=tuple(held.integrity(vault, seen)),
     )
 
 
-async def _versions(backend: Backend) -> list[VersionRecord]:
-    return [entry.value async for entry in backend.bus.bucket(CATALOG, VersionRecord).items()]
+async def _tallies(backend: Backend) -> dict[str, VaultTally]:
+    entries = backend.bus.bucket(CATALOG, VersionRecord).items()
+    return await tallies_of(entry.value async for entry in entries)
 
 
-def _at(versions: list[VersionRecord], vault: str) -> dict[str, list[VersionRecord]]:
-    found: dict[str, list[VersionRecord]] = {}
-    for version in versions:
-        here = version.at(vault)
-        if here is not None:
-            found.setdefault(here.facts.app_id, []).append(here)
-    return found
-
-
-def _summary(obj: Object, held: dict[str, list[VersionRecord]]) -> VaultSummary:
+def _summary(obj: Object, held: VaultTally) -> VaultSummary:
     document, refused = vault_in_force(obj)
     known = resolve_vault(document) if document else None
     lock = known.object_lock if known else None
@@ -174,21 +170,23 @@ def _summary(obj: Object, held: dict[str, list[VersionRecord]]) -> VaultSummary:
         read_only=known.read_only if known else False,
         object_lock=ObjectLock(mode=lock.mode, days=lock.days) if lock else None,
         refused=refused,
-        contents=contents_of([one for history in held.values() for one in history]),
+        contents=held.contents(),
     )
 
 
 def space_of(
     measured: MeasuredVault,
-    versions: list[VersionRecord],
+    read_bytes: int,
     *,
     cluster: str,
     visible: frozenset[str],
     known: frozenset[str],
 ) -> VaultSpace:
-    """Say what was measured, by name only for namespaces of a cluster that are `visible`. Pure."""
+    """Say what was measured, by name only for namespaces of a cluster that are `visible`. Pure.
+
+    `read_bytes` are what all versions hold, each counted whole; `known` are histories.
+    """
     packed = measured.packed
-    read_bytes = contents_of(versions).read_bytes
     here = [one for one in measured.applications if one.cluster == cluster]
     places = [(one.application.partition("/"), one) for one in here]
     shown = [(place, one) for place, one in places if place[0] in visible]
