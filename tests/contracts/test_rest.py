@@ -72,3 +72,18 @@ def test_every_body_has_an_example_that_fits() -> None:
                 jsonschema_rs.validate({**shapes, **content["schema"]}, content["example"])
     assert missing == []
     assert bodies >= 15
+
+
+def test_what_is_conditional_says_by_which_headers() -> None:
+    """Whoever reads sends what they have, whoever replaces what they mean."""
+    found = {"If-None-Match": 0, "If-Match": 0}
+    for item in document("")["paths"].values():
+        for operation in item.values():
+            answers = operation["responses"] if isinstance(operation, dict) else {}
+            for status, header in (("304", "If-None-Match"), ("428", "If-Match")):
+                if status in answers:
+                    found[header] += 1
+                    assert header in [one["name"] for one in operation["parameters"]]
+                    read = answers.get("200", {"headers": {"ETag": {}}})
+                    assert "ETag" in read["headers"]
+    assert found == {"If-None-Match": 6, "If-Match": 2}

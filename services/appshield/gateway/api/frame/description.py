@@ -11,6 +11,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
+from appshield.gateway.api.frame.conditions import conditional
 from appshield.gateway.api.frame.responses import problem
 from appshield.gateway.api.frame.rights import Right, anyone, right_of
 
@@ -54,6 +55,7 @@ def describe(application: Litestar) -> None:
     for route in application.routes:
         for handler in getattr(route, "route_handlers", ()):
             text = inspect.getdoc(handler.fn) or ""
+            handler.operation_class = conditional(handler)
             handler.responses = {**_ERRORS, **(handler.responses or {})}
             handler.summary = text.partition("\n")[0].rstrip(".")
             handler.description = "\n\n".join(filter(None, [text, _right_text(right_of(handler))]))

@@ -38,6 +38,7 @@ from appshield.gateway.api.frame.parameters import (
     Namespace,
 )
 from appshield.gateway.api.frame.problems import AnyRequest
+from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import by_handler, in_namespace
 from appshield.gateway.api.resources.applications.histories import record_of
 from appshield.gateway.api.resources.runs.runs import RunSummary, run_summary
@@ -197,7 +198,12 @@ async def count_applications(backend: OnBackend, caller: AsCaller) -> Applicatio
     return counts_of(await seen_by(backend.access, caller, here))
 
 
-@get("/applications/{namespace:str}/{name:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
+@get(
+    "/applications/{namespace:str}/{name:str}",
+    opt=in_namespace(SEE_APPLICATIONS),
+    tags=_TAGS,
+    responses=UNCHANGED,
+)
 async def show_application(
     request: AnyRequest,
     backend: OnBackend,

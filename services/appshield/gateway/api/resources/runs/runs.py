@@ -39,6 +39,7 @@ from appshield.gateway.api.frame.entity_tags import tagged
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, RunId, in_utc
 from appshield.gateway.api.frame.problems import AnyRequest
+from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import by_handler
 from appshield.gateway.api.known.views import RunRow
 
@@ -139,7 +140,7 @@ async def list_runs(
     return Page(items=items, total=page.total, next=page.next)
 
 
-@get("/runs/{run:str}", opt=by_handler(SEE_RUNS), tags=_TAGS)
+@get("/runs/{run:str}", opt=by_handler(SEE_RUNS), tags=_TAGS, responses=UNCHANGED)
 async def show_run(
     request: AnyRequest, backend: OnBackend, caller: AsCaller, run: RunId
 ) -> Response[RunDetail | None]:

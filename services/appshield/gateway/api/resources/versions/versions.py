@@ -27,6 +27,7 @@ from appshield.gateway.api.frame.parameters import (
     Number,
 )
 from appshield.gateway.api.frame.problems import AnyRequest
+from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_to_read
 
@@ -97,7 +98,7 @@ async def list_versions(
     )
 
 
-@get(_PATH + "/{number:int}", opt=in_namespace(SEE_VERSIONS), tags=_TAGS)
+@get(_PATH + "/{number:int}", opt=in_namespace(SEE_VERSIONS), tags=_TAGS, responses=UNCHANGED)
 async def show_version(
     request: AnyRequest,
     backend: OnBackend,
