@@ -17,6 +17,10 @@ DEADLINE_MS = 45_000
 """For everything that is waited for: a busy machine is slow, and nothing here measures it."""
 expect.set_options(timeout=DEADLINE_MS)
 _DESK: ViewportSize = {"width": 1360, "height": 860}
+_WIDER = """() => Math.max(
+    document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    ...[...document.querySelectorAll('table')].map(
+        (table) => table.offsetWidth - table.parentElement.clientWidth))"""
 _PHONE: ViewportSize = {"width": 360, "height": 780}
 
 
@@ -57,9 +61,8 @@ class Visit:
         ]
 
     async def wider_than_the_screen_px(self) -> int:
-        """Return by how much a person would have to scroll sideways."""
-        root = "document.documentElement"
-        return int(await self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+        """Return by how much a person would have to scroll sideways, or a table is cut off."""
+        return int(await self.page.evaluate(_WIDER))
 
     async def tab_to(self, wanted: Locator) -> None:
         """Go on by keyboard until something has the focus; fails where that does not lead there."""
@@ -71,13 +74,15 @@ class Visit:
         raise AssertionError(f"{TABS_MAX} times Tab do not lead to {wanted}")
 
     async def too_wide(self, pages: Mapping[str, str], kind: str) -> list[str]:
-        """Look at pages one after the other; name those on which one would scroll sideways."""
+        """Look at pages on a phone and on a desk; name those on which something is too wide."""
         found = []
         for name, path in pages.items():
             await self.go(path)
-            await self.look(f"{name}-{kind}")
-            if await self.wider_than_the_screen_px():
-                found.append(name)
+            for place, size in {"phone": _PHONE, "desk": _DESK}.items():
+                await self.page.set_viewport_size(size)
+                await self.look(f"{name}-{kind}-{place}")
+                if await self.wider_than_the_screen_px():
+                    found.append(f"{name} on a {place}")
         return found
 
     def _asked(self, url: str) -> None:
