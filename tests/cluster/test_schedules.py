@@ -21,8 +21,9 @@ async def test_a_schedule_makes_a_version_and_deleting_the_application_stops_it(
 ) -> None:
     """The version says what made it; afterwards it stays, orphaned, and no timer is left."""
     async with namespace_of_its_own(installation, "schedule") as namespace:
-        spec = {"protect": [EVERY_MINUTE]}
-        await deploy(installation, namespace, local_cluster.busybox_image, spec=spec)
+        await deploy(installation, namespace, local_cluster.busybox_image)
+        spec = {"spec": {"protect": [EVERY_MINUTE]}}  # a minute must not begin before the pod runs
+        await installation.cluster.merge_patch(APPLICATION, NAME, spec, namespace=namespace)
         record = await installation.known(installation.app(namespace))
         run = await wait_until(
             lambda: _scheduled(installation, record.app_id),
