@@ -127,7 +127,7 @@ async def test_the_server_removes_no_single_entry_for_anybody(bus: Bus) -> None:
     assert stream.config["deny_delete"] is True
 
 
-@pytest.mark.parametrize("user", ["watcher", "snapshotter", "restorer"])
+@pytest.mark.parametrize("user", ["watcher", "snapshotter"])
 async def test_who_sees_nothing_done_tells_nothing(user: str, embedded_bus: Any) -> None:
     """Nor can anybody tell in the name of another."""
     async with connect_bus(embedded_bus.access(user), name="tests") as bus:
