@@ -36,6 +36,7 @@ EVERYTHING = [
     "delete",
     "versions",
     "object lock",
+    "key of agents",
 ]
 
 
