@@ -56,27 +56,27 @@ async def execute(
 ) -> ExecOutcome:
     """Run `command` and return its outcome; an exit code other than 0 is an outcome.
 
-    With `stdin`, the command sees its bytes and then their end; with `stdout`, that is awaited
-    for every piece and slows the command down when it is slow. With `count_received`, the bytes
-    that pass on either stream are counted inside the container and compared: a command that
-    succeeded while they differ raises DamagedError. It needs `sh`, `cat`, `tee` and `wc` in the
-    image; without it, `stdin` needs `sh` and `cat`.
+    With `stdin`, the command sees its bytes and then their end; it is started when there is
+    something to give it, or the end has come. With `stdout`, that is awaited for every piece and
+    slows the command down when it is slow. With `count_received`, the bytes that pass on either
+    stream are counted inside the container and compared: a command that succeeded while they
+    differ raises DamagedError. It needs `sh`, `cat`, `tee` and `wc` in the image; without it,
+    `stdin` needs `sh` and `cat`.
 
     Raises NotFoundError, DeniedError, InvalidInputError (no such container), UnavailableError
     (the connection failed) and DeadlineError; after the latter two the command may still run.
     """
-    takes, gives = stdin is not None, stdout is not None
-    mark = f"appshield-{secrets.token_hex(8)}:" if count_received and (takes or gives) else ""
-    if mark:
-        command = counting.counting(command, mark, stdin=takes, stdout=gives)
-    elif takes:
-        command = counting.draining(command)
     deadline = asyncio.timeout(timeout_s)
     try:
-        with_stdin = takes or mark != ""
-        async with deadline, channels(connection, pod, command, with_stdin=with_stdin) as ws:
-            exchange = _Exchange(ws, pod, stdin, stdout, mark)
-            exit_code = await exchange.run()
+        async with deadline:
+            given = await _begun(stdin) if stdin is not None else None
+            takes, gives = given is not None, stdout is not None
+            counts = count_received and (stdin is not None or gives)
+            mark = f"appshield-{secrets.token_hex(8)}:" if counts else ""
+            wrapped = _wrapped(command, mark, takes=takes, gives=gives)
+            async with channels(connection, pod, wrapped, with_stdin=takes or counts) as ws:
+                exchange = _Exchange(ws, pod, given, stdout, mark)
+                exit_code = await exchange.run()
     except TimeoutError as error:
         if not deadline.expired():
             raise  # a stream of the caller's own
@@ -85,6 +85,30 @@ async def execute(
             next_step="It may still run there; look at what it waits for.",
         ) from error
     return _checked(exchange, exit_code, counted=bool(mark))
+
+
+def _wrapped(command: Sequence[str], mark: str, *, takes: bool, gives: bool) -> Sequence[str]:
+    if mark:
+        return counting.counting(command, mark, stdin=takes, stdout=gives)
+    return counting.draining(command) if takes else command
+
+
+async def _begun(stdin: AsyncIterator[bytes]) -> AsyncIterator[bytes] | None:
+    """Wait for the first bytes; None where none come.
+
+    Such a command reads from /dev/null: a stdin that is closed before the runtime has opened its
+    own side of it is now and then never closed there, and the command waits for ever.
+    """
+    async for first in stdin:
+        if first:
+            return _after(first, stdin)
+    return None
+
+
+async def _after(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 class _Exchange:

@@ -115,6 +115,18 @@ async def test_an_end_of_input_that_is_lost_costs_no_time(
     assert (outcome.exit_code, outcome.stdout_bytes) == (0, 5)
 
 
+@pytest.mark.parametrize("counted", [True, False])
+async def test_input_without_a_byte_depends_on_no_end_being_heard(
+    kubelet: FakeExec, cluster: Cluster, counted: bool
+) -> None:
+    """A runtime can lose an end that comes while it is still opening: the command would wait."""
+    kubelet.lose_end_of_stdin = True
+    outcome = await cluster.execute(
+        POD, ["cat"], stdin=pieces(0), timeout_s=30, count_received=counted
+    )
+    assert (outcome.exit_code, outcome.stdin_bytes, outcome.stdout_bytes) == (0, 0, 0)
+
+
 async def test_lost_output_is_noticed(kubelet: FakeExec, cluster: Cluster) -> None:
     """Output that ends early is found out as well."""
     kubelet.lose_stdout_after = 100_000
