@@ -37,7 +37,7 @@ async def greeting(
                     if refused or answers == answers_max:
                         break
             for _ in range(number % _TURNS_MAX):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a client gets on meanwhile
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -60,7 +60,7 @@ async def cancelled_in_its_commit(world: World) -> None:
 async def _commits(world: World) -> str:
     """Wait until a run commits, and name it; nothing if that takes too long."""
     for _ in range(600):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # of the clock of the simulation
         for run in await world.runs():
             if run.state == "running" and any(
                 step.name == "commit" and step.state == "running" for step in run.steps

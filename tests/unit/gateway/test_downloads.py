@@ -85,14 +85,14 @@ class Exchange:
         self.sent.append(message)
         if self._leaves_after is not None and len(self.sent) > self._leaves_after:
             self._gone.set()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # others have their turn
 
 
 @asynccontextmanager
 async def pieces(content: Iterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
     async def each() -> AsyncIterator[bytes]:
         for piece in content:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # others have their turn
             yield piece
 
     yield each()

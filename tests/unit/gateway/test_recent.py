@@ -28,7 +28,7 @@ async def test_all_who_ask_at_once_are_told_the_same() -> None:
     """And who asks soon afterwards, too."""
     recent, finding = Recent[int](60), Finding()
     asking = [asyncio.create_task(recent.get("a", finding)) for _ in range(5)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the task begins
     finding.let.set()
     assert await asyncio.gather(*asking) == [1] * 5
     assert await recent.get("a", finding) == 1
@@ -66,7 +66,7 @@ async def test_who_gives_up_takes_nothing_from_the_others() -> None:
     recent, finding = Recent[int](60), Finding()
     one = asyncio.create_task(recent.get("a", finding))
     other = asyncio.create_task(recent.get("a", finding))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the task begins
     one.cancel()
     finding.let.set()
     assert await other == 1
@@ -78,7 +78,7 @@ async def test_what_is_known_to_be_another_value_is_found_anew() -> None:
     new.times = 10
     new.let.set()
     asked_before = asyncio.create_task(recent.get("a", old))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the task begins
     recent.forget("a")
     assert await recent.get("a", new) == 11
     old.let.set()

@@ -96,7 +96,7 @@ async def test_nobody_who_lends_is_named_with_what_to_do(keys: OneVault) -> None
     with pytest.raises(UnavailableError, match=r"no uploader has answered within 0\.05 s"):
         await agent_on(bus, answered_within_s=0.05).borrowed(order)
     asking = asyncio.create_task(agent_on(bus).borrowed(order))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it asks before anybody lends
     async with lending(bus, keys):
         assert (await asking).password == keys.password(SHOP)
 
