@@ -56,9 +56,9 @@ def place() -> Place:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("lost", [{"config"}, {"keys"}, {"config", "keys"}], ids=" and ".join)
+@pytest.mark.parametrize("lost", [("config",), ("keys",), ("config", "keys")], ids=" and ".join)
 def test_what_is_lost_is_found_by_name_and_comes_back(
-    place: Place, lost: set[str], damage: str
+    place: Place, lost: tuple[str, ...], damage: str
 ) -> None:
     """The key and the config are those of before, so all versions can be read."""
     (key_file,) = place.key_files
