@@ -1,10 +1,28 @@
 /// The button below a list that has further pages.
 import { Button } from "@mantine/core";
 import { useTranslate } from "@/i18n/language";
-import type { More as MoreState } from "./table";
 import classes from "./table.module.css";
 
-export function More({ has, busy, load }: MoreState) {
+export interface MoreProps {
+  has: boolean;
+  busy: boolean;
+  load: () => void;
+}
+
+/// What a paged question says about its further pages.
+export function moreOf(query: {
+  hasNextPage: boolean;
+  isFetchingNextPage: boolean;
+  fetchNextPage: () => unknown;
+}): MoreProps {
+  return {
+    has: query.hasNextPage,
+    busy: query.isFetchingNextPage,
+    load: () => void query.fetchNextPage(),
+  };
+}
+
+export function More({ has, busy, load }: MoreProps) {
   const t = useTranslate();
   if (!has) return null;
   return (

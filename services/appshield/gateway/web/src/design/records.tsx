@@ -3,9 +3,10 @@ import { Button } from "@mantine/core";
 import type { InfiniteData, UseInfiniteQueryResult, UseQueryResult } from "@tanstack/react-query";
 import { type ReactNode, useMemo } from "react";
 import { useFormats, useTranslate } from "@/i18n/language";
+import { type MoreProps, moreOf } from "./more";
 import { Panel } from "./page";
 import { Empty, Loaded } from "./states";
-import { type Column, type More, moreOf, type Sort, Table } from "./table";
+import { type Column, type Sort, Table } from "./table";
 
 /// What a question for a list has answered so far.
 export interface List<T> {
@@ -13,7 +14,7 @@ export interface List<T> {
   records: readonly T[];
   /// How many there are, where the answer says so.
   total: number | undefined;
-  more: More | undefined;
+  more: MoreProps | undefined;
 }
 
 interface Part<T> {

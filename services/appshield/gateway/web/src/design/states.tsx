@@ -4,7 +4,8 @@ import type { UseInfiniteQueryResult, UseQueryResult } from "@tanstack/react-que
 import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { ProblemError, UNREACHABLE } from "@/api/problems";
-import { type MessageKey, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import { Icon, type IconName } from "./icons";
 import { LinkButton } from "./link-button";
 import { Prose } from "./prose";

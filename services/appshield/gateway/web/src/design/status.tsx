@@ -1,7 +1,8 @@
 /// How something is, told three ways at once: by shape, by colour and by a word.
 import type { ReactNode } from "react";
 import type { Health, RpoState, RunState, StepState } from "@/api/types";
-import { type MessageKey, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import classes from "./status.module.css";
 
 export type Tone = "good" | "active" | "warn" | "bad" | "idle";

@@ -1,7 +1,7 @@
 /// A table of records: sorted by its heads, paged, and a list of cards where the screen is narrow.
 import type { ReactNode } from "react";
 import { Icon } from "./icons";
-import { More as MoreButton } from "./more";
+import { More, type MoreProps } from "./more";
 import classes from "./table.module.css";
 
 export interface Column<T> {
@@ -26,26 +26,7 @@ interface TableProps<T> {
   id: (record: T) => string;
   sort?: Sort;
   onSort?: (sort: Sort) => void;
-  more?: More | undefined;
-}
-
-export interface More {
-  has: boolean;
-  busy: boolean;
-  load: () => void;
-}
-
-/// What a paged question says about its further pages.
-export function moreOf(query: {
-  hasNextPage: boolean;
-  isFetchingNextPage: boolean;
-  fetchNextPage: () => unknown;
-}): More {
-  return {
-    has: query.hasNextPage,
-    busy: query.isFetchingNextPage,
-    load: () => void query.fetchNextPage(),
-  };
+  more?: MoreProps | undefined;
 }
 
 export function Table<T>({ caption, columns, records, id, sort, onSort, more }: TableProps<T>) {
@@ -76,7 +57,7 @@ export function Table<T>({ caption, columns, records, id, sort, onSort, more }: 
           ))}
         </tbody>
       </table>
-      {more && <MoreButton {...more} />}
+      {more && <More {...more} />}
     </>
   );
 }

@@ -2,11 +2,10 @@
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from "react";
 import { en } from "./en";
 import { type Formats, formatsOf } from "./formats";
-import { type Message, type Values, write } from "./plural";
+import type { MessageKey, Messages } from "./messages";
+import { type Values, write } from "./plural";
 
 export type Language = "en" | "ru";
-export type MessageKey = keyof typeof en;
-export type Messages = Readonly<Record<MessageKey, Message>>;
 export type Translate = (key: MessageKey, values?: Values) => string;
 
 export const LANGUAGES: Readonly<Record<Language, string>> = { en: "English", ru: "Русский" };

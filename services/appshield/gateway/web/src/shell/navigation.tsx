@@ -1,7 +1,8 @@
 /// Where one can go.
 import { Link } from "@tanstack/react-router";
 import { Icon, type IconName } from "@/design/icons";
-import { type MessageKey, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import classes from "./navigation.module.css";
 
 export interface Place {

@@ -1,5 +1,5 @@
 /// Всё, что говорит интерфейс, по-русски.
-import type { Messages } from "../language";
+import type { Messages } from "../messages";
 import { application } from "./application";
 import { documents } from "./documents";
 import { overview } from "./overview";

@@ -8,10 +8,12 @@ import type { ApplicationDetail } from "@/api/types";
 import { Page } from "@/design/page";
 import { Loaded, Loading } from "@/design/states";
 import { HealthStatus, Tag } from "@/design/status";
-import { type MessageKey, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import { given } from "@/shell/addresses";
 import { Actions } from "./actions";
 import { Condition } from "./condition";
+import { FROM, type Place } from "./place";
 import { Underway } from "./underway";
 
 const TABS = {
@@ -21,15 +23,6 @@ const TABS = {
   events: { text: "application.events", content: lazy(() => import("./events")) },
 } satisfies Record<string, { text: MessageKey; content: unknown }>;
 type Tab = keyof typeof TABS;
-
-export interface Place {
-  namespace: string;
-  name: string;
-  /// Which of several histories of that name; the one that is there now without.
-  history?: string | undefined;
-}
-
-export const FROM = "/inside/applications/$namespace/$name";
 
 export function ApplicationPage() {
   const { namespace, name } = useParams({ from: FROM });

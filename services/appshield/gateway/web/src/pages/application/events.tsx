@@ -13,7 +13,7 @@ import { Day } from "@/design/values";
 import { visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
 import { given } from "@/shell/addresses";
-import { FROM, type Place } from "./application";
+import { FROM, type Place } from "./place";
 
 /// What people ask for; steps are many, and stand on the page of their run.
 const KINDS: readonly EventKind[] = [

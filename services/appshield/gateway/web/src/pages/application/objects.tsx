@@ -10,9 +10,9 @@ import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
 import { type Column, Table } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
-import { FROM, type Place } from "./application";
 import classes from "./condition.module.css";
 import { Graph } from "./graph";
+import { FROM, type Place } from "./place";
 
 /// With more than these a picture tells less than a list.
 const DRAWN_MAX = 120;

@@ -11,7 +11,7 @@ import { Empty } from "@/design/states";
 import type { Column } from "@/design/table";
 import { Moment } from "@/design/values";
 import { type Translate, useFormats, useTranslate } from "@/i18n/language";
-import type { Place } from "./application";
+import type { Place } from "./place";
 
 const UNITS = ["last", "hourly", "daily", "weekly", "monthly", "yearly"] as const;
 

@@ -12,7 +12,7 @@ import type { Column } from "@/design/table";
 import { Day, Elapsed, Moment, Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
 import { given } from "@/shell/addresses";
-import type { Place } from "./application";
+import type { Place } from "./place";
 import { VersionsChart } from "./versions-chart";
 
 export default function Versions(place: Place) {

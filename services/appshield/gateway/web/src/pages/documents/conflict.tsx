@@ -6,7 +6,7 @@ import { Note } from "@/design/note";
 import { Row } from "@/design/page";
 import { useTranslate } from "@/i18n/language";
 import classes from "./documents.module.css";
-import type { Saved } from "./editing";
+import type { Saved } from "./saved";
 
 interface ConflictProps {
   mine: string;

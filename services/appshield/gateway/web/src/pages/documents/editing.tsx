@@ -26,17 +26,13 @@ import { useTranslate } from "@/i18n/language";
 import { Beside } from "./beside";
 import { Conflict } from "./conflict";
 import classes from "./documents.module.css";
+import type { Saved } from "./saved";
 import { textOf } from "./templates";
 
 const Editor = lazy(() => import("@/design/editor/editor"));
 const QUIET_MS = 350;
 /// Another state of it is there; or one at all, where none was known of.
 const CONFLICTS: ReadonlySet<number> = new Set([412, 428]);
-
-export interface Saved {
-  text: string;
-  etag: string;
-}
 
 interface EditingProps {
   kind: DocumentKind;

@@ -4,12 +4,11 @@ import { useState } from "react";
 import { unprotected } from "@/api/queries";
 import type { Unprotected } from "@/api/types";
 import { LinkButton } from "@/design/link-button";
-import { More } from "@/design/more";
+import { More, moreOf } from "@/design/more";
 import { Panel } from "@/design/page";
 import { usePagedList } from "@/design/records";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
-import { moreOf } from "@/design/table";
 import { useFormats, useTranslate } from "@/i18n/language";
 import classes from "./unprotected.module.css";
 

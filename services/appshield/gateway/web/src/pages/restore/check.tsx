@@ -12,8 +12,8 @@ import { Loaded, Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
 import { restoreOf } from "./choices";
 import { PlanView } from "./plan";
-import type { WizardProps } from "./restore";
 import { StepForm } from "./step-form";
+import type { WizardProps } from "./wizard";
 
 const FINAL: ReadonlySet<RunState> = new Set(["succeeded", "failed", "cancelled", "folded"]);
 const LOOK_AGAIN_MS = 1_000;

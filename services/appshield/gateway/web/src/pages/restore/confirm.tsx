@@ -10,8 +10,8 @@ import { Note } from "@/design/note";
 import { Day } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import { pathsOf, restoreOf, targetOf } from "./choices";
-import type { WizardProps } from "./restore";
 import { StepForm } from "./step-form";
+import type { WizardProps } from "./wizard";
 
 export function Confirm({ namespace, name, record, search, refusal, go }: WizardProps) {
   const t = useTranslate();

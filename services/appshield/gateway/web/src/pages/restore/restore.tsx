@@ -5,7 +5,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
-import { type VersionRecord, version } from "@/api/contents";
+import { version } from "@/api/contents";
 import { useRefusal } from "@/api/permissions";
 import { trend } from "@/api/queries";
 import { Note } from "@/design/note";
@@ -20,23 +20,9 @@ import { Confirm } from "./confirm";
 import classes from "./restore.module.css";
 import { What } from "./what";
 import { Where } from "./where";
+import type { WizardProps } from "./wizard";
 
 export const FROM = "/inside/applications/$namespace/$name/restore";
-
-export interface WizardProps {
-  namespace: string;
-  name: string;
-  record: VersionRecord;
-  search: RestoreSearch;
-  /// Change what is chosen.
-  choose: (change: RestoreSearch) => void;
-  /// Go on, or back.
-  go: (step: Step) => void;
-  /// Keep the dry run that was made of what is chosen.
-  checked: (run: string) => void;
-  /// Why the person may not do this; nothing where they may.
-  refusal: string | undefined;
-}
 
 export function RestorePage() {
   const t = useTranslate();

@@ -5,9 +5,9 @@ import { heldObjects } from "@/api/contents";
 import { Size } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import { pathsOf, withPath } from "./choices";
-import type { WizardProps } from "./restore";
 import classes from "./restore.module.css";
 import { StepForm } from "./step-form";
+import type { WizardProps } from "./wizard";
 
 const MANIFESTS = "manifests";
 

@@ -2,9 +2,9 @@
 import { Checkbox, Radio, TextInput } from "@mantine/core";
 import { useTranslate } from "@/i18n/language";
 import { isNamespace, targetOf } from "./choices";
-import type { WizardProps } from "./restore";
 import classes from "./restore.module.css";
 import { StepForm } from "./step-form";
+import type { WizardProps } from "./wizard";
 
 export function Where({ namespace, search, choose, go, record }: WizardProps) {
   const t = useTranslate();

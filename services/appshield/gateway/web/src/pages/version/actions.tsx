@@ -14,7 +14,7 @@ import { Icon } from "@/design/icons";
 import { LinkButton } from "@/design/link-button";
 import { Row } from "@/design/page";
 import { useTranslate } from "@/i18n/language";
-import type { VersionProps } from "./version";
+import type { VersionProps } from "./place";
 
 export function Actions(props: VersionProps) {
   const t = useTranslate();

@@ -5,14 +5,15 @@ import { download, files, type HeldEntry, type VersionPlace } from "@/api/conten
 import { useRefusal } from "@/api/permissions";
 import { DownloadLink } from "@/design/download-link";
 import { Icon } from "@/design/icons";
+import { moreOf } from "@/design/more";
 import { Panel } from "@/design/page";
 import { Empty, Loaded } from "@/design/states";
-import { type Column, moreOf, Table } from "@/design/table";
+import { type Column, Table } from "@/design/table";
 import { Day, Size } from "@/design/values";
 import { lastPart, visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
 import classes from "./browse.module.css";
-import { FROM, type VersionProps } from "./version";
+import { FROM, type VersionProps } from "./place";
 
 export default function Browse({ place }: VersionProps) {
   const t = useTranslate();

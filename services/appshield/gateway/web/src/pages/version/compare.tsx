@@ -5,16 +5,16 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type Changed, changes, type ShownChange } from "@/api/contents";
 import { useRefusal } from "@/api/permissions";
 import { versions } from "@/api/queries";
-import { More } from "@/design/more";
+import { More, moreOf } from "@/design/more";
 import { Panel } from "@/design/page";
 import { Empty, Loaded } from "@/design/states";
 import { Tag, type Tone } from "@/design/status";
-import { moreOf } from "@/design/table";
 import { Size } from "@/design/values";
 import { visible } from "@/design/visible";
-import { type MessageKey, useFormats, useTranslate } from "@/i18n/language";
+import { useFormats, useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import classes from "./compare.module.css";
-import { FROM, type VersionProps } from "./version";
+import { FROM, type VersionProps } from "./place";
 
 export default function Compare({ place }: VersionProps) {
   const t = useTranslate();

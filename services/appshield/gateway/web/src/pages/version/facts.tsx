@@ -6,7 +6,7 @@ import { Tag, type Tone } from "@/design/status";
 import { type Column, Table } from "@/design/table";
 import { Day, Duration, Elapsed, Moment, Size } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
-import type { VersionProps } from "./version";
+import type { VersionProps } from "./place";
 
 export function Facts({ record }: VersionProps) {
   const t = useTranslate();

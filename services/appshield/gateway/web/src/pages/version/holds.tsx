@@ -8,14 +8,15 @@ import {
   parts,
   type VersionSource,
 } from "@/api/contents";
+import { moreOf } from "@/design/more";
 import { Note } from "@/design/note";
 import { Panel, Row } from "@/design/page";
 import { Empty, Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
-import { type Column, moreOf, Table } from "@/design/table";
+import { type Column, Table } from "@/design/table";
 import { Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
-import type { VersionProps } from "./version";
+import type { VersionProps } from "./place";
 
 export default function Holds({ place, record }: VersionProps) {
   const t = useTranslate();

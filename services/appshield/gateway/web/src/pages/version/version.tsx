@@ -10,10 +10,12 @@ import { Page } from "@/design/page";
 import { Loaded, Loading } from "@/design/states";
 import { Tag } from "@/design/status";
 import { Day, Moment } from "@/design/values";
-import { type MessageKey, useTranslate } from "@/i18n/language";
+import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import { given } from "@/shell/addresses";
 import { Actions } from "./actions";
 import { Facts } from "./facts";
+import { FROM, type VersionProps } from "./place";
 
 const TABS = {
   holds: { text: "version.holds", content: lazy(() => import("./holds")) },
@@ -21,13 +23,6 @@ const TABS = {
   compare: { text: "version.compare", content: lazy(() => import("./compare")) },
 } satisfies Record<string, { text: MessageKey; content: unknown }>;
 type Tab = keyof typeof TABS;
-
-export const FROM = "/inside/applications/$namespace/$name/versions/$number";
-
-export interface VersionProps {
-  place: VersionPlace;
-  record: VersionRecord;
-}
 
 export function VersionPage() {
   const { namespace, name, number } = useParams({ from: FROM });
