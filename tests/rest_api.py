@@ -14,13 +14,11 @@ from appshield.bus import Bus
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.gateway.access.authenticating import Authenticating
 from appshield.gateway.api.application import api
-from appshield.gateway.api.frame.access import EVERYWHERE, Access
 from appshield.gateway.api.frame.audit import Act, Auditor
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.frame.clusters import OneCluster
 from appshield.gateway.api.frame.logins import LeftFor, LoginMethods, Session
-from appshield.gateway.api.frame.restore_rights import ServedKind
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.views import BusViews
 from appshield.gateway.api.known.watched_views import WatchedViews
@@ -30,8 +28,10 @@ from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
-from appshield.kubernetes import Cluster
+from appshield.kubernetes import Actor, Cluster
 from appshield.language.kinds import GROUP
+from appshield.rights.access import EVERYWHERE, Access
+from appshield.rights.restoring import ServedKind
 from appshield.service import SystemClock
 from appshield.vault import VaultAccess
 
@@ -92,7 +92,7 @@ class RightsByTable:
 
     async def allows(
         self,
-        caller: Caller,
+        caller: Actor,
         verb: str,
         resource: str,
         namespace: str,

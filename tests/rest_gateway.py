@@ -15,13 +15,14 @@ from dataclasses import replace
 
 from appshield.bus import Bus, BusAccess, connect_bus
 from appshield.gateway.api.application import api
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.watched_views import WatchedViews
 from appshield.gateway.api.live.listeners import Feed
 from appshield.gateway.serving import Server
+from appshield.kubernetes import Actor
 from appshield.language.kinds import GROUP
+from appshield.rights.access import Access
 from appshield.service import SystemClock
 from rest_api import CLUSTER, rest_backend
 
@@ -43,7 +44,7 @@ class RightsByName:
 
     async def allows(
         self,
-        caller: Caller,
+        caller: Actor,
         verb: str,
         resource: str,
         namespace: str,

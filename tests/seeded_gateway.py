@@ -18,7 +18,6 @@ from litestar.types import ASGIApp
 from appshield.bus import Bus, connect_bus
 from appshield.doors.actions import ACTIONS
 from appshield.gateway.api.application import api
-from appshield.gateway.api.frame.access import EVERYWHERE, Access
 from appshield.gateway.api.frame.callers import Caller, Credentials, UnauthenticatedError
 from appshield.gateway.api.frame.logins import LoginMethods, Session
 from appshield.gateway.api.known.progress import HeardProgress
@@ -28,6 +27,7 @@ from appshield.gateway.serving import Server
 from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster
 from appshield.local.embedded.process import LOOPBACK
+from appshield.rights.access import EVERYWHERE, Access
 from appshield.service import SystemClock
 from appshield.vault import VaultAccess
 from embedded_bus import running_bus

@@ -13,12 +13,12 @@ from appshield.doors.actions import ACTIONS, ROLES, Action
 from appshield.doors.roles import AGGREGATED_TO, role_name
 from appshield.errors import UnavailableError
 from appshield.gateway.access.local_user import LocalUser
-from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.tokens import ClusterTokens
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.kubernetes import Cluster, ClusterAccess, Object, kinds
 from appshield.local.cluster import ClusterFacts
+from appshield.rights.access import Access
+from appshield.rights.reviews import Reviews
 from appshield.watcher.kinds import install_kinds
 from kubernetes_api import namespace_in
 from rights import account_in, give, kubeconfig, token_of

@@ -22,17 +22,14 @@ from appshield.gateway.access.local_user import LocalUser
 from appshield.gateway.access.oidc import OidcTokens, Provider
 from appshield.gateway.access.oidc_login import Client, OidcLogin
 from appshield.gateway.access.provider_requests import ProviderRequests
-from appshield.gateway.access.reviews import Reviews
 from appshield.gateway.access.sessions import Sessions
 from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.access.tokens import ClusterTokens
 from appshield.gateway.api.application import api
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.audit_on_bus import BusAuditor
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.clusters import OneCluster
 from appshield.gateway.api.frame.description import PATH as DOCS_PATH
-from appshield.gateway.api.frame.restore_rights import ClusterKinds
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.watched_views import WatchedViews
 from appshield.gateway.api.live.listeners import Feed
@@ -46,6 +43,9 @@ from appshield.gateway.settings import Settings
 from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
 from appshield.gateway.website import Website
 from appshield.kubernetes import Cluster
+from appshield.rights.access import Access
+from appshield.rights.restoring import ClusterKinds
+from appshield.rights.reviews import Reviews
 from appshield.service import Joined, SystemClock, pause
 from appshield.vault.finding import ClusterVaults
 

@@ -8,7 +8,7 @@ one that it turned away: many at once would else keep it so.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urlencode
 
@@ -47,6 +47,10 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 30.0
 
 
+Send = Callable[[Call], Awaitable[Object]]
+"""Asks the API server, as `Requests.send` does."""
+
+
 class _Failure(msgspec.Struct, frozen=True):
     error: AppShieldError
     attempts: int  # how often in all it is worth trying
@@ -56,7 +60,7 @@ class _Failure(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """In whose name calls are made, where that is not who connects (impersonation).
+    """Somebody as the API server knows them: calls are made in their name, or rights asked for.
 
     Source: https://kubernetes.io/docs/reference/access-authn-authz/user-impersonation/
     """

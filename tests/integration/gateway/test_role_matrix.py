@@ -19,8 +19,8 @@ from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
 from appshield.doors.actions import ROLES, SEE_APPLICATIONS, Role
 from appshield.doors.roles import role_objects
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.frame.access import EVERYWHERE
 from appshield.gateway.api.frame.callers import OWN_HEADER
+from appshield.rights.access import EVERYWHERE
 from embedded_bus import running_bus
 from memory_bus import MemoryBus
 from planned_versions import NOW, version

@@ -5,11 +5,12 @@ from contextlib import aclosing
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.known.watched_views import WatchedViews
 from appshield.gateway.api.live.listeners import Feed
+from appshield.kubernetes import Actor
 from appshield.language.kinds import GROUP
+from appshield.rights.access import Access
 from appshield.service import SystemClock
 from memory_bus import MemoryBus
 from rest_api import CLUSTER
@@ -24,7 +25,7 @@ class ByScope:
 
     async def allows(
         self,
-        caller: Caller,
+        caller: Actor,
         verb: str,
         resource: str,
         namespace: str,

@@ -1,10 +1,10 @@
 """The local user: whoever ran `appshield up`, as the API server knows them by that kubeconfig."""
 
 from appshield.errors import UnavailableError
-from appshield.gateway.access.brief import Answer, Brief
 from appshield.gateway.api.frame.callers import Caller
 from appshield.kubernetes import Cluster, NotServedError
 from appshield.kubernetes.identity import own_identity
+from appshield.rights.brief import Answer, Brief
 
 _USED_FOR_S = 60.0
 

@@ -8,20 +8,17 @@ import base64
 import binascii
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from appshield.errors import DeniedError, UnavailableError
-from appshield.gateway.access.brief import Answer, Brief
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 from appshield.kubernetes import Kind
 from appshield.kubernetes.identity import UserInfo
 from appshield.kubernetes.kinds import Object
-from appshield.kubernetes.requests import Call
-
-Send = Callable[[Call], Awaitable[Object]]
-"""Asks the API server, as `Requests.send` does."""
+from appshield.kubernetes.requests import Call, Send
+from appshield.rights.brief import Answer, Brief
 
 USED_FOR_S = 10.0
 _ENTRIES_MAX = 10_000

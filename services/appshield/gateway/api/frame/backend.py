@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from appshield.bus import Bus, DeadLetter, Receipt
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.audit import Auditor
 from appshield.gateway.api.frame.callers import Authenticator, Caller
 from appshield.gateway.api.frame.clusters import Clusters
 from appshield.gateway.api.frame.logins import Logins
-from appshield.gateway.api.frame.restore_rights import Kinds
 from appshield.gateway.api.known.progress import HeardProgress
 from appshield.gateway.api.known.views import Views
 from appshield.gateway.measuring import VaultMeasures
 from appshield.gateway.opened_versions import OpenedVersions
 from appshield.gateway.unprotected_workloads import UnprotectedWorkloads
+from appshield.rights.access import Access
+from appshield.rights.restoring import Kinds
 from appshield.service import Clock
 
 

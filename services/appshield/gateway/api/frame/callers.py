@@ -1,11 +1,11 @@
 """Who asks: found once for each request, before anything else is looked at."""
 
-from collections.abc import Mapping
 from typing import Literal, Protocol
 
 import msgspec
 
 from appshield.errors import AppShieldError
+from appshield.kubernetes import Actor
 
 OWN_HEADER = "X-AppShield"
 """The header that our own pages send, and that pages of others cannot."""
@@ -23,17 +23,13 @@ class TooManyRequestsError(AppShieldError):
         self.retry_after_s = retry_after_s
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class Caller(Actor, frozen=True, kw_only=True):
     """Whoever asks, as the cluster knows them.
 
     `how` they were recognized: by a token of the cluster, by one of an OpenID provider, or by a
     session of a browser. `address` is where the request came from, for the audit.
     """
 
-    name: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-    extra: Mapping[str, tuple[str, ...]] = {}
     how: Literal["cluster", "oidc", "session"] = "cluster"
     address: str = ""
 

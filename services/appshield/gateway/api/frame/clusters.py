@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from appshield.gateway.api.frame.callers import Caller
-from appshield.kubernetes import Actor, Cluster
+from appshield.kubernetes import Cluster
 
 
 class Clusters(Protocol):
@@ -28,5 +28,4 @@ class OneCluster:
 
     def in_name_of(self, caller: Caller) -> Cluster:
         """See Clusters."""
-        actor = Actor(name=caller.name, groups=caller.groups, uid=caller.uid, extra=caller.extra)
-        return self._cluster.acting_as(actor)
+        return self._cluster.acting_as(caller)

@@ -12,9 +12,9 @@ from litestar.handlers.base import BaseRouteHandler
 
 from appshield.doors.actions import Action
 from appshield.errors import DeniedError
-from appshield.gateway.api.frame.access import EVERYWHERE
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
+from appshield.rights.access import EVERYWHERE
 
 _KEY = "right"
 PUBLIC_KEY = "public"

@@ -19,7 +19,6 @@ from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.runs import Progress, Run
 from appshield.doors.actions import SEE_APPLICATIONS, SEE_POLICIES, SEE_RUNS
 from appshield.errors import AppShieldError, RefusedError
-from appshield.gateway.api.frame.access import EVERYWHERE, Access
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.known.watched_views import WatchedViews
 from appshield.gateway.api.live.changes import (
@@ -31,6 +30,7 @@ from appshield.gateway.api.live.changes import (
     written,
 )
 from appshield.gateway.api.live.positions import Position
+from appshield.rights.access import EVERYWHERE, Access
 from appshield.service import Clock, pause
 
 TICK_S = 0.75

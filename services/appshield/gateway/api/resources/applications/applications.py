@@ -22,7 +22,6 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import Health, HealthStatus, Reaction
 from appshield.contracts.runs import Run
 from appshield.doors.actions import SEE_APPLICATIONS, SEE_RUNS, SEE_VERSIONS
-from appshield.gateway.api.frame.access import Access
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
@@ -42,6 +41,7 @@ from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import by_handler, in_namespace
 from appshield.gateway.api.resources.applications.histories import record_of
 from appshield.gateway.api.resources.runs.runs import RunSummary, run_summary
+from appshield.rights.access import Access
 
 _TAGS = ["Applications"]
 

@@ -26,7 +26,6 @@ from appshield.doors.actions import (
 from appshield.doors.documents import KINDS, replacement, shown_document
 from appshield.doors.listing import objects_of
 from appshield.errors import InvalidInputError, NotFoundError
-from appshield.gateway.api.frame.access import EVERYWHERE
 from appshield.gateway.api.frame.audit import Act, audited
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
@@ -50,6 +49,7 @@ from appshield.kubernetes import (
     Kind,
     Object,
 )
+from appshield.rights.access import EVERYWHERE
 
 TAGS = ["Documents"]
 IN_NO_NAMESPACE = "-"

@@ -16,10 +16,10 @@ from appshield.gateway.api.frame.commands import Accepted, AsCommands
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.examples import with_example
 from appshield.gateway.api.frame.parameters import InNamespace, Named
-from appshield.gateway.api.frame.restore_rights import ensure_may_create, kinds_made
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_with_versions
 from appshield.gateway.api.resources.versions.versions import version_at
+from appshield.rights.restoring import ensure_may_create, kinds_made
 
 _TAGS = ["Versions"]
 

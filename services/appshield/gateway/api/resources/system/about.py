@@ -10,10 +10,10 @@ from litestar.types import ControllerRouterHandler
 from appshield.contracts.agents import Agent
 from appshield.contracts.streams import AGENTS
 from appshield.doors.actions import ACTIONS
-from appshield.gateway.api.frame.access import EVERYWHERE
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.parameters import Namespace
 from appshield.gateway.api.frame.rights import anyone, public
+from appshield.rights.access import EVERYWHERE
 
 _TAGS = ["AppShield"]
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from appshield.errors import UnavailableError
-from appshield.gateway.access.brief import Answer, Brief
+from appshield.rights.brief import Answer, Brief
 from moving_time import MovingTime
 
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from appshield.doors.actions import Action
 from appshield.errors import DeniedError
-from appshield.gateway.api.frame.callers import Caller
+from appshield.kubernetes import Actor
 from appshield.language.kinds import GROUP
 from appshield.service import together
 
@@ -18,7 +18,7 @@ class Authorizer(Protocol):
 
     async def allows(
         self,
-        caller: Caller,
+        caller: Actor,
         verb: str,
         resource: str,
         namespace: str,
@@ -39,17 +39,17 @@ class Access:
     def __init__(self, authorizer: Authorizer) -> None:
         self._authorizer = authorizer
 
-    async def may(self, caller: Caller, action: Action, namespace: str) -> bool:
+    async def may(self, caller: Actor, action: Action, namespace: str) -> bool:
         """Say whether a caller may do something in a namespace."""
         return await self._authorizer.allows(caller, action.verb, action.resource, namespace)
 
     async def holds(
-        self, caller: Caller, verb: str, resource: str, namespace: str, *, group: str
+        self, caller: Actor, verb: str, resource: str, namespace: str, *, group: str
     ) -> bool:
         """Say whether a caller has the cluster's own right on a resource of any API group."""
         return await self._authorizer.allows(caller, verb, resource, namespace, group=group)
 
-    async def require(self, caller: Caller, action: Action, namespace: str) -> None:
+    async def require(self, caller: Actor, action: Action, namespace: str) -> None:
         """Let a caller go on who may.
 
         Raises:
@@ -64,7 +64,7 @@ class Access:
             )
 
     async def visible(
-        self, caller: Caller, action: Action, namespaces: Iterable[str]
+        self, caller: Actor, action: Action, namespaces: Iterable[str]
     ) -> frozenset[str]:
         """Return those of the namespaces in which a caller may do something."""
         wanted = set(namespaces)

@@ -9,13 +9,11 @@ from collections.abc import Mapping
 import msgspec
 
 from appshield.errors import DeniedError, UnavailableError
-from appshield.gateway.access.brief import Answer, Brief
-from appshield.gateway.access.tokens import Send
-from appshield.gateway.api.frame.callers import Caller
-from appshield.kubernetes import Kind
+from appshield.kubernetes import Actor, Kind
 from appshield.kubernetes.kinds import Object
-from appshield.kubernetes.requests import Call
+from appshield.kubernetes.requests import Call, Send
 from appshield.language.kinds import GROUP
+from appshield.rights.brief import Answer, Brief
 
 USED_FOR_S = 10.0
 _ENTRIES_MAX = 100_000
@@ -56,7 +54,7 @@ class Reviews:
 
     async def allows(
         self,
-        caller: Caller,
+        caller: Actor,
         verb: str,
         resource: str,
         namespace: str,

@@ -16,11 +16,10 @@ import msgspec
 from appshield.capture.layout import VOLUMES, manifest_file
 from appshield.contracts.backups import VersionFacts
 from appshield.errors import DeniedError
-from appshield.gateway.api.frame.access import EVERYWHERE, Access
-from appshield.gateway.api.frame.callers import Caller
-from appshield.kubernetes import Cluster
+from appshield.kubernetes import Actor, Cluster
 from appshield.kubernetes.kinds import NAMESPACE
 from appshield.repository.files import Selection
+from appshield.rights.access import EVERYWHERE, Access
 
 ANY = "*"
 _CLAIM = "PersistentVolumeClaim"
@@ -82,7 +81,7 @@ def kinds_made(facts: VersionFacts, paths: Sequence[str], target: str) -> tuple[
 async def ensure_may_create(
     access: Access,
     kinds: Kinds,
-    caller: Caller,
+    caller: Actor,
     made: Iterable[str],
     target: str,
     *,
@@ -110,7 +109,7 @@ async def ensure_may_create(
 
 
 async def _missing(
-    access: Access, kinds: Kinds, caller: Caller, *, verb: str, kind: str, target: str
+    access: Access, kinds: Kinds, caller: Actor, *, verb: str, kind: str, target: str
 ) -> str:
     """Describe the right that is missing for a kind, nothing where it is there."""
     served = await _served(kinds, kind)

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from appshield.errors import DeniedError, UnavailableError
-from appshield.gateway.access.reviews import Reviews
-from appshield.gateway.api.frame.callers import Caller
-from appshield.kubernetes import Object
+from appshield.kubernetes import Actor, Object
 from appshield.kubernetes.requests import Call
+from appshield.rights.reviews import Reviews
 
-ANN = Caller(name="ann", uid="u-1", groups=("sales",), extra={"scopes": ("a",)})
+ANN = Actor(name="ann", uid="u-1", groups=("sales",), extra={"scopes": ("a",)})
 ALLOWED = {"allowed": True}
 
 
@@ -37,7 +36,7 @@ async def test_the_question_names_the_caller_and_the_part() -> None:
     server = ApiServer(ALLOWED)
     reviews = Reviews(server)
     assert await reviews.allows(ANN, "get", "versions/data", "shop", name="web")
-    assert await reviews.allows(Caller(name="bob"), "create", "secrets", "", group="")
+    assert await reviews.allows(Actor(name="bob"), "create", "secrets", "", group="")
     first, second = server.asked
     assert first == {
         "user": "ann",
@@ -62,10 +61,10 @@ async def test_the_question_names_the_caller_and_the_part() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        {"caller": Caller(name="bob", uid="u-1", groups=("sales",), extra=ANN.extra)},
-        {"caller": Caller(name="ann", uid="u-2", groups=("sales",), extra=ANN.extra)},
-        {"caller": Caller(name="ann", uid="u-1", groups=(), extra=ANN.extra)},
-        {"caller": Caller(name="ann", uid="u-1", groups=("sales",))},
+        {"caller": Actor(name="bob", uid="u-1", groups=("sales",), extra=ANN.extra)},
+        {"caller": Actor(name="ann", uid="u-2", groups=("sales",), extra=ANN.extra)},
+        {"caller": Actor(name="ann", uid="u-1", groups=(), extra=ANN.extra)},
+        {"caller": Actor(name="ann", uid="u-1", groups=("sales",))},
         {"verb": "list"},
         {"resource": "applications/pause"},
         {"namespace": "bank"},
