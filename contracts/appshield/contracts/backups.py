@@ -1,7 +1,7 @@
 """The steps of a backup: open the repository, take a snapshot, store, commit, release."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -39,12 +39,21 @@ class TakeSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.tak
     revision: str = ""
 
 
+class DocumentRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """A content of a document, by the digest under which it is kept."""
+
+    kind: Literal["Policy", "Profile"]
+    name: str
+    revision: str
+
+
 class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snapshot_taken"):
     """The application runs on; its sources are ready to be read.
 
     `cut_at` is when the point in time was cut, `quiesced_ms` how long the application waited.
     `states` are digests of what each workload and claim said, by `Kind/name`: gates compare them.
     `kinds` are those of all its objects, as `Kind.group`: who restores must be able to create them.
+    `profiles` are those that its components took values from.
     """
 
     noun: ClassVar[str] = "snapshot"
@@ -59,6 +68,7 @@ class SnapshotTaken(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.snap
     warnings: tuple[str, ...] = ()
     states: dict[str, str] = msgspec.field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    profiles: tuple[DocumentRevision, ...] = ()
 
 
 class ReleaseSnapshot(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.release_snapshot"):
@@ -96,6 +106,9 @@ class SourceStored(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.sourc
 class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a version says about itself; kept inside the version and in the catalog.
 
+    `revision` is that of the application's own document; `documents` are the other ones that made
+    it: policies that matched, and profiles that components took values from.
+
     `states` are digests of what each workload and claim said, by `Kind/name`. `kinds` are those of
     all its objects, as `Kind.group`; a version of before they were written down has none. `health`
     is how the application was when the point in time was cut, None where nobody knew.
@@ -119,6 +132,7 @@ class VersionFacts(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, str] = {}
     kinds: tuple[str, ...] = ()
     health: Health | None = None
+    documents: tuple[DocumentRevision, ...] = ()
 
 
 class CommitBackup(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.commit_backup"):

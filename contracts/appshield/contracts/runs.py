@@ -11,7 +11,7 @@ import msgspec
 
 from appshield.contracts import subjects
 from appshield.contracts.applications import TriggerKind
-from appshield.contracts.backups import SnapshotTaken
+from appshield.contracts.backups import DocumentRevision, SnapshotTaken
 from appshield.contracts.health import Health
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import (
@@ -136,7 +136,7 @@ class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     `newest` is the newest good version, where one is made only if something changed since;
     `unchanged` its number, once nothing was found to have. `health` is how the application was
-    when the point in time was cut.
+    when the point in time was cut, `policies` those that were in force for it then.
     """
 
     taken: SnapshotTaken | None = None
@@ -144,6 +144,7 @@ class BackupProgress(msgspec.Struct, frozen=True, kw_only=True):
     newest: NamedVersion | None = None
     unchanged: int = 0
     health: Health | None = None
+    policies: tuple[DocumentRevision, ...] = ()
 
 
 class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):

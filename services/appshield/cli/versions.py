@@ -159,6 +159,7 @@ def _say_version(version: VersionRecord) -> None:
             ("trigger", f"{facts.trigger} {facts.trigger_name}".rstrip()),
             ("asked by", facts.actor),
             ("document", facts.revision),
+            *((one.kind.lower(), f"{one.name}  {one.revision}") for one in facts.documents),
             ("run", facts.run),
             ("skipped", "; ".join(facts.skipped)),
         )

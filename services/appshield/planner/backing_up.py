@@ -114,6 +114,7 @@ def facts(run: Run) -> VersionFacts:
         states=taken.states,
         kinds=taken.kinds,
         health=progress.health,
+        documents=(*progress.policies, *taken.profiles),
     )
 
 

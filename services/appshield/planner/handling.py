@@ -34,6 +34,7 @@ from appshield.contracts.requests import (
 )
 from appshield.contracts.runs import (
     FINAL_STATES,
+    BackupProgress,
     CopyDue,
     Progress,
     RpoAlertDue,
@@ -316,11 +317,18 @@ class Planner:
             newest = await self._newest_good(run) if run.only_if_changed else None
             return replace(run, version=number, backup=replace(progress, newest=newest))
         if isinstance(event, SnapshotTaken):
-            record = self._registry.get(run.app_id)
-            return replace(run, backup=replace(progress, health=record.health if record else None))
+            return replace(run, backup=self._at_the_cut(run.app_id, progress))
         if isinstance(event, BackupUnchanged) and progress.newest != await self._newest_good(run):
             return replace(run, backup=replace(progress, newest=None))  # gone, or bad, by now
         return run
+
+    def _at_the_cut(self, app_id: str, progress: BackupProgress) -> BackupProgress:
+        """Note how the application is now, and which policies are in force for it."""
+        record = self._registry.get(app_id)
+        if record is None:
+            return progress
+        policies = self._policing.revisions_for(record)
+        return replace(progress, health=record.health, policies=policies)
 
     async def _newest_good(self, run: Run) -> NamedVersion | None:
         versions = await self._catalog.versions(run.app_id)

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from appshield.application.facts import facts_of
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
+from appshield.contracts.backups import DocumentRevision
 from appshield.contracts.health import Reacted, Reaction
-from appshield.contracts.identities import token
-from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key
+from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key, policy_place
 from appshield.contracts.streams import POLICIES
 from appshield.language.combining import Offer, combine_rules
 from appshield.language.expression_errors import ExpressionError
@@ -114,6 +114,13 @@ class Policies:
             rpo_alert_s=in_force.rpo_alert_s,
         )
 
+    def revisions_for(self, record: ApplicationRecord) -> tuple[DocumentRevision, ...]:
+        """Name the content of each policy that is in force for an application."""
+        return tuple(
+            DocumentRevision(kind="Policy", name=policy.app.name, revision=policy.revision)
+            for policy in self._named(record.app.cluster, record.policies)
+        )
+
     def forget(self, record: ApplicationRecord) -> None:
         """Match an application no more: its object is gone."""
         self._in(record.app.cluster).remove_application(record.app_id)
@@ -125,8 +132,7 @@ class Policies:
         if known is None:
             if len(self._combined) >= _COMBINED_MAX:
                 self._combined = {}  # of documents as they were once
-            found = (self._records.get(f"{token(cluster)}.{token(name)}") for name in names)
-            policies = [policy for policy in found if policy is not None]
+            policies = self._named(cluster, names)
             combined = combine_rules(
                 Offer(policy="", rules=own.protections, targets=own.targets),
                 [_offer(policy) for policy in policies],
@@ -140,6 +146,10 @@ class Policies:
                 rpo_alert_s=min((p.rpo_alert_s for p in policies if p.rpo_alert_s), default=0),
             )
         return known
+
+    def _named(self, cluster: str, names: Iterable[str]) -> list[PolicyRecord]:
+        found = (self._records.get(policy_key(policy_place(cluster, name))) for name in names)
+        return [policy for policy in found if policy is not None]
 
     async def _write(self, key: str, record: PolicyRecord) -> None:
         before = self._records.get(key)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.backups import DocumentRevision
 from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyObserved, policy_key
 from appshield.planner.alerting import Alerting
@@ -69,6 +70,10 @@ class Policing:
             await self._renew(record.app_id)
         for key in self._policies.names():
             await self._policies.settle(key)
+
+    def revisions_for(self, record: ApplicationRecord) -> tuple[DocumentRevision, ...]:
+        """Name the content of each policy that is in force for an application."""
+        return self._policies.revisions_for(record)
 
     async def _renew(self, app_id: str) -> None:
         before = self._registry.get(app_id)

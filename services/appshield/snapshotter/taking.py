@@ -13,13 +13,13 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.application.capturing import capture, kinds_of
+from appshield.application.capturing import capture, kinds_of, profiles_of
 from appshield.application.readiness import plan_of
 from appshield.application.reading import Reading, read_application
 from appshield.bus import Bucket
 from appshield.capture import CapturedApplication
 from appshield.capture.layout import MANIFESTS, dump_source, volume_source
-from appshield.contracts.backups import SnapshotTaken, TakeSnapshot
+from appshield.contracts.backups import DocumentRevision, SnapshotTaken, TakeSnapshot
 from appshield.contracts.health import MemberRef, Members
 from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import AnySource, DumpSource, ManifestsSource, VolumeSource
@@ -60,6 +60,7 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     captured: CapturedApplication
     sha256: str
     states: dict[str, str]
+    profiles: tuple[DocumentRevision, ...]
 
 
 class Taking:
@@ -127,6 +128,7 @@ class Taking:
             warnings=bounded(captured.warnings),
             states=settled.states,
             kinds=kinds_of(captured.objects),
+            profiles=settled.profiles,
         )
 
     async def _without_earlier(self, order: TakeSnapshot, context: StepContext) -> None:
@@ -185,6 +187,7 @@ class Taking:
             captured=captured,
             sha256=await self._staged(order, captured),
             states=states(reading.membership.objects),
+            profiles=profiles_of(reading),
         )
 
     async def _agreed(

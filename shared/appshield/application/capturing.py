@@ -10,8 +10,10 @@ from appshield.capture import (
     CapturedImage,
     CapturedVolume,
 )
+from appshield.contracts.backups import DocumentRevision
 from appshield.kubernetes import Object
 from appshield.language.resolved import ResolvedComponent, ResolvedHook
+from appshield.language.resolving import revision
 from appshield.manifests.cleaning import clean
 from appshield.manifests.images import image_digests, pin_images
 from appshield.manifests.objects import group_of, kind_of
@@ -56,6 +58,17 @@ def capture(reading: Reading, plan: tuple[VolumePlan, ...]) -> CapturedApplicati
             *pinned.warnings,
             *reading.membership.missing,
         ),
+    )
+
+
+def profiles_of(reading: Reading) -> tuple[DocumentRevision, ...]:
+    """Name the content of each profile that a component takes a value from."""
+    parts = reading.application.components
+    named = {part.profile for part in parts if "profile" in part.origins.values()}
+    taken = [profile for name in named if (profile := reading.profiles.of(name))]
+    return tuple(
+        DocumentRevision(kind="Profile", name=one.metadata.name, revision=revision(one.spec))
+        for one in sorted(taken, key=lambda one: one.metadata.name)
     )
 
 

@@ -3,7 +3,8 @@
 A revision is a ControllerRevision beside the document's object, as Kubernetes keeps those of a
 StatefulSet: its data never changes, who may read the namespace may read it, and it goes with the
 object. Objects without a namespace (Policy, Profile, Vault) have theirs in AppShield's own. A
-version names the digest of the Application's revision that made it, and holds that document itself.
+version names the digests of those that made it: the Application's, whose document it holds itself,
+and those of the Policies that matched and the Profiles that gave it values.
 """
 
 from datetime import datetime

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from appshield.application.capturing import capture, is_finished_job, kinds_of
+from appshield.application.capturing import capture, is_finished_job, kinds_of, profiles_of
 from appshield.application.readiness import plan_of
 from appshield.application.reading import Reading
 from appshield.errors import RefusedError
 from appshield.kubernetes import Object
 from appshield.language.in_force import document_in_force
 from appshield.language.profiles import shipped_profiles
-from appshield.language.resolving import resolve
+from appshield.language.resolving import resolve, revision
 from appshield.manifests.membership import select
 from unit.manifests import shop
 
@@ -99,6 +99,20 @@ def test_two_readings_of_the_same_are_the_same_bytes() -> None:
     other = capture(reading(shop.config_map("new")), plan)
     assert other.encode() != capture(read, plan).encode()
     assert type(other).decode(other.encode()) == other
+
+
+def test_profiles_that_components_take_values_from_are_named_by_their_content() -> None:
+    """One that nobody knows gave nothing; another description is another content."""
+    postgresql = {**DATABASE, "profile": "database/postgresql"}
+    named_only = {"name": "web", "workload": {"kind": "Deployment", "name": "web"}, "profile": "x"}
+    [taken] = profiles_of(reading(components=(postgresql, named_only)))
+    shipped = shipped_profiles().of("database/postgresql")
+    assert shipped is not None
+    assert (taken.kind, taken.name) == ("Profile", shipped.metadata.name)
+    assert taken.revision == revision(shipped.spec)
+    own = msgspec.structs.replace(shipped.spec, description="ours")
+    assert revision(own) != taken.revision
+    assert profiles_of(reading(components=(named_only,))) == ()
 
 
 def test_all_that_cannot_be_saved_is_told_at_once() -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationObserved, Described, Keep, Protection
+from appshield.contracts.backups import DocumentRevision
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_place
 from planner_world import APP, Killed, Moment, World
 
@@ -68,6 +69,16 @@ async def test_a_matching_policy_makes_versions_by_its_schedule(policy_first: bo
     await world.settle()
     (version,) = await world.versions()
     assert (version.facts.trigger, version.facts.trigger_name) == ("schedule", "gold/nightly")
+
+
+async def test_a_version_names_the_content_of_the_policies_that_made_it() -> None:
+    """Of those that matched at the cut, and as they were then."""
+    other = replace(POLICY, app=policy_place("test", "other"), match="app.criticality == 'low'")
+    world = await world_with(SEEN, other, POLICY, changed(2, revision="r2"))
+    await world.bus.pass_time(timedelta(days=1).total_seconds())
+    await world.settle()
+    (version,) = await world.versions()
+    assert version.facts.documents == (DocumentRevision(kind="Policy", name="gold", revision="r2"),)
 
 
 async def test_a_changed_policy_replaces_its_rules_and_their_timers() -> None:

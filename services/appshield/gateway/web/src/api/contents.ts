@@ -30,6 +30,13 @@ export interface VersionSource {
   problems_total: number;
 }
 
+/// A content of a policy or profile, by its digest.
+export interface DocumentRevision {
+  kind: "Policy" | "Profile";
+  name: string;
+  revision: string;
+}
+
 export interface VersionFacts {
   app_id: string;
   number: number;
@@ -44,6 +51,8 @@ export interface VersionFacts {
   skipped: string[];
   warnings: string[];
   sources: VersionSource[];
+  /// What made the version beside the application's own document.
+  documents: DocumentRevision[];
 }
 
 export interface VersionCopy {

@@ -8,6 +8,8 @@ export const version = {
   "version.facts": "Where it came from",
   "version.actor": "Asked by",
   "version.revision": "Revision of the document",
+  "version.made-by.Policy": "Policy",
+  "version.made-by.Profile": "Profile",
   "version.copy.state": "State",
   "version.copy.stored": "Stored",
   "copy.stored": "Stored",

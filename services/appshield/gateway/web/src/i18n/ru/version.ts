@@ -9,6 +9,8 @@ export const version: Readonly<Record<keyof typeof en, Message>> = {
   "version.facts": "Откуда она",
   "version.actor": "Кто запросил",
   "version.revision": "Редакция документа",
+  "version.made-by.Policy": "Политика",
+  "version.made-by.Profile": "Профиль",
   "version.copy.state": "Состояние",
   "version.copy.stored": "Записана",
   "copy.stored": "Записана",

@@ -42,6 +42,23 @@ export function Facts({ record }: VersionProps) {
           <Fact name={t("version.revision")}>
             <code className="mono">{facts.revision.slice(0, 12)}</code>
           </Fact>
+          {facts.documents.map(({ kind, name, revision }) => (
+            <Fact key={`${kind}/${name}`} name={t(`version.made-by.${kind}`)}>
+              <Row>
+                {kind === "Policy" ? (
+                  <Link
+                    to="/documents/$kind/$namespace/$name"
+                    params={{ kind, namespace: "-", name }}
+                  >
+                    {name}
+                  </Link>
+                ) : (
+                  name
+                )}
+                <code className="mono">{revision.slice(0, 12)}</code>
+              </Row>
+            </Fact>
+          ))}
         </ValueList>
       </Panel>
       <Panel title={t("versions.vaults")} flush>
