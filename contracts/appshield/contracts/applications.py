@@ -11,6 +11,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
 RpoState = Literal["kept", "at-risk", "broken"]
+RtoState = Literal["kept", "unproved", "broken"]
 TriggerKind = Literal[
     "manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep", "reaction"
 ]
@@ -187,7 +188,7 @@ class Rpo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeasuredRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the last restore that succeeded took."""
+    """How long the last restore of a whole version took that succeeded."""
 
     run: str
     version: int
@@ -251,7 +252,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     read its data; both are unknown before the first.
 
     `rpo_alert_s` is the strictest age that a policy alerts about, 0 for none; `rpo` how the promise
-    stands, None where nothing is promised; `last_restore` how long the last restore took.
+    stands, None where nothing is promised. `rto_alert_s` is the shortest time for a restore that a
+    policy promises, 0 for none; `last_restore` how long the last one of a whole version took.
     """
 
     app_id: str
@@ -292,4 +294,14 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     usual_nodes: tuple[str, ...] = ()
     rpo_alert_s: int = 0
     rpo: Rpo | None = None
+    rto_alert_s: int = 0
     last_restore: MeasuredRestore | None = None
+
+    @property
+    def rto(self) -> RtoState | None:
+        """How the promise about the time of a restore stands; None where nothing is promised."""
+        if not self.rto_alert_s:
+            return None
+        if self.last_restore is None:
+            return "unproved"
+        return "kept" if self.last_restore.took_s <= self.rto_alert_s else "broken"

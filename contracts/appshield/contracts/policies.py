@@ -34,6 +34,7 @@ class PolicyObserved(Event, frozen=True, kw_only=True, tag="appshield.v1.policy_
     refused: str = ""
     reactions: tuple[Reaction, ...] = ()
     rpo_alert_s: int = 0
+    rto_alert_s: int = 0
 
     def message_id(self) -> str:
         """Name the fact after the object's uid and version."""
@@ -57,6 +58,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     reactions: tuple[Reaction, ...] = ()
     rpo_alert_s: int = 0
+    rto_alert_s: int = 0
     settled: bool = False
 
 

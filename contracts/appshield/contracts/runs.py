@@ -174,6 +174,11 @@ class RestoreProgress(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[VolumeChanges, ...] = ()
     images: ImagesPushed | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it brings back a whole version: how long that takes is the recovery time."""
+        return not self.dry_run and not self.paths
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one run; written by the planner only.

@@ -104,6 +104,7 @@ async def apps(
             "VERSION",
             "LAST BACKUP",
             "RPO",
+            "RTO",
             "VAULT",
             "HISTORY",
             "RUN",
@@ -148,6 +149,7 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         str(record.last_version or ""),
         time_text(record.last_backup_at),
         record.rpo.state if record.rpo else "",
+        record.rto or "",
         record.vault,
         record.app_id,
         record.active_run,
@@ -170,9 +172,14 @@ def _rpo_text(record: ApplicationRecord) -> str:
 
 def _restore_text(record: ApplicationRecord) -> str:
     known = record.last_restore
-    if known is None:
-        return ""
-    return f"version {known.version} in {_age_text(known.took_s)}, at {time_text(known.ended_at)}"
+    took = (
+        f"version {known.version} in {_age_text(known.took_s)}, at {time_text(known.ended_at)}"
+        if known
+        else "none"
+    )
+    if record.rto is None:
+        return took if known else ""
+    return f"{took}; {_age_text(record.rto_alert_s)} promised: {record.rto}"
 
 
 def _age_text(seconds: float) -> str:

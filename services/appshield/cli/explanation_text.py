@@ -13,6 +13,10 @@ from appshield.language.values import duration
 
 _NAMED_MAX = 4
 _COMMAND_CHARACTERS_MAX = 100
+_ALERTS = {
+    "rpo": "the newest version is older than",
+    "rto": "the last restore took longer than",
+}
 
 
 def text_of(found: Explanation) -> Iterator[str]:
@@ -60,10 +64,11 @@ def _policies(protection: EffectiveProtection) -> Iterator[str]:
             ", which this release does not do yet"
             for one in protection.verifications
         ),
+        *(
+            f"alerts ({one.policy}): {_ALERTS[one.about]} {duration(one.promised_s)}"
+            for one in protection.alerts
+        ),
     ]
-    if protection.alert is not None:
-        age = duration(protection.alert.rpo_s)
-        asked.append(f"alerts ({protection.alert.policy}): the newest version is {age} old")
     told = [f"note: {finding.text}" for finding in protection.findings]
     if asked or told:
         yield ""

@@ -4,7 +4,6 @@ Every error at once, at its place; what is legal and probably not meant is a war
 a command that succeeds, unless `--strict` is said.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -13,10 +12,11 @@ from cyclopts import Parameter
 from appshield.cli.documents import Files, name_of, read_each
 from appshield.cli.output import note, say, say_json
 from appshield.cli.reaching import Reach
-from appshield.doors.measured import MeasuredBackups
+from appshield.doors.measured import Measured
 from appshield.doors.records import applications
 from appshield.doors.validating import Report, Valid, report
 from appshield.errors import AppShieldError, DeniedError, InvalidInputError
+from appshield.language.advising import Took
 from appshield.language.advising_together import Surroundings
 from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
@@ -44,7 +44,7 @@ async def validate(
         str,
         Parameter(
             help="How long a backup takes, such as 20m: shorter promises are warned of. Default: "
-            "with --server what was measured."
+            "with --server what was measured, as of restores."
         ),
     ] = "",
     strict: Annotated[
@@ -60,16 +60,20 @@ async def validate(
     2 when anything is wrong, so that it can be a pre-commit hook.
     """
     said_s = seconds(backup_takes) if backup_takes else 0
-    takes_s = _always(said_s)
+    measured = Measured(namespace=namespace or "default")
     readings = [reading for _, reading in read_each(file)]
     documents = [one for reading in readings for one in reading.documents]
     around = Surroundings(namespace=namespace or "default")
     refused: list[Finding] = []
     if server:
         around, refused = await _look_around(documents, namespace or "default")
-        if not said_s:
-            takes_s = (await _measured_backups(namespace or "default")).takes_s
-    told = report(readings, around, refused=refused, takes_s=takes_s, now=datetime.now(UTC))
+        measured = await _measured(namespace or "default")
+
+    def took(resource: Resource) -> Took:
+        found = measured.took(resource)
+        return found._replace(backup_s=said_s) if said_s else found
+
+    told = report(readings, around, refused=refused, took=took, now=datetime.now(UTC))
     if output == "json":
         say_json(told)
     else:
@@ -92,7 +96,7 @@ async def _look_around(
             return Surroundings(namespace=namespace), refused
 
 
-async def _measured_backups(namespace: str) -> MeasuredBackups:
+async def _measured(namespace: str) -> Measured:
     """Ask the planner's records; a person is told when they cannot be reached."""
     reach = Reach.here()
     try:
@@ -100,17 +104,10 @@ async def _measured_backups(namespace: str) -> MeasuredBackups:
             cluster = await reach.cluster_name(bus)
             found = await applications(bus)
     except AppShieldError as error:
-        note(f"note: how long backups take is not known: {error}")
-        return MeasuredBackups(namespace=namespace)
+        note(f"note: how long backups and restores take is not known: {error}")
+        return Measured(namespace=namespace)
     active = [one for one in found if one.state == "active" and one.app.cluster == cluster]
-    return MeasuredBackups(records=active, namespace=namespace)
-
-
-def _always(said_s: float) -> Callable[[Resource], float]:
-    def takes_s(_: Resource) -> float:
-        return said_s
-
-    return takes_s
+    return Measured(records=active, namespace=namespace)
 
 
 def _say(report: Report) -> None:

@@ -2,7 +2,9 @@
 
 The promise about the recovery point is kept at a moment when the newest version that there was then
 is no older than promised; its age counts from when its backup began. What is known of it are the
-backups of the last thirty days, so a span of before that says nothing.
+backups of the last thirty days, so a span of before that says nothing. The promise about the
+recovery time is kept by a restore of a whole version that took no longer; an application that
+promises one and was never restored proves nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +23,10 @@ class ObjectiveRow(msgspec.Struct, frozen=True, kw_only=True):
     """How promises were kept by the applications of one criticality, or by one application.
 
     `rpo_kept` is the part of the time, from 0 to 1, in which the promises of the `promised` ones
-    were; None where nothing was promised. Of restores that succeeded `rto_last_s` and
-    `rto_worst_s` are how long they took; there is no promise about that yet, so `rto_kept` is None.
+    were; None where nothing was promised. Of the `rto_measured` restores of whole versions that
+    succeeded, `rto_last_s` and `rto_worst_s` are how long they took, and `rto_kept` is the part,
+    from 0 to 1, that took no longer than promised; None where nothing was. Of the `rto_promised`
+    applications, those that are `rto_proved` were as fast in the last restore they ever had.
     """
 
     name: str
@@ -30,8 +34,10 @@ class ObjectiveRow(msgspec.Struct, frozen=True, kw_only=True):
     promised: int
     rpo_kept: float | None
     rpo_broken_s: float
+    rto_promised: int
+    rto_proved: int
     rto_measured: int
-    rto_kept: int | None
+    rto_kept: float | None
     rto_last_s: float | None
     rto_worst_s: float | None
 
@@ -76,6 +82,14 @@ class Promise(NamedTuple):
             return timedelta(), timedelta()
         kept = sum((one.within(promised) for one in self.kept), timedelta())
         return promised.end - promised.begin, kept
+
+
+class Restored(NamedTuple):
+    """When a restore ended, how long it took, and what its application promises; 0: nothing."""
+
+    ended_at: datetime
+    took_s: float
+    promised_s: int
 
 
 def promise_of(record: ApplicationRecord, runs: Iterable[RunRow]) -> Promise | None:
@@ -127,16 +141,19 @@ def _row(
 ) -> ObjectiveRow:
     kept, broken_s = _kept(promises, span)
     restores = sorted(_restores(records, runs, span))
+    judged = [one.took_s <= one.promised_s for one in restores if one.promised_s]
     return ObjectiveRow(
         name=name,
         applications=len(records),
         promised=len(promises),
         rpo_kept=kept,
         rpo_broken_s=broken_s,
+        rto_promised=sum(1 for record in records if record.rto is not None),
+        rto_proved=sum(1 for record in records if record.rto == "kept"),
         rto_measured=len(restores),
-        rto_kept=None,
-        rto_last_s=restores[-1][1] if restores else None,
-        rto_worst_s=max(took_s for _, took_s in restores) if restores else None,
+        rto_kept=sum(judged) / len(judged) if judged else None,
+        rto_last_s=restores[-1].took_s if restores else None,
+        rto_worst_s=max(one.took_s for one in restores) if restores else None,
     )
 
 
@@ -154,11 +171,12 @@ def _kept(promises: Iterable[Promise], span: Span) -> tuple[float | None, float]
 
 def _restores(
     records: Iterable[ApplicationRecord], runs: Mapping[str, Sequence[RunRow]], span: Span
-) -> Iterator[tuple[datetime, float]]:
-    """Give when restores ended in the span, and how long they took."""
+) -> Iterator[Restored]:
+    """Give the restores of whole versions that ended in the span."""
     for record in records:
         for run in runs.get(record.app_id, ()):
-            if run.kind != "restore" or run.state != "succeeded" or run.dry_run:
+            if not run.brings_all_back or run.state != "succeeded":
                 continue
             if run.started_at and run.finished_at and span.begin <= run.finished_at < span.end:
-                yield run.finished_at, (run.finished_at - run.started_at).total_seconds()
+                took_s = (run.finished_at - run.started_at).total_seconds()
+                yield Restored(run.finished_at, took_s, record.rto_alert_s)

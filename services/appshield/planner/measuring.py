@@ -58,16 +58,27 @@ def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gaug
     )
     yield Gauge(
         "appshield_restore_last_seconds",
-        "How long the last restore that succeeded took.",
+        "How long the last restore of a whole version took that succeeded.",
         tuple(
             Sample(_about(one), one.last_restore.took_s)
             for one in active
             if one.last_restore is not None
         ),
     )
+    yield Gauge(
+        "appshield_restore_promised_seconds",
+        "How long a restore may take.",
+        tuple(Sample(_about(one), one.rto_alert_s) for one in active if one.rto_alert_s),
+    )
+    yield Gauge(
+        "appshield_restore_unproved",
+        "1 while no restore has proved the promise, 2 while the last one took longer, else 0.",
+        tuple(Sample(_about(one), _UNPROVED[one.rto]) for one in active if one.rto is not None),
+    )
 
 
 _LATE = {"kept": 0.0, "at-risk": 1.0, "broken": 2.0}
+_UNPROVED = {"kept": 0.0, "unproved": 1.0, "broken": 2.0}
 
 
 def _about(record: ApplicationRecord) -> dict[str, str]:

@@ -34,6 +34,7 @@ class _InForce(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]
     reactions: tuple[Reaction, ...]
     rpo_alert_s: int
+    rto_alert_s: int
 
 
 class Policies:
@@ -112,6 +113,7 @@ class Policies:
             reactions=in_force.reactions,
             reacted=still_asked(record.reacted, in_force.reactions),
             rpo_alert_s=in_force.rpo_alert_s,
+            rto_alert_s=in_force.rto_alert_s,
         )
 
     def revisions_for(self, record: ApplicationRecord) -> tuple[DocumentRevision, ...]:
@@ -143,7 +145,8 @@ class Policies:
                 targets=combined.targets,
                 findings=tuple(f"{finding.kind}: {finding.text}" for finding in combined.findings),
                 reactions=_reactions(policies),
-                rpo_alert_s=min((p.rpo_alert_s for p in policies if p.rpo_alert_s), default=0),
+                rpo_alert_s=_strictest(one.rpo_alert_s for one in policies),
+                rto_alert_s=_strictest(one.rto_alert_s for one in policies),
             )
         return known
 
@@ -186,6 +189,7 @@ def _remembered(fact: PolicyObserved) -> PolicyRecord:
         refused=fact.refused,
         reactions=fact.reactions,
         rpo_alert_s=fact.rpo_alert_s,
+        rto_alert_s=fact.rto_alert_s,
     )
 
 
@@ -195,6 +199,10 @@ def still_asked(
     """Return how far reactions are that are still in force."""
     digests = {reaction.digest for reaction in reactions}
     return tuple(one for one in reacted if one.digest in digests)
+
+
+def _strictest(promised_s: Iterable[int]) -> int:
+    return min((one for one in promised_s if one), default=0)
 
 
 def _reactions(policies: list[PolicyRecord]) -> tuple[Reaction, ...]:

@@ -84,9 +84,12 @@ def next_look(
 
 
 def measured(record: ApplicationRecord, run: Run) -> ApplicationRecord:
-    """Return the record with what a restore that has succeeded says about the time it takes."""
+    """Return the record with what a restore says about the time it takes.
+
+    Only one that has succeeded counts, of a whole version: a part of it takes less.
+    """
     progress = run.restore
-    if progress is None or progress.dry_run or run.state != "succeeded":
+    if progress is None or not progress.is_whole or run.state != "succeeded":
         return record
     if run.started_at is None or run.finished_at is None:
         return record

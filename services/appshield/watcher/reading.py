@@ -97,6 +97,7 @@ def observe_policy(obj: Object, cluster: str) -> PolicyObserved:
         targets=resolved.targets,
         reactions=tuple(reaction_of(one) for one in resolved.react),
         rpo_alert_s=resolved.rpo_alert_s,
+        rto_alert_s=resolved.rto_alert_s,
     )
 
 

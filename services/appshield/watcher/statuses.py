@@ -23,6 +23,9 @@ from appshield.watcher.revisions import keep_revision
 _AT_ONCE = 16
 """Statuses are written side by side; of one application one after the other."""
 WITHIN_RPO = "WithinRPO"
+WITHIN_RTO = "WithinRTO"
+_PROMISES = {WITHIN_RPO: "RecoveryPoint", WITHIN_RTO: "RecoveryTime"}
+_AT_FIRST = {WITHIN_RPO: "Kept", WITHIN_RTO: "Unproved"}
 _RPO_REASONS: Mapping[RpoState, str] = {
     "kept": "Kept",
     "at-risk": "AtRisk",
@@ -111,19 +114,20 @@ class Statuses:
         self._written[record.app_id] = _said(record)
 
     async def _alert(self, obj: Object, status: dict[str, Any]) -> None:
-        """Record an event when the promise about the newest version is not kept, or is again."""
-        before, now = _reason(obj.get("status") or {}), _reason(status)
-        if now is None or now == (before or "Kept"):
-            return
-        message = next(c["message"] for c in status["conditions"] if c["type"] == WITHIN_RPO)
-        await self._cluster.record_event(
-            obj, reason=f"RecoveryPoint{now}", message=message, warning=now != "Kept"
-        )
+        """Record an event when a promise about recovery is not kept, or is again."""
+        for promise, about in _PROMISES.items():
+            before, now = _condition(obj, promise), _condition({"status": status}, promise)
+            if now is None or now["reason"] == (before["reason"] if before else _AT_FIRST[promise]):
+                continue
+            warning = now["status"] == "False" or now["reason"] == _RPO_REASONS["at-risk"]
+            await self._cluster.record_event(
+                obj, reason=f"{about}{now['reason']}", message=now["message"], warning=warning
+            )
 
 
-def _reason(status: dict[str, Any]) -> str | None:
-    conditions = (one for one in status.get("conditions", []) if one["type"] == WITHIN_RPO)
-    return next((str(one["reason"]) for one in conditions), None)
+def _condition(obj: Object, kind: str) -> dict[str, Any] | None:
+    conditions = (obj.get("status") or {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), None)
 
 
 def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
@@ -136,6 +140,7 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
             *_paused(record),
             *_healthy(record),
             *_within_rpo(record),
+            *_within_rto(record, obj),
         ],
     }
     if record.health is not None:
@@ -179,20 +184,22 @@ def _said(record: ApplicationRecord) -> tuple[ApplicationRecord, int]:
 
 def _accepted(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     accepted = "False" if record.refused else "True"
-    before = next(
-        (c for c in obj.get("status", {}).get("conditions", []) if c["type"] == "Accepted"), None
-    )
-    changed_at = obj["metadata"]["creationTimestamp"]
-    if before is not None and before["status"] == accepted:
-        changed_at = before["lastTransitionTime"]
     return {
         "type": "Accepted",
         "status": accepted,
         "reason": "Refused" if record.refused else "Accepted",
         "message": record.refused or "the document is in force",
-        "lastTransitionTime": changed_at,
+        "lastTransitionTime": _changed_at(obj, "Accepted", accepted),
         "observedGeneration": obj["metadata"].get("generation", 0),
     }
+
+
+def _changed_at(obj: Object, kind: str, now: str, otherwise: datetime | None = None) -> str:
+    """Return since when a condition stands so: it keeps its time while it does."""
+    before = _condition(obj, kind)
+    if before is not None and before["status"] == now:
+        return str(before["lastTransitionTime"])
+    return _written(otherwise) if otherwise else str(obj["metadata"]["creationTimestamp"])
 
 
 def _paused(record: ApplicationRecord) -> list[dict[str, Any]]:
@@ -238,6 +245,26 @@ def _within_rpo(record: ApplicationRecord) -> list[dict[str, Any]]:
             "reason": _RPO_REASONS[record.rpo.state],
             "message": rpo_text(record.rpo, record.expected_backup_s),
             "lastTransitionTime": _written(record.rpo.since),
+        }
+    ]
+
+
+def _within_rto(record: ApplicationRecord, obj: Object) -> list[dict[str, Any]]:
+    """State whether the last restore was as fast as promised; nothing without a promise."""
+    if record.rto is None:
+        return []
+    promised, known = f"at most {duration(record.rto_alert_s)} is promised", record.last_restore
+    took = f"the last restore took {known.took_s:.0f} s" if known else "nobody has restored it yet"
+    status = {"kept": "True", "unproved": "Unknown", "broken": "False"}[record.rto]
+    return [
+        {
+            "type": WITHIN_RTO,
+            "status": status,
+            "reason": record.rto.capitalize(),
+            "message": f"{promised}; {took}",
+            "lastTransitionTime": _changed_at(
+                obj, WITHIN_RTO, status, known.ended_at if known else None
+            ),
         }
     ]
 

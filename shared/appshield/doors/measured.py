@@ -1,4 +1,4 @@
-"""How long backups take, as it was measured: the planner expects the next one to take as long."""
+"""How long backups and restores take, as it was measured: the next one may take as long."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,12 +6,13 @@ import msgspec
 
 from appshield.application.facts import facts_of
 from appshield.contracts.applications import ApplicationRecord
+from appshield.language.advising import Took
 from appshield.language.expression_errors import ExpressionError, UndecidedError
 from appshield.language.expressions import MATCH
 from appshield.language.kinds import Application, Policy, Resource
 
 
-class MeasuredBackups(msgspec.Struct, frozen=True, kw_only=True):
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of the active applications of a cluster.
 
     A document that names no namespace stands in `namespace`.
@@ -20,12 +21,18 @@ class MeasuredBackups(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[ApplicationRecord] = ()
     namespace: str = "default"
 
-    def takes_s(self, resource: Resource) -> float:
-        """Return how long a backup takes that a document is about; 0 where nobody knows.
+    def took(self, resource: Resource) -> Took:
+        """Return how long a backup and a restore take that a document is about.
 
         Of the applications that a policy matches the slowest one counts.
         """
-        return max((one.expected_backup_s for one in self._meant(resource)), default=0)
+        meant = list(self._meant(resource))
+        return Took(
+            backup_s=max((one.expected_backup_s for one in meant), default=0),
+            restore_s=max(
+                (one.last_restore.took_s for one in meant if one.last_restore), default=0
+            ),
+        )
 
     def _meant(self, resource: Resource) -> Iterator[ApplicationRecord]:
         if isinstance(resource, Application):

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.language.advising import advise
+from appshield.language.advising import Took, advise
 from appshield.language.advising_together import Surroundings, advise_together
 from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
@@ -45,7 +45,7 @@ def report(
     around: Surroundings,
     *,
     refused: Iterable[Finding],
-    takes_s: Callable[[Resource], float],
+    took: Callable[[Resource], Took],
     now: datetime,
 ) -> Report:
     """Judge what was read.
@@ -54,7 +54,7 @@ def report(
         readings: one for each text.
         around: what the cluster has beside the documents.
         refused: what an API server refuses of them.
-        takes_s: how long a backup takes that a document is about, 0 where nobody knows.
+        took: how long backups and restores take that a document is about.
         now: an aware time.
     """
     documents = [one for reading in readings for one in reading.documents]
@@ -62,7 +62,7 @@ def report(
     return Report(
         documents=tuple(map(_valid, documents)),
         errors=(*errors, *refused),
-        warnings=tuple(_warnings(documents, around, takes_s, now)),
+        warnings=tuple(_warnings(documents, around, took, now)),
         passed_over=tuple(
             PassedOver(one.origin, one.line, str(one.object["apiVersion"]), one.object["kind"])
             for reading in readings
@@ -74,13 +74,13 @@ def report(
 def _warnings(
     documents: Sequence[Document],
     around: Surroundings,
-    takes_s: Callable[[Resource], float],
+    took: Callable[[Resource], Took],
     now: datetime,
 ) -> list[Finding]:
     found = [
         document.finding(problem)
         for document in documents
-        for problem in advise(document.resource, now, backup_takes_s=takes_s(document.resource))
+        for problem in advise(document.resource, now, took=took(document.resource))
     ]
     together = advise_together(tuple(one.resource for one in documents), around)
     found += [documents[one.document].finding(one.problem) for one in together]

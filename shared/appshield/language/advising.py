@@ -1,13 +1,14 @@
 """What is legal in a document and probably not meant: one warning for each, none a refusal.
 
-Pure: the time, and how long a backup takes, are passed in. What needs other documents to be seen
-is `advising_together`'s.
+Pure: the time, and how long backups and restores take, are passed in. What needs other documents
+to be seen is `advising_together`'s.
 """
 
 import difflib
+import math
 from collections.abc import Iterator
 from datetime import datetime
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from appshield.language.advising_rules import advise_rule, period_s
 from appshield.language.expressions import REACTION
@@ -36,16 +37,26 @@ TYPE_GROUPS = ("database", "cache", "search", "queue")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
-def advise(resource: Resource, now: datetime, *, backup_takes_s: float = 0) -> Iterator[Problem]:
-    """Yield what is probably not meant in a document; `backup_takes_s` is 0 when nobody knows."""
+class Took(NamedTuple):
+    """How long backups and restores take that a document is about, in seconds; 0: nobody knows."""
+
+    backup_s: float = 0
+    restore_s: float = 0
+
+
+NOBODY_KNOWS = Took()
+
+
+def advise(resource: Resource, now: datetime, *, took: Took = NOBODY_KNOWS) -> Iterator[Problem]:
+    """Yield what is probably not meant in a document."""
     spec: Path = ("spec",)
     match resource:
         case Application():
             yield from _application(resource, spec)
-            yield from _rules(resource.spec.protect, spec, now, backup_takes_s)
+            yield from _rules(resource.spec.protect, spec, now, took.backup_s)
         case Policy():
-            yield from _rules(resource.spec.protect, spec, now, backup_takes_s)
-            yield from _promise(resource.spec, spec, now, backup_takes_s)
+            yield from _rules(resource.spec.protect, spec, now, took.backup_s)
+            yield from _promises(resource.spec, spec, now, took)
             for index, reaction in enumerate(resource.spec.react):
                 yield from _reaction(reaction, (*spec, "react", index))
         case Vault():
@@ -129,16 +140,20 @@ def _workload(kind: str, path: Path) -> Iterator[Problem]:
         yield Problem(path, f"{kind[:40]!r} is no kind of Kubernetes", f"did you mean {near}?")
 
 
-def _promise(
-    spec: PolicySpec, path: Path, now: datetime, backup_takes_s: float
-) -> Iterator[Problem]:
-    """An alert that is due although every rule does as it says."""
-    if spec.alerts is None or spec.alerts.rpo is None:
+def _promises(spec: PolicySpec, path: Path, now: datetime, took: Took) -> Iterator[Problem]:
+    """An alert that is due although everything does as it says."""
+    if spec.alerts is None:
+        return
+    if spec.alerts.rto is not None and seconds(spec.alerts.rto) < took.restore_s:
+        takes = duration(math.ceil(took.restore_s))
+        wrong = f"is shorter than the last restore, which took {takes}"
+        yield Problem((*path, "alerts", "rto"), wrong, "allow more time")
+    if spec.alerts.rpo is None:
         return
     promised_s = seconds(spec.alerts.rpo)
     at = (*path, "alerts", "rpo")
-    if promised_s < backup_takes_s:
-        takes = duration(round(backup_takes_s))
+    if promised_s < took.backup_s:
+        takes = duration(round(took.backup_s))
         yield Problem(at, f"is shorter than a backup, which takes {takes}", "allow more time")
     periods = [period_s(resolve_trigger(rule.on), now) for rule in spec.protect]
     if periods and all(periods) and min(periods) > promised_s:

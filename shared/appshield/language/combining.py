@@ -10,11 +10,11 @@
     application's are those of its document, else all that the policies name (targets), else the
     default.
 7.  Every reaction and every verification is in force; the same one of several policies once.
-8.  The strictest alert is in force (looser).
+8.  Of alerts about the same thing the strictest is in force (looser).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ from appshield.language.effective import (
     EffectiveRule,
     EffectiveVerify,
     Finding,
+    Objective,
     PolicyMatch,
 )
 from appshield.language.kinds import Application
@@ -118,7 +119,11 @@ def combine(
         targets=spec.targets,
     )
     combined = combine_rules(own, [_offer(policy) for policy in matching], _completed)
-    alert, looser = _alert(matching)
+    alerts, looser = [], []
+    for about in get_args(Objective):
+        strictest, weaker = _strictest(matching, about)
+        alerts += strictest
+        looser += weaker
     reactions = [(policy.name, reaction) for policy in matching for reaction in policy.react]
     verifications = [(policy.name, policy.verify) for policy in matching if policy.verify]
     return EffectiveProtection(
@@ -133,7 +138,7 @@ def combine(
         verifications=tuple(
             EffectiveVerify(policy=policy, verify=verify) for policy, verify in _once(verifications)
         ),
-        alert=alert,
+        alerts=tuple(alerts),
         findings=(
             *combined.findings,
             *_stated_again("reaction", reactions),
@@ -213,15 +218,25 @@ def _once(stated: Sequence[tuple[str, T]]) -> list[tuple[str, T]]:
     return found
 
 
-def _alert(policies: Sequence[ResolvedPolicy]) -> tuple[EffectiveAlert | None, list[Finding]]:
-    asked = [(policy.rpo_alert_s, policy.name) for policy in policies if policy.rpo_alert_s]
+def _strictest(
+    policies: Sequence[ResolvedPolicy], about: Objective
+) -> tuple[list[EffectiveAlert], list[Finding]]:
+    promised = {
+        policy.name: policy.rpo_alert_s if about == "rpo" else policy.rto_alert_s
+        for policy in policies
+    }
+    asked = [(allowed_s, name) for name, allowed_s in promised.items() if allowed_s]
     if not asked:
-        return None, []
+        return [], []
     strictest, name = min(asked)
     looser = tuple(policy for allowed, policy in asked if allowed > strictest)
-    text = f"the alert of {name} after {duration(strictest)} is stricter than of {_listed(looser)}"
-    told = [Finding(kind="looser", about="alerts.rpo", policies=looser, text=text)]
-    return EffectiveAlert(policy=name, rpo_s=strictest), told if looser else []
+    text = (
+        f"the alert of {name} about {about.upper()} after {duration(strictest)} "
+        f"is stricter than of {_listed(looser)}"
+    )
+    told = [Finding(kind="looser", about=f"alerts.{about}", policies=looser, text=text)]
+    alert = EffectiveAlert(policy=name, about=about, promised_s=strictest)
+    return [alert], told if looser else []
 
 
 def _listed(policies: Sequence[str]) -> str:

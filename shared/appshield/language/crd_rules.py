@@ -115,7 +115,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "(has(self.protect) && self.protect.size() > 0) || "
             "(has(self.react) && self.react.size() > 0) || "
-            "has(self.verify) || (has(self.alerts) && has(self.alerts.rpo))",
+            "has(self.verify) || "
+            "(has(self.alerts) && (has(self.alerts.rpo) || has(self.alerts.rto)))",
             "a policy must do something: add protect, react, verify or alerts",
         ),
     ),

@@ -14,6 +14,7 @@ from appshield.language.resolved import (
 )
 
 Outcome = Literal["matches", "differs", "undecided"]
+Objective = Literal["rpo", "rto"]
 FindingKind = Literal["overridden", "same", "conflict", "looser", "targets"]
 
 
@@ -51,10 +52,15 @@ class EffectiveVerify(Resolved, frozen=True, kw_only=True):
 
 
 class EffectiveAlert(Resolved, frozen=True, kw_only=True):
-    """People are told when the newest version is older than `rpo_s`."""
+    """People are told when it takes longer than promised.
+
+    rpo: the newest version is older than `promised_s`
+    rto: the last restore took longer
+    """
 
     policy: str
-    rpo_s: int
+    about: Objective
+    promised_s: int
 
 
 class Finding(Resolved, frozen=True, kw_only=True):
@@ -83,5 +89,5 @@ class EffectiveProtection(Resolved, frozen=True, kw_only=True):
     """Policies that named the targets; empty: the application's document, or the default."""
     reactions: tuple[EffectiveReaction, ...]
     verifications: tuple[EffectiveVerify, ...]
-    alert: EffectiveAlert | None
+    alerts: tuple[EffectiveAlert, ...]
     findings: tuple[Finding, ...]

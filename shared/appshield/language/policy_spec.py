@@ -34,11 +34,15 @@ class Verify(Part, frozen=True, kw_only=True):
 
 
 class Alerts(Part, frozen=True, kw_only=True):
-    """When people are told."""
+    """What is promised about recovery: people are told where it does not hold."""
 
     rpo: Annotated[Duration | None, Meta(description="The newest version is older than this.")] = (
         None
     )
+    rto: Annotated[
+        Duration | None,
+        Meta(description="The last restore of the whole application took longer than this."),
+    ] = None
 
 
 class PolicySpec(Part, frozen=True, kw_only=True):

@@ -229,7 +229,7 @@ class ResolvedPolicy(Resolved, frozen=True, kw_only=True):
     """Protection for every application that matches.
 
     Rules without targets of their own have those of the policy; where these are empty too, each
-    application's. `rpo_alert_s` 0: nobody is told.
+    application's. Where `rpo_alert_s` or `rto_alert_s` is 0, nothing is promised about that.
     """
 
     name: str
@@ -242,6 +242,7 @@ class ResolvedPolicy(Resolved, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     verify: ResolvedVerify | None
     rpo_alert_s: int
+    rto_alert_s: int
 
 
 class ResolvedObjectLock(Resolved, frozen=True, kw_only=True):

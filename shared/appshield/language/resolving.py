@@ -20,7 +20,7 @@ from appshield.language.kinds import (
     Vault,
     Volumes,
 )
-from appshield.language.policy_spec import Verify
+from appshield.language.policy_spec import Alerts, Verify
 from appshield.language.profiles import Profiles, shipped_profiles
 from appshield.language.profiling import fill_in, origins_of, taken_profile
 from appshield.language.protection import Blackout, Keep, Protection, Reaction, Trigger
@@ -90,7 +90,7 @@ def resolve(application: Application, profiles: Profiles | None = None) -> Resol
 def resolve_policy(policy: Policy) -> ResolvedPolicy:
     """Fill in everything that the policy's document leaves open."""
     spec, metadata = policy.spec, policy.metadata
-    alert = spec.alerts.rpo if spec.alerts else None
+    alerts = spec.alerts or Alerts()
     return ResolvedPolicy(
         name=metadata.name,
         uid=metadata.uid,
@@ -101,7 +101,8 @@ def resolve_policy(policy: Policy) -> ResolvedPolicy:
         react=tuple(_reaction(reaction) for reaction in spec.react),
         targets=spec.targets,
         verify=_verify(spec.verify) if spec.verify else None,
-        rpo_alert_s=seconds(alert) if alert else 0,
+        rpo_alert_s=seconds(alerts.rpo) if alerts.rpo else 0,
+        rto_alert_s=seconds(alerts.rto) if alerts.rto else 0,
     )
 
 

@@ -112,7 +112,7 @@ POLICIES = [
         ],
         targets=["offsite"],
         verify={"schedule": "0 5 * * 0"},
-        alerts={"rpo": "1h"},
+        alerts={"rpo": "1h", "rto": "15m"},
     ),
     policy("web", "app.type == 'web'", protect=[{"name": "daily", "on": {"schedule": "@daily"}}]),
     policy("wrong", "app.typ == 'web'", alerts={"rpo": "1h"}),

@@ -1,12 +1,14 @@
-"""Promises are compared with what backups took: the application's own, or the slowest of many."""
+"""Promises are compared with what was measured: the application's own, or the slowest of many."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.applications import ApplicationRecord, MeasuredRestore
 from appshield.contracts.identities import AppRef
-from appshield.doors.measured import MeasuredBackups
+from appshield.doors.measured import Measured
+from appshield.language.advising import Took
 from appshield.language.object_reading import read_object
 
 
@@ -23,7 +25,7 @@ def record(name: str, takes_s: float, **more: Any) -> ApplicationRecord:
     )
 
 
-MEASURED = MeasuredBackups(
+MEASURED = Measured(
     records=[
         record("web", 30, application_type="web"),
         record("db", 900, application_type="database/postgresql"),
@@ -52,7 +54,9 @@ def document(kind: str, name: str, spec: dict[str, Any], **meta: str) -> Any:
 def test_an_application_is_as_slow_as_its_own_backups(
     name: str, meta: dict[str, str], expected_s: float
 ) -> None:
-    assert MEASURED.takes_s(document("Application", name, {"type": "web"}, **meta)) == expected_s
+    assert (
+        MEASURED.took(document("Application", name, {"type": "web"}, **meta)).backup_s == expected_s
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,9 +70,27 @@ def test_an_application_is_as_slow_as_its_own_backups(
 )
 def test_a_policy_is_as_slow_as_the_slowest_that_it_matches(match: str, expected_s: float) -> None:
     policy = document("Policy", "p", {"match": match, "alerts": {"rpo": "1h"}})
-    assert MEASURED.takes_s(policy) == expected_s
+    assert MEASURED.took(policy).backup_s == expected_s
+
+
+def test_restores_are_looked_at_in_the_same_way() -> None:
+    """Of each application the last one; of one that was never restored nothing is known."""
+    restored = [record(name, 0, last_restore=restore(took_s)) for name, took_s in RESTORES.items()]
+    measured = Measured(records=[*restored, record("new", 5)], namespace="shop")
+    assert measured.took(document("Application", "db", {"type": "web"})) == Took(0, 900)
+    assert measured.took(document("Application", "new", {"type": "web"})) == Took(5, 0)
+    everything = document("Policy", "p", {"match": "true", "alerts": {"rto": "1h"}})
+    assert measured.took(everything) == Took(5, 900)
+
+
+RESTORES = {"web": 30.0, "db": 900.0}
+
+
+def restore(took_s: float) -> MeasuredRestore:
+    ended_at = datetime(2026, 3, 4, tzinfo=UTC)
+    return MeasuredRestore(run="r-1", version=1, took_s=took_s, ended_at=ended_at)
 
 
 def test_other_documents_promise_nothing() -> None:
     profile = document("Profile", "p", {"type": "web"})
-    assert MEASURED.takes_s(profile) == 0
+    assert MEASURED.took(profile) == Took()

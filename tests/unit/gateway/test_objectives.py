@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from appshield.contracts.applications import ApplicationRecord, Rpo
+from appshield.contracts.applications import ApplicationRecord, MeasuredRestore, Rpo
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.runs import RunState
 from appshield.contracts.streams import APPLICATIONS
@@ -19,8 +19,11 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DAY = Span(NOON, NOON + timedelta(hours=24))
 
 
-def application(name: str, *, promised_s: int = 0) -> ApplicationRecord:
+def application(
+    name: str, *, promised_s: int = 0, rto_s: int = 0, last_restore_s: float = 0
+) -> ApplicationRecord:
     """An application that may promise something."""
+    restore = MeasuredRestore(run="r", version=1, took_s=last_restore_s, ended_at=NOON)
     rpo = Rpo(promised_s=promised_s, state="kept", since=NOON, counted_from=NOON)
     return ApplicationRecord(
         app_id=f"a-{name}",
@@ -30,6 +33,8 @@ def application(name: str, *, promised_s: int = 0) -> ApplicationRecord:
         state="active",
         criticality="gold",
         rpo=rpo if promised_s else None,
+        rto_alert_s=rto_s,
+        last_restore=restore if last_restore_s else None,
     )
 
 
@@ -40,7 +45,7 @@ def run(
     *,
     kind: RunKind = "backup",
     state: RunState = "succeeded",
-    dry_run: bool = False,
+    brings_all_back: bool = True,
 ) -> RunRow:
     """A run that began so many hours after noon."""
     begins = NOON + timedelta(hours=begins_h)
@@ -55,7 +60,7 @@ def run(
         requested_at=begins,
         started_at=begins,
         finished_at=begins + timedelta(hours=lasts_h),
-        dry_run=dry_run,
+        brings_all_back=kind == "restore" and brings_all_back,
     )
 
 
@@ -86,16 +91,32 @@ def test_a_promise_without_any_backup_is_broken_since_it_is_known() -> None:
 
 
 def test_restores_that_succeeded_are_measured() -> None:
-    """Within the span; a dry run brings nothing back."""
+    """Within the span; one that brings back a part, or nothing, measures nothing."""
     runs = [
         run("web", 1, 2, kind="restore"),
         run("web", 5, 1, kind="restore"),
         run("web", 7, 9, kind="restore", state="failed"),
-        run("web", 8, 9, kind="restore", dry_run=True),
+        run("web", 8, 9, kind="restore", brings_all_back=False),
         run("web", 30, 9, kind="restore"),
     ]
     (row,), _ = report({"gold": [application("web")]}, {"a-web": runs}, DAY)
     assert (row.rto_measured, row.rto_last_s, row.rto_worst_s) == (2, 3600, 7200)
+
+
+def test_promises_about_restores_are_held_against_those_that_were_measured() -> None:
+    """Each restore against what its own application promises, and each application by its last."""
+    fast = application("web", rto_s=5400, last_restore_s=3600)
+    slow, untried = application("db", rto_s=60, last_restore_s=61), application("new", rto_s=60)
+    runs = {
+        "a-web": [run("web", 1, 2, kind="restore"), run("web", 5, 1, kind="restore")],
+        "a-db": [run("db", 2, 1, kind="restore")],
+        "a-any": [run("any", 2, 1, kind="restore")],
+    }
+    groups = {"gold": [fast, slow, untried, application("any")], "none": [application("any")]}
+    (gold, none), _ = report(groups, runs, DAY)
+    assert (gold.rto_promised, gold.rto_proved, gold.rto_measured) == (3, 1, 4)
+    assert gold.rto_kept == pytest.approx(1 / 3)
+    assert (none.rto_promised, none.rto_proved, none.rto_measured, none.rto_kept) == (0, 0, 1, None)
 
 
 def test_what_a_sheet_would_take_for_a_formula_is_text() -> None:

@@ -94,11 +94,11 @@ async def test_what_runs_and_what_is_kept_are_rights_of_their_own() -> None:
 
 
 async def test_what_is_counted_is_what_the_caller_may_see() -> None:
-    """By health and by promise, of the gateway's own cluster."""
+    """By health and by promises, of the gateway's own cluster."""
     application = rest_api(await bus_with_applications(), VIEWER)
     async with client_of(application, "ann") as client:
         counts = (await client.get(PATH + "/applications/counts")).json()
-        assert counts == {"total": 1, "health": {"Unknown": 1}, "rpo": {}}
+        assert counts == {"total": 1, "health": {"Unknown": 1}, "rpo": {}, "rto": {}}
 
 
 async def test_a_missing_right_is_named() -> None:

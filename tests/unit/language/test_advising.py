@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from appshield.language.advising import advise
+from appshield.language.advising import NOBODY_KNOWS, Took, advise
 from appshield.language.reading import read_documents
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 HOOK = "{command: [sync]}"
 
 
-def _warned(kind: str, spec: str, *, backup_takes_s: float = 0) -> list[str]:
+def _warned(kind: str, spec: str, *, took: Took = NOBODY_KNOWS) -> list[str]:
     text = f"apiVersion: appshield.io/v1alpha1\nkind: {kind}\nmetadata: {{name: a}}\nspec: {spec}\n"
     (document,) = read_documents(text, "a.yaml")
-    found = advise(document.resource, NOW, backup_takes_s=backup_takes_s)
+    found = advise(document.resource, NOW, took=took)
     return [str(problem) for problem in found]
 
 
@@ -168,11 +168,18 @@ def test_a_promise_that_is_shorter_than_a_backup_is_warned_of_where_that_is_know
     """In rules and in alerts; without knowing how long one takes nothing is said."""
     rule, alert = _rule("{rpo: 10m}"), _policy("alerts: {rpo: 10m}, react: []")
     assert _warned("Application", rule) == _warned("Policy", alert) == []
-    (of_rule,) = _warned("Application", rule, backup_takes_s=1200)
+    (of_rule,) = _warned("Application", rule, took=Took(backup_s=1200))
     assert of_rule.startswith("spec.protect[0].on.rpo: wants a version every 10m, and a backup tak")
-    (of_alert,) = _warned("Policy", alert, backup_takes_s=1200)
+    (of_alert,) = _warned("Policy", alert, took=Took(backup_s=1200))
     assert of_alert.startswith("spec.alerts.rpo: is shorter than a backup, which takes 20m")
-    assert _warned("Application", rule, backup_takes_s=60) == []
+    assert _warned("Application", rule, took=Took(backup_s=60)) == []
+
+
+def test_a_promise_that_is_shorter_than_the_last_restore_is_warned_of() -> None:
+    policy = _policy("alerts: {rto: 10m}, react: []")
+    assert _warned("Policy", policy) == _warned("Policy", policy, took=Took(restore_s=600)) == []
+    (warning,) = _warned("Policy", policy, took=Took(restore_s=600.2))
+    assert warning.startswith("spec.alerts.rto: is shorter than the last restore, which took 10m1s")
 
 
 QUIET = [

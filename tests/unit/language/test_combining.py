@@ -151,15 +151,18 @@ def test_the_strictest_alert_is_in_force_and_the_others_are_told() -> None:
     react = {"when": "health == 'Degraded'", "do": {"backup": {}}}
     found = effective(
         application(),
-        policy("a", alerts={"rpo": "4h"}, react=[react]),
-        policy("b", alerts={"rpo": "90m"}, react=[react, react | {"for": "5m"}]),
+        policy("a", alerts={"rpo": "4h", "rto": "20m"}, react=[react]),
+        policy("b", alerts={"rpo": "90m", "rto": "30m"}, react=[react, react | {"for": "5m"}]),
     )
-    assert found.alert is not None
-    assert (found.alert.policy, found.alert.rpo_s) == ("b", 5400)
+    assert [(one.about, one.policy, one.promised_s) for one in found.alerts] == [
+        ("rpo", "b", 5400),
+        ("rto", "a", 1200),
+    ]
     assert [(one.policy, one.reaction.lasts_s) for one in found.reactions] == [("a", 0), ("b", 300)]
     assert findings(found) == [
         "same: a and b state the same reaction; it is in force once, as a's",
-        "looser: the alert of b after 1h30m is stricter than of a",
+        "looser: the alert of b about RPO after 1h30m is stricter than of a",
+        "looser: the alert of a about RTO after 20m is stricter than of b",
     ]
 
 
@@ -178,7 +181,7 @@ SPECS = st.builds(
     lambda rules, targets, alert: (
         {"protect": [nightly(name=name, last=last) for name, last in rules.items()]}
         | ({"targets": targets} if targets else {})
-        | ({"alerts": {"rpo": alert}} if alert else {})
+        | ({"alerts": {"rpo": alert, "rto": "30m"}} if alert else {})
         | {"verify": {"schedule": "@daily"}}
     ),
     st.dictionaries(st.sampled_from(["nightly", "hourly"]), st.integers(1, 3)),

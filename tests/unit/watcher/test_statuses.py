@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from appshield.contracts.applications import ApplicationRecord, Protection, Rpo, RpoState
+from appshield.contracts.applications import (
+    ApplicationRecord,
+    MeasuredRestore,
+    Protection,
+    Rpo,
+    RpoState,
+)
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
 from appshield.errors import UnavailableError
@@ -237,6 +243,47 @@ def test_the_promise_about_the_newest_version_is_a_condition(
     found = next(one for one in said["conditions"] if one["type"] == "WithinRPO")
     assert (found["status"], found["reason"]) == (status, reason)
     assert "at most 1h old is promised; version 3 of 2026-11-24T12:00:00Z" in found["message"]
+
+
+RESTORED = MeasuredRestore(
+    run="r-1", version=3, took_s=700.0, ended_at=datetime(2026, 11, 24, 13, tzinfo=UTC)
+)
+
+
+@pytest.mark.parametrize(
+    ("promised_s", "restore", "status", "reason"),
+    [
+        (700, RESTORED, "True", "Kept"),
+        (600, RESTORED, "False", "Broken"),
+        (600, None, "Unknown", "Unproved"),
+    ],
+)
+def test_the_promise_about_a_restore_is_a_condition(
+    promised_s: int, restore: MeasuredRestore | None, status: str, reason: str
+) -> None:
+    """Nothing is said where nothing is promised."""
+    said = status_of(replace(RECORD, rto_alert_s=promised_s, last_restore=restore), application())
+    found = next(one for one in said["conditions"] if one["type"] == "WithinRTO")
+    assert (found["status"], found["reason"]) == (status, reason)
+    assert ("took 700 s" if restore else "nobody has restored it yet") in found["message"]
+    silent = status_of(replace(RECORD, last_restore=restore), application())
+    assert "WithinRTO" not in {one["type"] for one in silent["conditions"]}
+
+
+async def test_a_restore_that_took_too_long_is_an_event_once(place: Place) -> None:
+    """Another one is when a restore is fast enough again."""
+
+    async def until(took_s: float, number: int) -> list[tuple[str, str]]:
+        restore = replace(RESTORED, took_s=took_s)
+        known = replace(place.record, rto_alert_s=600, last_restore=restore, last_version=number)
+        await place.learn(known)
+        await place.until_version(number)
+        found = await place.cluster.list(EVENT, namespace="shop")
+        return sorted((one["reason"], one["type"]) for one in found)
+
+    assert await until(700, 3) == [("RecoveryTimeBroken", "Warning")]
+    assert await until(701, 4) == [("RecoveryTimeBroken", "Warning")]
+    assert ("RecoveryTimeKept", "Normal") in await until(500, 5)
 
 
 async def test_a_promise_at_risk_is_an_event_once_and_another_when_it_is_kept_again(

@@ -35,7 +35,8 @@ class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     requested_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
-    dry_run: bool
+    brings_all_back: bool
+    """Whether it is a restore of a whole version."""
 
 
 class Views(Protocol):
@@ -73,7 +74,7 @@ def row_of(run: Run) -> RunRow:
         requested_at=run.requested_at,
         started_at=run.started_at,
         finished_at=run.finished_at,
-        dry_run=run.restore is not None and run.restore.dry_run,
+        brings_all_back=run.restore is not None and run.restore.is_whole,
     )
 
 

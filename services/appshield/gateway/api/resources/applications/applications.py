@@ -17,6 +17,7 @@ from appshield.contracts.applications import (
     Protection,
     Rpo,
     RpoState,
+    RtoState,
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import Health, HealthStatus, Reaction
@@ -49,8 +50,10 @@ _TAGS = ["Applications"]
 class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
     """An application in a list.
 
-    `active`: its object is there; an `orphaned` one has only versions. `health` and `rpo` are empty
-    where nobody knows or nothing is promised; `reason` is the first one of its health.
+    `active`: its object is there; an `orphaned` one has only versions. `health`, `rpo` and `rto`
+    are empty where nobody knows or nothing is promised; `reason` is the first one of its health.
+    `rto` is `unproved` as long as no whole version was restored, and the last restore of one took
+    `rto_last_s`.
     """
 
     app_id: str
@@ -64,6 +67,9 @@ class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
     rpo: Literal["kept", "at-risk", "broken", ""]
     rpo_promised_s: int
     rpo_counted_from: datetime | None
+    rto: RtoState | Literal[""]
+    rto_promised_s: int
+    rto_last_s: float | None
     last_version: int
     last_backup_at: datetime | None
     vault: str
@@ -75,14 +81,15 @@ class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApplicationCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many applications there are, and how many of each health and state of their promise.
+    """How many applications there are, and how many of each health and state of their promises.
 
-    Orphaned ones have neither, and those of which nobody knows the health count as `Unknown`.
+    Orphaned ones have none of it, and those of which nobody knows the health count as `Unknown`.
     """
 
     total: int
     health: dict[HealthStatus, int]
     rpo: dict[RpoState, int]
+    rto: dict[RtoState, int]
 
 
 class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +120,7 @@ class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 _HEALTH_ORDER = {"Degraded": 0, "Missing": 1, "Unknown": 2, "Progressing": 3, "Healthy": 4}
 _RPO_ORDER = {"broken": 0, "at-risk": 1, "kept": 2}
+_RTO_ORDER = {"broken": 0, "unproved": 1, "kept": 2}
 
 SORT_KEYS: dict[str, SortKey[ApplicationRecord]] = {
     "name": lambda record: f"{record.app.namespace}/{record.app.name}",
@@ -120,10 +128,37 @@ SORT_KEYS: dict[str, SortKey[ApplicationRecord]] = {
         _HEALTH_ORDER[record.health.status] if record.health else len(_HEALTH_ORDER)
     ),
     "rpo": lambda record: _RPO_ORDER[record.rpo.state] if record.rpo else len(_RPO_ORDER),
+    "rto": lambda record: _RTO_ORDER[record.rto] if record.rto else len(_RTO_ORDER),
     "last_backup_at": lambda record: record.last_backup_at,
     "criticality": lambda record: record.criticality,
     "type": lambda record: record.application_type,
 }
+
+
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Which applications a list is asked for; what is empty leaves all through."""
+
+    visible: frozenset[str]
+    state: str
+    health: HealthStatus | None
+    rpo: str
+    rto: RtoState | None
+    criticality: str
+    type: str
+    containing: str
+
+    def lets(self, record: ApplicationRecord) -> bool:
+        """Say whether an application is one of them."""
+        return (
+            record.app.namespace in self.visible
+            and self.state in {"", record.state}
+            and self.health in {None, record.health.status if record.health else None}
+            and self.rpo in {"", record.rpo.state if record.rpo else None}
+            and self.rto in {None, record.rto}
+            and self.criticality in {"", record.criticality}
+            and self.type in {"", record.application_type}
+            and self.containing in f"{record.app.namespace}/{record.app.name}"
+        )
 
 
 @get("/applications", opt=by_handler(SEE_APPLICATIONS), tags=_TAGS)
@@ -143,6 +178,10 @@ async def list_applications(
         Literal["kept", "at-risk", "broken", ""],
         QueryParameter(description="Only those whose promise about the newest version stands so."),
     ] = "",
+    rto: Annotated[
+        RtoState | None,
+        QueryParameter(description="Only those whose promise about a restore stands so."),
+    ] = None,
     criticality: Annotated[str, QueryParameter(description="Only of this criticality.")] = "",
     application_type: Annotated[
         str, QueryParameter(name="type", description="Only of this application type.")
@@ -165,23 +204,19 @@ async def list_applications(
     wanted = namespaces & {namespace} if namespace else namespaces
     visible = await backend.access.visible(caller, SEE_APPLICATIONS, wanted)
 
-    def chosen() -> list[ApplicationRecord]:
-        return [
-            record
-            for record in known
-            if record.app.cluster == backend.cluster
-            and record.app.namespace in visible
-            and in_state in {"", record.state}
-            and (health is None or (record.health is not None and record.health.status == health))
-            and (not rpo or (record.rpo is not None and record.rpo.state == rpo))
-            and criticality in {"", record.criticality}
-            and application_type in {"", record.application_type}
-            and containing in f"{record.app.namespace}/{record.app.name}"
-        ]
-
-    asked = (visible, in_state, health, rpo, criticality, application_type, containing, sort)
+    asked = _Asked(
+        visible=visible,
+        state=in_state,
+        health=health,
+        rpo=rpo,
+        rto=rto,
+        criticality=criticality,
+        type=application_type,
+        containing=containing,
+    )
+    chosen = (one for one in known if one.app.cluster == backend.cluster and asked.lets(one))
     placed = views.remembered(
-        asked, lambda: arranged(chosen(), sort, keys=SORT_KEYS, name=lambda record: record.app_id)
+        (asked, sort), lambda: arranged(chosen, sort, keys=SORT_KEYS, name=lambda one: one.app_id)
     )
     page = cut(placed, Wanted(sort=sort, limit=limit, cursor=cursor))
     return Page(items=[summary_of(one) for one in page.items], total=page.total, next=page.next)
@@ -229,7 +264,7 @@ async def seen_by(
 
 def summary_of(record: ApplicationRecord) -> ApplicationSummary:
     """Say the most important about an application. Pure."""
-    health, rpo = record.health, record.rpo
+    health, rpo, restore = record.health, record.rpo, record.last_restore
     reasons = health.reasons if health else ()
     return ApplicationSummary(
         app_id=record.app_id,
@@ -243,6 +278,9 @@ def summary_of(record: ApplicationRecord) -> ApplicationSummary:
         rpo=rpo.state if rpo else "",
         rpo_promised_s=rpo.promised_s if rpo else 0,
         rpo_counted_from=rpo.counted_from if rpo else None,
+        rto=record.rto or "",
+        rto_promised_s=record.rto_alert_s,
+        rto_last_s=restore.took_s if restore else None,
         last_version=record.last_version,
         last_backup_at=record.last_backup_at,
         vault=record.vault,
@@ -261,7 +299,10 @@ def counts_of(records: Sequence[ApplicationRecord]) -> ApplicationCounts:
         record.health.status if record.health else "Unknown" for record in active
     )
     promises = Counter[RpoState](record.rpo.state for record in active if record.rpo)
-    return ApplicationCounts(total=len(records), health=dict(healths), rpo=dict(promises))
+    restores = Counter[RtoState](record.rto for record in active if record.rto)
+    return ApplicationCounts(
+        total=len(records), health=dict(healths), rpo=dict(promises), rto=dict(restores)
+    )
 
 
 async def _detail(backend: Backend, caller: Caller, record: ApplicationRecord) -> ApplicationDetail:

@@ -39,6 +39,7 @@ class EffectivePolicies(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     findings: tuple[str, ...]
     alert_rpo_s: int
+    alert_rto_s: int
     paused_since: datetime | None
 
 
@@ -94,6 +95,7 @@ async def show_effective_policies(
         targets=record.targets,
         findings=record.findings,
         alert_rpo_s=record.rpo_alert_s,
+        alert_rto_s=record.rto_alert_s,
         paused_since=record.paused.at if record.paused else None,
     )
 

@@ -11,7 +11,7 @@ from litestar.types import ControllerRouterHandler
 
 from appshield.contracts.applications import ApplicationRecord
 from appshield.doors.actions import SEE_APPLICATIONS
-from appshield.doors.measured import MeasuredBackups
+from appshield.doors.measured import Measured
 from appshield.doors.previewing import PolicyPreview, preview_policy
 from appshield.doors.surroundings import refusals, surroundings
 from appshield.doors.validating import Report, report
@@ -81,11 +81,11 @@ async def validate_documents(
     if server:
         around, refused, notes = await _look_around(backend, caller, reading, namespace)
     records = await seen_by(backend.access, caller, await _active(backend))
-    measured = MeasuredBackups(records=records, namespace=namespace)
+    measured = Measured(records=records, namespace=namespace)
     now = backend.clock.now()
 
     def judging() -> Report:
-        return report([reading], around, refused=refused, takes_s=measured.takes_s, now=now)
+        return report([reading], around, refused=refused, took=measured.took, now=now)
 
     found = await asyncio.to_thread(judging)
     return Validation(valid=not found.errors, report=found, notes=tuple(notes))

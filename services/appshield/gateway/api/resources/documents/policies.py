@@ -40,6 +40,7 @@ class PolicySummary(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[str, ...]
     reactions: int
     alert_rpo_s: int
+    alert_rto_s: int
     applications: int
     undecided: int
     settled: bool
@@ -137,6 +138,7 @@ def _summary(view: PolicyView) -> PolicySummary:
         targets=policy.targets,
         reactions=len(policy.reactions),
         alert_rpo_s=policy.rpo_alert_s,
+        alert_rto_s=policy.rto_alert_s,
         applications=len(view.applications),
         undecided=len(view.undecided),
         settled=policy.settled,
