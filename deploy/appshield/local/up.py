@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from appshield.bus import BusAccess, connect_bus
@@ -76,7 +76,7 @@ async def run_up(
         RefusedError: the cluster's Vault `primary` is another one.
     """
     home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    name = target.name or await _uid_of(target)
+    name = (await named(target)).name
     async with (
         _started(parent or service_parent(home, environment)) as services,
         _bus(home, environment, users_of(name, target.node), report) as (users, bus_server),
@@ -116,9 +116,12 @@ async def run_up(
                 ready.set()
 
 
-async def _uid_of(target: Target) -> str:
+async def named(target: Target) -> Target:
+    """Return the target with the name that its cluster has on the bus."""
+    if target.name:
+        return target
     async with Cluster.connect(target.access) as cluster:
-        return await cluster.uid()
+        return replace(target, name=await cluster.uid())
 
 
 async def _install(

@@ -14,7 +14,7 @@ from appshield.kubernetes import ClusterAccess
 from appshield.local.cluster import ClusterFacts
 from appshield.local.forking.services import ServiceParent
 from appshield.local.home import Home
-from appshield.local.up import Target, run_up, service_parent
+from appshield.local.up import Target, named, run_up, service_parent
 from appshield.local.website import keep_built
 
 
@@ -34,15 +34,18 @@ def up(
     """
     quiet_logs()
     home = Home.from_environment(os.environ)
-    # before there is a loop: the services share the memory of what is imported by now
+    target = asyncio.run(_reached(home, kubeconfig=kubeconfig, context=context))
+    # between two loops: the services share the memory of what is imported and was used by now
     parent = service_parent(home, os.environ, fork=True)
-    asyncio.run(_run(home, parent, kubeconfig=kubeconfig, context=context, take_over=take_over))
+    asyncio.run(_run(home, target, parent, take_over=take_over))
 
 
-async def _run(
-    home: Home, parent: ServiceParent, *, kubeconfig: str, context: str, take_over: bool
-) -> None:
-    target = await find_target(home, kubeconfig=kubeconfig, context=context)
+async def _reached(home: Home, *, kubeconfig: str, context: str) -> Target:
+    """Find the cluster and ask it who it is."""
+    return await named(await find_target(home, kubeconfig=kubeconfig, context=context))
+
+
+async def _run(home: Home, target: Target, parent: ServiceParent, *, take_over: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

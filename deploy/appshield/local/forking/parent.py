@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from appshield.allocator import give_memory_back
+from appshield.allocator import fill_gaps, give_memory_back
 from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked
 from appshield.local.programs import NICENESS, SERVICES, service_of
 
@@ -29,13 +29,18 @@ PR_SET_PDEATHSIG: Final = 1
 
 
 def import_services() -> None:
-    """Import all that services need, and keep it as it is, to be shared."""
+    """Import all that services need, and keep it as it is, to be shared.
+
+    A page is shared until somebody writes into it, so all is done that forks would write for.
+    """
     give_memory_back()
     for service in SERVICES:
         _entry(service)
     assert threading.active_count() == 1, "a thread would not come along into a fork"
     gc.collect()
     gc.freeze()  # a collection in a service must not touch, and so copy, what is shared
+    sys._clear_type_cache()  # noqa: SLF001 - documented; what it forgets is counted anew
+    fill_gaps()
 
 
 def fork_parent(log_file: Path, environment: Mapping[str, str]) -> tuple[int, socket.socket]:
