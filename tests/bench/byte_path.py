@@ -23,7 +23,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -54,6 +54,7 @@ from appshield.repository import (
 from appshield.repository.files import FileProblem, restore_directory, store_directory, told
 from appshield.repository.restore_workers import restore_pool
 from appshield.repository.settling import SettlingIndex
+from appshield.repository.workers.peers import WorkerProcesses
 
 COMMANDS = ("init", "backup", "restore", "check", "prune", "copy", "heal")
 
@@ -94,7 +95,9 @@ def backup(repository: Repository, folder: Path, workers: int) -> None:
     refuse_problems(stored.problems)
 
 
-def restore(repository: Repository, folder: Path, workers: int) -> None:
+def restore(
+    repository: Repository, folder: Path, workers: int, processes: WorkerProcesses | None
+) -> None:
     """Bring the last version into a folder."""
     with RepositoryLock.acquire(repository, owner="bench", settle_later=True) as lock:
         settling = SettlingIndex(repository, lock)
@@ -107,7 +110,8 @@ def restore(repository: Repository, folder: Path, workers: int) -> None:
                 repository,
                 workers=workers,
                 cancelled=lambda: False,
-                on_start=settling.ensure_right,
+                processes=processes,
+                ensure_right=settling.ensure_right,
             ) as pool,
         ):
             done = restore_directory(
@@ -182,12 +186,23 @@ def main() -> None:
     if asked.command == "init":
         Repository.create(store, password)
         return
-    repository = Repository.open(store, password)
+    with ExitStack() as started:
+        processes = None
+        if asked.command == "restore" and asked.workers:
+            # a restore always needs them: they start while the repository is opened
+            processes = started.enter_context(WorkerProcesses(asked.workers))
+        run(asked, Repository.open(store, password), processes)
+
+
+def run(
+    asked: argparse.Namespace, repository: Repository, processes: WorkerProcesses | None
+) -> None:
+    """Run one command on a repository that is there."""
     match asked.command:
         case "backup":
             backup(repository, asked.folder, asked.workers)
         case "restore":
-            restore(repository, asked.folder, asked.workers)
+            restore(repository, asked.folder, asked.workers, processes)
         case "prune":
             remove_unneeded(repository, forget_last=asked.forget_last)
         case "copy":

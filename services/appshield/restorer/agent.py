@@ -7,6 +7,7 @@ from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.restores import LoadVolume
 from appshield.kubernetes import Cluster
 from appshield.lending import BorrowedRepositories, OrdersRepositories
+from appshield.podvolumes import NodeVolumes
 from appshield.restorer.loading import Loading
 from appshield.restorer.settings import Settings
 from appshield.service import joined
@@ -37,9 +38,12 @@ def build(
     loading = Loading(
         repositories=repositories,
         cluster=cluster,
-        node=settings.node,
-        kubelet_root=settings.kubelet_root,
-        mount_timeout_s=settings.mount_timeout_s,
+        volumes=NodeVolumes(
+            cluster=cluster,
+            node=settings.node,
+            kubelet_root=settings.kubelet_root,
+            mount_timeout_s=settings.mount_timeout_s,
+        ),
         workers=settings.workers,
     )
     # it may read no record of what it has done: see `agent_users`

@@ -1,8 +1,8 @@
 """Load a volume: write what the version holds into the claim that was made for it, here."""
 
 from collections import Counter
+from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
 from appshield.contracts.message import StepCommand
 from appshield.contracts.restores import LoadVolume, VolumeLoaded
@@ -12,7 +12,7 @@ from appshield.errors import RefusedError, RunFailedError
 from appshield.kubernetes import Cluster
 from appshield.kubernetes.kinds import PVC
 from appshield.lending import OrdersRepositories
-from appshield.podvolumes import PodDevice, PodVolume, open_pod_volume, until_mounted
+from appshield.podvolumes import NodeVolumes, PodDevice, PodVolume
 from appshield.repository import Reader
 from appshield.repository.files import (
     ProblemKind,
@@ -27,6 +27,7 @@ from appshield.repository.files import (
 )
 from appshield.repository.nodes import Node
 from appshield.repository.restore_workers import restore_pool
+from appshield.repository.workers.peers import WorkerProcesses
 from appshield.restorer.choosing import Choice
 from appshield.restorer.devices import alone, compare_device, load_device
 from appshield.restorer.marking import is_ours, mark_of
@@ -51,16 +52,12 @@ class Loading:
         *,
         repositories: OrdersRepositories,
         cluster: Cluster,
-        node: str,
-        kubelet_root: Path,
-        mount_timeout_s: float,
+        volumes: NodeVolumes,
         workers: int,
     ) -> None:
         self._repositories = repositories
         self._cluster = cluster
-        self._node = node
-        self._kubelet_root = kubelet_root
-        self._mount_timeout_s = mount_timeout_s
+        self._volumes = volumes
         self._workers = workers
 
     async def load(self, command: StepCommand, context: StepContext) -> VolumeLoaded:
@@ -76,18 +73,20 @@ class Loading:
         if not order.dry_run:
             await self._ensure_ours(order)
         target = order.volume
-        volume = await open_pod_volume(
-            self._cluster,
-            kubelet_root=self._kubelet_root,
-            node=self._node,
-            pod_namespace=target.namespace,
+        volume = await self._volumes.find(
+            namespace=target.namespace,
             pod=target.pod,
             pod_uid=target.pod_uid,
             claim=target.claim,
         )
         async with context.waiting():
-            await until_mounted(volume, timeout_s=self._mount_timeout_s)
-        async with self._repositories.held(order, context) as held:
+            await self._volumes.until_mounted(volume)
+        async with AsyncExitStack() as using:
+            processes: WorkerProcesses | None = None
+            if self._workers and not order.dry_run and isinstance(volume, PodVolume):
+                # they start while the repository is opened
+                processes = using.enter_context(WorkerProcesses(self._workers))
+            held = await using.enter_async_context(self._repositories.held(order, context))
             await context.ensure_wanted()
             if order.dry_run:
                 comparing = (
@@ -100,7 +99,9 @@ class Loading:
             if isinstance(volume, PodDevice):
                 image = await run_bulk(partial(load_device, held, order, volume, context))
                 return _device_loaded(order, image)
-            loading = partial(_load, held, order, volume, context, workers=self._workers)
+            loading = partial(
+                _load, held, order, volume, context, workers=self._workers, processes=processes
+            )
             done = await run_bulk(loading)
         lost = tuple(problem for problem in done.problems if problem.kind in _LOST)
         others = tuple(problem for problem in done.problems if problem.kind not in _LOST)
@@ -151,13 +152,16 @@ def _load(
     cancelled: Cancelled,
     *,
     workers: int,
+    processes: WorkerProcesses | None,
 ) -> RestoredDirectory:
     reader = Reader(held.repository)
     node, tree = _stored(reader, held, order)
     with (
         volume.opened() as root,
         alone(root, order.volume.claim),
-        restore_pool(held.repository, workers=workers, cancelled=cancelled) as pool,
+        restore_pool(
+            held.repository, workers=workers, cancelled=cancelled, processes=processes
+        ) as pool,
     ):
         flushing = _Flushing(root)
 

@@ -7,6 +7,7 @@ from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.backups import StoreSource
 from appshield.kubernetes import Cluster
 from appshield.lending import BorrowedRepositories, OrdersRepositories
+from appshield.podvolumes import NodeVolumes
 from appshield.service import joined
 from appshield.service.steps import StepWork
 from appshield.uploader.settings import Settings
@@ -36,10 +37,12 @@ def build(
     """Build the agent's handler; tests build it over their own parts."""
     storing = VolumeStoring(
         repositories=repositories,
-        cluster=cluster,
-        node=settings.node,
-        kubelet_root=settings.kubelet_root,
-        mount_timeout_s=settings.mount_timeout_s,
+        volumes=NodeVolumes(
+            cluster=cluster,
+            node=settings.node,
+            kubelet_root=settings.kubelet_root,
+            mount_timeout_s=settings.mount_timeout_s,
+        ),
         workers=settings.workers,
     )
     # it may read no record of what it has done: see `agent_users`

@@ -6,7 +6,6 @@ The tree of a volume `volumes/data` holds the one directory `data`; of a block v
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
 import msgspec
 
@@ -15,9 +14,8 @@ from appshield.contracts.message import StepCommand
 from appshield.contracts.sources import StoredSource, VolumeMethod, VolumeSource
 from appshield.custody import LockedRepository
 from appshield.errors import RefusedError, RunFailedError
-from appshield.kubernetes import Cluster
 from appshield.lending import OrdersRepositories
-from appshield.podvolumes import PodDevice, PodVolume, open_pod_volume, until_mounted
+from appshield.podvolumes import NodeVolumes, PodDevice, PodVolume
 from appshield.repository import Reader, Writer
 from appshield.repository.files import FileProblem, ProblemKind, store_directory, told
 from appshield.service import Cancelled, run_bulk
@@ -39,17 +37,11 @@ class VolumeStoring:
         self,
         *,
         repositories: OrdersRepositories,
-        cluster: Cluster,
-        node: str,
-        kubelet_root: Path,
-        mount_timeout_s: float,
+        volumes: NodeVolumes,
         workers: int,
     ) -> None:
         self._repositories = repositories
-        self._cluster = cluster
-        self._node = node
-        self._kubelet_root = kubelet_root
-        self._mount_timeout_s = mount_timeout_s
+        self._volumes = volumes
         self._workers = workers
         # one volume uses all processors; several at once would only need more memory
         self._turn = asyncio.Semaphore(1)
@@ -70,18 +62,15 @@ class VolumeStoring:
     async def _volume(
         self, source: VolumeSource, held: LockedRepository, context: StepContext
     ) -> StoredSource:
-        volume = await open_pod_volume(
-            self._cluster,
-            kubelet_root=self._kubelet_root,
-            node=self._node,
-            pod_namespace=source.pod_namespace,
+        volume = await self._volumes.find(
+            namespace=source.pod_namespace,
             pod=source.pod,
             pod_uid=source.pod_uid,
             claim=source.claim,
         )
         async with AsyncExitStack() as held_turn:
             async with context.waiting():
-                await until_mounted(volume, timeout_s=self._mount_timeout_s)
+                await self._volumes.until_mounted(volume)
                 await held_turn.enter_async_context(self._turn)
             if isinstance(volume, PodDevice):
                 return await run_bulk(partial(store_device, held, source, volume, context))

@@ -4,6 +4,7 @@ The path is derived from what the API server says about pod, claim and volume, c
 the kubelet has written beside the mount, and opened component by component without following links.
 """
 
+from appshield.podvolumes.finding import NodeVolumes
 from appshield.podvolumes.holder import (
     MANAGED,
     RUN_LABEL,
@@ -21,6 +22,7 @@ from appshield.podvolumes.removing import remove
 __all__ = [
     "MANAGED",
     "RUN_LABEL",
+    "NodeVolumes",
     "PodDevice",
     "PodVolume",
     "claims_of",

@@ -8,7 +8,7 @@ tell which known file is stored. Readers accept any cuts; only deduplication dep
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from pyfastcdc import FastCDC
 
@@ -21,6 +21,20 @@ LARGEST_BYTES: Final = 4 << 20
 
 WINDOW_BYTES: Final = 2 * LARGEST_BYTES
 READ_BYTES: Final = 1 << 20
+
+
+class Chunks(NamedTuple):
+    """Chunks that follow each other in a buffer, from its start."""
+
+    buffer: bytes | memoryview
+    sizes: list[int]
+
+    def pieces(self) -> Iterator[bytes | memoryview]:
+        """Yield each of them."""
+        start = 0
+        for size in self.sizes:
+            yield self.buffer[start : start + size]
+            start += size
 
 
 class Chunker:
@@ -37,8 +51,8 @@ class Chunker:
         )
         self._spare: deque[memoryview] = deque()
 
-    def chunks(self, read: Callable[[int], bytes]) -> Iterator[bytes | memoryview]:
-        """Yield the chunks of a stream, none for an empty one; each is valid until the next.
+    def chunks(self, read: Callable[[int], bytes]) -> Iterator[Chunks]:
+        """Yield the chunks of a stream, some at a time; those are valid until the next.
 
         `read(n)` returns up to `n` bytes, and `b""` at the end.
         """
@@ -46,7 +60,7 @@ class Chunker:
         if len(head) <= SMALLEST_BYTES:
             # most files: no window for them
             if head:
-                yield head
+                yield Chunks(head, [len(head)])
             return
         window = self._spare.pop() if self._spare else memoryview(untouched(WINDOW_BYTES))
         yield from self._cut(window, head, read)
@@ -54,7 +68,7 @@ class Chunker:
 
     def _cut(
         self, window: memoryview, head: bytes, read: Callable[[int], bytes]
-    ) -> Iterator[memoryview]:
+    ) -> Iterator[Chunks]:
         """Slide the window over the stream. A cut holds if a largest chunk could be seen there."""
         filled = len(head)
         window[:filled] = head
@@ -65,12 +79,14 @@ class Chunker:
                 window[filled : filled + len(part)] = part
                 filled += len(part)
                 ended = not part
-            end = 0
+            end, sizes = 0, []
             for chunk in self._cutter.cut_buf(window[:filled]):
                 if not ended and chunk.offset + LARGEST_BYTES > filled:
                     break
-                yield chunk.data
+                sizes.append(chunk.length)
                 end = chunk.offset + chunk.length
+            if sizes:
+                yield Chunks(window, sizes)
             window[: filled - end] = window[end:filled]
             filled -= end
 

@@ -24,6 +24,7 @@ from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, 
 from appshield.repository.chunking import SMALLEST_BYTES, Chunker
 from appshield.repository.claims import KnownBlobs
 from appshield.repository.crypto import SealingKey
+from appshield.repository.hashing import sha256_each
 from appshield.repository.layout import file_name
 from appshield.repository.nodes import Node
 from appshield.repository.packs import PackBuilder, StoredPack
@@ -118,8 +119,9 @@ class PackingWriter:
         if not all(chunks):
             raise _impossible(0)
         self._failure.check()
-        identities = [blob_id(chunk) for chunk in chunks]
-        wanted = self._claim_each(identities, sum(map(len, chunks)))
+        sizes = [len(chunk) for chunk in chunks]
+        identities = sha256_each(b"".join(chunks), sizes)
+        wanted = self._claim_each(identities, sum(sizes))
         new = [identity for identity, is_new in zip(identities, wanted, strict=True) if is_new]
         if new:
             packed = self._codec.pack_each(compress(chunks, wanted))
@@ -130,9 +132,12 @@ class PackingWriter:
         """See BlobSink.add_file."""
         content: list[bytes] = []
         size_bytes = 0
-        for chunk in self._chunker.chunks(read):
-            content.append(self._add("data", chunk))
-            size_bytes += len(chunk)
+        for chunks in self._chunker.chunks(read):
+            identities = sha256_each(chunks.buffer, chunks.sizes)
+            for identity, chunk in zip(identities, chunks.pieces(), strict=True):
+                self._add_named("data", identity, chunk)
+            content += identities
+            size_bytes += sum(chunks.sizes)
         return tuple(content), size_bytes
 
     def add_tree(self, nodes: Iterable[Node]) -> bytes:
@@ -192,15 +197,18 @@ class PackingWriter:
     def _add(self, kind: BlobKind, plain: bytes | memoryview) -> bytes:
         if not plain:
             raise _impossible(0)
-        self._failure.check()
         identity = blob_id(plain)
+        self._add_named(kind, identity, plain)
+        return identity
+
+    def _add_named(self, kind: BlobKind, identity: bytes, plain: bytes | memoryview) -> None:
+        self._failure.check()
         if self._claim(kind, identity, len(plain)):
             if self._encoding is None:
                 self._encode(kind, identity, plain)
             else:
                 copy = bytes(plain)  # the caller may change what it gave while it is encoded
                 self._encoding.submit(lambda: self._encode(kind, identity, copy))
-        return identity
 
     def _claim(self, kind: BlobKind, identity: bytes, size_bytes: int) -> bool:
         with self._changing:

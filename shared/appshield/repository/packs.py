@@ -16,7 +16,7 @@ import msgspec
 from appshield.errors import DamagedError
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind
 from appshield.repository.crypto import SEAL_BYTES, SealingKey
-from appshield.repository.layout import file_id
+from appshield.repository.hashing import sha256_each
 from appshield.repository.memory import untouched
 from appshield.repository.opening import Sealed
 
@@ -182,8 +182,9 @@ class PackBuilder:
         end = self.size_bytes + length
         _LENGTH.pack_into(self._view, end, length)
         stored = self._view[: end + _LENGTH.size]
+        (digest,) = sha256_each(stored, [len(stored)])
         return FinishedPack(
-            pack_id=file_id(stored), stored=stored, header=bytes(self.header), blobs=self.blobs
+            pack_id=digest.hex(), stored=stored, header=bytes(self.header), blobs=self.blobs
         )
 
     def leave_buffer(self) -> mmap.mmap:

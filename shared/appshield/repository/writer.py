@@ -109,19 +109,15 @@ class Writer(PackingWriter):
         with contextlib.closing(Freshness.create()) as freshness:
 
             def look() -> None:
-                self._lock.ensure_fresh()
+                self._ensure_allowed()  # waits the first time, when all workers are at work
                 self._failure.check()
                 freshness.extend(self._lock.fresh_for_s())
                 go_on()
 
-            def begin() -> None:
-                self._settling.ensure_right()
-                freshness.extend(self._lock.fresh_for_s())
-
             memory = {
                 "index": self._index.share(),
                 "claims": self._claims.descriptor,
-                "freshness": freshness.descriptor,
+                **freshness.descriptors,
             }
             with WorkerPool(
                 setup,
@@ -129,7 +125,6 @@ class Writer(PackingWriter):
                 memory=memory,
                 on_event=partial(self._take_event, on_event),
                 go_on=look,
-                on_start=begin,
             ) as pool:
                 yield pool
 

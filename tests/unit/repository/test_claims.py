@@ -2,6 +2,7 @@
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -73,16 +74,26 @@ def test_chunks_and_directories_of_the_same_bytes_are_two_claims(table: ClaimTab
 
 
 def test_nothing_is_written_once_the_lock_was_not_renewed_in_time() -> None:
-    """The moment is shared, and none has been set at first."""
+    """The moment is shared."""
     ours = Freshness.create()
-    theirs = Freshness(ours.descriptor)
-    with pytest.raises(LockLostError):
-        theirs.ensure()
+    theirs = Freshness.attached(ours.descriptors)
     ours.extend(60)
     theirs.ensure()
     ours.extend(0)
     with pytest.raises(LockLostError, match="renewed in time"):
         theirs.ensure()
+
+
+def test_nothing_is_written_before_the_lock_has_settled() -> None:
+    """Who comes earlier waits for the first moment."""
+    ours = Freshness.create()
+    theirs = Freshness.attached(ours.descriptors)
+    with ThreadPoolExecutor(1) as elsewhere:
+        waiting = elsewhere.submit(theirs.ensure)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.1)
+        ours.extend(60)
+        waiting.result(timeout=30)
 
 
 def test_many_chunks_are_claimed_as_each_alone(table: ClaimTable) -> None:

@@ -22,6 +22,7 @@ from appshield.repository.workers.failures import Failure, WorkerDiedError
 from appshield.repository.workers.framing import Frame, FrameReader, send_whole
 from appshield.repository.workers.jobs import Echo, Echoed
 from appshield.repository.workers.local import LocalPool
+from appshield.repository.workers.peers import WorkerProcesses
 from appshield.repository.workers.pool import WorkerPool
 from appshield.repository.workers.ports import JobPool, Work
 from appshield.repository.workers.serving import serve
@@ -61,6 +62,21 @@ def test_each_job_is_answered(pool: JobPool) -> None:
         pool.submit(Echo(content), done=lambda reply: answered.append(reply.content))
     pool.drain()
     assert sorted(answered) == sorted(contents)
+
+
+def test_processes_may_be_started_before_it_is_known_what_they_work_on(tmp_path: Path) -> None:
+    """Those that a pool has taken are its own; the others end with the block."""
+    before = set(children(os.getpid()))
+    answered: list[int] = []
+    with WorkerProcesses(2) as processes, WorkerProcesses(2):
+        assert len(set(children(os.getpid())) - before) == 2
+        with WorkerPool(setup_in(tmp_path), workers=2, processes=processes) as pool:
+            for _ in range(4):
+                pool.submit(Echo(), done=lambda reply: answered.append(reply.number))
+            pool.drain()
+            assert len(set(children(os.getpid())) - before) == 2
+    assert set(answered) == {0, 1}
+    assert set(children(os.getpid())) == before
 
 
 def test_jobs_may_come_of_jobs(pool: JobPool) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appshield.errors import DamagedError, RunFailedError
+from appshield.errors import DamagedError, RunFailedError, UnavailableError
 from appshield.objectstore import FolderObjectStore
 from appshield.repository import Reader, Repository
 from appshield.repository.files import RestoredDirectory, Selection, StoppedError, large
@@ -357,3 +357,22 @@ def test_any_tree_comes_back_from_a_repository(
             saved.bring_back(target, workers, delete_extra=True)
 
             assert without_allocation(describe(target)) == without_allocation(describe(path))
+
+
+def test_an_index_that_was_wrong_is_told_before_any_answer_is_believed(tmp_path: Path) -> None:
+    """Workers begin while the lock settles: that packs are gone by then is no damage."""
+    source = tmp_path / "source"
+    source.mkdir()
+    make_many(source, 100)
+    saved = Saved(tmp_path / "repository", source)
+
+    def ensure_right() -> None:
+        raise UnavailableError("the index was rewritten")
+
+    reader = Reader(saved.repository)
+    restoring = restore_pool(
+        saved.repository, workers=2, cancelled=never, ensure_right=ensure_right
+    )
+    with pytest.raises(UnavailableError, match="rewritten"), restoring as pool:
+        bring_back(tmp_path / "target", saved.tree_id, reader, pool=pool)
+    assert not _descendants(os.getpid())

@@ -7,8 +7,11 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +33,7 @@ from appshield.repository.workers.failures import WorkerDiedError
 from failing_store import names_in
 from file_trees import describe, make_hostile_tree, make_sparse, never, pool_processes, save
 from repository_content import PASSWORD, SWIFT
-from waiting import wait_until
+from waiting import wait_for_now, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -302,3 +305,55 @@ def is_alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+class UnsettledLock(RepositoryLock):
+    """A lock of which the second look is taken when a test allows it."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.may_settle = threading.Event()
+
+    def _settle(self) -> None:
+        self.may_settle.wait()
+        super()._settle()
+
+
+def bytes_read_by(process: int) -> int:
+    """Return how many bytes a process has read so far."""
+    facts = Path(f"/proc/{process}/io").read_text()
+    return int(facts.split("rchar: ", 1)[1].split()[0])
+
+
+def test_workers_read_while_the_lock_settles_and_store_nothing_before(
+    store: FolderObjectStore, source: Path
+) -> None:
+    """What they do meanwhile is a guess, of which nothing is in the bucket yet."""
+    source.mkdir()
+    size = 3_000_000
+    (source / "file").write_bytes(random.Random(5).randbytes(size))
+    repository = Repository.create(store, PASSWORD)
+    packs: list[str] = []
+
+    def have_read() -> bool:
+        parents = pool_processes(os.getpid())
+        workers = [one for parent in parents for one in pool_processes(parent)]
+        return any(bytes_read_by(worker) >= size for worker in workers)
+
+    def allow(lock: UnsettledLock) -> None:
+        try:
+            wait_for_now(have_read, deadline_s=30, what="a worker that has read the file")
+            packs.extend(names_in(store, "data"))
+        finally:
+            lock.may_settle.set()
+
+    with (
+        ThreadPoolExecutor(1) as beside,
+        UnsettledLock.acquire(repository, owner="test", timing=SWIFT, settle_later=True) as lock,
+        Writer(repository, lock, workers=2) as writer,
+    ):
+        allowed = beside.submit(allow, lock)
+        stored = save(source, writer)
+        allowed.result()
+    assert packs == []
+    assert missing_blobs(repository, stored.tree_id) == []

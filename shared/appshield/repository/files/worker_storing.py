@@ -34,7 +34,7 @@ class WorkerStoring:
                 Index.attached(memory["index"]),
                 ClaimTable(memory["claims"], process=1 + context.number),
             ),
-            ensure_fresh=Freshness(memory["freshness"]).ensure,
+            ensure_fresh=Freshness.attached(memory).ensure,
             report=context.emit,
             settings=context.packs,
             # together the workers keep as many packs open as are needed

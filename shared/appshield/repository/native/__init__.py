@@ -1,7 +1,7 @@
 """Inner loops in C, where they could be built and this machine has what they need.
 
-`comparing.c` and `restoring.c` say what they do. Python does the same without them, with the same
-results, and is what decides whenever they find something not plainly right.
+`comparing.c`, `hashing.c` and `restoring.c` say what they do. Python does the same without them,
+with the same results, and is what decides whenever they find something not plainly right.
 """
 
 import ctypes
@@ -9,8 +9,9 @@ import os
 import struct
 import weakref
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,9 @@ SWITCH: Final = "APPSHIELD_NATIVE"
 
 BLOB: Final = struct.Struct("=IIII32s")
 """`struct blob`: start, sealed bytes, plain bytes or 0, whether it is right, id."""
+
+PIECE: Final = struct.Struct("=QQ32s")
+"""`struct piece`: start, bytes, digest."""
 
 FILE: Final = struct.Struct("=iIqqIIQQIi")
 """`struct file`: directory, mode, seconds, nanoseconds, start and size, name, whether written."""
@@ -41,6 +45,9 @@ class NativeCode:
         self._open = library.appshield_open
         self._open.restype = None
         self._open.argtypes = [memory, memory, number, memory, number, memory, number]
+        self._sha256_each = library.appshield_sha256_each
+        self._sha256_each.restype = None
+        self._sha256_each.argtypes = [memory, memory, number]
         self._write_files = library.appshield_write_files
         self._write_files.restype = None
         self._write_files.argtypes = [memory, number, ctypes.c_char_p, memory, number]
@@ -57,6 +64,20 @@ class NativeCode:
         if not opener:
             raise MemoryError
         return NativeOpener(self._open, self._free_opener, opener)
+
+    def sha256_each(self, buffer: bytes | memoryview, sizes: Iterable[int]) -> list[bytes]:
+        """Return the SHA-256 of pieces that follow each other in a buffer, from its start.
+
+        The buffer is `bytes` or writable.
+        """
+        starts = list(accumulate(sizes, initial=0))
+        assert starts[-1] <= len(buffer)
+        table = bytearray().join(
+            [PIECE.pack(start, end - start, b"") for start, end in pairwise(starts)]
+        )
+        if table:
+            self._sha256_each(_at(buffer), _at(table), len(starts) - 1)
+        return [digest for _, _, digest in PIECE.iter_unpack(table)]
 
     def write_files(self, table: bytearray, count: int, names: bytes, buffer: memoryview) -> None:
         """Write the files of a table, a `FILE` each, with what is in a writable buffer."""
@@ -96,8 +117,10 @@ class NativeOpener:
         self._open(self._opener, _at(sealed), size_bytes, _at(table), count, _at(plain), len(plain))
 
 
-def _at(buffer: "bytearray | memoryview | array[int]") -> object:
+def _at(buffer: "bytes | bytearray | memoryview | array[int]") -> object:
     """Return the address of a buffer, which stays where it is as long as this lives."""
+    if isinstance(buffer, bytes):
+        return buffer
     return ctypes.byref(ctypes.c_char.from_buffer(buffer))
 
 

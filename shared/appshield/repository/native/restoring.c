@@ -17,9 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sha256.h"
+#include "hashing.h"
 
-enum { IV = 16, MAC = 16, SEAL = IV + MAC, ID = 32, BLOCK = 4096 };
+enum { IV = 16, MAC = 16, SEAL = IV + MAC, ID = DIGEST, BLOCK = 4096, HASHED_AT_ONCE = 64 };
 
 /* A blob in a pack, as Python packs it (opening.py): "=IIII32s". */
 struct blob {
@@ -73,7 +73,7 @@ static int look_up(void **function, void *from, const char *name) {
 int appshield_load(void) {
     void *crypto = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
     void *zstd = dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL);
-    return sha256_is_there() &&
+    return can_hash() &&
            NEEDED(cipher_new, crypto, "EVP_CIPHER_CTX_new") &&
            NEEDED(cipher_free, crypto, "EVP_CIPHER_CTX_free") &&
            NEEDED(aes_128_ecb, crypto, "EVP_aes_128_ecb") &&
@@ -176,28 +176,20 @@ static size_t plain_size(const struct blob *blob) {
 
 /* Find out which of the blobs that were opened have the content that their ids name. */
 static void verify(struct blob *blobs, size_t count, const uint8_t *plain) {
-    struct sha256 hashes[2];
-    struct blob *hashed[2] = {NULL, NULL};
-    size_t next = 0;
-    for (;;) {
-        for (int lane = 0; lane < 2; lane++) {
-            for (; !hashed[lane] && next < count; plain += plain_size(&blobs[next++]))
-                if (blobs[next].found) {
-                    hashed[lane] = &blobs[next];
-                    sha256_begin(&hashes[lane], plain, plain_size(hashed[lane]));
-                }
+    struct piece pieces[HASHED_AT_ONCE];
+    struct blob *hashed[HASHED_AT_ONCE];
+    size_t at = 0, waiting = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (blobs[i].found) {
+            pieces[waiting] = (struct piece){.start = at, .size = plain_size(&blobs[i])};
+            hashed[waiting++] = &blobs[i];
         }
-        if (!hashed[0] && !hashed[1]) return;
-        if (hashed[0] && hashed[1])
-            sha256_go_on_with_both(hashes);
-        else
-            sha256_go_on(&hashes[hashed[0] ? 0 : 1]);
-        for (int lane = 0; lane < 2; lane++) {
-            uint8_t digest[ID];
-            if (!hashed[lane] || hashes[lane].blocks) continue;
-            sha256_finish(&hashes[lane], plain_size(hashed[lane]), digest);
-            hashed[lane]->found = !memcmp(digest, hashed[lane]->id, ID);
-            hashed[lane] = NULL;
+        at += plain_size(&blobs[i]);
+        if (waiting < HASHED_AT_ONCE && i + 1 < count) continue;
+        appshield_sha256_each(plain, pieces, waiting);
+        while (waiting) {
+            waiting--;
+            hashed[waiting]->found = !memcmp(pieces[waiting].digest, hashed[waiting]->id, ID);
         }
     }
 }

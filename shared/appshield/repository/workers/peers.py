@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -143,33 +143,66 @@ class Parent:
             self._process.wait()
 
 
-def start_workers(
-    setup: WorkerSetup, workers: int, memory: Mapping[str, int]
-) -> tuple[Parent, list[socket.socket]]:
-    """Start the parent of the workers; jobs may be sent at once, they wait in the sockets."""
-    pairs = [socket.socketpair() for _ in range(workers + 1)]
-    theirs = [str(pair[1].fileno()) for pair in pairs]
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-S", "-m", "appshield.repository.workers", *theirs],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=[pair[1].fileno() for pair in pairs],
-        # few arenas: what one thread frees is there for the others
-        env=os.environ
-        | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "2"},
-    )
-    for pair in pairs:
-        pair[1].close()
-    control, *ours = (pair[0] for pair in pairs)
-    start = msgspec.msgpack.encode(Start(setup=setup, memory=tuple(memory)))
-    parent = Parent(process, control)
-    try:
-        frame = Frame(0, 0, start, tuple(memory.values()))
-        data = memoryview(frame.encoded())
-        control.sendall(data[send(control, data, frame.descriptors) :])
-    except OSError as error:
-        parent.end()
-        raise WorkerDiedError(f"their parent did not start: {error}") from error
-    for one in ours:
-        one.setblocking(False)  # noqa: FBT003 - the signature of the standard library
-    return parent, ours
+class WorkerProcesses:
+    """The processes of a pool, which may be started before it is known what they work on.
+
+    As a context manager it leaves none behind that no pool has taken.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._parent: Parent | None = None
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._sockets:
+            one.close()
+        if self._parent is not None:
+            self._parent.end()
+
+    def start(self) -> Parent:
+        """Start the parent of the workers, unless it has started; do not wait for it."""
+        if self._parent is not None:
+            return self._parent
+        pairs = [socket.socketpair() for _ in range(self._workers + 1)]
+        theirs = [str(pair[1].fileno()) for pair in pairs]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-S", "-m", "appshield.repository.workers", *theirs],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[pair[1].fileno() for pair in pairs],
+            # few arenas: what one thread frees is there for the others
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "MALLOC_ARENA_MAX": "2"},
+        )
+        for pair in pairs:
+            pair[1].close()
+        control, *self._sockets = (pair[0] for pair in pairs)
+        self._parent = Parent(process, control)
+        return self._parent
+
+    def begin(
+        self, setup: WorkerSetup, memory: Mapping[str, int]
+    ) -> tuple[Parent, list[socket.socket]]:
+        """Tell what to work on, and give the processes away; jobs may be sent at once.
+
+        Raises:
+            WorkerDiedError: they are gone already.
+        """
+        parent = self.start()
+        start = msgspec.msgpack.encode(Start(setup=setup, memory=tuple(memory)))
+        try:
+            frame = Frame(0, 0, start, tuple(memory.values()))
+            data = memoryview(frame.encoded())
+            parent.control.sendall(data[send(parent.control, data, frame.descriptors) :])
+        except OSError as error:
+            parent.end()
+            raise WorkerDiedError(f"their parent did not start: {error}") from error
+        for one in self._sockets:
+            one.setblocking(False)  # noqa: FBT003 - the signature of the standard library
+        sockets, self._sockets, self._parent = self._sockets, [], None
+        return parent, sockets

@@ -4,7 +4,7 @@
         pool.submit(job, (directory,), done=take)
         pool.drain()
 
-Processes start with the first job. Callbacks run in the caller's thread, inside `submit` and
+Callbacks run in the caller's thread, inside `submit` and
 `drain`, and may submit more. One loop sends and receives, and never waits for one of them alone:
 two sides that both wait to send would wait for ever.
 """
@@ -28,7 +28,7 @@ from appshield.repository.workers.peers import (
     Given,
     Parent,
     Peer,
-    start_workers,
+    WorkerProcesses,
 )
 from appshield.repository.workers.ports import Done
 from appshield.repository.workers.setup import WorkerSetup
@@ -41,9 +41,9 @@ class WorkerPool:
     """A JobPool of `workers` processes.
 
     `memory` are descriptors of shared memory for `WorkerContext.memory`. `on_event` takes what
-    workers emit. `go_on` is asked while waiting, and raises to stop; `on_start` is
-    called while the processes start, before the first job is sent. As a context manager it lets
-    the workers end when the block did well, and kills them when it failed.
+    workers emit. `go_on` is asked before each wait, so before any answer is taken, and raises to
+    stop. `processes` may have been started before; else they start with the first job. As a context
+    manager it lets the workers end when the block did well, and kills them when it failed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class WorkerPool:
         memory: Mapping[str, int] | None = None,
         on_event: Callable[[Any], None] = lambda _: None,
         go_on: Callable[[], None] = lambda: None,
-        on_start: Callable[[], None] = lambda: None,
+        processes: WorkerProcesses | None = None,
     ) -> None:
         self._encode = jobs.encode
         self._decode = jobs.decode_answer
@@ -65,7 +65,7 @@ class WorkerPool:
         self._memory = dict(memory or {})
         self._on_event = on_event
         self._go_on = go_on
-        self._on_start = on_start
+        self._processes = processes or WorkerProcesses(workers)
         self._selector = selectors.DefaultSelector()
         self._parent: Parent | None = None
         self._peers: list[Peer] = []
@@ -101,12 +101,11 @@ class WorkerPool:
         """Start the processes now rather than with the first job; does not wait for them."""
         if self._parent is not None:
             return
-        self._parent, sockets = start_workers(self._setup, self._workers, self._memory)
+        self._parent, sockets = self._processes.begin(self._setup, self._memory)
         self._selector.register(self._parent.control, selectors.EVENT_READ)
         for number, one in enumerate(sockets):
             self._peers.append(Peer(number, one, most_jobs=self._jobs_per_worker))
             self._selector.register(one, selectors.EVENT_READ, self._peers[-1])
-        self._on_start()
 
     def submit(
         self,
