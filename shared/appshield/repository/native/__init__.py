@@ -133,6 +133,7 @@ def native_code() -> NativeCode | None:
 def _loaded() -> NativeCode | None:
     try:
         library = ctypes.CDLL(str(LIBRARY))
-    except OSError:  # not built, or for another machine
+        native = NativeCode(library)
+    except (OSError, AttributeError):  # not built, for another machine, or from older sources
         return None
-    return NativeCode(library) if library.appshield_load() else None
+    return native if library.appshield_load() else None
