@@ -6,7 +6,7 @@ gives it; the API server applies the policies that were installed with the kinds
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,16 @@ import yaml
 
 from appshield.errors import DeniedError
 from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, kinds
+from appshield.kubernetes.identity import own_identity
 from appshield.kubernetes.requests import Call
-from appshield.language.admission import READER, RESTORED_KINDS, RUN_ANYWAY
+from appshield.language.admission import READER, RESTORED_KINDS
+from appshield.language.requesters import (
+    REQUESTED_BY,
+    REQUESTED_GROUPS,
+    RUN_ANYWAY,
+    Requester,
+    annotations_for,
+)
 from appshield.local.cluster import ClusterFacts
 from appshield.watcher.kinds import install_kinds
 from kubernetes_api import namespace_in
@@ -258,6 +266,9 @@ async def test_who_restores_a_part_needs_the_rights_for_that_part(place: Place) 
             spec = {**wish, "paths": [*enough, path]}
             with pytest.raises(DeniedError, match=f"may not create {plural}"):
                 await _try(restorer, place.namespace, spec, kinds.RESTORE)
+        onto = {**wish, "paths": enough, "existing": "update"}
+        with pytest.raises(DeniedError, match="may not create and update configmaps"):
+            await _try(restorer, place.namespace, onto, kinds.RESTORE)
 
 
 async def test_who_has_an_old_backup_made_may_make_backups(place: Place) -> None:
@@ -300,6 +311,54 @@ async def test_who_lets_an_old_restore_be_done_may_restore(place: Place) -> None
     rights = [READS_DATA, *((group, [plural], ["create"]) for group, plural in RESTORED_KINDS)]
     async with place.account(*rights) as writer:
         await writer.merge_patch(kinds.RESTORE, "old", anyway, namespace=place.namespace)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {REQUESTED_BY: "system:admin"},
+        {REQUESTED_BY: "system:admin", REQUESTED_GROUPS: "system:masters"},
+        {REQUESTED_GROUPS: "system:masters"},
+    ],
+    ids=["name", "name-and-group", "group"],
+)
+async def test_nobody_asks_in_the_name_of_somebody_else(
+    place: Place, forged: dict[str, str]
+) -> None:
+    """Refused by the API server; where AppShield is there, what is so stands there instead."""
+    body: Object = {
+        "apiVersion": kinds.BACKUP.api_version,
+        "kind": "Backup",
+        "metadata": {"name": "forged", "annotations": forged},
+        "spec": {"application": "shop"},
+    }
+    async with place.account() as writer:
+        own = await own_identity(writer)
+        true = annotations_for(Requester(own.username, own.groups))
+        creating = writer.create(kinds.BACKUP, body, namespace=place.namespace, dry_run=True)
+        made = await _unless_forged(creating)
+        assert made is None or made["metadata"]["annotations"].items() >= true.items()
+        honest: Object = {**body, "metadata": {"name": "honest", "annotations": true}}
+        made = await writer.create(kinds.BACKUP, honest, namespace=place.namespace)
+        assert made["metadata"]["annotations"].items() >= true.items()
+        for other in (forged, dict.fromkeys(true)):
+            changed: Object = {"metadata": {"annotations": other}}
+            await _unless_forged(
+                writer.merge_patch(kinds.BACKUP, "honest", changed, namespace=place.namespace)
+            )
+            found = await place.admin.get(kinds.BACKUP, "honest", place.namespace)
+            assert found is not None
+            assert found["metadata"]["annotations"].items() >= true.items()
+
+
+async def _unless_forged(writing: Awaitable[Object]) -> Object | None:
+    """Write; None where the API server refuses, as it says who asks and it is not so."""
+    try:
+        return await writing
+    except DeniedError as error:
+        if "may not write what is not so" not in str(error):
+            raise
+        return None
 
 
 async def test_who_lets_a_policy_act_everywhere_may_do_so_everywhere(place: Place) -> None:

@@ -63,7 +63,13 @@ WATCHER = UserSpec(
     ),
     reads=(streams.STATE,),
     keeps=(streams.CURSORS, streams.PROJECTIONS, streams.AGENTS),
-    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.MEMBERS),
+    looks_at=(
+        streams.RUNS,
+        streams.APPLICATIONS,
+        streams.CATALOG,
+        streams.POLICIES,
+        streams.MEMBERS,
+    ),
 )
 PLANNER = UserSpec(
     name="planner",

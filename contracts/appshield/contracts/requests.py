@@ -11,6 +11,7 @@ from appshield.contracts.health import RestoreChoice
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.maintenance import PRUNE_GRACE_S
 from appshield.contracts.message import Request
+from appshield.contracts.runs import Failure
 
 
 class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.request_backup"):
@@ -19,7 +20,7 @@ class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     With `rule` it is a version of that rule, which starts by hand: kept as the rule says, and
     subject to its settle time, rate and windows. With `keep` it is one of those that were asked for
     so: of them as many stay as the newest such request says. `targets` are the Vaults of these,
-    the application's if there are none.
+    the application's if there are none. `about` names the object that asks, where one does.
     """
 
     noun: ClassVar[str] = "backup"
@@ -28,6 +29,7 @@ class RequestBackup(Request, frozen=True, kw_only=True, tag="appshield.v1.reques
     rule: str = ""
     keep: Keep | None = None
     targets: tuple[str, ...] = ()
+    about: str = ""
 
 
 class RequestGate(Request, frozen=True, kw_only=True, tag="appshield.v1.request_gate"):
@@ -58,6 +60,9 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     Archived images that their registry lacks are pushed back to it, or all of them to `registry`.
     `choice` names the version where `version` is 0: the newest one that is as asked when the
     planner decides. With `needs_approval` nothing happens before somebody approves of the run.
+    `about` names the object that asks, where one does. With a `refusal` its door has found that
+    this is not to be done, as whoever asks is `denied` a right, or as there is nothing to restore:
+    it becomes a failed run, so that it is answered and on record.
     """
 
     noun: ClassVar[str] = "restore"
@@ -76,6 +81,9 @@ class RequestRestore(Request, frozen=True, kw_only=True, tag="appshield.v1.reque
     needs_approval: bool = False
     choice: RestoreChoice | None = None
     reason: str = ""
+    about: str = ""
+    refusal: Failure | None = None
+    denied: bool = False
 
 
 class RequestCancel(Request, frozen=True, kw_only=True, tag="appshield.v1.request_cancel"):

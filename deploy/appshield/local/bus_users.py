@@ -15,12 +15,14 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import GRANTS, STATE
 from appshield.doors.grants import Grant, checked
 from appshield.errors import DeadlineError, DeniedError, RefusedError, UnavailableError
+from appshield.local.cluster.locking import locked
 from appshield.local.connection import Connection
 from appshield.local.embedded.message_bus import EmbeddedBus
 
 _IN_FORCE_WITHIN_S = 30.0
 _CONNECT_DEADLINE_S = 10.0
 _LOOK_EVERY_S = 0.1
+_TURN_WITHIN_S = 120.0
 
 
 def own_bus(connection: Connection) -> EmbeddedBus:
@@ -46,18 +48,19 @@ async def add_user(server: EmbeddedBus, grant: Grant) -> BusAccess:
         InvalidInputError: its name, a namespace or a signal is none.
         DeadlineError: the server does not let it in.
     """
-    is_new = checked(grant).name not in {one.name for one in server.granted()}
-    if server.runs:
-        async with _installer(server) as bus:
-            await bus.bucket(GRANTS, Grant).put(grant.name, grant)
-    access = server.grant(grant)
-    if server.runs:
-        await _until(access, let_in=True)
-        if is_new:  # the server connects an account with what it uses when it knew it before
-            server.read_again()
-        place = AppRef(cluster=grant.cluster, namespace=grant.namespaces[-1], name="any")
-        await _until(access, let_in=True, looks_up=subjects.event("health", "changed", place))
-    return access
+    async with _in_turn(server):
+        is_new = checked(grant).name not in {one.name for one in server.granted()}
+        if server.runs:
+            async with _installer(server) as bus:
+                await bus.bucket(GRANTS, Grant).put(grant.name, grant)
+        access = server.grant(grant)
+        if server.runs:
+            await _until(access, let_in=True)
+            if is_new:  # the server connects an account with what it uses when it knew it before
+                server.read_again()
+            place = AppRef(cluster=grant.cluster, namespace=grant.namespaces[-1], name="any")
+            await _until(access, let_in=True, looks_up=subjects.event("health", "changed", place))
+        return access
 
 
 async def remove_user(server: EmbeddedBus, name: str) -> None:
@@ -67,14 +70,15 @@ async def remove_user(server: EmbeddedBus, name: str) -> None:
         NotFoundError: no user of that name was added.
         DeadlineError: the server still lets it in.
     """
-    server.ensure_added(name)
-    if server.runs:
-        async with _installer(server) as bus:
-            await bus.bucket(GRANTS, Grant).delete(name)
-    server.revoke(name)
-    if server.runs:
-        await _until(server.access(name), let_in=False)
-    server.remove_key(name)
+    async with _in_turn(server):
+        server.ensure_added(name)
+        if server.runs:
+            async with _installer(server) as bus:
+                await bus.bucket(GRANTS, Grant).delete(name)
+        server.revoke(name)
+        if server.runs:
+            await _until(server.access(name), let_in=False)
+        server.remove_key(name)
 
 
 async def tell_grants(bus: Bus, grants: Sequence[Grant]) -> None:
@@ -84,6 +88,15 @@ async def tell_grants(bus: Bus, grants: Sequence[Grant]) -> None:
         await bucket.delete(name)
     for grant in grants:
         await bucket.put(grant.name, grant)
+
+
+def _in_turn(server: EmbeddedBus) -> AbstractAsyncContextManager[None]:
+    """Let one command at a time change users: grant, key and bucket are to say the same."""
+    return locked(
+        server.users_folder.with_name("bus-user.lock"),
+        timeout_s=_TURN_WITHIN_S,
+        why="only one at a time may change users of the message bus",
+    )
 
 
 def _installer(server: EmbeddedBus) -> AbstractAsyncContextManager[Bus]:

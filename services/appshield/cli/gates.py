@@ -62,7 +62,7 @@ async def gate(
 
 
 async def down() -> None:
-    """Take the gate's webhook out of the cluster, so that nothing waits for AppShield any more.
+    """Take the gate's webhooks out of the cluster, so that nothing waits for AppShield any more.
 
     For an installation that is to stay stopped: applications, versions and all else stay. Without
     this, rollouts and deletes of gated applications stay held in namespaces that carry the label
@@ -80,9 +80,9 @@ async def down() -> None:
     async with reach.cluster() as cluster:
         removed = await remove_gate(cluster)
     for name in removed:
-        say(f"validatingwebhookconfiguration {name} removed")
+        say(f"{name} removed")
     if not removed:
-        note("there was no gate in the cluster")
+        note("there was nothing of the gate in the cluster")
 
 
 async def _ensure_unchanged(

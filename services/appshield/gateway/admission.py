@@ -17,7 +17,8 @@ from litestar.datastructures import State
 from litestar.exceptions import ClientException
 
 from appshield.errors import AppShieldError, InvalidInputError
-from appshield.gate import PATH, Serving
+from appshield.gate import PATH, REQUESTER_PATH, Serving
+from appshield.gateway.requesting import write_requester
 from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review, write_answer
 from appshield.gateway.serving import Server
 
@@ -52,7 +53,16 @@ def admission(answering: Answering, *, within_s: float = ANSWER_WITHIN_S) -> Lit
             return _said(why, status=503)
         return Response(write_answer(asked, answer), media_type=_JSON)
 
-    return Litestar([review], openapi_config=None, logging_config=None)
+    @post(REQUESTER_PATH, status_code=200, request_max_body_size=BODY_BYTES_MAX)
+    async def requester(request: AnyRequest) -> Response[bytes]:
+        """Have it written on an object who writes it."""
+        try:
+            asked = read_review(await request.body())
+        except InvalidInputError as error:
+            return _said(str(error), status=400)
+        return Response(write_requester(asked), media_type=_JSON)
+
+    return Litestar([review, requester], openapi_config=None, logging_config=None)
 
 
 class GateServer:

@@ -29,7 +29,8 @@ from appshield.contracts.runs import (
     Trigger,
     Wait,
 )
-from appshield.planner import choosing, deciding
+from appshield.doors import choosing
+from appshield.planner import deciding
 from appshield.planner.catalog import Catalog
 from appshield.planner.minting import asked, new_run, run_of_history
 from appshield.planner.promising import promise_wait
@@ -146,7 +147,7 @@ class Admission:
         if existing is not None and existing.value.app_id:
             await self._queue.admit(existing)
             return
-        found = await self._version(request)
+        found = request.refusal or await self._version(request)
         if isinstance(found, Failure):
             await self._queue.refuse(run, found)
             return

@@ -10,7 +10,7 @@ import structlog
 from appshield.bus import Bus, Reject
 from appshield.contracts.identities import RunKind, run_id, same_place
 from appshield.contracts.message import Request
-from appshield.contracts.requests import RequestApprove
+from appshield.contracts.requests import RequestApprove, RequestRestore
 from appshield.contracts.runs import Failure
 from appshield.contracts.streams import GRANTS
 from appshield.doors import actions
@@ -21,6 +21,8 @@ from appshield.planner.minting import asked, new_run
 from appshield.planner.queueing import Queue
 from appshield.planner.runs import Runs
 from appshield.service import Clock
+
+_DENIED = Failure(what="whoever wrote the Restore lacks a right")
 
 
 class Authorizing:
@@ -43,6 +45,9 @@ class Authorizing:
                 f"a request has to be published on {request.subject()}, by what it says: "
                 "its subject ends in the place, the door and the actor"
             )
+        if request.door == "object" and isinstance(request, RequestRestore) and request.denied:
+            await self._refuse(request, "restore", request.refusal or _DENIED)
+            return False
         if request.door != "bus":
             return True
         entry = await self._grants.get(request.actor)
@@ -57,9 +62,12 @@ class Authorizing:
         structlog.get_logger().warning("refused", actor=request.actor, why=str(why))
         if kind is None:
             raise Reject(str(why))
+        await self._refuse(request, kind, why)
+        return False
+
+    async def _refuse(self, request: Request, kind: RunKind, why: Failure) -> None:
         now = self._clock.now()
         await self._queue.refuse(new_run(kind, request.app, asked(request, now), now), why)
-        return False
 
     async def _elsewhere(self, request: RequestApprove, grant: Grant) -> Failure | None:
         """Say what is missing where a restore goes that somebody approves of."""

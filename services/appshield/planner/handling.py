@@ -45,7 +45,8 @@ from appshield.contracts.runs import (
     UpkeepDue,
     WaitOver,
 )
-from appshield.planner import choosing, deciding, measuring
+from appshield.doors import choosing
+from appshield.planner import deciding, measuring
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.alerting import Alerting

@@ -2,7 +2,8 @@
 
 What is there is compared with what is wanted after every change and every little while, so that
 what somebody deletes comes back. A new authority is trusted by the API server before any gateway
-can show a certificate of it. Without a gated application nothing is installed.
+can show a certificate of it. Without a gated application nothing is held; who writes a Backup or
+Restore is written down always.
 """
 
 import asyncio
@@ -24,11 +25,17 @@ from appshield.gate import (
     new_authority,
 )
 from appshield.kubernetes import Cluster
-from appshield.kubernetes.kinds import SECRET, WEBHOOK_CONFIGURATION
+from appshield.kubernetes.kinds import (
+    MUTATING_WEBHOOK_CONFIGURATION,
+    SECRET,
+    WEBHOOK_CONFIGURATION,
+)
 from appshield.service import Clock, pause
 from appshield.watcher.gate_webhooks import (
     CONFIGURATIONS,
+    REQUESTER_CONFIGURATION,
     GatedNamespaces,
+    requester_configuration,
     webhook_configurations,
 )
 from appshield.watcher.own_namespace import ensure_own_namespace
@@ -123,9 +130,6 @@ async def install_gate(
     Raises:
         DeniedError: a right is missing; the text names it.
     """
-    if not (namespaces.rollout or namespaces.delete):
-        await remove_gate(cluster)
-        return
     there = await _authority(cluster)
     worn = there is None or is_worn(there, now)
     authority = new_authority(now, before=there) if there is None or worn else there
@@ -134,17 +138,22 @@ async def install_gate(
             await cluster.delete(WEBHOOK_CONFIGURATION, name)
         else:
             await cluster.apply(WEBHOOK_CONFIGURATION, wanted)
+    await cluster.apply(MUTATING_WEBHOOK_CONFIGURATION, requester_configuration(address, authority))
     if worn:
         await _keep_authority(cluster, authority)
 
 
 async def remove_gate(cluster: Cluster) -> list[str]:
-    """Remove the webhook, so that nothing waits for AppShield; return what was there.
+    """Remove the webhooks, so that nothing waits for AppShield; return what was there.
 
     Raises:
         DeniedError: a right is missing; the text names it.
     """
-    return [name for name in CONFIGURATIONS if await cluster.delete(WEBHOOK_CONFIGURATION, name)]
+    wanted = [
+        *((WEBHOOK_CONFIGURATION, name) for name in CONFIGURATIONS),
+        (MUTATING_WEBHOOK_CONFIGURATION, REQUESTER_CONFIGURATION),
+    ]
+    return [kind.described(name) for kind, name in wanted if await cluster.delete(kind, name)]
 
 
 async def _authority(cluster: Cluster) -> Authority | None:

@@ -1,9 +1,10 @@
 """The webhook configurations of the gate, as narrow as they can be. Pure.
 
-Two of them: one fails closed, for namespaces that opted in by label, the other lets pass what
-nobody answers. Both name the namespaces of gated applications, operation by operation, and what
-must never wait is kept out by the API server itself: so while AppShield is dead, only rollouts and
-deletes of gated applications in namespaces that opted in are held.
+Two of them decide: one fails closed, for namespaces that opted in by label, the other lets pass
+what nobody answers. Both name the namespaces of gated applications, operation by operation, and
+what must never wait is kept out by the API server itself: so while AppShield is dead, only rollouts
+and deletes of gated applications in namespaces that opted in are held. A third one decides nothing:
+it has written on Backups and Restores who wrote them.
 """
 
 import base64
@@ -19,15 +20,19 @@ from appshield.gate import (
     FAIL,
     MODE_LABEL,
     PATH,
+    REQUESTER_PATH,
     Authority,
     GateAddress,
 )
+from appshield.language import requesters
+from appshield.language.kinds import GROUP, VERSION
 
 Object = dict[str, Any]
 
 FAIL_CONFIGURATION = "appshield-gate-fail"
 IGNORE_CONFIGURATION = "appshield-gate-ignore"
 CONFIGURATIONS = (FAIL_CONFIGURATION, IGNORE_CONFIGURATION)
+REQUESTER_CONFIGURATION = "appshield-requesters"
 LABELS = {"app.kubernetes.io/part-of": "appshield", "app.kubernetes.io/component": "gate"}
 _SUFFIX = "gate.appshield.io"
 _TIMEOUT_S = 2
@@ -96,7 +101,7 @@ def webhook_configurations(
     namespaces: GatedNamespaces, address: GateAddress, authority: Authority
 ) -> dict[str, Object | None]:
     """Return each configuration by its name; None for one that is not needed."""
-    client = _client(address, authority)
+    client = _client(address, authority, PATH)
     wanted = [one for one in _RULES if namespaces.of(one)]
     closed = [_held(one, namespaces, client, fails=True) for one in wanted]
     opened = [_held(one, namespaces, client, fails=False) for one in wanted]
@@ -104,6 +109,36 @@ def webhook_configurations(
     return {
         FAIL_CONFIGURATION: _configuration(FAIL_CONFIGURATION, closed),
         IGNORE_CONFIGURATION: _configuration(IGNORE_CONFIGURATION, [*opened, *told]),
+    }
+
+
+def requester_configuration(address: GateAddress, authority: Authority) -> Object:
+    """Return what has it written on each Backup and Restore who wrote it; it holds up nobody."""
+    webhook = {
+        "name": "requester.gate.appshield.io",
+        "clientConfig": _client(address, authority, REQUESTER_PATH),
+        "rules": [
+            {
+                "apiGroups": [GROUP],
+                "apiVersions": [VERSION],
+                "operations": ["CREATE", "UPDATE"],
+                "resources": ["backups", "restores"],
+                "scope": "Namespaced",
+            }
+        ],
+        "matchConditions": [{"name": "asks-anew", "expression": requesters.asks_anew()}],
+        "matchPolicy": "Equivalent",
+        "reinvocationPolicy": "IfNeeded",
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "timeoutSeconds": _TIMEOUT_S,
+        "admissionReviewVersions": ["v1"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingWebhookConfiguration",
+        "metadata": {"name": REQUESTER_CONFIGURATION, "labels": LABELS},
+        "webhooks": [webhook],
     }
 
 
@@ -173,16 +208,16 @@ def _webhook(
     }
 
 
-def _client(address: GateAddress, authority: Authority) -> Object:
+def _client(address: GateAddress, authority: Authority, path: str) -> Object:
     bundle = {"caBundle": base64.b64encode(authority.trusted).decode()}
     if not address.namespace:
         host = f"[{address.host}]" if ":" in address.host else address.host
-        return {"url": f"https://{host}:{address.port}{PATH}", **bundle}
+        return {"url": f"https://{host}:{address.port}{path}", **bundle}
     service = {
         "namespace": address.namespace,
         "name": address.host,
         "port": address.port,
-        "path": PATH,
+        "path": path,
     }
     return {"service": service, **bundle}
 

@@ -20,6 +20,9 @@ from appshield.kubernetes.kinds import (
     VAULT,
 )
 from appshield.language.adapters import chosen
+from appshield.rights.access import Access
+from appshield.rights.restoring import ClusterKinds
+from appshield.rights.reviews import Reviews
 from appshield.service import Joined, SystemClock, joined, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
@@ -35,6 +38,7 @@ from appshield.watcher.statuses import Statuses
 from appshield.watcher.surroundings import Surroundings
 from appshield.watcher.telling import Applications, Policies, Telling
 from appshield.watcher.vault_statuses import VaultStatuses
+from appshield.watcher.wish_rights import WishRights
 from appshield.watcher.wishing import Wishing, installed_at
 
 
@@ -158,6 +162,8 @@ async def _see_to_wishes(
     """Let Backup and Restore objects be done."""
     clock = SystemClock()
     since = await installed_at(service.bus, settings.cluster, clock.now())
+    access = Access(Reviews(cluster.requests.send))
+    rights = WishRights(service.bus, access, ClusterKinds(cluster))
     for kind in (BACKUP, RESTORE):
         wishing = Wishing(
             kind=kind,
@@ -166,6 +172,7 @@ async def _see_to_wishes(
             cluster_name=settings.cluster,
             since=since,
             clock=clock,
+            rights=rights,
         )
         service.run(Reflector(cluster, kind, sink=wishing).run(stopping), f"watch {kind.plural}")
         service.run(wishing.keep_written(stopping), f"statuses of {kind.plural}")

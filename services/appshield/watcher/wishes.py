@@ -13,9 +13,9 @@ from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run, RunState
 from appshield.kubernetes import Object
 from appshield.language import defaults
-from appshield.language.admission import RUN_ANYWAY
 from appshield.language.kinds import Backup, Restore
 from appshield.language.object_reading import read_object
+from appshield.language.requesters import RUN_ANYWAY, UNKNOWN, Requester, requester_of
 from appshield.language.resolving import resolve_keep
 from appshield.triggers.rules import keep_of
 
@@ -44,7 +44,9 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
     """
     meta, document = obj["metadata"], read_object(obj)
     place = {"cluster": cluster, "namespace": meta["namespace"]}
-    actor = f"{obj['kind']} {meta['namespace']}/{meta['name']}"
+    about = f"{obj['kind']} {meta['namespace']}/{meta['name']}"
+    written_by = requester(obj)
+    actor = written_by.name if written_by else UNKNOWN
     if isinstance(document, Backup):
         saved = document.spec
         keep = keep_of(resolve_keep(saved.keep)) if saved.keep is not None else None
@@ -55,6 +57,7 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
             targets=saved.targets,
             request_id=identity(obj),
             actor=actor,
+            about=about,
             door="object",
         )
     if not isinstance(document, Restore):
@@ -75,8 +78,14 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
         needs_approval=(wanted.approve or defaults.RESTORE_APPROVAL) == "manual",
         request_id=identity(obj),
         actor=actor,
+        about=about,
         door="object",
     )
+
+
+def requester(obj: Object) -> Requester | None:
+    """Say who wrote an object; None where nobody knows."""
+    return requester_of(obj["metadata"].get("annotations") or {})
 
 
 def identity(obj: Object) -> str:

@@ -17,11 +17,12 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, CURSORS, RUNS
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Kind, Object
 from appshield.language.problems import DocumentError
 from appshield.service import Clock, pause
 from appshield.watcher import wishes
+from appshield.watcher.wish_rights import WishRights
 
 _LOOK_EVERY_S = 2.0
 KNOWN_WITHIN_S = 60.0
@@ -61,6 +62,7 @@ class Wishing:
         cluster_name: str,
         since: datetime,
         clock: Clock,
+        rights: WishRights,
     ) -> None:
         self._kind = kind
         self._bus = bus
@@ -70,6 +72,7 @@ class Wishing:
         self._cluster_name = cluster_name
         self._since = since
         self._clock = clock
+        self._rights = rights
         self._open: dict[str, Object] = {}
         """Objects of which something is still to become, by uid."""
         self._asked: set[str] = set()
@@ -124,8 +127,13 @@ class Wishing:
             return
         try:
             request = wishes.request_of(obj, self._cluster_name)
+            if isinstance(request, RequestRestore):
+                request = await self._rights.checked(request, wishes.requester(obj))
         except DocumentError as error:
             await self._write(obj, wishes.refused(obj, str(error), now))
+            return
+        except UnavailableError as error:
+            await self._write(obj, wishes.waiting(obj, wishes.run_of(obj), str(error), now))
             return
         if await self._has_to_wait(obj, request):
             why = f"application {request.app} is not known yet"

@@ -19,6 +19,7 @@ from appshield.gate.names import (
     FAIL,
     MODE_LABEL,
     PATH,
+    REQUESTER_PATH,
     GateAddress,
 )
 
@@ -28,6 +29,7 @@ __all__ = [
     "FAIL",
     "MODE_LABEL",
     "PATH",
+    "REQUESTER_PATH",
     "Authority",
     "GateAddress",
     "Serving",

@@ -13,6 +13,8 @@ BREAK_GLASS = "appshield.io/break-glass"
 """Annotation of an object: it passes the gate, for the reason that is the value."""
 AUTHORITY_SECRET = "appshield-gate"  # noqa: S105 - the name of an object, not a secret
 PATH = "/admission"
+REQUESTER_PATH = "/requester"
+"""Where the API server has it written on an object who wrote it."""
 _URL = re.compile(r"https://(?P<host>[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})/?")
 _SERVICE = re.compile(
     r"(?P<namespace>[a-z0-9-]+)/(?P<host>[a-z0-9]([a-z0-9-]*[a-z0-9])?):(?P<port>[0-9]{1,5})"

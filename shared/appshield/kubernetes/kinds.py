@@ -132,6 +132,13 @@ WEBHOOK_CONFIGURATION = Kind(
     "validatingwebhookconfigurations",
     namespaced=False,
 )
+MUTATING_WEBHOOK_CONFIGURATION = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    namespaced=False,
+)
 VOLUME_SNAPSHOT = Kind("snapshot.storage.k8s.io", "v1", "VolumeSnapshot", "volumesnapshots")
 VOLUME_SNAPSHOT_CONTENT = Kind(
     "snapshot.storage.k8s.io",

@@ -9,7 +9,9 @@ doors. An update that leaves such a part as it was is not asked for it again.
 
 from typing import Any
 
+from appshield.language import requesters
 from appshield.language.kinds import GROUP, VERSION
+from appshield.language.requesters import RUN_ANYWAY
 
 Object = dict[str, Any]
 
@@ -35,16 +37,11 @@ RESTORED_KINDS = (
     ("apps", "statefulsets"),
     ("rbac.authorization.k8s.io", "roles"),
     ("rbac.authorization.k8s.io", "rolebindings"),
+    (GROUP, "applications"),
 )
 """What nearly every version holds, and what gives rights; a policy cannot see what one holds."""
 READER = "appshield-shared-objects-reader"
 """The role that lets people write Applications that follow into what belongs to no namespace."""
-
-RUN_ANYWAY = "appshield.io/run-anyway"
-"""Annotation of a wish that is older than the installation and is meant to be done all the same.
-
-A cluster that is set up from a repository of documents gets old wishes with new objects around.
-"""
 
 _HOOKS = ("quiesce", "resume", "dump", "load")
 _USER = "request.userInfo.username"
@@ -69,6 +66,7 @@ def admission_objects() -> tuple[Object, ...]:
         _captures(),
         _backups(),
         _restores(),
+        _requesters(),
         _reactions(),
     )
     return (_reader(), *(part for policy in policies for part in (policy, _binding(policy))))
@@ -182,9 +180,10 @@ def _restores() -> Object:
     kinds = (
         _refusal_unless(
             f"!variables.paths.exists(one, one.matches('{_reaching(group, plural)}')) || "
-            f"authorizer.group('{group}').resource('{plural}').namespace({there})"
-            ".check('create').allowed()",
-            f"' may not create {_dotted(group, plural)} in namespace ' + {there} + ', and a "
+            f"variables.verbs.all(verb, authorizer.group('{group}').resource('{plural}')"
+            f".namespace({there}).check(verb).allowed())",
+            f"' may not ' + variables.verbs.join(' and ') + ' {_dotted(group, plural)} in '"
+            f" + 'namespace ' + {there} + ', and a "
             "restore creates what the version holds: ask for that right, restore into a namespace "
             "where you have it, or only such paths as need it not'",
         )
@@ -196,6 +195,8 @@ def _restores() -> Object:
         variables=_WISH
         | {
             "chosen": "object.spec.?paths.orValue([])",
+            "verbs": "object.spec.?existing.orValue('refuse') == 'refuse' ? ['create'] : "
+            "['create', 'update']",
             "paths": "variables.chosen.size() == 0 ? ['**'] : variables.chosen",
         },
         validations=[*ours, *kinds],
@@ -208,6 +209,17 @@ def _backups() -> Object:
         "backups",
         variables=_WISH,
         validations=[_right("create", "backups", "", "object.metadata.namespace", "makes one")],
+    )
+
+
+def _requesters() -> Object:
+    """Let nobody write another's name where it stands who asks."""
+    return _policy(
+        "requesters",
+        "backups",
+        "restores",
+        variables=requesters.variables(),
+        validations=[requesters.truth()],
     )
 
 
@@ -272,8 +284,7 @@ def _reactions() -> Object:
 
 def _policy(
     name: str,
-    plural: str,
-    *,
+    *plurals: str,
     variables: dict[str, str],
     validations: list[Object],
 ) -> Object:
@@ -281,7 +292,7 @@ def _policy(
         "apiGroups": [GROUP],
         "apiVersions": [VERSION],
         "operations": ["CREATE", "UPDATE"],
-        "resources": [plural],
+        "resources": list(plurals),
     }
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",

@@ -1,6 +1,9 @@
 """Users with grants on a real server: what they can, what they cannot, and how they come and go."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,7 +26,7 @@ from appshield.contracts.streams import BUCKETS, GRANTS, REQUESTS, RUNS, STATE, 
 from appshield.doors.grants import Grant
 from appshield.errors import DeniedError, NotFoundError
 from appshield.local.bus_users import add_user, remove_user, tell_grants
-from appshield.local.embedded.bus_configuration import ACCOUNT
+from appshield.local.embedded.bus_configuration import ACCOUNT, account_of
 from appshield.local.embedded.message_bus import EmbeddedBus
 from embedded_bus import running_bus
 from waiting import wait_until
@@ -345,3 +348,51 @@ async def test_a_stranger_cannot_connect(server: EmbeddedBus, user: str, tmp_pat
 
 def _at(message: Message, app: AppRef) -> Message:
     return replace(message, app=app)
+
+
+async def test_users_that_come_and_go_at_one_moment_are_all_what_they_became(
+    server: EmbeddedBus,
+) -> None:
+    """Commands are processes that read and write the same file: none undoes what another did."""
+    folder = server.users_folder.parent
+    names = [f"tool-{number}" for number in range(3)]
+    await add_user(server, replace(GRANT, name="leaving"))
+    grants = [replace(GRANT, name=name, namespaces=(name,)) for name in names]
+    twice = [replace(GRANT, name="twice", namespaces=(name,)) for name in names]
+    await asyncio.gather(
+        *(add_user(EmbeddedBus(folder), grant) for grant in (*grants, *twice)),
+        remove_user(EmbeddedBus(folder), "leaving"),
+    )
+    try:
+        stands = {grant.name: grant for grant in server.granted()}
+        async with as_user(server, "planner") as planner:
+            bucket = planner.bucket(GRANTS, Grant)
+            for name in (*names, "twice"):
+                entry = await bucket.get(name)
+                assert entry is not None
+                assert entry.value == stands[name]
+                request = replace(
+                    BACKUP, actor=name, app=replace(SHOP, namespace=stands[name].namespaces[0])
+                )
+                async with as_user(server, name) as bus:
+                    await bus.publish(request)
+        assert "leaving" not in stands
+        with pytest.raises(NotFoundError):
+            server.access("leaving")
+    finally:
+        for name in (*names, "twice"):
+            await remove_user(server, name)
+
+
+def test_what_the_server_is_told_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    """Without a server, too: each of many commands finds what the one before has written."""
+    started = EmbeddedBus(tmp_path)
+    (tmp_path / "server.conf").write_text("{}")
+    (tmp_path / "address.json").write_text('{"port": 1}')
+    with ThreadPoolExecutor(8) as commands:
+        grants = [replace(GRANT, name=f"tool-{number}") for number in range(24)]
+        for done in [commands.submit(EmbeddedBus(tmp_path).grant, grant) for grant in grants]:
+            done.result()
+    told = json.loads((tmp_path / "server.conf").read_text())
+    assert {account_of(grant.name) for grant in started.granted()} == told["accounts"].keys()
+    assert len(told["accounts"]) == len(grants)

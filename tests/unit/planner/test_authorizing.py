@@ -21,7 +21,7 @@ from appshield.contracts.requests import (
     RequestPin,
     RequestRestore,
 )
-from appshield.contracts.runs import Run
+from appshield.contracts.runs import Failure, Run
 from appshield.doors.actions import Role
 from appshield.doors.grants import Grant
 from planner_world import APP, World
@@ -240,3 +240,30 @@ async def test_other_doors_have_looked_already() -> None:
         run = await _run(world, "backup", request)
         assert run is not None
         assert (run.state, run.trigger.actor) == ("succeeded", "alice@example.com")
+
+
+@pytest.mark.parametrize("outcome", ["denied", "refused"])
+async def test_what_its_door_does_not_let_pass_is_a_failed_run_and_on_record(outcome: str) -> None:
+    """Asked again it stays so; whoever wrote the object is named with it."""
+    world = await _world()
+    why = Failure(what="ann may not restore this", why="the right to create routes is missing")
+    wish = RequestRestore(
+        app=APP,
+        version=1,
+        request_id="restore-u-1",
+        door="object",
+        actor="ann",
+        about="Restore shop/w",
+        refusal=why,
+        denied=outcome == "denied",
+    )
+    for _ in range(2):
+        await world.ask(wish)
+        await world.settle()
+    run = await _run(world, "restore", wish)
+    assert run is not None
+    assert (run.state, run.failure, run.started_at) == ("failed", why, None)
+    observed = world.bus.published(streams.OBSERVATIONS)
+    told = [one for one in observed if isinstance(one, AuditEvent) and one.object]
+    said = {(one.actor, one.object, one.action, one.outcome) for one in told}
+    assert said == {("ann", "Restore shop/w", "restore", outcome)}

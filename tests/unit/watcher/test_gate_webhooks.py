@@ -9,6 +9,7 @@ from appshield.watcher.gate_webhooks import (
     FAIL_CONFIGURATION,
     IGNORE_CONFIGURATION,
     GatedNamespaces,
+    requester_configuration,
     webhook_configurations,
 )
 
@@ -71,6 +72,14 @@ def test_system_namespaces_are_never_named() -> None:
     """Also when somebody gates an application in one."""
     spaces = GatedNamespaces(rollout=frozenset({"kube-system", "appshield-system"}))
     assert webhook_configurations(spaces, ADDRESS, AUTHORITY)[FAIL_CONFIGURATION] is None
+
+
+def test_who_writes_a_wish_is_put_down_and_nobody_is_held_up() -> None:
+    """Without AppShield the object is written all the same; statuses are not asked about."""
+    [webhook] = requester_configuration(ADDRESS, AUTHORITY)["webhooks"]
+    assert (webhook["failurePolicy"], webhook["timeoutSeconds"]) == ("Ignore", 2)
+    assert [rule["resources"] for rule in webhook["rules"]] == [["backups", "restores"]]
+    assert webhook["clientConfig"]["url"] == "https://10.99.0.1:4711/requester"
 
 
 def test_the_gateway_is_reached_by_url_or_by_service() -> None:

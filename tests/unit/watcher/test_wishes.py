@@ -10,8 +10,8 @@ from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Failure, Run, RunState, Step, Trigger
 from appshield.kubernetes import Object
-from appshield.language.admission import RUN_ANYWAY
 from appshield.language.problems import DocumentError
+from appshield.language.requesters import RUN_ANYWAY, UNKNOWN, Requester, annotations_for
 from appshield.watcher import wishes
 
 INSTALLED_AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -62,7 +62,8 @@ def test_a_backup_asks_for_what_it_says_under_its_uid() -> None:
     assert request == RequestBackup(
         app=APP,
         request_id="backup-u-1",
-        actor="Backup shop/w",
+        actor=UNKNOWN,
+        about="Backup shop/w",
         door="object",
         reason="why",
         keep=Keep(last=3),
@@ -92,8 +93,21 @@ def test_a_restore_asks_for_what_it_says(spec: dict[str, Any], asked: dict[str, 
     """Every field of the document has its counterpart."""
     request = wishes.request_of(wish("Restore", **spec), "test")
     assert request == RequestRestore(
-        app=APP, request_id="restore-u-1", actor="Restore shop/w", door="object", **asked
+        app=APP,
+        request_id="restore-u-1",
+        actor=UNKNOWN,
+        about="Restore shop/w",
+        door="object",
+        **asked,
     )
+
+
+def test_who_wrote_an_object_asks_for_what_it_says() -> None:
+    """As far as the API server has seen to it that this is known."""
+    obj = wish("Backup")
+    obj["metadata"]["annotations"] = annotations_for(Requester("ann", ("sales",)))
+    assert wishes.request_of(obj, "test").actor == "ann"
+    assert wishes.requester(obj) == Requester("ann", ("sales",))
 
 
 def test_a_document_that_says_nonsense_is_an_error_in_words() -> None:

@@ -15,12 +15,15 @@ from appshield.contracts.runs import Run, RunState, Trigger
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import BACKUP, RESTORE
-from appshield.language.admission import RUN_ANYWAY
+from appshield.language.requesters import RUN_ANYWAY
+from appshield.rights.access import Access
 from appshield.watcher import wishes
+from appshield.watcher.wish_rights import WishRights
 from appshield.watcher.wishing import KNOWN_WITHIN_S, Wishing, installed_at
 from fake_kubernetes import FakeKubernetes
 from fixed_clock import FixedClock
 from memory_bus import MemoryBus
+from rest_api import KindsByTable, RightsByTable
 from waiting import wait_until
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
@@ -44,6 +47,7 @@ class Place:
             cluster_name="test",
             since=self.since,
             clock=self.clock,
+            rights=WishRights(self.bus, Access(RightsByTable({})), KindsByTable()),
         )
 
     async def know(self) -> None:

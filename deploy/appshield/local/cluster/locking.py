@@ -38,7 +38,12 @@ def is_locked(path: Path) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def locked(path: Path, *, timeout_s: float) -> AsyncIterator[None]:
+async def locked(
+    path: Path,
+    *,
+    timeout_s: float,
+    why: str = "only one at a time may start, stop or build a local cluster",
+) -> AsyncIterator[None]:
     """Hold the lock inside the block. Raises `DeadlineError` when others hold it too long."""
     held: list[int] = []
 
@@ -53,7 +58,7 @@ async def locked(path: Path, *, timeout_s: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         raise DeadlineError(
             f"{path} was held by another process for {timeout_s:g} s",
-            why="only one at a time may start, stop or build a local cluster",
+            why=why,
             next_step="Wait for the other command to end, then try again",
         ) from error
     try:

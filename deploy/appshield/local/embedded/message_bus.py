@@ -12,9 +12,11 @@ neither a killed server nor a loss of power loses what was confirmed.
 """
 
 import asyncio
+import contextlib
+import fcntl
 import secrets
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -108,16 +110,18 @@ class EmbeddedBus(EmbeddedServer):
 
     def grant(self, grant: Grant) -> BusAccess:
         """Add a user, or give it another grant; a server that runs is told, and drops nobody."""
-        for folder in (self.users_folder, self._grants_folder):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        write_private(self._grant_file(grant.name), grant)
-        self._configure(grant.name, own_account(*self._known(user_of(grant))))
+        with self._alone():
+            for folder in (self.users_folder, self._grants_folder):
+                folder.mkdir(mode=0o700, exist_ok=True)
+            write_private(self._grant_file(grant.name), grant)
+            self._configure(grant.name, own_account(*self._known(user_of(grant))))
         return self.access(grant.name)
 
     def revoke(self, name: str) -> None:
         """Remove a user that was added; a server that runs is told, and drops it."""
-        self._grant_file(name).unlink()
-        self._configure(name, None)
+        with self._alone():
+            self._grant_file(name).unlink()
+            self._configure(name, None)
 
     def ensure_added(self, name: str) -> None:
         """Make sure that a user was added.
@@ -145,6 +149,13 @@ class EmbeddedBus(EmbeddedServer):
         """Whether the server of this folder runs, whoever started it."""
         return running_server(self._folder) is not None
 
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the only one who changes users, or what the server is told: commands are processes."""
+        with (self._folder / "users.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     @property
     def _grants_folder(self) -> Path:
         return self._folder / "grants"
@@ -168,16 +179,16 @@ class EmbeddedBus(EmbeddedServer):
     def _prepare(self) -> Sequence[str]:
         self.users_folder.mkdir(mode=0o700, exist_ok=True)
         self._server_name = "appshield-" + secrets.token_hex(8)
-        port = self._choose_port()
-        configuration = server_configuration(
-            name=self._server_name,
-            port=port,
-            store=self._folder / "data",
-            users=[self._known(user) for user in self._users],
-            added=[self._known(user_of(grant)) for grant in self.granted()],
-        )
-        text = msgspec.json.format(msgspec.json.encode(configuration))
-        write_private_bytes(self._folder / "server.conf", text)
+        with self._alone():
+            configuration = server_configuration(
+                name=self._server_name,
+                port=self._choose_port(),
+                store=self._folder / "data",
+                users=[self._known(user) for user in self._users],
+                added=[self._known(user_of(grant)) for grant in self.granted()],
+            )
+            text = msgspec.json.format(msgspec.json.encode(configuration))
+            write_private_bytes(self._folder / "server.conf", text)
         self._move_to_account()
         return [str(program("nats-server")), "--config", "server.conf"]
 
