@@ -24,6 +24,7 @@ AuditDoor = Literal[
     "appshield",  # AppShield by itself: schedules, upkeep, what follows from something
 ]
 AuditOutcome = Literal[
+    "begun",  # it is about to be done; another entry of the same request says how it went
     "admitted",  # a command is in force, or has its run
     "allowed",  # data was given out, or an operation let pass
     "denied",  # whoever asked may not

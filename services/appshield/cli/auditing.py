@@ -42,7 +42,17 @@ async def show(
         Parameter(help="Only through this door."),
     ] = "",
     outcome: Annotated[
-        Literal["", "admitted", "allowed", "denied", "refused", "succeeded", "failed", "cancelled"],
+        Literal[
+            "",
+            "begun",
+            "admitted",
+            "allowed",
+            "denied",
+            "refused",
+            "succeeded",
+            "failed",
+            "cancelled",
+        ],
         Parameter(help="Only with this outcome."),
     ] = "",
     run: Annotated[str, Parameter(help="Only of this run.")] = "",

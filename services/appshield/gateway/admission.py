@@ -66,11 +66,19 @@ def admission(answering: Answering, *, within_s: float = ANSWER_WITHIN_S) -> Lit
 
 
 class GateServer:
-    """Serves the gate on a port of its own; its certificate is exchanged while it serves."""
+    """Serves the gate on a port of its own; its certificate is exchanged while it serves.
 
-    def __init__(self, application: Litestar, host: str, port: int) -> None:
+    With a `client_ca_file`, to nobody without a certificate of that authority.
+    """
+
+    def __init__(
+        self, application: Litestar, host: str, port: int, *, client_ca_file: str = ""
+    ) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if client_ca_file:
+            self._context.load_verify_locations(client_ca_file)
+            self._context.verify_mode = ssl.CERT_REQUIRED
         self._server = Server(
             application,
             socket.create_server((host, port), reuse_port=False),

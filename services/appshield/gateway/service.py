@@ -72,7 +72,12 @@ async def _serve_gate(service: Joined, settings: Settings) -> None:
             clock=clock,
             mint=lambda: str(uuid.uuid4()),
         )
-        server = GateServer(admission(gate.answer), settings.gate_host, address.port)
+        server = GateServer(
+            admission(gate.answer),
+            settings.gate_host,
+            address.port,
+            client_ca_file=settings.gate_client_ca_file,
+        )
         certifying = Certifying(cluster, server.use, address.server_name, clock)
         service.health.add("gate", certifying.problems)
         async with asyncio.TaskGroup() as tasks:

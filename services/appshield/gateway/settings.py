@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from pathlib import Path
 
 from appshield.errors import InvalidInputError
 from appshield.gate import GateAddress
@@ -31,7 +32,9 @@ class Settings(ApiSettings, frozen=True, kw_only=True):
     again and removed.
 
     With `gate_at`, which is where the API server reaches it (see the watcher's setting), it
-    answers for the gate on `gate_host` and the port of that address.
+    answers for the gate on `gate_host` and the port of that address. With a `gate_client_ca_file`
+    it answers nobody there who shows no certificate of that authority, which the API server then
+    has to have (its `--admission-control-config-file`).
     """
 
     http_host: str = "127.0.0.1"
@@ -56,6 +59,7 @@ class Settings(ApiSettings, frozen=True, kw_only=True):
     requests_burst: float = 400
     operator_seed_file: str = ""
     gate_at: str = ""
+    gate_client_ca_file: str = ""
     gate_host: str = "0.0.0.0"  # noqa: S104 - the API server asks from elsewhere, over TLS
 
 
@@ -101,6 +105,11 @@ def _problems(settings: Settings) -> Iterator[tuple[str, str]]:
             f"Correct {_PREFIX}REQUESTS_PER_S and _REQUESTS_BURST.",
         )
     yield from _problems_of_provider(settings)
+    if settings.gate_client_ca_file and not Path(settings.gate_client_ca_file).is_file():
+        yield (
+            f"nobody could reach the gate: there is no file {settings.gate_client_ca_file}",
+            f"Correct {_PREFIX}GATE_CLIENT_CA_FILE.",
+        )
     if settings.gate_at:
         try:
             GateAddress.read(settings.gate_at)

@@ -6,10 +6,15 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from admission_reviews import rollout
 from appshield.errors import InvalidInputError, UnavailableError
@@ -31,9 +36,13 @@ class Running:
     def __init__(self, server: GateServer) -> None:
         self.server = server
 
-    async def ask(self, body: bytes, trusting: Authority = AUTHORITY) -> tuple[int, bytes]:
-        """Send a review over a new connection."""
+    async def ask(
+        self, body: bytes, trusting: Authority = AUTHORITY, *, showing: Path | None = None
+    ) -> tuple[int, bytes]:
+        """Send a review over a new connection; `showing` the certificate and key of a file."""
         context = ssl.create_default_context(cadata=trusting.trusted.decode())
+        if showing is not None:
+            context.load_cert_chain(showing)
         url = f"https://{HOST}:{self.server.port}/admission"
         async with (
             aiohttp.ClientSession() as session,
@@ -43,9 +52,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running(answering: Answering, *, within_s: float = 1.0) -> AsyncIterator[Running]:
+async def running(
+    answering: Answering, *, within_s: float = 1.0, client_ca_file: str = ""
+) -> AsyncIterator[Running]:
     """Serve for the time of the block."""
-    server = GateServer(admission(answering, within_s=within_s), HOST, 0)
+    application = admission(answering, within_s=within_s)
+    server = GateServer(application, HOST, 0, client_ca_file=client_ca_file)
     server.use(new_serving(AUTHORITY, HOST, NOW))
     stopping = asyncio.Event()
     serving = asyncio.create_task(server.serve(stopping))
@@ -145,3 +157,41 @@ async def test_without_a_certificate_nobody_is_answered() -> None:
         await Running(server).ask(rollout())
     stopping.set()
     await serving
+
+
+def _client_certificate(authority: Authority) -> bytes:
+    """Make a key and a certificate for clients, as PEM."""
+    signer = serialization.load_pem_private_key(authority.key, password=None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    key, issuer = ec.generate_private_key(ec.SECP256R1()), authority.certificate
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")]))
+        .issuer_name(x509.load_pem_x509_certificate(issuer).subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(NOW - timedelta(hours=1))
+        .not_valid_after(NOW + timedelta(hours=1))
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    return private + made.public_bytes(pem)
+
+
+async def test_with_an_authority_for_api_servers_nobody_else_is_answered(tmp_path: Path) -> None:
+    """Neither without a certificate nor with one of somebody else."""
+    api_servers, others = new_authority(NOW), new_authority(NOW)
+    trusted = tmp_path / "ca.pem"
+    trusted.write_bytes(api_servers.trusted)
+    shown = {}
+    for name, authority in (("api-server", api_servers), ("other", others)):
+        shown[name] = tmp_path / f"{name}.pem"
+        shown[name].write_bytes(_client_certificate(authority))
+    async with running(not_yet, client_ca_file=str(trusted)) as gate:
+        for stranger in (None, shown["other"]):
+            with pytest.raises(aiohttp.ClientError):
+                await gate.ask(rollout(), showing=stranger)
+        assert (await gate.ask(rollout(), showing=shown["api-server"]))[0] == 200

@@ -1,9 +1,12 @@
 """The audit over REST: read, exported and verified; and what this door tells it."""
 
+import asyncio
 import hashlib
 import json
+import re
 
 import pytest
+from msgspec.structs import replace
 
 from appshield.audit import GENESIS, Head, link
 from appshield.contracts import streams
@@ -11,14 +14,14 @@ from appshield.contracts.audit import AuditEvent
 from appshield.contracts.identities import AppRef
 from appshield.contracts.subjects import AUDITED
 from appshield.errors import UnavailableError
-from appshield.gateway.api.frame.audit import Act
-from appshield.gateway.api.frame.audit_on_bus import BusAuditor
+from appshield.gateway.api.frame.audit import Act, audited
+from appshield.gateway.api.frame.audit_on_bus import BusAuditor, Denials
 from appshield.gateway.api.frame.callers import Caller
-from appshield.gateway.api.frame.damping import Damping
 from appshield.service import SystemClock
 from audit_events import AT, event
 from memory_bus import MemoryBus
 from rest_api import RecordedActs, client_of, rest_api
+from waiting import wait_until
 
 NOBODY = ""
 VIEWER = "viewer"
@@ -104,12 +107,12 @@ async def test_who_is_denied_is_on_record_with_the_right_that_is_missing() -> No
         assert answer.status_code == 403
         for _ in range(20):
             await client.get(f"{PATH}/export")
-    (first, *others) = acts.acts
+    (first, second) = acts.acts
+    assert second.object == f"GET {PATH}/export"
     assert (first.caller.name, first.action, first.outcome) == (VIEWER, "see-audit", "denied")
     assert "may not see who did what" in first.reason
     assert first.object == f"GET {PATH}"
     assert first.request_id == answer.headers["X-Request-Id"]
-    assert len(others) == 4
     acts.acts.clear()
     async with client_of(api, "stranger") as client:
         assert (await client.get(PATH)).status_code == 401
@@ -146,7 +149,8 @@ async def test_signals_are_on_record() -> None:
     async with client_of(rest_api(MemoryBus("gateway"), auditor=acts)) as client:
         answer = await client.post("/api/v1/signals/deployed", json={"token": "hunter2"})
         assert answer.status_code == 202
-    (act,) = acts.acts
+    (begun, act) = acts.acts
+    assert begun == replace(act, outcome="begun")
     assert (act.action, act.object, act.outcome) == ("signal", "signal deployed", "succeeded")
     assert "hunter2" not in repr(act)
 
@@ -174,20 +178,51 @@ async def test_an_act_reaches_the_audit_over_the_bus() -> None:
     assert (told.door, told.teller, told.versions, told.size_bytes) == ("rest", "gateway", (3,), 7)
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_of_many_times_some_are_told_and_the_rest_is_a_number(times: int) -> None:
-    """Window by window, each key by itself."""
-    damping = Damping(times=times, window_s=60)
-    told = [damping.untold("a", float(second)) for second in range(10)]
-    assert told == [0] * times + [None] * (10 - times)
-    assert damping.untold("b", 10.0) == 0
-    assert damping.untold("a", 60.0) == 10 - times
-    assert damping.untold("a", 120.0) == 0
+async def test_how_often_more_somebody_was_denied_is_told_without_another_try() -> None:
+    """A flood that has ended leaves its number."""
+    acts, denials = RecordedActs(), Denials(window_s=0.05)
+    api = rest_api(await written(), {VIEWER: frozenset()}, auditor=acts)
+    api.after_exception[:] = [denials.told]
+    async with client_of(api, VIEWER) as client:
+        for _ in range(7):
+            await client.get(PATH)
+
+        def numbers() -> int:
+            found = [re.search("denied ([0-9]+) times more", act.reason) for act in acts.acts]
+            told = sum(1 for one in found if one is None)
+            return told + sum(int(one[1]) for one in found if one)
+
+        await wait_until(lambda: numbers() == 7, deadline_s=30, what="seven denials told")
 
 
-def test_damping_forgets_the_keys_of_long_ago() -> None:
-    """Its memory has a bound, whoever comes."""
-    damping = Damping(times=1, window_s=60)
-    for number in range(10_000):
-        damping.untold(str(number), 0.0)
-    assert len(damping._seen) <= 4_096
+async def test_what_is_cut_off_while_it_is_done_has_left_its_beginning() -> None:
+    """A killed gateway tells nothing more; who began what is on record by then."""
+    acts = RecordedActs()
+    caller = Caller(name="anna")
+    act = Act(caller=caller, action="signal", outcome="succeeded", object="signal deployed")
+    doing = asyncio.Event()
+
+    async def do() -> None:
+        async with audited(acts, act):
+            doing.set()
+            await asyncio.Event().wait()
+
+    cut_off = asyncio.create_task(do())
+    await doing.wait()
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+    assert acts.acts == [replace(act, outcome="begun")]
+
+
+async def test_what_cannot_be_put_on_record_is_not_done() -> None:
+    """Neither a document is written nor a signal sent."""
+
+    class Away:
+        async def record(self, act: Act) -> None:
+            raise UnavailableError("the bus is away")
+
+    done = False
+    with pytest.raises(UnavailableError):
+        async with audited(Away(), Act(caller=Caller(name="a"), action="x", outcome="succeeded")):
+            done = True
+    assert not done

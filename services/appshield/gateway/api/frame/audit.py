@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from appshield.errors import AppShieldError, DeniedError
 from appshield.gateway.api.frame.callers import Caller
 
-Outcome = Literal["allowed", "denied", "succeeded", "refused", "failed"]
+Outcome = Literal["begun", "allowed", "denied", "succeeded", "refused", "failed"]
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,10 +47,15 @@ class Auditor(Protocol):
 
 @asynccontextmanager
 async def audited(auditor: Auditor, act: Act) -> AsyncIterator[None]:
-    """Record how an act went: as it says, or that it was refused, and why.
+    """Record that an act begins, then how it went: as it says, or that it was refused, and why.
 
-    That somebody was denied is recorded for every route (see `audit_on_bus`).
+    What is cut off in between has left its beginning, with the same request id. That somebody was
+    denied is recorded for every route (see `audit_on_bus`).
+
+    Raises:
+        UnavailableError: it cannot be recorded now; if that was its beginning, it is not done.
     """
+    await auditor.record(replace(act, outcome="begun"))
     try:
         yield
     except DeniedError:

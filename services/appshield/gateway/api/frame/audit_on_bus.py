@@ -5,29 +5,26 @@ address that they carry.
 """
 
 import asyncio
-import time
 import uuid
 
 import structlog
 from litestar.types import Scope
+from msgspec.structs import replace
 
 from appshield.bus import Bus, trace_id
 from appshield.contracts.audit import AuditEvent
 from appshield.contracts.identities import AppRef
 from appshield.errors import AppShieldError, DeniedError
-from appshield.gateway.api.frame.audit import Act
-from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.audit import Act, Auditor
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
-from appshield.gateway.api.frame.damping import Damping
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.rights import Right, right_of
+from appshield.gateway.api.frame.tries import Tried, Tries
 from appshield.service import Clock
 
 TELLER = "gateway"
 NOBODY = "nobody known"
 _PATHS_MAX = 20
-_DENIALS_OF_ONE = 5
-_DENIALS_OF_STRANGERS = 60
 _WINDOW_S = 60.0
 _TELL_WITHIN_S = 2.0
 
@@ -68,29 +65,46 @@ class BusAuditor:
 
 
 class Denials:
-    """Tells of requests that were denied, some of each caller a minute, and how many more."""
+    """Tells of requests that were denied: who and what at once, how often more a minute later."""
 
-    def __init__(self) -> None:
-        self._of_one = Damping(times=_DENIALS_OF_ONE, window_s=_WINDOW_S)
-        self._of_strangers = Damping(times=_DENIALS_OF_STRANGERS, window_s=_WINDOW_S)
+    def __init__(self, window_s: float = _WINDOW_S) -> None:
+        self._tries = Tries()
+        self._window_s = window_s
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def told(self, error: Exception, scope: Scope) -> None:
         """Tell of a denial; the hook that is called with every error of a route."""
         if not isinstance(error, DeniedError | UnauthenticatedError):
             return
-        caller, now_s = caller_in(scope), time.monotonic()
-        untold = self._of_one.untold(caller.name or caller.address, now_s)
-        if untold is not None and not caller.name:
-            untold = self._of_strangers.untold("", now_s)
-        if untold is None:
+        act = _denied(caller_in(scope), scope, error.what)
+        caller = act.caller
+        known = bool(caller.name)
+        tried = self._tries.begun(caller.name or caller.address, act.object, known=known)
+        if tried is None:
             return
-        more = f", and {untold} more in the minute before" if untold else ""
-        try:
-            async with asyncio.timeout(_TELL_WITHIN_S):
-                backend: Backend = scope["litestar_app"].state.backend
-                await backend.auditor.record(_denied(caller, scope, f"{error.what}{more}"))
-        except (AppShieldError, TimeoutError) as problem:
-            structlog.get_logger().error("denial not audited", problem=str(problem))
+        auditor = scope["litestar_app"].state.backend.auditor
+        closing = asyncio.create_task(self._close(tried, act, auditor), name="denials of a minute")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await _tell(auditor, act)
+
+    async def _close(self, tried: Tried, act: Act, auditor: Auditor) -> None:
+        await asyncio.sleep(self._window_s)
+        more = self._tries.closed(tried, known=bool(act.caller.name))
+        if not more:
+            return
+        what = "the same" if tried.what else "this and other things"
+        who = "" if tried.who else " by this one and others"
+        again = f"{what} was denied {more} times more{who} within {self._window_s:g} s"
+        await _tell(auditor, replace(act, reason=f"{act.reason}; {again}"))
+
+
+async def _tell(auditor: Auditor, act: Act) -> None:
+    try:
+        async with asyncio.timeout(_TELL_WITHIN_S):
+            await auditor.record(act)
+    except (AppShieldError, TimeoutError) as problem:
+        structlog.get_logger().error("denial not audited", problem=str(problem))
 
 
 def caller_in(scope: Scope) -> Caller:

@@ -6,6 +6,7 @@ import { PAGE } from "./queries";
 
 export const DOORS = ["local", "rest", "object", "gate", "bus", "policy", "appshield"] as const;
 export const OUTCOMES = [
+  "begun",
   "admitted",
   "allowed",
   "denied",

@@ -53,6 +53,7 @@ export const reports = {
   "audit.door": "Door",
   "audit.any-door": "Any door",
   "audit.sequence": "Entry",
+  "audit.outcome.begun": "Begun",
   "audit.outcome.admitted": "Admitted",
   "audit.outcome.allowed": "Allowed",
   "audit.outcome.denied": "Denied",

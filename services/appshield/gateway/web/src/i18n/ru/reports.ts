@@ -63,6 +63,7 @@ export const reports: Readonly<Record<keyof typeof en, Message>> = {
   "audit.door": "Канал",
   "audit.any-door": "Любой канал",
   "audit.sequence": "Запись",
+  "audit.outcome.begun": "Начато",
   "audit.outcome.admitted": "Принято",
   "audit.outcome.allowed": "Разрешено",
   "audit.outcome.denied": "Запрещено",

@@ -27,6 +27,7 @@ import { useTranslate } from "@/i18n/language";
 import { given } from "@/shell/addresses";
 
 const TONES: Readonly<Record<AuditOutcome, Tone>> = {
+  begun: "active",
   admitted: "active",
   allowed: "good",
   denied: "bad",
