@@ -78,7 +78,7 @@ async def test_a_viewer_writes_nothing_and_learns_why(place: Place) -> None:
         asked = f"{PATH}/documents/validate?server=true&namespace={place.namespace}"
         checked = (await client.post(asked, content=DOCUMENT)).json()
         assert any(place.viewer in one["wrong"] for one in checked["report"]["errors"])
-    assert [act.outcome for act in place.audit.acts] == ["denied"]
+    assert [act.outcome for act in place.audit.acts] == ["begun", "denied"]
     assert await place.admin.get(kinds.APPLICATION, "web", place.namespace) is None
 
 

@@ -155,8 +155,8 @@ async def test_only_the_browser_that_left_can_come_back(door: Door) -> None:
         assert await arrived_at(client, answer) == "/login?problem=expired"
         assert (await other.get(f"{PATH}/me")).status_code == 401
     refused = [act for act in door.audit.acts if act.outcome == "denied"]
-    assert len(refused) == 4
-    assert {act.action for act in refused[:3]} == {"log-in"}
+    assert len(refused) == 2  # that it was tried more often is told a minute later
+    assert refused[0].action == "log-in"
     assert answer["code"] not in str(door.audit.acts)
 
 

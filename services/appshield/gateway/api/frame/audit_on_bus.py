@@ -79,7 +79,8 @@ class Denials:
         act = _denied(caller_in(scope), scope, error.what)
         caller = act.caller
         known = bool(caller.name)
-        tried = self._tries.begun(caller.name or caller.address, act.object, known=known)
+        what = f"{act.object} {act.reason}"
+        tried = self._tries.begun(caller.name or caller.address, what, known=known)
         if tried is None:
             return
         auditor = scope["litestar_app"].state.backend.auditor
