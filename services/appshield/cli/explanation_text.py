@@ -10,6 +10,7 @@ from appshield.language.effective import EffectiveProtection
 from appshield.language.protection import Action
 from appshield.language.resolved import ResolvedComponent, ResolvedHook, ResolvedReaction
 from appshield.language.values import duration
+from appshield.manifests.selecting import described
 
 _NAMED_MAX = 4
 _COMMAND_CHARACTERS_MAX = 100
@@ -101,12 +102,16 @@ def _action(do: Action) -> str:
 def _component(part: ResolvedComponent, profile: str) -> Iterator[tuple[str, str]]:
     origins = part.origins
     yield "profile", f"{part.profile} ({origins['profile']}): {profile}"
+    if part.data_of:
+        yield "data", f"that of {part.data_of} (document)"
     yield "strategy", f"{part.strategy} ({origins['strategy']})"
     hooks = (("quiesce", part.quiesce), ("resume", part.resume))
     for name, hook in (*hooks, ("dump", part.dump), ("load", part.load)):
         if hook is not None:
             yield name, f"{_hook(hook)} ({origins[name]})"
     yield "volumes", f"{part.volume_method} ({origins['volumes.method']})"
+    if part.volume_selector is not None:
+        yield "only those", f"{described(part.volume_selector)} (document)"
     if part.excluded_volumes:
         yield "left out", f"{', '.join(part.excluded_volumes)} ({origins['volumes.exclude']})"
     yield "one volume", f"{_word(part.single_volume)} ({origins['volumes.single']})"

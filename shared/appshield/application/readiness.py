@@ -38,6 +38,7 @@ def planning_of(reading: Reading) -> VolumePlanning:
         claims=reading.claims,
         volumes=reading.volumes,
         snapshot_classes=reading.snapshot_classes,
+        objects=reading.objects,
     )
 
 

@@ -11,14 +11,12 @@ from appshield.manifests.objects import (
     Object,
     Reference,
     by_reference,
-    controller_of,
     entries,
     mapping,
     metadata,
-    reference_of,
 )
 from appshield.manifests.references import claims_of
-from appshield.manifests.workloads import pod_template, workload_of
+from appshield.manifests.workloads import owners_of, pod_template
 
 _ORDINAL = re.compile(r"-([0-9]+)$")
 _WITHOUT_CLAIM = ("hostPath", "emptyDir")
@@ -64,12 +62,17 @@ def mounts(
     members: list[Object],
     pods: list[Object],
     claims: list[Object],
+    objects: Mapping[Reference, Object],
 ) -> list[Mount]:
-    """Return every mount of the members' pods, running pods first, in a fixed order."""
+    """Return every mount of the members' pods, running pods first, in a fixed order.
+
+    What stands between a member and its pods (the set that an operator makes for a custom resource)
+    is looked for among all `objects`, as it need not be a member itself.
+    """
     known = by_reference(members)
     found: list[Mount] = []
     for pod in by_reference(pods).values():
-        workload = _member_of(pod, known)
+        workload = next((one for one in owners_of(pod, objects) if one in known), None)
         if workload is not None and not metadata(pod).get("deletionTimestamp"):
             component = component_of(application, workload)
             found += _of_spec(mapping(pod, "spec"), workload, component, pod)
@@ -114,17 +117,6 @@ def _runs(mount: Mount, component: ResolvedComponent) -> bool:
 def _ordinal(claim: str) -> int:
     found = _ORDINAL.search(claim)
     return int(found[1]) if found else 0
-
-
-def _member_of(pod: Object, known: Mapping[Reference, Object]) -> Reference | None:
-    """Return the member that runs the pod, if one does; it may be below the topmost owner."""
-    if reference_of(pod) in known:
-        return reference_of(pod)
-    workload = workload_of(pod, known)
-    if workload in known:
-        return workload
-    owner = controller_of(pod)
-    return owner if owner is not None and owner in known else None
 
 
 def _of_spec(

@@ -25,6 +25,7 @@ from appshield.manifests.objects import (
     namespace_of,
 )
 from appshield.manifests.selecting import described, matches_labels
+from appshield.manifests.workloads import describes_pods
 
 _DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 _EXTERNAL_SOURCES = ("nfs", "iscsi", "fc", "cephfs", "rbd", "glusterfs", "local")
@@ -104,6 +105,7 @@ def volume_plan(
     claims: Iterable[Object],
     volumes: Iterable[Object],
     snapshot_classes: Iterable[Object],
+    objects: Iterable[Object],
 ) -> VolumePlanning:
     """Decide about every volume of the application.
 
@@ -114,10 +116,13 @@ def volume_plan(
         claims: the PersistentVolumeClaims of its namespace.
         volumes: the PersistentVolumes of the cluster.
         snapshot_classes: the VolumeSnapshotClasses of the cluster.
+        objects: all that was read, members or not: through it pods lead to members.
     """
     known = by_reference(members)
     claims = list(claims)
-    all_mounts = mounts(application, list(known.values()), list(pods), claims)
+    all_mounts = mounts(
+        application, list(known.values()), list(pods), claims, by_reference(objects)
+    )
     by_name = {name_of(volume): volume for volume in volumes}
     classes = snapshot_class_by_driver(snapshot_classes)
     answers: list[VolumePlan | Refusal | LeftOut] = list(_without_claims(application, all_mounts))
@@ -209,6 +214,9 @@ def _without_claims(
             yield LeftOut(name=place, component=name, reason="is scratch space of its pod")
         elif component and mount.volume in component.excluded_volumes:
             yield LeftOut(name=place, component=name, reason="the document excludes it")
+        elif not describes_pods(mount.workload):
+            reason = "is a hostPath of the node, mounted by what an operator makes"
+            yield LeftOut(name=place, component=name, reason=reason)
         else:
             yield Refusal(
                 name=place,
@@ -253,6 +261,8 @@ def _left_out_by(component: ResolvedComponent, found: _Found) -> str:
     wanted = component.volume_selector
     if wanted is not None and not matches_labels(wanted, labels_of(found.claim or {})):
         return f"its labels do not match {described(wanted)}"
+    if component.data_of:
+        return f"a restore fills it with the data of {component.data_of}"
     if component.strategy == "none":
         return "strategy none saves no data"
     if component.strategy == "dump":

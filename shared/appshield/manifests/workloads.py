@@ -1,6 +1,6 @@
 """Workloads: where their pods are described, and which workload a pod belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -56,6 +56,11 @@ def pod_template(obj: Object) -> PodTemplate | None:
     return PodTemplate(path, template)
 
 
+def describes_pods(reference: Reference) -> bool:
+    """Whether objects of its kind say how their pods are; those of an operator's kind do not."""
+    return (reference.group, reference.kind) in _TEMPLATE_PATHS
+
+
 def containers(spec: dict[str, Any]) -> list[tuple[str, int, dict[str, Any]]]:
     """Return each container of a pod's spec with the list it stands in and its index."""
     return [
@@ -65,23 +70,31 @@ def containers(spec: dict[str, Any]) -> list[tuple[str, int, dict[str, Any]]]:
     ]
 
 
-def workload_of(pod: Object, objects: Mapping[Reference, Object] | None = None) -> Reference:
-    """Return the topmost owner that makes the pod; the pod itself where nothing does.
+def owners_of(
+    pod: Object, objects: Mapping[Reference, Object] | None = None
+) -> Iterator[Reference]:
+    """Yield a pod and what makes it, from the pod to its topmost owner.
 
     A ReplicaSet that is not among `objects` is taken for one of a Deployment, whose name is that
     of the ReplicaSet without the pod's template hash.
     """
-    current, reference = pod, reference_of(pod)
+    yield reference_of(pod)
+    current = pod
     for _ in range(_OWNERS_MAX):
         owner = controller_of(current)
         if owner is None:
-            return reference
-        reference = owner
+            return
+        yield owner
         known = (objects or {}).get(owner)
         if known is None:
-            return _deployment_of(owner, labels_of(pod).get(_HASH_LABEL, ""))
+            yield _deployment_of(owner, labels_of(pod).get(_HASH_LABEL, ""))
+            return
         current = known
-    return reference
+
+
+def workload_of(pod: Object, objects: Mapping[Reference, Object] | None = None) -> Reference:
+    """Return the topmost owner that makes the pod; the pod itself where nothing does."""
+    return list(owners_of(pod, objects))[-1]
 
 
 def pods_by_workload(pods: list[Object], objects: list[Object]) -> dict[Reference, list[Object]]:

@@ -10,12 +10,14 @@ from appshield.manifests.membership import select
 from appshield.manifests.objects import Object
 from appshield.manifests.volumes import VolumePlan, VolumePlanning, volume_plan
 from unit.manifests.shop import (
+    PART_OF,
     Shop,
     application,
     claim,
     component,
     container,
     make,
+    owner_reference,
     pod,
     snapshot_class,
     volume,
@@ -34,6 +36,7 @@ def _plan(shop: Shop, app: ResolvedApplication | None = None) -> VolumePlanning:
         claims=shop.claims,
         volumes=shop.volumes,
         snapshot_classes=shop.snapshot_classes,
+        objects=shop.objects,
     )
 
 
@@ -170,6 +173,12 @@ def test_a_claim_that_does_not_belong_is_left_out() -> None:
     assert _reasons(planning.left_out)["uploads"] == "does not belong to the application"
 
 
+def test_a_claim_that_gets_other_data_says_whose() -> None:
+    app = application(components=[component("db", dataOf="web"), component("web", "Deployment")])
+    reason = _reasons(_plan(Shop(), app).left_out)["data-db-0"]
+    assert reason == "a restore fills it with the data of web"
+
+
 @pytest.mark.parametrize(
     ("strategy", "reason"),
     [
@@ -217,6 +226,36 @@ def test_a_snapshot_that_was_asked_for_and_cannot_be_made_is_refused() -> None:
     shop = _without_snapshots(Shop())
     planning = _plan(shop, _app(volumes={"method": "snapshot"}))
     assert "asks for a snapshot" in _reasons(planning.refusals)["data-db-0"]
+
+
+def _operated(*, host_path: bool = False) -> Shop:
+    """Let an operator make the database's set for a custom resource, under labels of its own."""
+    shop = _without_snapshots(Shop())
+    database = shop.ingress = make("acme.io/v1", "Database", "main", labels=PART_OF)
+    shop.database["metadata"]["labels"] = {}
+    shop.database["metadata"]["ownerReferences"] = [owner_reference(database)]
+    if host_path:
+        for one in shop.pods[:2]:
+            one["spec"]["volumes"].append({"name": "node", "hostPath": {"path": "/var/log"}})
+    return shop
+
+
+OF_THE_TEAM = application(resources={"selector": {"matchLabels": PART_OF}})
+
+
+def test_claims_behind_a_set_that_an_operator_makes_are_read_through_its_pods() -> None:
+    """The set is no member, the custom resource is; what has no snapshots is read live there."""
+    plans = _by_claim(_plan(_operated(), OF_THE_TEAM))
+    assert (plans["data-db-0"].method, plans["data-db-0"].pod) == ("live", "db-0")
+    assert (plans["data-db-1"].method, plans["data-db-1"].pod) == ("live", "db-1")
+
+
+def test_a_hostpath_of_what_an_operator_makes_holds_up_nothing() -> None:
+    """No component could exclude it, as the set is the operator's; that it is left out is told."""
+    planning = _plan(_operated(host_path=True), OF_THE_TEAM)
+    assert planning.refusals == ()
+    reason = _reasons(planning.left_out)["node of Database main"]
+    assert reason == "is a hostPath of the node, mounted by what an operator makes"
 
 
 def test_files_that_were_asked_for_are_read_live_though_snapshots_exist() -> None:
