@@ -1,14 +1,15 @@
 """Find a Vault by its name in the cluster: its object names the Secrets that open it.
 
-A changed object counts from the next use on, a changed Secret within half a minute. Credentials and
-the root key are read from those Secrets when they are needed, kept in memory for a short while, and
-appear nowhere else.
+A changed object counts from the next use on, a changed Secret at the first use two seconds later: the
+steps of a small backup read it once. While the API server is away, what was read counts for half a
+minute. Credentials and the root key are kept in memory for as long, and appear nowhere else.
 """
 
 import asyncio
 import base64
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -31,7 +32,8 @@ from appshield.vault.access import RepositoryAccess, VaultAccess, vault_retentio
 from appshield.vault.root_key import import_root_key
 from appshield.vault.vault import Vault, open_vault, repository_store
 
-_FRESH_S = 30.0
+_FRESH_S = 2.0
+_WITHOUT_ANSWER_S = 30.0
 CA = "ca.crt"
 ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, ROOT_KEY = "accessKey", "secretKey", "sessionToken", "key"
 
@@ -45,23 +47,26 @@ class ClusterReader(Protocol):
 
 
 class _Opened(msgspec.Struct, frozen=True):
-    """A Vault as it was opened and by what, the version of its object then, and when."""
+    """A Vault as it was opened and by what; the version of its object, and when that was read."""
 
     vault: Vault
     access: VaultAccess
     version: str
-    at_s: float
+    read_s: float
 
 
 class ClusterVaults:
     """Opens Vaults that are objects of the cluster."""
 
-    def __init__(self, cluster: ClusterReader) -> None:
+    def __init__(
+        self, cluster: ClusterReader, *, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._cluster = cluster
+        self._now_s = now_s
         self._opened: dict[str, _Opened] = {}
 
     async def open(self, name: str) -> Vault:
-        """Open a Vault; the Secrets of one that was opened a moment ago are not read again.
+        """Open a Vault; Secrets that were read a moment ago are not read again.
 
         Raises:
             NotFoundError: the Vault or one of its Secrets does not exist.
@@ -76,25 +81,29 @@ class ClusterVaults:
 
     async def _open(self, name: str) -> _Opened:
         known = self._opened.get(name)
-        if known is not None and time.monotonic() - known.at_s >= _FRESH_S:
-            known = None
-        version = await self._version(name, known)
-        if known is not None and known.version == version:
+        try:
+            opened = await self._looked_at(name, known)
+        except UnavailableError:
+            if known is None or self._age_s(known) >= _WITHOUT_ANSWER_S:
+                raise
             return known
-        opened_s = time.monotonic()
-        access = await self.access(name)
-        self._opened[name] = opened = _Opened(open_vault(access), access, version, opened_s)
+        self._opened[name] = opened
         return opened
 
-    async def _version(self, name: str, known: _Opened | None) -> str:
-        """Ask for the version of a Vault's object; what is known counts while nobody answers."""
-        try:
-            found = await self._cluster.get(VAULT, name)
-        except UnavailableError:
-            if known is None:
-                raise
-            return known.version
-        return str(found["metadata"].get("resourceVersion")) if found is not None else ""
+    async def _looked_at(self, name: str, known: _Opened | None) -> _Opened:
+        """Return a Vault as its object and its Secrets say now; what has not changed stays open."""
+        read_s = self._now_s()
+        found = await self._cluster.get(VAULT, name)
+        version = str(found["metadata"].get("resourceVersion")) if found is not None else ""
+        if known is not None and known.version == version and self._age_s(known) < _FRESH_S:
+            return known
+        access = await self.access(name)
+        if known is not None and known.access == access:
+            return _Opened(known.vault, access, version, read_s)
+        return _Opened(open_vault(access), access, version, read_s)
+
+    def _age_s(self, known: _Opened) -> float:
+        return self._now_s() - known.read_s
 
     async def access(self, name: str) -> VaultAccess:
         """Read what is needed to open a Vault."""

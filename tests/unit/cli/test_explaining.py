@@ -28,7 +28,7 @@ from appshield.language.object_reading import read_object
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolving import resolve
 from appshield.manifests.membership import select
-from unit.manifests.shop import NAMESPACE, PART_OF, Shop, make
+from unit.manifests.shop import NAMESPACE, PART_OF, Shop, component, make
 
 GOLDEN = Path(__file__).parent / "explained"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -252,3 +252,13 @@ def test_the_model_is_data_for_programs(vaults: tuple[str, ...]) -> None:
     assert data["ready"] is bool(vaults)
     assert data["contents"]["consistency"] == ("crash-per-volume" if vaults else None)
     assert len(data["rules"][0]["next_times"]) == 3
+
+
+def test_whose_data_a_component_gets_and_which_claims_are_read_is_told() -> None:
+    """As documents of Backup for GKE ask for it."""
+    chosen = {"selector": {"matchLabels": {"holds": "dumps"}}}
+    components = [component("db", volumes=chosen), component("web", "Deployment", dataOf="db")]
+    lines = list(text_of(explained({"components": components}, Shop(), "primary")))
+    assert "  only those  holds=dumps (document)" in lines
+    assert "  data        that of db (document)" in lines
+    assert "  volume uploads: a restore fills it with the data of db" in lines

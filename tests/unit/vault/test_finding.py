@@ -102,6 +102,30 @@ async def test_a_changed_vault_counts_from_its_next_use_on() -> None:
     assert await vaults.open("main") is changed
 
 
+async def test_a_changed_secret_counts_soon_and_an_unchanged_one_leaves_the_vault_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Credentials are changed where somebody has got hold of them: the old ones are refused."""
+    now_s = 0.0
+    objects = Objects()
+    vaults = ClusterVaults(objects, now_s=lambda: now_s)
+    first = await vaults.open("main")
+    read = objects.secrets_read
+    now_s = 2.1
+    assert await vaults.open("main") is first
+    assert objects.secrets_read > read
+    monkeypatch.setitem(SECRETS, "s3", {"accessKey": "AK2", "secretKey": "SK2"})
+    assert await vaults.open("main") is first
+    now_s = 4.2
+    changed = await vaults.open("main")
+    assert changed is not first
+    objects.away, now_s = True, 34.1
+    assert await vaults.open("main") is changed
+    now_s = 34.3
+    with pytest.raises(UnavailableError):
+        await vaults.open("main")
+
+
 async def test_a_vault_that_is_open_stays_so_while_the_api_server_is_away() -> None:
     """Work that needs nothing of the cluster goes on; one that nobody opened cannot be."""
     objects = Objects()
