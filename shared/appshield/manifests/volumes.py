@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from appshield.contracts.sources import VolumeMethod
+from appshield.language.kinds import Strategy
 from appshield.language.resolved import DATABASE_PREFIX, ResolvedApplication, ResolvedComponent
 from appshield.manifests.mounts import Mount, component_of, first_replicas, mounts
 from appshield.manifests.objects import (
@@ -263,11 +264,15 @@ def _left_out_by(component: ResolvedComponent, found: _Found) -> str:
         return f"its labels do not match {described(wanted)}"
     if component.data_of:
         return f"a restore fills it with the data of {component.data_of}"
-    if component.strategy == "none":
+    return _left_out_by_strategy(component.strategy, found)
+
+
+def _left_out_by_strategy(strategy: Strategy, found: _Found) -> str:
+    if strategy == "none":
         return "strategy none saves no data"
-    if component.strategy == "dump":
+    if strategy == "dump":
         return "strategy dump saves the output of a command instead"
-    if component.strategy == "one-replica" and not found.is_first_replica:
+    if strategy == "one-replica" and not found.is_first_replica:
         return "strategy one-replica saves another replica"
     return ""
 

@@ -1,8 +1,8 @@
 """Find a Vault by its name in the cluster: its object names the Secrets that open it.
 
-A changed object counts from the next use on, a changed Secret at the first use two seconds later: the
-steps of a small backup read it once. While the API server is away, what was read counts for half a
-minute. Credentials and the root key are kept in memory for as long, and appear nowhere else.
+A changed object counts from the next use on, a changed Secret at the first use two seconds later:
+the steps of a small backup read it once. While the API server is away, what was read counts for
+half a minute. Credentials and the root key are kept in memory for as long, and appear nowhere else.
 """
 
 import asyncio
