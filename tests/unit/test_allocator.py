@@ -1,10 +1,31 @@
-"""What is done to the memory of a process before it is forked.
+"""How memory that is free is given back, or put out of use in a process that is to be forked.
 
-It counts for the rest of a process's life, so each test has one of its own.
+What is done to it counts for the rest of a process's life, so each test has one of its own.
 """
 
 import subprocess
 import sys
+
+FREE = """
+import ctypes
+from pathlib import Path
+from appshield.allocator import give_free_pages_back
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+library = ctypes.CDLL(None)
+library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+library.free.argtypes = [ctypes.c_void_p]
+pieces = [library.malloc(100_000) for _ in range(400)]
+for piece in pieces:
+    ctypes.memset(piece, 1, 100_000)
+for piece in pieces[:-1]:
+    library.free(piece)
+before = resident()
+give_free_pages_back()
+print(before - resident())
+"""
 
 FILL = """
 import ctypes
@@ -26,13 +47,23 @@ print(sum(piece < end for piece in new))
 """
 
 
+def told_by(program: str) -> int:
+    """Run a program; return the number that it prints."""
+    command = [sys.executable, "-c", program]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
 def in_gaps(preparing: str) -> int:
     """Make gaps in the memory of a process, prepare it; return how many of 200 pieces are in them.
 
     Those are pieces that the process asks for afterwards.
     """
-    command = [sys.executable, "-c", FILL % preparing]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return told_by(FILL % preparing)
+
+
+def test_free_pages_below_what_is_in_use_are_given_back() -> None:
+    """By itself the C library gives back only what is free at the end."""
+    assert told_by(FREE) > 30_000_000
 
 
 def test_what_is_allocated_after_gaps_were_filled_lies_behind_all_that_was_there() -> None:

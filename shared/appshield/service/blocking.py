@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from appshield.allocator import give_free_pages_back
+
 T = TypeVar("T")
 
 Cancelled = Callable[[], bool]
@@ -21,6 +23,7 @@ async def run_bulk(work: Callable[[Cancelled], T]) -> T:
         return await run_blocking(work)
     finally:
         gc.collect()
+        give_free_pages_back()
 
 
 async def run_blocking(work: Callable[[Cancelled], T]) -> T:
