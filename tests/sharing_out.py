@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 GIB = 1 << 30
-CLUSTERS_MAX = 3
+CLUSTERS_MAX = 4
 """Processes with a cluster: more of them would wait for two processors, not for their clusters."""
 MEMORY_OF_CLUSTER = 7 * GIB // 2
 """A cluster with an AppShield takes 2 GiB; there are those of the demo and of single tests, too."""
