@@ -12,11 +12,12 @@ from appshield.capture.layout import manifest_path
 from appshield.errors import NotFoundError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Object
 from appshield.manifests.cleaning import clean, differences
+from appshield.manifests.kinds import MADE_WHEN_NAMED
+from appshield.manifests.objects import group_of
 from appshield.manifests.relocating import link_owners
 from appshield.restorer.targets import described, kind_of, standing
 from appshield.service import together
 
-_MADE_WHEN_NAMED = frozenset({"StorageClass", "VolumeSnapshotClass"})
 _DIFFERENCES_MAX = 3
 
 
@@ -63,7 +64,7 @@ async def make_where_absent(cluster: Cluster, obj: Object, paths: Sequence[str])
 def _may_be_made(obj: Object, paths: Sequence[str]) -> bool:
     folder = manifest_path(obj).rpartition("/")[0]
     named = any(path.startswith(folder) for path in paths)
-    return named or obj["kind"] not in _MADE_WHEN_NAMED
+    return named or (group_of(obj), obj["kind"]) not in MADE_WHEN_NAMED
 
 
 def _told(obj: Object, there: Object | None, paths: Sequence[str]) -> str:

@@ -90,6 +90,14 @@ CLUSTER_KINDS = frozenset(
 )
 """Kinds without a namespace that an application can need; of them only what it refers to is its."""
 
+MADE_WHEN_NAMED = frozenset(
+    {
+        ("storage.k8s.io", "StorageClass"),
+        ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
+    }
+)
+"""Classes that describe the machines of one cluster: a restore makes those that it is asked for."""
+
 BUILT_IN_GROUPS = frozenset(
     {
         "",

@@ -18,13 +18,14 @@ from appshield.contracts.backups import VersionFacts
 from appshield.errors import DeniedError
 from appshield.kubernetes import Actor, Cluster
 from appshield.kubernetes.kinds import NAMESPACE
+from appshield.manifests.kinds import MADE_WHEN_NAMED
 from appshield.repository.files import Selection
 from appshield.rights.access import EVERYWHERE, Access
 
 ANY = "*"
 _CLAIM = "PersistentVolumeClaim"
 _DOCUMENT = "Application.appshield.io"
-_MADE_WHEN_NAMED = frozenset({"StorageClass.storage.k8s.io"})
+_MADE_WHEN_NAMED = frozenset(f"{kind}.{group}" for group, kind in MADE_WHEN_NAMED)
 
 
 class ServedKind(msgspec.Struct, frozen=True, kw_only=True):
