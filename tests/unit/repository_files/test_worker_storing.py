@@ -27,8 +27,10 @@ from appshield.repository import (
     missing_blobs,
     remove_lock,
 )
+from appshield.repository.chunking import WINDOW_BYTES
 from appshield.repository.files import StoppedError, StoredDirectory, dispatching
 from appshield.repository.files.reading import PART_BYTES
+from appshield.repository.settings import PackSettings
 from appshield.repository.workers.failures import WorkerDiedError
 from failing_store import names_in
 from file_trees import describe, make_hostile_tree, make_sparse, never, pool_processes, save
@@ -330,7 +332,7 @@ def test_workers_read_while_the_lock_settles_and_store_nothing_before(
 ) -> None:
     """What they do meanwhile is a guess, of which nothing is in the bucket yet."""
     source.mkdir()
-    size = 3_000_000
+    size = 2 * WINDOW_BYTES
     (source / "file").write_bytes(random.Random(5).randbytes(size))
     repository = Repository.create(store, PASSWORD)
     packs: list[str] = []
@@ -350,7 +352,7 @@ def test_workers_read_while_the_lock_settles_and_store_nothing_before(
     with (
         ThreadPoolExecutor(1) as beside,
         UnsettledLock.acquire(repository, owner="test", timing=SWIFT, settle_later=True) as lock,
-        Writer(repository, lock, workers=2) as writer,
+        Writer(repository, lock, workers=2, settings=PackSettings(pack_bytes=size // 4)) as writer,
     ):
         allowed = beside.submit(allow, lock)
         stored = save(source, writer)
