@@ -17,6 +17,7 @@ class OpenRepository(StepCommand, frozen=True, kw_only=True, tag="appshield.v1.o
 
     noun: ClassVar[str] = "repository"
     verb: ClassVar[str] = "open"
+    harmless_twice: ClassVar[bool] = True
 
     uid: str = ""
 

@@ -84,8 +84,11 @@ class StepCommand(Command, frozen=True, kw_only=True):
 
     `step` names the step within the run, `attempt` counts from 1 and `epoch` grows with every
     planner that takes the run over: a worker refuses an epoch lower than the run's.
-    `node` is empty when any worker can do it.
+    `node` is empty when any worker can do it. `harmless_twice`: done again after it was told, it
+    changes nothing.
     """
+
+    harmless_twice: ClassVar[bool] = False
 
     run: str
     step: str

@@ -133,6 +133,9 @@ class Admission:
             only_if_changed=trigger.kind == "rpo",
             outbox=promise_wait(run, wait),
         )
+        # a signal concerns many applications: the most important of them begin first
+        if wait is None and trigger.kind != "signal" and await self._queue.begin_at_once(wanted):
+            return
         await self._queue.admit(await self._runs.create(wanted))
 
     async def restore(self, request: RequestRestore) -> None:

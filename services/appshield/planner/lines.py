@@ -91,6 +91,14 @@ class Lines:
             self.begin(first)
         return first
 
+    def take_at_once(self, place: Place) -> bool:
+        """Count a run as under way that has come just now, if it may begin before all that wait."""
+        others = (one for one in self._waiting.values() if one.rank <= place.rank)
+        if self.full(place) or not all(map(self.full, others)):
+            return False
+        self.begin(place)
+        return True
+
     def untold(self) -> list[str]:
         """List, once, the applications whose runs wait for others to end."""
         untold, self._untold = list(self._untold), set()

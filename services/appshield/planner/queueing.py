@@ -63,6 +63,32 @@ class Queue:
         """Go on with a run that is there already, as `admit` or `start_beside` would have."""
         await (self.start_beside if entry.value.kind in _BESIDE else self.admit)(entry)
 
+    async def begin_at_once(self, run: Run) -> bool:
+        """Let a new run begin where nothing is in its way; say whether it did.
+
+        It takes no place in its application's line first. As it is born pending, one that comes to
+        be late, by the hand of a planner that leads no more, waits for its turn like any other.
+        """
+        record = self._registry.get(run.app_id)
+        if record is None or record.pending_runs or record.active_run:
+            return False
+        rules = {rule.name: rule for rule in record.protections}
+        if (rule := rules.get(run.trigger.name)) is not None and rule.at_most is not None:
+            return False
+        if not self._lines.take_at_once(place_of(run, record.usual_nodes)):
+            return False
+        try:
+            entry = await self._runs.create(run)
+            if entry.value.state != "pending":
+                self._lines.end(run.id)
+                return False
+            record = await self._registry.write(replace(record, active_run=run.id))
+            await self.start_next(record)
+        except BaseException:
+            self._lines.end(run.id)
+            raise
+        return True
+
     async def admit(self, entry: Entry[Run]) -> None:
         """Let a new run wait for its turn, which may be now; or fold it into one that waits."""
         run = entry.value

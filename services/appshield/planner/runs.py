@@ -1,4 +1,9 @@
-"""Runs in their bucket: state and outbox are written together, published, then cleared."""
+"""Runs in their bucket: state and outbox are written together, published, then cleared.
+
+Runs that have not ended are in memory as they were written here. What was only read is not: a
+planner that leads no more may have written it late, and only a write fences that off. After a
+write that failed, a run is read anew.
+"""
 
 from msgspec.structs import replace
 
@@ -16,12 +21,19 @@ class Runs:
         self._bus = bus
         self._bucket: Bucket[Run] = bus.bucket(RUNS, Run)
         self._leadership = leadership
+        self._known: dict[str, Entry[Run]] = {}
         self._owed: set[str] = set()
         self._unsure: set[str] = set()
 
     async def get(self, run_id: str) -> Entry[Run] | None:
-        """Read a run with its revision."""
+        """Return a run with its revision."""
+        if (known := self._known.get(run_id)) is not None:
+            return known
         return await self._bucket.get(run_id)
+
+    def forget(self, run_id: str) -> None:
+        """Read a run anew the next time."""
+        self._known.pop(run_id, None)
 
     async def create(self, run: Run) -> Entry[Run]:
         """Write a new run, or find the one that is there under the same identity.
@@ -45,7 +57,7 @@ class Runs:
             # stopped before it was written: who leads now may have decided that there is none
             await self._bucket.delete(run.id, revision=revision)
             self._leadership.ensure()
-        return Entry(value=run, revision=revision)
+        return self._keep(Entry(value=run, revision=revision))
 
     async def write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
         """Write state and outbox over what was seen, publish the outbox, clear it.
@@ -57,9 +69,10 @@ class Runs:
         try:
             written = await self._write(seen, run)
         except BaseException:
+            self.forget(run.id)
             self._owed.add(run.id)
             raise
-        return written
+        return written if written.revision == seen.revision else self._keep(written)
 
     async def born_unseen(self) -> list[Entry[Run]]:
         """List, once, the runs that were made though making them failed.
@@ -89,6 +102,13 @@ class Runs:
         cleared = replace(run, outbox=())
         revision = await self._bucket.update(run.id, cleared, revision)
         return Entry(value=cleared, revision=revision)
+
+    def _keep(self, entry: Entry[Run]) -> Entry[Run]:
+        if entry.value.state in FINAL_STATES:
+            self.forget(entry.value.id)
+        else:
+            self._known[entry.value.id] = entry
+        return entry
 
     async def unfinished(self) -> list[Entry[Run]]:
         """List the runs that have not ended, or ended with promises that may not be published."""

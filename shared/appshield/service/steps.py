@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 import msgspec
 import structlog
 
-from appshield.bus import Bucket, Bus, Delivery, Retry
+from appshield.bus import Bucket, Bus, Delivery, Entry, Retry
 from appshield.contracts import subjects
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import FINAL_STATES, Failure, Progress, Run, StepFailed
@@ -34,6 +34,7 @@ from appshield.errors import (
     UnavailableError,
 )
 from appshield.service.pausing import pause
+from appshield.service.together import both
 
 PROGRESS_EVERY_S = 0.5
 TICK_EVERY_S = 5.0
@@ -191,7 +192,8 @@ class StepWork:
     async def _handle(self, command: StepCommand, delivery: Delivery) -> None:
         log = structlog.get_logger().bind(step=command.step, attempt=command.attempt)
         key = f"{command.run}.{command.step}.{command.attempt}"
-        if self._remembers and (done := await self._results.get(key)) is not None:
+        done, run = await both(self._recorded(key), self._runs.get(command.run))
+        if done is not None:
             outcome = msgspec.json.decode(done.value, type=_Outcome)
             await self._bus.publish_raw(
                 outcome.subject, bytes(outcome.body), message_id=outcome.message_id
@@ -199,7 +201,7 @@ class StepWork:
             log.info("answered from the record")
             return
         try:
-            if (await self.ensure_wanted(command)).state == "ending":
+            if _wanted(run, command).state == "ending":
                 await self._until_others_end(command, delivery)
             event = await self._watched(command, delivery)
         except Superseded as reason:
@@ -210,10 +212,20 @@ class StepWork:
             log.warning("step failed", problem=str(error))
             await self._tell_failed(command, error, delivery)
             return
+        recording = self._record(key, event)
+        if command.harmless_twice:
+            await both(recording, self._bus.publish(event))
+        else:
+            await recording
+            await self._bus.publish(event)
+        log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
+
+    async def _recorded(self, key: str) -> Entry[msgspec.Raw] | None:
+        return await self._results.get(key) if self._remembers else None
+
+    async def _record(self, key: str, event: StepEvent) -> None:
         if self._remembers:
             await self._results.put(key, msgspec.Raw(_record(event)))
-        await self._bus.publish(event)
-        log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
 
     async def _tell_failed(
         self, command: StepCommand, error: AppShieldError, delivery: Delivery
@@ -258,12 +270,7 @@ class StepWork:
         Raises:
             Superseded: the order is not (or no longer) what the run waits for.
         """
-        entry = await self._runs.get(command.run)
-        if entry is None:
-            raise Superseded("the run is unknown")
-        if (why := unwanted(entry.value, command)) is not None:
-            raise Superseded(why)
-        return entry.value
+        return _wanted(await self._runs.get(command.run), command)
 
     async def _until_others_end(self, command: StepCommand, delivery: Delivery) -> None:
         """Wait until nothing more is made for a run here, before what it made is removed."""
@@ -358,6 +365,14 @@ def unwanted(run: Run, command: NamedStep) -> str | None:
     if step.attempt != command.attempt or command.epoch < step.epoch:
         return f"attempt {step.attempt} of epoch {step.epoch} is under way"
     return None
+
+
+def _wanted(entry: Entry[Run] | None, command: StepCommand) -> Run:
+    if entry is None:
+        raise Superseded("the run is unknown")
+    if (why := unwanted(entry.value, command)) is not None:
+        raise Superseded(why)
+    return entry.value
 
 
 class _Outcome(msgspec.Struct, frozen=True):

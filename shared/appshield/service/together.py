@@ -15,7 +15,7 @@ async def together(work: Iterable[Coroutine[Any, Any, T]], *, at_once: int = 16)
     """Run all of `work`, at most `at_once` at a time; return the results in order.
 
     When one fails the others are cancelled. An error that AppShield raises on purpose comes out
-    alone, not in a group.
+    alone, not in a group, and so does any other that is the only one.
     """
     places = asyncio.Semaphore(at_once)
 
@@ -41,9 +41,11 @@ async def _one_error() -> AsyncIterator[None]:
         yield
     except BaseExceptionGroup as group:
         known, unknown = group.split(AppShieldError)
-        if known is None or unknown is not None:
-            raise
-        raise first_of(known) from group
+        if unknown is None and known is not None:
+            raise first_of(known) from group
+        if len(group.exceptions) == 1:
+            raise group.exceptions[0] from group
+        raise
 
 
 def first_of(group: BaseExceptionGroup[AppShieldError]) -> AppShieldError:

@@ -13,6 +13,7 @@ from appshield.contracts.runs import Run
 from planner_processes import Plant, plant
 from planner_world import APP
 from restoring_workers import BACKUP_STEPS, RESTORE_STEPS, RestoringWorkers
+from waiting import wait_until
 
 HELD_WITHIN_S = 60.0
 
@@ -54,13 +55,13 @@ class Place:
     async def ensure_nothing_is_left(self) -> None:
         """Nothing in the world, nothing in line, no order that anybody could still get."""
         assert self.workers.world == set()
-        [record] = [
-            entry.value
-            async for entry in self.plant.bus.bucket(
-                streams.APPLICATIONS, ApplicationRecord
-            ).items()
-        ]
-        assert (record.active_run, record.pending_runs) == ("", ())
+        records = self.plant.bus.bucket(streams.APPLICATIONS, ApplicationRecord)
+
+        async def at_rest() -> bool:  # its place in line is given back after the run has ended
+            [record] = [entry.value async for entry in records.items()]
+            return (record.active_run, record.pending_runs) == ("", ())
+
+        await wait_until(at_rest, deadline_s=HELD_WITHIN_S, what="nothing is in line")
 
 
 @pytest.fixture(scope="module")

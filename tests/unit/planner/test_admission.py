@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from appshield.contracts import streams
-from appshield.contracts.applications import ApplicationObserved, Keep, Protection
+from appshield.contracts.applications import ApplicationObserved, Keep, Protection, Rate
 from appshield.contracts.backups import CommitBackup, StoreSource, TakeSnapshot
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import RestoreChoice
@@ -306,17 +306,22 @@ async def test_a_refusal_cut_short_does_not_hold_back_what_can_be_done_now() -> 
     assert (await _run(world, "one")).state == "succeeded"
 
 
-async def test_a_run_that_was_made_and_not_admitted_is_begun_by_the_next_planner() -> None:
+@pytest.mark.parametrize("at_most", [None, Rate(count=9, window_s=60)], ids=["at once", "in line"])
+async def test_a_run_that_was_made_and_not_admitted_is_begun_by_the_next_planner(
+    at_most: Rate | None,
+) -> None:
     """Its rule is gone meanwhile, so that its trigger would not make it again."""
     world = World()
-    await _started(world, Protection(name="often", trigger="schedule", schedule="* * * * *"))
+    often = Protection(name="often", trigger="schedule", schedule="* * * * *", at_most=at_most)
+    await _started(world, often)
     for at in range(1, 20):
         await world.new_planner(at=at, moment="after")
         await world.bus.pass_time(60)
         with contextlib.suppress(Killed):
             await world.deliver(streams.PLANNER_TIMERS)
-        if any(run.state == "pending" for run in await world.runs()):
+        if await world.runs():
             break
+    assert not world.workers.done
     await world.observe(resource_version="2")
     await world.new_planner()
     await world.settle()

@@ -45,6 +45,17 @@ def test_the_highest_priority_goes_first_and_then_who_came_first() -> None:
     assert order == ["b-high", "b-first", "b-late"]
 
 
+def test_a_run_begins_at_once_only_before_all_that_could_begin() -> None:
+    """What waits for a Vault that is full is in nobody's way but its own."""
+    lines = Lines(Limits(in_all=3, per_vault=1))
+    assert lines.take_at_once(place_of(_run("a")))
+    lines.wait(place_of(_run("b", priority=5)))
+    assert not lines.take_at_once(place_of(_run("c")))
+    assert lines.take_at_once(place_of(_run("d", vault="other")))
+    lines.wait(place_of(_run("e", vault="third", priority=5)))
+    assert not lines.take_at_once(place_of(_run("f", vault="fourth", after_s=9)))
+
+
 def test_a_full_vault_holds_back_its_own_runs_only() -> None:
     """The others go on, also such of a lower priority."""
     lines = Lines(Limits(per_vault=1))
