@@ -9,7 +9,6 @@ import asyncio
 import base64
 import contextlib
 import secrets
-from collections.abc import Iterable
 
 import structlog
 
@@ -22,6 +21,7 @@ from appshield.errors import AppShieldError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, SECRET
 from appshield.language.expression_errors import ExpressionError
+from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import Reference
 from appshield.service import Clock
@@ -64,6 +64,7 @@ class ChangeWatch:
         self._in_force = DocumentsInForce(lambda _: self._news.set(), while_going=True)
         self._belonged: dict[str, frozenset[Reference]] = {}
         self._followed: dict[Kind, tuple[frozenset[tuple[str, str, str]], Changes]] = {}
+        self._waiting: dict[str, tuple[object, list[WaitingRule]]] = {}
         self._renewed: set[str] = set()
         self._known = 0
         self._news = asyncio.Event()
@@ -84,29 +85,40 @@ class ChangeWatch:
             if change.is_marker:
                 self._known += 1
             elif record is not None and record.app.cluster == self._cluster_name:
-                if any(_waits(rule) for rule in record.protections) and record.state == "active":
-                    self._records[record.app_id] = record
-                elif self._records.pop(record.app_id, None) is None:
-                    continue
+                if not self._take_record(record):
+                    continue  # its runs go on, no more
             else:
                 continue
             self._news.set()
         self._news.set()
 
+    def _take_record(self, record: ApplicationRecord) -> bool:
+        """Keep a record while a rule of it waits for changes; say whether that is news."""
+        rules = tuple(filter(_waits, record.protections)) if record.state == "active" else ()
+        if not rules:
+            return self._records.pop(record.app_id, None) is not None
+        before, self._records[record.app_id] = self._records.get(record.app_id), record
+        known = (
+            (before.app, before.uid, tuple(filter(_waits, before.protections))) if before else ()
+        )
+        return known != (record.app, record.uid, rules)
+
     async def _watch_members(self, stopping: asyncio.Event) -> None:
         async for change in self._bus.bucket(MEMBERS, Members).watch(stopping=stopping):
             if change.is_marker:
                 self._known += 1
-            else:
-                self._take_members(change.key, change.value)
+            elif not self._take_members(change.key, change.value):
+                continue
             self._news.set()
 
-    def _take_members(self, app_id: str, members: Members | None) -> None:
+    def _take_members(self, app_id: str, members: Members | None) -> bool:
         objects = members.objects if members else ()
         found = frozenset(Reference(o.group, o.kind, o.namespace, o.name) for o in objects)
-        if found != self._belonged.get(app_id, frozenset()):
-            self._belonged[app_id] = found
-            self._renewed.add(app_id)
+        if found == self._belonged.get(app_id, frozenset()):
+            return False
+        self._belonged[app_id] = found
+        self._renewed.add(app_id)
+        return True
 
     async def _follow_kinds(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -129,7 +141,9 @@ class ChangeWatch:
     async def _bring_in_line(self) -> None:
         for app_id in self._memory.apps() - self._records.keys():
             await self._memory.forget_application(app_id)
-        rules = list(self._rules())
+        for app_id in self._waiting.keys() - self._records.keys():
+            del self._waiting[app_id]
+        rules = [rule for record in self._records.values() for rule in self._rules(record)]
         if rules and not self._key:
             self._key = await change_key(self._cluster)
         renewed, self._renewed = self._renewed, set()
@@ -154,45 +168,54 @@ class ChangeWatch:
             self._followed[kind] = (wanted, changes)
             self._informers.follow(kind, changes)
 
-    def _rules(self) -> Iterable[WaitingRule]:
-        for record in self._records.values():
-            application = self._in_force.documents.get(record.uid)
-            if application is None:
-                continue
-            belongs = (application.resources, [one.workload for one in application.components])
-            for rule in filter(_waits, record.protections):
-                try:
-                    reads = reads_of(rule)
-                except ExpressionError as error:
-                    structlog.get_logger().warning(
-                        "rule not understood", rule=rule.name, problem=str(error)
-                    )
-                    continue
-                yield WaitingRule(
-                    app=record.app,
-                    app_id=record.app_id,
-                    application=application,
-                    rule=rule,
-                    means=meaning(rule, belongs),
-                    reads=reads,
-                )
+    def _rules(self, record: ApplicationRecord) -> list[WaitingRule]:
+        """Return the rules of an application that wait for changes, worked out once for each."""
+        application = self._in_force.documents.get(record.uid)
+        if application is None:
+            return []
+        stands_on = (record.app, tuple(filter(_waits, record.protections)), application)
+        known = self._waiting.get(record.app_id)
+        if known is None or known[0] != stands_on:
+            known = self._waiting[record.app_id] = (stands_on, _work_out(record, application))
+        return known[1]
 
     async def _kinds(self, rules: list[WaitingRule]) -> dict[Kind, list[WaitingRule]]:
         found: dict[Kind, list[WaitingRule]] = {}
         if not rules:
             return found
+        wanted = {one.rule.change_of for one in rules}
         self._cluster.refresh()
         for kind in await self._cluster.kinds():
             if not kind.namespaced:
                 continue
-            waiting = [
-                one
-                for one in rules
-                if matches_kind(one.rule.change_of, kind.group, kind.kind, kind.plural)
-            ]
-            if waiting:
-                found[kind] = waiting
+            named = {of for of in wanted if matches_kind(of, kind.group, kind.kind, kind.plural)}
+            if named:
+                found[kind] = [one for one in rules if one.rule.change_of in named]
         return found
+
+
+def _work_out(record: ApplicationRecord, application: ResolvedApplication) -> list[WaitingRule]:
+    belongs = (application.resources, [one.workload for one in application.components])
+    waiting = []
+    for rule in filter(_waits, record.protections):
+        try:
+            reads = reads_of(rule)
+        except ExpressionError as error:
+            structlog.get_logger().warning(
+                "rule not understood", rule=rule.name, problem=str(error)
+            )
+            continue
+        waiting.append(
+            WaitingRule(
+                app=record.app,
+                app_id=record.app_id,
+                application=application,
+                rule=rule,
+                means=meaning(rule, belongs),
+                reads=reads,
+            )
+        )
+    return waiting
 
 
 async def change_key(cluster: Cluster) -> bytes:

@@ -24,10 +24,12 @@ from appshield.language.expression_tree import Read
 from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.membership import select
 from appshield.manifests.objects import Reference, metadata, reference_of
-from appshield.service import Clock
+from appshield.service import Clock, together
 from appshield.watcher.projecting import Projected, matches, project
 from appshield.watcher.remembering import Memory, Remembered
 
+_AT_ONCE = 128
+"""So many objects of a whole set are compared side by side; then others have their turn."""
 Belonged = Mapping[str, frozenset[Reference]]
 """What belonged to each application at its last snapshot, also what it only refers to."""
 
@@ -106,32 +108,31 @@ class Changes:
 
     async def replace(self, kind: Kind, kept: list[Sighting]) -> None:
         """See `Follower`: what is remembered and not in the set is gone."""
-        for sighting in kept:
-            await self.changed(kind, sighting)
         present = {sighting.uid for sighting in kept}
-        for app_id, uid in self._memory.of_kind(kind.resource):
-            if uid not in present and app_id in self._apps:
+        gone = [
+            (app_id, uid)
+            for app_id, uid in self._memory.of_kind(kind.resource)
+            if uid not in present and app_id in self._apps
+        ]
+        async with self._turn:
+            for first in range(0, len(kept), _AT_ONCE):
+                some = kept[first : first + _AT_ONCE]
+                await together((self._take(kind, one) for one in some), at_once=_AT_ONCE)
+            for app_id, uid in gone:
                 await self._gone(app_id, uid)
         listed: dict[str, set[str]] = {}
         for one in self._rules.values():
             listed.setdefault(one.app_id, set()).add(one.means)
-        for app_id, meanings in listed.items():
-            await self._memory.put_listed(app_id, kind.resource, meanings)
+        listing = (
+            self._memory.put_listed(app_id, kind.resource, meanings)
+            for app_id, meanings in listed.items()
+        )
+        await together(listing, at_once=_AT_ONCE)
 
     async def changed(self, kind: Kind, kept: Sighting) -> None:
         """See `Follower`."""
         async with self._turn:
-            for app_id in (self._memory.apps_of(kept.uid) & self._apps) - kept.seen.keys():
-                await self._gone(app_id, kept.uid)
-            for app_id, rules in kept.seen.items():
-                now = Remembered(
-                    kind=kind.resource,
-                    object=kept.object,
-                    resource_version=kept.resource_version,
-                    rules=rules,
-                )
-                if not self._memory.is_known(app_id, kept.uid, now):
-                    await self._compare(app_id, kept, now)
+            await self._take(kind, kept)
 
     async def deleted(self, _kind: Kind, kept: Sighting) -> None:
         """See `Follower`."""
@@ -141,6 +142,19 @@ class Changes:
 
     async def unknown(self, _kind: Kind) -> None:
         """See `Follower`: what is remembered stays, as nobody says that it is gone."""
+
+    async def _take(self, kind: Kind, kept: Sighting) -> None:
+        for app_id in (self._memory.apps_of(kept.uid) & self._apps) - kept.seen.keys():
+            await self._gone(app_id, kept.uid)
+        for app_id, rules in kept.seen.items():
+            now = Remembered(
+                kind=kind.resource,
+                object=kept.object,
+                resource_version=kept.resource_version,
+                rules=rules,
+            )
+            if not self._memory.is_known(app_id, kept.uid, now):
+                await self._compare(app_id, kept, now)
 
     async def _compare(self, app_id: str, kept: Sighting, now: Remembered) -> None:
         before = await self._memory.get(app_id, kept.uid)

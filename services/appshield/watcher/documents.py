@@ -15,8 +15,8 @@ Documents = dict[str, ResolvedApplication]
 class DocumentsInForce:
     """The follower of Application objects: it keeps `documents` as they are in the cluster.
 
-    `changed` is called with the uids of those that may have become others, after each change. With
-    `while_going` a document counts until its object is gone, else until somebody deletes it.
+    `changed` is called with the uids of those that have become others, after a whole list with all.
+    With `while_going` a document counts until its object is gone, else until somebody deletes it.
     """
 
     metadata_only = False
@@ -49,6 +49,8 @@ class DocumentsInForce:
     async def changed(self, _kind: Kind, kept: tuple[str, ResolvedApplication | None]) -> None:
         """See `Follower`."""
         uid, document = kept
+        if self.documents.get(uid) == document:
+            return  # a status was written
         if document is None:
             self.documents.pop(uid, None)
         else:

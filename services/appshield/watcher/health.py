@@ -145,6 +145,7 @@ class HealthWatch:
             todo, self._dirty = self._dirty | due, set()
             for uid in todo:
                 await self._look_safely(uid)
+                await asyncio.sleep(0)  # others have their turn between many applications
             await self._wait()
 
     async def _wait(self) -> None:

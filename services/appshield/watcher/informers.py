@@ -81,8 +81,9 @@ def _share(kind: Kind, follower: Follower[T]) -> _Share:
 class _Shared:
     """The sink of one watch; each follower gets its own part of what is kept."""
 
-    def __init__(self, shares: tuple[_Share, ...]) -> None:
+    def __init__(self, shares: tuple[_Share, ...], taken_in: Callable[[], None]) -> None:
         self._shares = shares
+        self._taken_in = taken_in
 
     def keep(self, obj: Object) -> tuple[object, ...]:
         """Return what each follower keeps."""
@@ -92,6 +93,7 @@ class _Shared:
         """See `KeepingSink`."""
         for place, share in enumerate(self._shares):
             await share.replace([kept[place] for kept in objects])
+        self._taken_in()
 
     async def changed(self, obj: tuple[object, ...], /) -> None:
         """See `KeepingSink`."""
@@ -112,9 +114,15 @@ class _Shared:
 class _Watch:
     """The watch of one kind."""
 
-    def __init__(self, cluster: Cluster, kind: Kind, shares: tuple[_Share, ...]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        shares: tuple[_Share, ...],
+        taken_in: Callable[[], None],
+    ) -> None:
         self.shares = shares
-        shared = _Shared(shares)
+        shared = _Shared(shares, taken_in)
         self.reflector = KeepingReflector(
             cluster,
             kind,
@@ -127,10 +135,11 @@ class _Watch:
 
 
 class Informers:
-    """All watches of objects of one cluster."""
+    """All watches of one cluster; `taken_in` is called after each whole set of a kind."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, taken_in: Callable[[], None] = lambda: None) -> None:
         self._cluster = cluster
+        self._taken_in = taken_in
         self._wanted: dict[Kind, tuple[_Share, ...]] = {}
         self._watches: dict[Kind, _Watch] = {}
         self._stale: set[Kind] = set()
@@ -190,7 +199,7 @@ class Informers:
         self._stale.clear()
         for kind, shares in self._wanted.items():
             if kind not in self._watches:
-                watch = self._watches[kind] = _Watch(self._cluster, kind, shares)
+                watch = self._watches[kind] = _Watch(self._cluster, kind, shares, self._taken_in)
                 tasks.create_task(
                     watch.reflector.run(watch.stopping), name=f"watch {kind.resource}"
                 )

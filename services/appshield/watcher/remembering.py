@@ -1,7 +1,8 @@
 """What is remembered of the objects that rules look at, durably: one key for each of them.
 
 A key that is there says what was last acted on; so what happens while nobody watches is seen later.
-In memory stays a digest of each, to know at once what has not changed.
+In memory stays a digest of each, to know at once what has not changed, and what is small itself:
+whoever compares a change need not ask.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from appshield.contracts.streams import PROJECTIONS
 from appshield.watcher.projecting import Projected
 
 _LISTED = "_listed"
+_SMALL_BYTES = 256
 
 
 class Remembered(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,22 +36,24 @@ class Memory:
     """Reads and writes what is remembered."""
 
     def __init__(self, bus: Bus) -> None:
+        self._all: Bucket[msgspec.Raw] = bus.bucket(PROJECTIONS, msgspec.Raw)
         self._objects: Bucket[Remembered] = bus.bucket(PROJECTIONS, Remembered)
         self._lists: Bucket[_Listed] = bus.bucket(PROJECTIONS, _Listed)
         self._digests: dict[tuple[str, str], bytes] = {}
+        self._small: dict[tuple[str, str], bytes] = {}
         self._kinds: dict[str, set[tuple[str, str]]] = {}
         self._apps: dict[str, set[str]] = {}
         self._listed: dict[str, frozenset[str]] = {}
 
     async def load(self) -> None:
         """Read what was remembered before."""
-        for key in await self._objects.keys():
-            app_id, _, uid = key.partition(".")
+        async for entry in self._all.items():
+            app_id, _, uid = entry.key.partition(".")
             if uid == _LISTED:
-                listed = await self._lists.get(key)
-                self._listed[app_id] = listed.value.meanings if listed else frozenset()
-            elif (entry := await self._objects.get(key)) is not None:
-                self._note(app_id, uid, entry.value)
+                listed = msgspec.json.decode(entry.value, type=_Listed)
+                self._listed[app_id] = listed.meanings
+            else:
+                self._note(app_id, uid, msgspec.json.decode(entry.value, type=Remembered))
 
     def is_known(self, app_id: str, uid: str, seen: Remembered) -> bool:
         """Say whether this is what is remembered already; the object's version does not matter."""
@@ -71,6 +75,8 @@ class Memory:
         """Return what is remembered of an object for an application."""
         if (app_id, uid) not in self._digests:
             return None
+        if (small := self._small.get((app_id, uid))) is not None:
+            return msgspec.json.decode(small, type=Remembered)
         entry = await self._objects.get(f"{app_id}.{uid}")
         return entry.value if entry else None
 
@@ -83,6 +89,7 @@ class Memory:
         """Remember an object no more."""
         await self._objects.delete(f"{app_id}.{uid}")
         self._digests.pop((app_id, uid), None)
+        self._small.pop((app_id, uid), None)
         for objects in self._kinds.values():
             objects.discard((app_id, uid))
         apps = self._apps.get(uid, set())
@@ -112,6 +119,11 @@ class Memory:
 
     def _note(self, app_id: str, uid: str, seen: Remembered) -> None:
         self._digests[app_id, uid] = _digest(seen)
+        written = msgspec.json.encode(seen)
+        if len(written) <= _SMALL_BYTES:
+            self._small[app_id, uid] = written
+        else:
+            self._small.pop((app_id, uid), None)
         self._kinds.setdefault(seen.kind, set()).add((app_id, uid))
         self._apps.setdefault(uid, set()).add(app_id)
 

@@ -23,7 +23,7 @@ from appshield.language.adapters import chosen
 from appshield.rights.access import Access
 from appshield.rights.restoring import ClusterKinds
 from appshield.rights.reviews import Reviews
-from appshield.service import Joined, SystemClock, joined, together
+from appshield.service import Joined, SystemClock, joined, put_aside, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
 from appshield.watcher.change_watch import ChangeWatch
@@ -61,8 +61,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         applications = Applications(settings.cluster, describe, lambda: own.in_force)
         telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
         surroundings.changed = telling.look_again
-        reflector = Reflector(cluster, APPLICATION, sink=telling)
-        informers = Informers(cluster)
+        reflector = Reflector(cluster, APPLICATION, sink=telling, side_by_side=True)
+        informers = Informers(cluster, taken_in=put_aside)
         surroundings.volumes.follow(informers, partial(_served, cluster))
         namespaces = Reflector(cluster, NAMESPACE, sink=surroundings.namespaces)
         policies = Reflector(cluster, POLICY, sink=asked)

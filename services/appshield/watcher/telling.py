@@ -9,8 +9,9 @@ and a document that changes then does not wait for that.
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -26,7 +27,7 @@ from appshield.service import together
 from appshield.watcher.reading import Describe, observe, observe_policy
 
 Fact: TypeAlias = ApplicationObserved | PolicyObserved
-_AT_ONCE = 256
+_AT_ONCE = 128
 """So many objects are told side by side, where something has changed around all of them."""
 
 
@@ -125,7 +126,7 @@ class Reporter(Protocol):
 
 
 class Telling:
-    """The sink of the watch on the objects of one kind."""
+    """The sink of the watch on the objects of one kind; different objects may come side by side."""
 
     def __init__(self, *, bus: Bus, reading: Reading, reporter: Reporter) -> None:
         self._bus = bus
@@ -134,7 +135,7 @@ class Telling:
         self._reporter = reporter
         self._objects: dict[str, Object] = {}
         self._said: dict[str, bytes] = {}
-        self._turn = asyncio.Lock()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._synced = False
 
     @property
@@ -145,11 +146,10 @@ class Telling:
     async def replace(self, objects: list[Object]) -> None:
         """Take in the whole list: tell what differs from what was told."""
         present = {obj["metadata"]["uid"] for obj in objects}
-        async with self._turn:
-            known = [entry.value async for entry in self._cursors.items(self._reading.cursors)]
-            self._said = {told.uid: _digest(told.said) for told in known}
-            self._objects = {obj["metadata"]["uid"]: obj for obj in objects}
-            await together(map(self._tell_news, objects), at_once=_AT_ONCE)
+        known = [entry.value async for entry in self._cursors.items(self._reading.cursors)]
+        self._said = {told.uid: _digest(told.said) for told in known}
+        self._objects = {obj["metadata"]["uid"]: obj for obj in objects}
+        await self._tell_each(self._objects)
         for told in known:
             if told.uid not in present:
                 await self._tell_gone(told)
@@ -157,9 +157,9 @@ class Telling:
 
     async def changed(self, obj: Object) -> None:
         """Tell a new or changed object, unless what it says has been told."""
-        async with self._turn:
-            self._objects[obj["metadata"]["uid"]] = obj
-            await self._tell_news(obj)
+        uid = obj["metadata"]["uid"]
+        self._objects[uid] = obj
+        await self._tell_news(uid)
 
     def doubt(self) -> None:
         """Trust the cursors alone until they were read again: the bus may have lost something."""
@@ -167,19 +167,18 @@ class Telling:
 
     async def look_again(self, namespace: str) -> None:
         """Tell what the objects of a namespace say now, or all: what is around them has changed."""
-        async with self._turn:
-            around = [
-                obj
-                for obj in self._objects.values()
-                if namespace in ("", obj["metadata"].get("namespace"))
-            ]
-            await together(map(self._tell_news, around), at_once=_AT_ONCE)
+        around = [
+            uid
+            for uid, obj in self._objects.items()
+            if namespace in ("", obj["metadata"].get("namespace"))
+        ]
+        await self._tell_each(around)
 
     async def deleted(self, obj: Object) -> None:
         """Tell that an object is gone."""
         meta = obj["metadata"]
-        async with self._turn:
-            self._objects.pop(meta["uid"], None)
+        self._objects.pop(meta["uid"], None)
+        async with self._turn(meta["uid"]):
             await self._tell_gone(
                 Told(
                     app=self._reading.place(obj),
@@ -189,12 +188,25 @@ class Telling:
                 )
             )
 
-    async def _tell_news(self, obj: Object) -> None:
-        """Tell what an object says, unless that is what it said last."""
-        fact = self._reading.seen(obj)
-        said = _said(fact)
-        if self._said.get(fact.uid) != _digest(said):
-            await self._tell(obj, fact, said)
+    def _turn(self, uid: str) -> asyncio.Lock:
+        return self._turns.setdefault(uid, asyncio.Lock())
+
+    async def _tell_each(self, uids: Iterable[str]) -> None:
+        """Tell what is news of many objects, some side by side; between them others have a turn."""
+        uids = list(uids)
+        for first in range(0, len(uids), _AT_ONCE):
+            await together(map(self._tell_news, uids[first : first + _AT_ONCE]), at_once=_AT_ONCE)
+
+    async def _tell_news(self, uid: str) -> None:
+        """Tell what an object says now, unless that is what it said last."""
+        async with self._turn(uid):
+            obj = self._objects.get(uid)
+            if obj is None:
+                return
+            fact = self._reading.seen(obj)
+            said = _said(fact)
+            if self._said.get(uid) != _digest(said):
+                await self._tell(obj, fact, said)
 
     async def _tell(self, obj: Object, fact: Fact, said: str) -> None:
         key = f"{self._reading.cursors}{fact.uid}"

@@ -7,6 +7,8 @@ The life of a `Reflector`:
    is seen to be gone.
 2. The watch goes on from that resource version. A version counts as done only after the sink
    took the change, so a sink that failed is given the change again.
+   Where `side_by_side`, changes of different objects that came together are taken side by side,
+   those of one object one after the other; none counts as done before all are.
 3. A stream that ends is opened again from the last version. History that is gone (410) leads back
    to 1. Every failure, 410 included, waits 0.5 to 30 s, longer each time, spread at random.
 
@@ -40,6 +42,7 @@ from appshield.kubernetes.kinds import Kind, Object
 from appshield.kubernetes.listing import Keep, Selection, complete, list_all, whole
 from appshield.kubernetes.requests import Call, Requests
 from appshield.kubernetes.retrying import backoff_s, longer_if_asked_s
+from appshield.service.together import together
 
 WATCH_S = 300.0
 """How long the server keeps one stream open."""
@@ -51,6 +54,7 @@ INITIAL_SET_S = 120.0
 FIRST_PAUSE_S = 0.5
 BUSY_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 30.0
+_AT_ONCE = 256
 
 
 T = TypeVar("T")
@@ -110,6 +114,7 @@ class KeepingReflector(Generic[T]):
         sink: KeepingSink[T],
         keep: Keep[T],
         lost: Lost | None = None,
+        side_by_side: bool = False,
     ) -> None:
         self._requests = cluster.requests
         self._kind = kind
@@ -117,6 +122,7 @@ class KeepingReflector(Generic[T]):
         self._sink = sink
         self._keep = keep
         self._lost = lost
+        self._side_by_side = side_by_side
         self._resource_version: str | None = None
         self._streams_initial_set = True
         self._failures = 0
@@ -169,9 +175,9 @@ class KeepingReflector(Generic[T]):
         if self._resource_version is None:
             await self._stream_from_nothing()
         else:
-            async with aclosing(self._events(self._changes_query())) as events:
-                async for event in events:
-                    await self._take(event)
+            async with aclosing(self._events(self._changes_query())) as arriving:
+                async for events in arriving:
+                    await self._take_all(events)
         if time.monotonic() - started < SHORT_STREAM_S:
             raise UnavailableError("the API server ended the watch at once")
 
@@ -180,17 +186,20 @@ class KeepingReflector(Generic[T]):
         try:
             async with (
                 asyncio.timeout(INITIAL_SET_S) as limit,
-                aclosing(self._events(_INITIAL_QUERY)) as events,
+                aclosing(self._events(_INITIAL_QUERY)) as arriving,
             ):
-                async for event in events:
+                async for events in arriving:
                     if initial is None:
-                        await self._take(event)
-                    elif _ends_initial_set(event):
-                        limit.reschedule(None)
-                        metadata = event.object["metadata"]
-                        await self._replace(list(initial.values()), metadata["resourceVersion"])
-                        initial = None
-                    else:
+                        await self._take_all(events)
+                        continue
+                    for place, event in enumerate(events):
+                        if _ends_initial_set(event):
+                            limit.reschedule(None)
+                            metadata = event.object["metadata"]
+                            await self._replace(list(initial.values()), metadata["resourceVersion"])
+                            initial = None
+                            await self._take_all(events[place + 1 :])
+                            break
                         self._collect(initial, event)
         except TimeoutError as error:
             raise _NoWatchListError("the initial set did not come in time") from error
@@ -199,7 +208,10 @@ class KeepingReflector(Generic[T]):
         if initial is not None:
             raise UnavailableError("the stream ended before the initial set was complete")
 
-    async def _events(self, query: tuple[tuple[str, str], ...]) -> AsyncGenerator[_Event, None]:
+    async def _events(
+        self, query: tuple[tuple[str, str], ...]
+    ) -> AsyncGenerator[list[_Event], None]:
+        """Give what has come, as it comes: what came together is one list."""
         namespace = self._selection.namespace
         call = Call(
             method="GET",
@@ -215,21 +227,44 @@ class KeepingReflector(Generic[T]):
             accept=self._selection.accept("PartialObjectMetadata"),
         )
         async with self._requests.stream(call, silence_s=SILENCE_S) as content:
-            async for line in _lines(content):
-                event = _decode(line)
-                if event.type == "ERROR":
-                    status = status_of_object(event.object)
-                    raise refusal(status.code or 500, status, call.doing)
-                yield event
+            async for lines in _lines(content):
+                events: list[_Event] = []
+                for line in lines:
+                    event = _decode(line)
+                    if event.type == "ERROR":
+                        yield events
+                        status = status_of_object(event.object)
+                        raise refusal(status.code or 500, status, call.doing)
+                    events.append(event)
+                yield events
 
     def _changes_query(self) -> tuple[tuple[str, str], ...]:
         return (("resourceVersion", self._resource_version or ""),)
+
+    async def _take_all(self, events: list[_Event]) -> None:
+        if not self._side_by_side:
+            for event in events:
+                await self._take(event)
+                self._done_with(event)
+            return
+        by_object: dict[str, list[_Event]] = {}
+        for event in events:
+            by_object.setdefault(event.object["metadata"].get("uid", ""), []).append(event)
+        await together(map(self._take_in_order, by_object.values()), at_once=_AT_ONCE)
+        if events:
+            self._done_with(events[-1])
+
+    async def _take_in_order(self, events: list[_Event]) -> None:
+        for event in events:
+            await self._take(event)
 
     async def _take(self, event: _Event) -> None:
         if event.type == "DELETED":
             await self._sink.deleted(self._kept(event))
         elif event.type != "BOOKMARK":
             await self._sink.changed(self._kept(event))
+
+    def _done_with(self, event: _Event) -> None:
         self._resource_version = event.object["metadata"]["resourceVersion"]
         self._recovered()
 
@@ -285,9 +320,10 @@ class Reflector(KeepingReflector[Object]):
         namespace: str = "",
         label_selector: str = "",
         field_selector: str = "",
+        side_by_side: bool = False,
     ) -> None:
         selection = Selection(namespace, label_selector, field_selector)
-        super().__init__(cluster, kind, selection, sink=sink, keep=whole)
+        super().__init__(cluster, kind, selection, sink=sink, keep=whole, side_by_side=side_by_side)
 
 
 _INITIAL_QUERY = (("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan"))
@@ -308,16 +344,15 @@ def _decode(line: bytes) -> _Event:
 _DECODER = msgspec.json.Decoder(_Event)
 
 
-async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Yield complete lines of any length; a last one without its end is a cut and dropped."""
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[list[bytes]]:
+    """Yield complete lines of any length, as many as have come; a cut one at the end is dropped."""
     buffer = bytearray()
     searched = 0
     async for chunk in content.iter_any():
         buffer += chunk
-        while (end := buffer.find(b"\n", searched)) >= 0:
-            line = bytes(buffer[:end])
-            del buffer[: end + 1]
-            searched = 0
-            if line.strip():
-                yield line
+        last = buffer.rfind(b"\n", searched)
+        if last >= 0:
+            lines = bytes(buffer[:last]).split(b"\n")
+            del buffer[: last + 1]
+            yield [line for line in lines if line.strip()]
         searched = len(buffer)

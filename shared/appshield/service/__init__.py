@@ -7,7 +7,7 @@ is told to stop; `steps` turns orders into outcomes, once in effect.
 from appshield.service.announcing import announce
 from appshield.service.blocking import Cancelled, run_blocking, run_bulk
 from appshield.service.clock import Clock, SystemClock
-from appshield.service.cycles import look_for_cycles_rarely
+from appshield.service.cycles import look_for_cycles_rarely, put_aside
 from appshield.service.health import Health, serve_health
 from appshield.service.joining import Joined, joined
 from appshield.service.logs import set_up_logs
@@ -29,6 +29,7 @@ __all__ = [
     "joined",
     "look_for_cycles_rarely",
     "pause",
+    "put_aside",
     "read_settings",
     "run_blocking",
     "run_bulk",

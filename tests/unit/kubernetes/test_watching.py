@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from appshield.kubernetes import Cluster, Object, Reflector, kinds, watching
-from appshield.kubernetes.watching import _lines
+from appshield.kubernetes.watching import _Event, _lines
 from fake_kubernetes import FakeKubernetes
 from kubernetes_api import config_map, through_proxy
 from mirror import Mirror
@@ -226,4 +226,40 @@ async def test_lines_are_whole_however_they_are_cut() -> None:
         for start in range(0, len(text), size):
             reader.feed_data(text[start : start + size])
         reader.feed_eof()
-        assert [line async for line in _lines(reader)] == [b'{"a": 1}', b'{"b": 2}']
+        lines = [line async for some in _lines(reader) for line in some]
+        assert lines == [b'{"a": 1}', b'{"b": 2}']
+
+
+class Crossing(Mirror):
+    """A sink whose first change of `a` ends only when one of `b` has begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = asyncio.Event()
+
+    async def changed(self, obj: Object) -> None:
+        if obj["metadata"]["name"] == "b":
+            self.begun.set()
+        await asyncio.wait_for(self.begun.wait(), timeout=30)
+        await super().changed(obj)
+
+
+async def test_changes_that_came_together_are_taken_side_by_side(fake: FakeKubernetes) -> None:
+    """Those of one object stay in their order."""
+    sink = Crossing()
+    events = [
+        _Event("MODIFIED", {**placed(name, data), "metadata": _metadata(name, version)})
+        for version, (name, data) in enumerate((("a", "2"), ("a", "3"), ("b", "2")), start=1)
+    ]
+    async with fake.cluster() as cluster:
+        reflector = Reflector(cluster, kinds.CONFIG_MAP, sink=sink, side_by_side=True)
+        await reflector._take_all(events)
+    assert [call for call in sink.calls if "a" in call[1]] == [("changed", "a")] * 2
+    assert {name: obj["data"]["value"] for name, obj in sink.objects.items()} == {
+        "a": "3",
+        "b": "2",
+    }
+
+
+def _metadata(name: str, version: int) -> Object:
+    return {"name": name, "namespace": "default", "uid": name, "resourceVersion": str(version)}
