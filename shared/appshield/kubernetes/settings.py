@@ -9,7 +9,8 @@ class ApiSettings(ServiceSettings, frozen=True, kw_only=True):
 
     `kubeconfig` and `context` empty: the cluster that the service runs in. The service sends
     `api_requests_per_s` requests for long and `api_requests_burst` at once, exec and every begin of
-    a watch included; 0 for as many as there are. Whatever they say, it waits when the API server
+    a watch included; 0 for as many as there are. That is for each process: two services, or two
+    replicas of one, ask twice as fast together. Whatever they say, it waits when the API server
     is overloaded and says so.
     """
 
