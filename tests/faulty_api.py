@@ -1,18 +1,16 @@
-"""A real API server behind a door that can be made to fail: what comes through is the server's own.
-
-A young cluster forgets nothing and is never busy: those two answers are the door's, as a server
-gives them.
+"""A real API server behind a door that can be shut, and that counts the server's refusals.
 
 async with FaultyApi(cluster) as api, Cluster.connect(api.access(folder)) as through:
-    api.forgetting = 3     # watches that go on are told that history is gone: 410
-    api.busy = 2           # requests are turned away: 429, with Retry-After
-    api.cut_at = b"word"   # the watch that brings this is cut in the middle of it
-    api.cut()              # every open watch is cut
+    async with api.away(): ...    # every watch is cut, and nobody comes in for so long
+    api.cut_at = b"word"          # the watch that brings this is cut in the middle of it
+    api.refused[410]              # how often the server itself has said so
 """
 
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -21,25 +19,18 @@ from aiohttp import ClientTimeout, web
 from appshield.kubernetes import Cluster, ClusterAccess
 from fake_kubernetes_documents import kubeconfig_of
 
-_GONE = {
-    "kind": "Status",
-    "apiVersion": "v1",
-    "status": "Failure",
-    "reason": "Expired",
-    "message": "too old resource version: 1 (2)",
-    "code": 410,
-}
+_ERROR = b'{"type":"ERROR"'
 
 
 class FaultyApi:
     """Listens on loopback and asks the API server as the cluster does; see the module."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.forgetting = 0
-        self.busy = 0
         self.cut_at = b""
-        self.seen: Counter[str] = Counter()
-        """How often each fault happened."""
+        self.cut_in_events = 0
+        self.refused: Counter[int] = Counter()
+        self._open = asyncio.Event()
+        self._open.set()
         self._connection = cluster.requests.connection
         self._watches: set[asyncio.Transport] = set()
 
@@ -52,7 +43,7 @@ class FaultyApi:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        self.cut()
+        self._cut()
         await self._runner.cleanup()
 
     def access(self, folder: Path) -> ClusterAccess:
@@ -63,22 +54,24 @@ class FaultyApi:
         )
         return ClusterAccess(kubeconfig=str(path))
 
-    def cut(self) -> None:
-        """Cut every open watch."""
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Cut every watch, and let whoever asks wait until the end of the block."""
+        self._open.clear()
+        self._cut()
+        try:
+            yield
+        finally:
+            self._open.set()
+
+    def _cut(self) -> None:
         for transport in self._watches:
             transport.abort()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if self.busy:
-            self.busy -= 1
-            self.seen["busy"] += 1
-            return web.Response(status=429, headers={"Retry-After": "1"})
+        await self._open.wait()
         query = request.query
         watching = query.get("watch") == "true"
-        if watching and self.forgetting and "sendInitialEvents" not in query:
-            self.forgetting -= 1
-            self.seen["gone"] += 1
-            return web.json_response({"type": "ERROR", "object": _GONE})
         async with self._connection.session.request(
             request.method,
             f"{self._connection.server}{request.path}",
@@ -92,10 +85,16 @@ class FaultyApi:
             timeout=ClientTimeout(),
             **self._connection.route(),
         ) as answered:
-            if not watching:
-                body = await answered.read()
+            self.refused[answered.status] += 1
+            if not watching or answered.status >= 400:
                 return web.Response(
-                    status=answered.status, body=body, content_type=answered.content_type
+                    status=answered.status,
+                    body=await answered.read(),
+                    headers={
+                        name: answered.headers[name]
+                        for name in ("Content-Type", "Retry-After")
+                        if name in answered.headers
+                    },
                 )
             response = web.StreamResponse(status=answered.status)
             response.content_type = answered.content_type
@@ -117,10 +116,12 @@ class FaultyApi:
     async def _pass_on(
         self, line: bytes, transport: asyncio.Transport, response: web.StreamResponse
     ) -> None:
+        if line.startswith(_ERROR):
+            self.refused[json.loads(line)["object"]["code"]] += 1
         if self.cut_at and self.cut_at in line:
             whole = line.index(self.cut_at) + len(self.cut_at) // 2
             self.cut_at = b""
-            self.seen["cut"] += 1
+            self.cut_in_events += 1
             await response.write(line[:whole])
             transport.abort()
             raise ConnectionResetError
