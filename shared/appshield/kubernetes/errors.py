@@ -118,7 +118,7 @@ def refusal(code: int, status: Status, doing: str, *, confidential: bool = False
 
     `confidential` keeps the server's text out, which may quote the values of a Secret.
     """
-    why = _fields(status) if confidential else status.message
+    why = _fields(status) if confidential else status.message.removesuffix(".")
     if status.has_cause("ResourceVersionTooLarge"):
         return _gone(status, doing, why)
     if code in _BY_CODE:

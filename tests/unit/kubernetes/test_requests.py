@@ -195,6 +195,15 @@ def test_a_refused_secret_does_not_show_its_values() -> None:
     assert "data[x]: FieldValueInvalid" in str(error)
 
 
+def test_what_a_server_says_in_whole_sentences_is_told_as_one() -> None:
+    """It ends its own with a full stop, and so do we."""
+    status = Status(message="Too many requests, please try again later.")
+    assert str(refusal(429, status, "list pods")) == (
+        "the API server is too busy to list pods: Too many requests, please try again later. "
+        "Try again in a minute."
+    )
+
+
 def test_a_version_from_the_future_leads_to_a_new_list() -> None:
     """After a restore of etcd, versions can be larger than the server's."""
     status = Status(
