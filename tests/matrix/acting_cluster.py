@@ -23,6 +23,7 @@ from simulation.workers import NODE
 CLAIM = "data-db-0"
 ROWS = "rows"
 """The file of the volume: it says of which run it was cut, in which snapshot, and how."""
+SETTINGS = {"greeting": "good day"}
 AT_REST, AT_WORK = "at rest", "at work"
 _DRIVER = "csi.example.org"
 _SERVED = (
@@ -53,13 +54,26 @@ class ActingKubernetes(FakeKubernetes):
         """Name the snapshots that the driver still keeps."""
         return sorted(path.name for path in self._folder_of_snapshots.iterdir())
 
-    def rows(self, namespace: str) -> str:
-        """Read what the volume of the application in a namespace holds."""
-        claim = self.take(kinds.PVC, CLAIM, namespace)
-        if claim is None:
-            return "there is no claim"
-        name: str = claim["spec"]["volumeName"]
-        return (self._folder_of_volumes / name / ROWS).read_text()
+    def files(self, namespace: str) -> dict[str, str]:
+        """Read what the volume of the application in a namespace holds; nothing without a claim."""
+        if self.take(kinds.PVC, CLAIM, namespace) is None:
+            return {}
+        return {path.name: path.read_text() for path in self._volume_in(namespace).iterdir()}
+
+    def let_differ(self, app: AppRef) -> None:
+        """Stop an application, and let all that a restore brings back be something else."""
+        if self.take(kinds.STATEFUL_SET, "db", app.namespace) is None:
+            self.run(app)
+        workload = self.store.get(kinds.STATEFUL_SET, app.namespace, "db")
+        self.put({**workload, "spec": {**workload["spec"], "replicas": 0}})
+        settings = self.store.get(kinds.CONFIG_MAP, app.namespace, "settings")
+        self.put({**settings, "data": {"greeting": "good night"}})
+        for name in (ROWS, "extra"):
+            (self._volume_in(app.namespace) / name).write_text("written since")
+
+    def _volume_in(self, namespace: str) -> Path:
+        name: str = self.store.get(kinds.PVC, namespace, CLAIM)["spec"]["volumeName"]
+        return self._folder_of_volumes / name
 
     def run(self, app: AppRef) -> None:
         """Let the application run, with all that it needs of its cluster."""
@@ -67,7 +81,7 @@ class ActingKubernetes(FakeKubernetes):
             self.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         self.put(_made("snapshot.storage.k8s.io/v1", "VolumeSnapshotClass", "csi", driver=_DRIVER))
         place = {"namespace": app.namespace}
-        self.put(_made("v1", "ConfigMap", "settings", **place, data={"greeting": "good day"}))
+        self.put(_made("v1", "ConfigMap", "settings", **place, data=SETTINGS))
         claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
         self.put(_made("v1", "PersistentVolumeClaim", CLAIM, **place, spec=claim))
         mounted = {"name": "data", "mountPath": "/data"}
@@ -219,7 +233,10 @@ class ActingKubernetes(FakeKubernetes):
     def _run_pods(self, workload: Object) -> None:
         meta, spec = workload["metadata"], workload["spec"]
         name, namespace = f"{meta['name']}-0", meta["namespace"]
-        if (namespace, name) in self.store.of(kinds.POD):
+        runs = (namespace, name) in self.store.of(kinds.POD)
+        if runs and not spec["replicas"]:
+            self.store.remove(kinds.POD, namespace, name)
+        if runs or not spec["replicas"]:
             return
         owner = {"apiVersion": "apps/v1", "kind": "StatefulSet", "controller": True}
         owner |= {"name": meta["name"], "uid": meta["uid"]}

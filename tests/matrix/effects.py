@@ -62,7 +62,6 @@ NOT_IN_A_RUN: Mapping[str, str] = {
     "Bus.ensure_consumer": "when an agent announces itself, the same each time",
     "Cluster.patch_status": "the watcher's; it is written anew from what is",
     "Cluster.replace": "documents that people write over REST",
-    "Cluster.apply": "a restore onto what is there, tests/cluster/test_existing_data.py",
     "Cluster.record_event": "may be lost by its promise",
     "RetainingStore.retain": "upkeep of object lock, tests/integration/uploader",
     "Hooks.run": "is Cluster.execute",

@@ -1,13 +1,37 @@
 """The effects of each run of the matrix, written down: service, operation of a port, and what.
 
 Whoever adds an effect adds it here, and has thought of it being killed, done twice and done late.
+A first backup makes a repository, a restore onto data changes what is there: of each is written
+down what it has beyond the run that it is otherwise like, and what of that it does in another way.
 """
 
 from collections.abc import Mapping
 from typing import Literal
 
-Story = Literal["backup", "restore"]
+Story = Literal["first backup", "backup", "restore", "restore onto data"]
+LIKE: Mapping[Story, Story] = {"first backup": "backup", "restore onto data": "restore"}
+BEFORE: Mapping[Story, tuple[Story, ...]] = {
+    "first backup": (),
+    "backup": ("first backup",),
+    "restore": ("first backup",),
+    "restore onto data": ("first backup",),
+}
+"""What has to be there already."""
 STORIES: Mapping[Story, tuple[str, ...]] = {
+    "first backup": (
+        "uploader Bucket.put put APPSHIELD_RESULTS RUN.open.1",
+        "uploader Bus.publish_raw publish appshield.v1.evt.repository.opened.test.shop.shop",
+        (
+            "uploader RetainingStore.delete delete object "
+            "applications/APP/repository/appshield-creating"
+        ),
+        "uploader RetainingStore.put put object applications/APP/identity",
+        "uploader RetainingStore.put put object applications/APP/key",
+        "uploader RetainingStore.put put object applications/APP/recovery",
+        "uploader RetainingStore.put put object applications/APP/repository/appshield-creating",
+        "uploader RetainingStore.put put object applications/APP/repository/config",
+        "uploader RetainingStore.put put object applications/APP/repository/keys/DIGEST",
+    ),
     "backup": (
         "planner Bucket.create create APPSHIELD_RUNS RUN",
         "planner Bucket.put put APPSHIELD_CATALOG APP.NUMBER",
@@ -102,5 +126,17 @@ STORIES: Mapping[Story, tuple[str, ...]] = {
         "restorer Cluster.merge_patch merge patch statefulsets",
         "restorer RetainingStore.delete delete object applications/APP/repository/locks/DIGEST",
         "restorer RetainingStore.put put object applications/APP/repository/locks/DIGEST",
+    ),
+    "restore onto data": (
+        "planner Bus.publish_raw publish appshield.v1.cmd.volume.load.test.node.shop.shop",
+        "restorer Bucket.put put APPSHIELD_RESULTS RUN.apply.1",
+        "restorer Bus.publish_raw publish appshield.v1.evt.object.applied.test.shop.shop",
+        "restorer Bus.publish_raw publish appshield.v1.evt.restore.planned.test.shop.shop",
+        "restorer Bus.publish_raw publish appshield.v1.evt.restore.prepared.test.shop.shop",
+        "restorer Bus.publish_raw publish appshield.v1.evt.volume.loaded.test.shop.shop",
+        "restorer Cluster.apply apply configmaps",
+        "restorer Cluster.apply apply statefulsets",
+        "restorer Cluster.create create pods",
+        "restorer Cluster.delete delete pods",
     ),
 }

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
+from msgspec.structs import replace
+
 from appshield.bus import Bus
 from appshield.capture.layout import run_tag, version_tag, volume_source
 from appshield.contracts import streams
@@ -22,7 +24,7 @@ from appshield.repository import Reader, Repository, keys
 from appshield.restorer.marking import RESTORING
 from appshield.vault import Vault, VaultAccess, export_root_key, finding
 from fixed_clock import FixedClock
-from matrix.acting_cluster import AT_REST, CLAIM, ROWS, ActingKubernetes
+from matrix.acting_cluster import AT_REST, CLAIM, ROWS, SETTINGS, ActingKubernetes
 from matrix.ports import ProcessStore
 from matrix.process import RUNNING
 
@@ -103,8 +105,14 @@ class Surroundings:
         """Say what is wrong with a restored application."""
         repository = self._repository(app_id)
         [(_, document)] = repository.snapshots_with_tag(version_tag(version))
-        if self._rows(repository, document.tree_id) != self.kubernetes.rows(namespace):
+        files = {ROWS: self._rows(repository, document.tree_id)}
+        if self.kubernetes.files(namespace) != files:
             yield "the volume holds something else than the version"
+        if (namespace, "db-0") not in self.kubernetes.store.of(kinds.POD):
+            yield "the application does not run"
+        settings = self.kubernetes.take(kinds.CONFIG_MAP, "settings", namespace)
+        if settings is None or settings["data"] != SETTINGS:
+            yield f"the settings are {settings}"
         for kind in _RESTORED:
             found = [
                 obj
@@ -116,6 +124,10 @@ class Surroundings:
             marks = [obj["metadata"].get("annotations", {}).get(RESTORING) for obj in found]
             if any(marks):
                 yield f"the {kind.kind} still bears a mark"
+
+    def let_differ(self, namespace: str) -> None:
+        """Let the application be stopped in a namespace, and all of it be otherwise."""
+        self.kubernetes.let_differ(replace(self.app, namespace=namespace))
 
     def forget(self, namespace: str) -> None:
         """Delete what was restored, and the history of the cluster."""

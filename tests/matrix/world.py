@@ -31,7 +31,7 @@ from appshield.contracts.agent_consumers import agent_consumer
 from appshield.contracts.agents import Agent, ServiceName
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.identities import AppRef
+from appshield.contracts.identities import AppRef, application_id
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestPrune
 from appshield.contracts.runs import FINAL_STATES, Run
@@ -49,7 +49,7 @@ from simulation.services import CLUSTER, SERVICES
 from simulation.workers import NODE
 from waiting import wait_until
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 WINDOW_S = 0.1
 _THREADS = 32
 """Those of a process that was killed wait until it is ended."""
@@ -83,6 +83,7 @@ class World:
         self.accident: Accident | None = None
         self._run = "-"
         self._app_id = "-"
+        self._histories = 0
         self._target = _NO_TARGET
         self._tasks = tasks
         self._stopping = asyncio.Event()
@@ -103,13 +104,19 @@ class World:
         """Start one process of each service, and let the application be known."""
         for service in SERVICES:
             self._start(service)
+        await self.begin_history()
+
+    async def begin_history(self) -> None:
+        """Let the application be a new one of its name: without versions, without a repository."""
+        self._histories += 1
+        uid = f"uid-{self._histories}"
         await self.bus.publish(
             ApplicationObserved(
-                app=self.app, uid="uid-shop", resource_version="1", exists=True, revision="r1"
+                app=self.app, uid=uid, resource_version="1", exists=True, revision="r1"
             )
         )
-        record = await wait_until(self.record, deadline_s=DEADLINE_S, what="it is known")
-        self._app_id = record.app_id
+        self._app_id = application_id(CLUSTER, uid)
+        await wait_until(self.record, deadline_s=DEADLINE_S, what="it is known")
         await self._at_rest()
 
     async def live_through(self, request: Message, run: str, accident: Accident | None) -> Run:
@@ -130,13 +137,13 @@ class World:
 
     async def record(self) -> ApplicationRecord | None:
         """Read what the planner knows of the application."""
-        bucket = self.bus.bucket(streams.APPLICATIONS, ApplicationRecord)
-        return next(iter([entry.value async for entry in bucket.items()]), None)
+        entry = await self.bus.bucket(streams.APPLICATIONS, ApplicationRecord).get(self._app_id)
+        return entry.value if entry is not None else None
 
     async def catalog(self) -> list[VersionRecord]:
-        """List the versions that the catalog knows."""
+        """List the versions of the application that the catalog knows."""
         bucket = self.bus.bucket(streams.CATALOG, VersionRecord)
-        return [entry.value async for entry in bucket.items()]
+        return [entry.value async for entry in bucket.items(f"{self._app_id}.")]
 
     async def dead(self) -> list[str]:
         """List the subjects of what was given up."""
