@@ -7,6 +7,7 @@ is one that an agent of a node has let go and may not delete.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from concurrent.futures import CancelledError, Future
 
 import msgspec
 import structlog
@@ -77,14 +78,7 @@ class RecordedLocks:
             )
             written.append(entry)  # first: an answer that is lost may have been a success
             put = asyncio.run_coroutine_threadsafe(self._records.put(entry.key(), entry), loop)
-            try:
-                put.result(_RECORD_TIMEOUT_S)
-            except TimeoutError as error:
-                raise UnavailableError(
-                    "a repository lock could not be put on record",
-                    why=f"the bus did not answer within {_RECORD_TIMEOUT_S:g} s",
-                    next_step="Check that NATS runs; the step is tried again.",
-                ) from error
+            _until_on_record(put)
 
         acquiring = asyncio.ensure_future(
             asyncio.to_thread(
@@ -189,3 +183,25 @@ def _is_let_go(key: str, record: LockRecord) -> bool:
 def _is_its_own(key: str, record: LockRecord) -> bool:
     """Whether a record stands where it says: who may write some keys speaks for those alone."""
     return key == record.key() and is_id(record.lock_id)
+
+
+def _until_on_record(put: Future[int]) -> None:
+    """Wait, in a thread, until a lock is on record.
+
+    Raises:
+        UnavailableError: it is not, or nobody knows.
+    """
+    try:
+        put.result(_RECORD_TIMEOUT_S)
+    except TimeoutError as error:
+        raise UnavailableError(
+            "a repository lock could not be put on record",
+            why=f"the bus did not answer within {_RECORD_TIMEOUT_S:g} s",
+            next_step="Check that NATS runs; the step is tried again.",
+        ) from error
+    except CancelledError as error:
+        raise UnavailableError(
+            "a repository lock could not be put on record",
+            why="this worker is being stopped",
+            next_step="Whoever takes over tries the step again.",
+        ) from error

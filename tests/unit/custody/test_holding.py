@@ -93,6 +93,26 @@ async def test_a_repository_that_is_held_is_locked_on_record_and_free_afterwards
     assert place.locks() == await place.records() == []
 
 
+async def test_a_renewal_that_is_cut_short_as_the_worker_ends_says_so(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever renews in a thread gets an error that it knows, not the end of the thread."""
+    async with place.worker("w").held("main", "a-1") as held:
+        going: list[asyncio.Future[None]] = []
+
+        async def never(*_: object) -> None:
+            going.append(asyncio.get_running_loop().create_future())
+            await going[0]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(type(place.bus.bucket(REPOSITORY_LOCKS, LockRecord)), "put", never)
+            renewing = asyncio.ensure_future(asyncio.to_thread(held.lock.renew))
+            await wait_until(lambda: going, deadline_s=30, what="it is put on record")
+            going[0].cancel()
+            with pytest.raises(UnavailableError, match="this worker is being stopped"):
+                await renewing
+
+
 async def test_a_lock_is_on_record_before_it_is_written(place: Place) -> None:
     """Killed in between, a worker leaves a record and no lock, never a lock and no record."""
     seen: list[bool] = []
