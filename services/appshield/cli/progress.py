@@ -97,7 +97,9 @@ class Lines:
         return [f"  {step_text(step)}" for step in changed]
 
     def progressed(self, progress: Progress) -> None:
-        """Write how far a step has come, now and then."""
+        """Write how far a step has come, now and then; one that moves no bytes is only there."""
+        if not (progress.bytes_done or progress.bytes_total):
+            return
         now = time.monotonic()
         if now - self._told_at.setdefault(progress.step, now) < _LINE_EVERY_S:
             return
@@ -150,7 +152,8 @@ class Bars:
 
     def progressed(self, progress: Progress) -> None:
         """Move a step's bar."""
-        if (task := self._tasks.get(progress.step)) is not None:
+        moves = progress.bytes_done or progress.bytes_total
+        if moves and (task := self._tasks.get(progress.step)) is not None:
             self._bars.update(
                 task,
                 completed=progress.bytes_done,

@@ -89,6 +89,8 @@ class MaintenanceAdmission:
             versions = [here for one in versions if (here := one.at(request.vault)) is not None]
         going = [one for one in versions if one.facts.number in request.versions]
         why = _unforgettable(request, versions, going)
+        if why is None:
+            why = await self._awaited(request, record)
         run = self._run("forget", request, record, going[0].vault if going else "")
         if why is not None:
             await self._queue.refuse(run, why)
@@ -99,6 +101,21 @@ class MaintenanceAdmission:
         )
         wanted = replace(run, vault=first.vault, forget=progress)
         await self._queue.admit(await self._runs.create(wanted))
+
+    async def _awaited(self, request: RequestForget, record: ApplicationRecord) -> Failure | None:
+        """Say which restore would find nothing to bring back when somebody approves of it."""
+        for waiting in record.awaiting_approval:
+            entry = await self._runs.get(waiting)
+            number = entry.value.restore.version if entry and entry.value.restore else None
+            found = await self._catalog.get(record.app_id, number) if number else None
+            stays = found and set(found.vaults) - {request.vault or found.vault}
+            if number not in request.versions or (request.vault and stays):
+                continue
+            return Failure(
+                what=f"restore {waiting} of version {number} waits for approval",
+                next_step=f"`appshield approve {waiting}` or `appshield cancel {waiting}` first.",
+            )
+        return None
 
     async def prune(self, request: RequestPrune) -> None:
         """Admit a wish to remove what no version needs."""

@@ -10,6 +10,7 @@ from appshield.contracts.requests import (
     RequestApprove,
     RequestBackup,
     RequestCancel,
+    RequestForget,
     RequestRestore,
 )
 from appshield.contracts.runs import Run
@@ -49,6 +50,29 @@ async def test_nothing_happens_before_somebody_approves() -> None:
     record = await world.record()
     assert (record.awaiting_approval, record.active_run) == ((run.id,), "")
     assert world.workers.planned == []
+
+
+async def test_a_version_that_waits_for_approval_is_not_forgotten_by_hand() -> None:
+    """Whoever approves finds what was asked for; who cancels the restore may forget it."""
+    world = await _asked()
+    restore = (await _restore(world)).id
+    app_id = (await world.record()).app_id
+    await world.ask(RequestBackup(app=APP, request_id="three"))
+    await world.settle()
+
+    async def forget(request: str) -> Run:
+        await world.ask(RequestForget(app=APP, request_id=request, app_id=app_id, versions=(1,)))
+        await world.settle()
+        wanted = run_id("forget", f"request/{request}")
+        return next(run for run in await world.runs() if run.id == wanted)
+
+    refused = await forget("early")
+    assert refused.state == "failed"
+    assert refused.failure is not None
+    assert refused.failure.what == f"restore {restore} of version 1 waits for approval"
+    await world.ask(RequestCancel(app=APP, request_id="no", run=restore))
+    await world.settle()
+    assert (await forget("late")).state == "succeeded"
 
 
 async def test_what_was_approved_of_runs_and_says_who_did() -> None:
