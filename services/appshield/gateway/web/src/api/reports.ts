@@ -9,7 +9,11 @@ export interface ObjectiveRow {
   /// From 0 to 1: the part of the time in which promises held; null where nothing was promised.
   rpo_kept: number | null;
   rpo_broken_s: number;
+  rto_promised: number;
+  rto_proved: number;
   rto_measured: number;
+  /// From 0 to 1: the part of the restores that took no longer than promised.
+  rto_kept: number | null;
   rto_last_s: number | null;
   rto_worst_s: number | null;
 }

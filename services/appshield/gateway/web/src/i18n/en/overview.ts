@@ -17,6 +17,8 @@ export const overview = {
   "attention.none": "Nothing needs attention",
   "attention.none.why":
     "Every application is well, and every promise about its newest version is kept.",
+  "attention.slow": "Restore too slow",
+  "attention.restore": "The last restore took {took}; at most {promised} is promised.",
   "attention.refused": "Document refused",
   "attention.promise":
     "A version at least every {promised} is promised; the newest good one is {age} old",

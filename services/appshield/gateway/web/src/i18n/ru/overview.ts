@@ -16,6 +16,8 @@ export const overview: Readonly<Record<keyof typeof en, Message>> = {
   "attention.title": "Требует внимания",
   "attention.none": "Ничто не требует внимания",
   "attention.none.why": "Все приложения в порядке, и каждое обещание о последней версии соблюдено.",
+  "attention.slow": "Долгое восстановление",
+  "attention.restore": "Последнее восстановление длилось {took}, обещано не дольше {promised}.",
   "attention.refused": "Документ отклонён",
   "attention.promise": "Обещана версия не реже чем каждые {promised}; последней годной уже {age}",
   "applications.title": "Приложения",

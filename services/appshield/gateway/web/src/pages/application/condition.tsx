@@ -2,7 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
 import { NOWHERE } from "@/api/documents";
-import type { ApplicationDetail, HealthFacts, Rpo } from "@/api/types";
+import type { ApplicationDetail, ApplicationSummary, HealthFacts, Rpo } from "@/api/types";
 import { Meter } from "@/design/meter";
 import { Columns, Fact, Facts, Panel } from "@/design/page";
 import { HealthStatus, RpoStatus, type Tone } from "@/design/status";
@@ -35,6 +35,9 @@ export function Condition({ detail }: { detail: ApplicationDetail }) {
                 </Link>
               )}
             </Fact>
+            <Fact name={t("condition.rto")}>
+              {detail.summary.rto && <PromisedTime summary={detail.summary} />}
+            </Fact>
             <Fact name={t("condition.histories")}>
               {detail.other_histories.length > 0 && <Histories detail={detail} />}
             </Fact>
@@ -42,6 +45,16 @@ export function Condition({ detail }: { detail: ApplicationDetail }) {
         </div>
       </Panel>
     </Columns>
+  );
+}
+
+function PromisedTime({ summary }: { summary: ApplicationSummary }) {
+  const t = useTranslate();
+  if (!summary.rto) return null;
+  return (
+    <>
+      <Duration seconds={summary.rto_promised_s} /> · {t(`rto.${summary.rto}`)}
+    </>
   );
 }
 

@@ -65,6 +65,7 @@ function ApplicationConcern({ why, application }: Extract<Concern, { application
         {why === "rpo-broken" && <RpoStatus state="broken" />}
         {why === "rpo-at-risk" && <RpoStatus state="at-risk" />}
         {(why === "missing" || why === "degraded") && health && <HealthStatus health={health} />}
+        {why === "rto-broken" && <Tag tone="warn">{t("attention.slow")}</Tag>}
         {why === "refused" && <Tag tone="bad">{t("attention.refused")}</Tag>}
       </span>
       <span className={classes.what}>
@@ -83,6 +84,11 @@ function Why({ why, application }: Extract<Concern, { application: unknown }>) {
   const age = useAge(application.rpo_counted_from);
   if (why === "refused") return <span>{application.refused}</span>;
   if (why === "missing" || why === "degraded") return <span>{application.reason}</span>;
+  if (why === "rto-broken") {
+    const promised = formats.duration(application.rto_promised_s);
+    const took = formats.duration(application.rto_last_s ?? 0);
+    return <span>{t("attention.restore", { promised, took })}</span>;
+  }
   return (
     <span>
       {t("attention.promise", {
@@ -117,11 +123,14 @@ function useConcerns(): { concerns: Concern[]; known: boolean } {
   const [since] = useState(() => new Date(Date.now() - DAY_MS).toISOString());
   const byHealth = useInfiniteQuery(applications({ sort: "health", state: "active", limit: 20 }));
   const byPromise = useInfiniteQuery(applications({ sort: "rpo", state: "active", limit: 20 }));
+  const slow = useInfiniteQuery(applications({ rto: "broken", state: "active", limit: 20 }));
   const awaiting = useInfiniteQuery(runs({ state: "awaiting-approval", limit: 20 }));
   const failed = useInfiniteQuery(runs({ state: "failed", since, limit: 20 }));
   const found = new Map<string, ApplicationSummary>();
-  for (const page of [...(byHealth.data?.pages ?? []), ...(byPromise.data?.pages ?? [])]) {
-    for (const one of page.items) found.set(one.app_id, one);
+  for (const query of [byHealth, byPromise, slow]) {
+    for (const page of query.data?.pages ?? []) {
+      for (const one of page.items) found.set(one.app_id, one);
+    }
   }
   const items = (query: typeof failed) => query.data?.pages.flatMap((page) => page.items) ?? [];
   return {

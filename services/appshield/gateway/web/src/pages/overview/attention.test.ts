@@ -17,6 +17,9 @@ const application = (
   rpo: "kept",
   rpo_promised_s: 3_600,
   rpo_counted_from: null,
+  rto: "",
+  rto_promised_s: 0,
+  rto_last_s: null,
   last_version: 3,
   last_backup_at: "2026-03-01T12:00:00Z",
   vault: "primary",
@@ -61,11 +64,17 @@ describe("what needs attention", () => {
   it("begins with the worst, and tells of each application once", () => {
     const applications = [
       application("late", { rpo: "at-risk" }),
+      application("slow", { rto: "broken" }),
       application("ill", { health: "Degraded", rpo: "broken" }),
       application("gone", { health: "Missing" }),
       application("left", { health: "Missing", state: "orphaned" }),
     ];
-    expect(told({ applications })).toEqual(["missing gone", "rpo-broken ill", "rpo-at-risk late"]);
+    expect(told({ applications })).toEqual([
+      "missing gone",
+      "rpo-broken ill",
+      "rpo-at-risk late",
+      "rto-broken slow",
+    ]);
   });
 
   it("forgets a failed backup after a later one that succeeded, not a failed restore", () => {

@@ -3,7 +3,7 @@ import type { ApplicationSummary, RunSummary } from "@/api/types";
 
 export type Concern =
   | {
-      why: "missing" | "degraded" | "refused" | "rpo-broken" | "rpo-at-risk";
+      why: "missing" | "degraded" | "refused" | "rpo-broken" | "rpo-at-risk" | "rto-broken";
       application: ApplicationSummary;
     }
   | { why: "approval" | "failed"; run: RunSummary };
@@ -16,6 +16,7 @@ const ORDER: readonly Concern["why"][] = [
   "failed",
   "refused",
   "rpo-at-risk",
+  "rto-broken",
 ];
 
 export interface Known {
@@ -46,6 +47,7 @@ function concernOf(application: ApplicationSummary): Concern[] {
   if (application.health === "Degraded") concerns.push({ why: "degraded", application });
   if (application.rpo === "broken") concerns.push({ why: "rpo-broken", application });
   if (application.rpo === "at-risk") concerns.push({ why: "rpo-at-risk", application });
+  if (application.rto === "broken") concerns.push({ why: "rto-broken", application });
   if (application.refused) concerns.push({ why: "refused", application });
   return concerns;
 }

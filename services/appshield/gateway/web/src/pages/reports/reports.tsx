@@ -132,7 +132,7 @@ function columnsIn(
       name: "restores",
       title: t("reports.restores"),
       numeric: true,
-      cell: ({ rto_measured }) => formats.number(rto_measured),
+      cell: (row) => <Restores row={row} />,
     },
     {
       name: "last",
@@ -175,6 +175,18 @@ function Kept({ share }: { share: number | null }) {
     <span className={classes.kept} data-tone={toneOf(share)}>
       {formats.percent(written(share), 2)}
     </span>
+  );
+}
+
+function Restores({ row: { rto_kept, rto_measured } }: { row: ObjectiveRow }) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const count = formats.number(rto_measured);
+  if (rto_kept === null) return count;
+  return (
+    <>
+      <Kept share={rto_kept} /> {t("reports.of", { count })}
+    </>
   );
 }
 
