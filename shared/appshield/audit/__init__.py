@@ -8,7 +8,7 @@ by what was archived in a Vault (`finding` finds it).
 from appshield.audit.archive import Archive, Segment, pack, unpack
 from appshield.audit.chain import GENESIS, Break, Chain, Head, digest_of, link, read_entry
 from appshield.audit.choosing import Wish, is_wanted
-from appshield.audit.reading import Place, lines_in, lines_of, newest_first
+from appshield.audit.reading import Place, lines_in, lines_of, newest_first, oldest_first
 from appshield.audit.verifying import Finding, Report, verify
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "lines_of",
     "link",
     "newest_first",
+    "oldest_first",
     "pack",
     "read_entry",
     "unpack",

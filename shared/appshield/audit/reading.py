@@ -60,6 +60,23 @@ async def newest_first(
         end = first - 1
 
 
+async def oldest_first(
+    bus: Bus, *, after: Place | None = None, since: datetime | None = None
+) -> AsyncGenerator[tuple[Place, bytes], None]:
+    """Give the lines from the oldest up, or from the one behind a place, each with its own.
+
+    Of a time `since` when they are wanted a little before may come, too.
+    """
+    first = 1 if since is None else await _first_since(bus, since)
+    if after is not None:
+        first = max(first, after.stored)
+    async for stored in bus.read(AUDIT, filters=(AUDITED,), since=first):
+        for at, line in enumerate(lines_in(stored)):
+            place = Place(stored.sequence, at)
+            if after is None or place > after:
+                yield place, line
+
+
 async def _between(bus: Bus, first: int, last: int) -> AsyncIterator[Stored]:
     async for stored in bus.read(AUDIT, filters=(AUDITED,), since=first):
         if stored.sequence > last:

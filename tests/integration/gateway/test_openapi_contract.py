@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, assume, settings
 from msgspec.structs import replace
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -29,6 +30,7 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run, Trigger
 from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
 from appshield.gateway.api.application import document
+from appshield.gateway.serving import HEAD_BYTES_MAX
 from appshield.kubernetes import Cluster
 from embedded_bus import running_bus
 from fake_kubernetes import FakeKubernetes
@@ -44,6 +46,8 @@ _CHECKS = [
     response_schema_conformance,
 ]
 _ENDLESS = "/api/v1/events"
+_HEAD_BESIDE_BYTES = 4096
+"""So much of a head may be something else than the query."""
 
 _DESCRIBED = document("")
 schema = schemathesis.openapi.from_dict(_DESCRIBED).exclude(path=_ENDLESS)
@@ -120,8 +124,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_one_that_is_described(case: "schemathesis.Case[Any]", url: str) -> None:
-    """For whoever may everything."""
+    """For whoever may everything; heads that are too large are refused below the application."""
     headers = {"Authorization": f"Bearer {ADMIN}"}
+    query = urlencode(case.query or {}, doseq=True)
+    assume(len(query) < HEAD_BYTES_MAX - _HEAD_BESIDE_BYTES)
     case.call_and_validate(base_url=url, headers=headers, checks=_CHECKS, timeout=30)
 
 

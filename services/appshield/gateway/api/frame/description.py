@@ -18,7 +18,8 @@ from appshield.gateway.api.frame.rights import Right, anyone, right_of
 PATH = "/api/v1/docs"
 DESCRIPTION = """\
 Every error is problem details (RFC 9457) with the next step. Lists come in pages: `limit`, `cursor`
-of the page before (`next`), `sort` by a field, downwards with `-` before it. What changes something
+of the page before (`next`), `sort` by a field, downwards with `-` before it; what is too long to be
+put in order (files, differences, logs) has one order. What changes something
 answers 202 with the run that does it; the same `Idempotency-Key` gives the same run. Things that
 can be changed carry an `ETag`, which a change names as `If-Match`. Times are UTC.
 """

@@ -34,6 +34,20 @@ History: TypeAlias = Annotated[
     ),
 ]
 LIMIT: Limit = LIMIT_DEFAULT
+Containing: TypeAlias = Annotated[
+    str, QueryParameter(name="q", max_length=253, description="Only with this in the name.")
+]
+FromTime: TypeAlias = Annotated[
+    datetime | None, QueryParameter(description="Only from this time on.")
+]
+
+
+def sorting(*fields: str, only_upwards: bool = False) -> QueryParameter:
+    """Say by which fields a list can be sorted; one that is too long to be put in order has one."""
+    if only_upwards:
+        return QueryParameter(name="sort", description="The order of the list.", enum=fields)
+    text = f"One of {', '.join(fields)}; with - before it downwards."
+    return QueryParameter(description=text, enum=[*fields, *(f"-{one}" for one in fields)])
 
 
 def in_utc(moment: datetime | None) -> datetime | None:

@@ -36,6 +36,7 @@ from appshield.gateway.api.frame.parameters import (
     Limit,
     Named,
     Namespace,
+    sorting,
 )
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.responses import UNCHANGED
@@ -189,10 +190,7 @@ async def list_applications(
     containing: Annotated[
         str, QueryParameter(name="q", description="Only with this in the name or namespace.")
     ] = "",
-    sort: Annotated[
-        str,
-        QueryParameter(description=f"One of {', '.join(SORT_KEYS)}; with - before it downwards."),
-    ] = "name",
+    sort: Annotated[str, sorting(*SORT_KEYS)] = "name",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[ApplicationSummary]:

@@ -1,6 +1,5 @@
 """Events of one application: what was told about it, the newest first."""
 
-from datetime import datetime
 from typing import Annotated
 
 from litestar import get
@@ -14,16 +13,17 @@ from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
 from appshield.gateway.api.frame.parameters import (
     LIMIT,
     Cursor,
+    FromTime,
     History,
     InNamespace,
     Limit,
     Named,
     in_utc,
+    sorting,
 )
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_of
 
-_NEWEST_FIRST = "-at"
 _SORT_KEYS: dict[str, SortKey[ToldEvent]] = {"at": lambda one: one.at}
 
 
@@ -41,8 +41,9 @@ async def list_events(
     kind: Annotated[
         list[EventKind] | None, QueryParameter(description="Only of these kinds.")
     ] = None,
-    since: Annotated[datetime | None, QueryParameter(description="Only from this time on.")] = None,
+    since: FromTime = None,
     history: History = "",
+    sort: Annotated[str, sorting(*_SORT_KEYS)] = "-at",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[ToldEvent]:
@@ -62,7 +63,7 @@ async def list_events(
     ]
     return page_of(
         found,
-        Wanted(sort=_NEWEST_FIRST, limit=limit, cursor=cursor),
+        Wanted(sort=sort, limit=limit, cursor=cursor),
         keys=_SORT_KEYS,
         name=lambda one: one.id,
     )

@@ -1,5 +1,7 @@
 """Revisions: every accepted content of an application's document."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -20,15 +22,27 @@ from appshield.doors.revisions import (
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.dependencies import OnBackend
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, InNamespace, Limit, Named
+from appshield.gateway.api.frame.parameters import (
+    LIMIT,
+    Cursor,
+    FromTime,
+    InNamespace,
+    Limit,
+    Named,
+    in_utc,
+    sorting,
+)
 from appshield.gateway.api.frame.rights import in_namespace
 from appshield.gateway.api.resources.applications.histories import record_of
 from appshield.language.revisions import Revision
 
 _TAGS = ["Applications"]
 _PATH = "/applications/{namespace:str}/{name:str}/revisions"
-_NEWEST_FIRST = "-generation"
-_SORT_KEYS: dict[str, SortKey[Listed]] = {"generation": lambda one: one.revision.generation}
+
+SORT_KEYS: dict[str, SortKey[Listed]] = {
+    "generation": lambda one: one.revision.generation,
+    "since": lambda one: one.revision.since,
+}
 
 Digest = Annotated[
     str, PathParameter(max_length=64, description="The revision's digest, or its beginning.")
@@ -37,6 +51,9 @@ FromDigest = Annotated[
     str, QueryParameter(name="from", max_length=64, description="The one digest.")
 ]
 ToDigest = Annotated[str, QueryParameter(name="to", max_length=64, description="The other digest.")]
+
+
+SortRevisions = Annotated[str, sorting(*SORT_KEYS)]
 
 
 class RevisionText(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,18 +77,16 @@ async def list_revisions(
     *,
     namespace: InNamespace,
     name: Named,
+    since: FromTime = None,
+    sort: SortRevisions = "-generation",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[Listed]:
     """List what the document said, the newest first, and which versions that made."""
     record, found = await _revisions(backend, namespace, name)
     made = await backend.views.versions(record.app_id)
-    return page_of(
-        listed_revisions(found, record, made),
-        Wanted(sort=_NEWEST_FIRST, limit=limit, cursor=cursor),
-        keys=_SORT_KEYS,
-        name=lambda one: one.revision.digest,
-    )
+    wanted = Wanted(sort=sort, limit=limit, cursor=cursor)
+    return page_of_revisions(listed_revisions(found, record, made), since, wanted)
 
 
 @get(_PATH + "/{digest:str}", opt=in_namespace(SEE_APPLICATIONS), tags=_TAGS)
@@ -101,6 +116,19 @@ async def compare_revisions(
     )
     return RevisionChanges(
         before=one.digest, after=other.digest, lines=tuple(changed_lines(one, other))
+    )
+
+
+def page_of_revisions(
+    found: Iterable[Listed], since: datetime | None, wanted: Wanted
+) -> Page[Listed]:
+    """Cut the wanted part out of the revisions of a document, of those since a time."""
+    begin = in_utc(since)
+    return page_of(
+        [one for one in found if begin is None or one.revision.since >= begin],
+        wanted,
+        keys=SORT_KEYS,
+        name=lambda one: one.revision.digest,
     )
 
 

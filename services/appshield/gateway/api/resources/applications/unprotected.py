@@ -17,6 +17,7 @@ from appshield.gateway.api.frame.parameters import (
     InNamespace,
     Limit,
     Namespace,
+    sorting,
 )
 from appshield.gateway.api.frame.responses import REFUSED
 from appshield.gateway.api.frame.rights import by_handler, in_namespace
@@ -43,17 +44,22 @@ async def list_unprotected(
     caller: AsCaller,
     *,
     namespace: Namespace = "",
-    sort: Annotated[
-        str,
-        QueryParameter(
-            description="One of name, data (what keeps data first); with - before it downwards."
-        ),
-    ] = "data",
+    keeps_data: Annotated[
+        bool | None, QueryParameter(description="Only what keeps data, or what does not.")
+    ] = None,
+    sort: Annotated[str, sorting(*_SORT_KEYS)] = "data",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[Unprotected]:
-    """List the workloads that belong to no application, in namespaces that the caller may see."""
-    found = [one for one in await backend.workloads.found() if namespace in {"", one.namespace}]
+    """List the workloads that belong to no application, in namespaces that the caller may see.
+
+    Sorted by `data`, what keeps data comes first.
+    """
+    found = [
+        one
+        for one in await backend.workloads.found()
+        if namespace in {"", one.namespace} and keeps_data in {None, one.keeps_data}
+    ]
     visible = await backend.access.visible(
         caller, SEE_APPLICATIONS, {one.namespace for one in found}
     )

@@ -32,7 +32,14 @@ from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.entity_tags import demand_match, tag_of
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace
+from appshield.gateway.api.frame.parameters import (
+    LIMIT,
+    Containing,
+    Cursor,
+    Limit,
+    Namespace,
+    sorting,
+)
 from appshield.gateway.api.frame.problems import (
     AnyRequest,
     PreconditionFailedError,
@@ -116,15 +123,17 @@ async def list_documents(
     kind: KindName,
     *,
     namespace: Namespace = "",
-    sort: Annotated[
-        str,
-        QueryParameter(description=f"One of {', '.join(_SORT_KEYS)}; with - before it downwards."),
-    ] = "name",
+    containing: Containing = "",
+    sort: Annotated[str, sorting(*_SORT_KEYS)] = "name",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[ListedDocument]:
     """List the documents of a kind that the caller may see."""
-    found = [_listed(obj) for obj in await _objects(backend, KINDS[kind], namespace)]
+    found = [
+        one
+        for obj in await _objects(backend, KINDS[kind], namespace)
+        if containing in (one := _listed(obj)).name
+    ]
     if KINDS[kind].namespaced:
         visible = await backend.access.visible(caller, _SEE[kind], {one.namespace for one in found})
         found = [one for one in found if one.namespace in visible]

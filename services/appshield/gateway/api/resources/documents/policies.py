@@ -15,16 +15,12 @@ from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit
+from appshield.gateway.api.frame.parameters import LIMIT, Containing, Cursor, Limit, sorting
 from appshield.gateway.api.frame.rights import in_cluster
 from appshield.gateway.api.resources.applications.applications import seen_by
 from appshield.language.kinds import Profile, document
 
 _TAGS = ["Policies"]
-
-Sort = Annotated[
-    str, QueryParameter(description="By which field; with - before it downwards.", max_length=64)
-]
 
 
 class PolicySummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +62,11 @@ class ProfileSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profiles(msgspec.Struct, frozen=True, kw_only=True):
-    """The profiles that hold in the cluster, and why others do not count."""
+    """A part of the profiles that hold in the cluster, and why others do not count."""
 
-    items: tuple[ProfileSummary, ...]
+    items: list[ProfileSummary]
+    total: int
+    next: str | None
     problems: tuple[str, ...]
 
 
@@ -77,19 +75,33 @@ _SORT_KEYS: dict[str, SortKey[PolicySummary]] = {
     "applications": lambda one: one.applications,
 }
 
+_PROFILE_SORT_KEYS: dict[str, SortKey[ProfileSummary]] = {
+    "type": lambda one: one.type,
+    "origin": lambda one: one.origin,
+}
+
 
 @get("/policies", opt=in_cluster(SEE_POLICIES), tags=_TAGS)
 async def list_policies(
     backend: OnBackend,
     caller: AsCaller,
     *,
-    sort: Sort = "name",
+    containing: Containing = "",
+    refused: Annotated[
+        bool | None,
+        QueryParameter(description="Only where the newest document is refused, or not."),
+    ] = None,
+    sort: Annotated[str, sorting(*_SORT_KEYS)] = "name",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[PolicySummary]:
     """List policies, each with how many applications it matches."""
     return page_of(
-        [_summary(one) for one in await _policies(backend, caller)],
+        [
+            _summary(one)
+            for one in await _policies(backend, caller)
+            if containing in one.policy.app.name and refused in {None, bool(one.policy.refused)}
+        ],
         Wanted(sort=sort, limit=limit, cursor=cursor),
         keys=_SORT_KEYS,
         name=lambda one: one.name,
@@ -110,16 +122,30 @@ async def show_policy(
 
 
 @get("/profiles", opt=in_cluster(SEE_PROFILES), tags=_TAGS)
-async def list_profiles(backend: OnBackend) -> Profiles:
-    """List how each type of component is saved; there are a few dozen at most."""
+async def list_profiles(
+    backend: OnBackend,
+    *,
+    containing: Containing = "",
+    proved: Annotated[
+        bool | None, QueryParameter(description="Only proved ones, or others.")
+    ] = None,
+    sort: Annotated[str, sorting(*_PROFILE_SORT_KEYS)] = "type",
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+) -> Profiles:
+    """List how each type of component is saved."""
     found, problems = await profiles_in(backend.clusters.own())
-    return Profiles(
-        items=tuple(
+    page = page_of(
+        [
             _profile(one, origin_of(one, found), shipped=found.is_shipped(one.spec.type))
             for one in found.all()
-        ),
-        problems=tuple(problems),
+            if containing in one.spec.type and proved in {None, bool(one.spec.proved)}
+        ],
+        Wanted(sort=sort, limit=limit, cursor=cursor),
+        keys=_PROFILE_SORT_KEYS,
+        name=lambda one: one.type,
     )
+    return Profiles(items=page.items, total=page.total, next=page.next, problems=tuple(problems))
 
 
 async def _policies(backend: Backend, caller: Caller) -> list[PolicyView]:

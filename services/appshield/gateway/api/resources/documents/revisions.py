@@ -15,15 +15,17 @@ from appshield.doors.revisions import (
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
-from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit
+from appshield.gateway.api.frame.pages import Page, Wanted
+from appshield.gateway.api.frame.parameters import LIMIT, Cursor, FromTime, Limit
 from appshield.gateway.api.frame.rights import anyone
 from appshield.gateway.api.resources.applications.revisions import (
     Digest,
     FromDigest,
     RevisionChanges,
     RevisionText,
+    SortRevisions,
     ToDigest,
+    page_of_revisions,
 )
 from appshield.gateway.api.resources.documents.documents import (
     DOCUMENT_PATH,
@@ -35,8 +37,6 @@ from appshield.gateway.api.resources.documents.documents import (
 )
 
 _PATH = f"{DOCUMENT_PATH}/revisions"
-_NEWEST_FIRST = "-generation"
-_SORT_KEYS: dict[str, SortKey[Listed]] = {"generation": lambda one: one.revision.generation}
 
 
 @get(_PATH, opt=anyone(), tags=TAGS)
@@ -47,16 +47,14 @@ async def list_document_revisions(
     kind: KindName,
     namespace: Place,
     name: DocumentName,
+    since: FromTime = None,
+    sort: SortRevisions = "-generation",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[Listed]:
     """List what a document said, the newest first, and which content is in force."""
-    return page_of(
-        await _listed(backend, caller, kind, namespace, name),
-        Wanted(sort=_NEWEST_FIRST, limit=limit, cursor=cursor),
-        keys=_SORT_KEYS,
-        name=lambda one: one.revision.digest,
-    )
+    found = await _listed(backend, caller, kind, namespace, name)
+    return page_of_revisions(found, since, Wanted(sort=sort, limit=limit, cursor=cursor))
 
 
 @get(_PATH + "/{digest:str}", opt=anyone(), tags=TAGS)

@@ -1,6 +1,6 @@
 """What a run does at the moment, and stopping it or letting it begin."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, get, post
@@ -20,7 +20,7 @@ from appshield.doors.asking import Asker
 from appshield.errors import InvalidInputError, NotFoundError
 from appshield.gateway.api.frame.commands import Accepted, AsCommands
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
-from appshield.gateway.api.frame.parameters import LIMIT, Limit, RunId
+from appshield.gateway.api.frame.parameters import LIMIT, Limit, RunId, sorting
 from appshield.gateway.api.frame.rights import by_handler
 from appshield.gateway.api.known.progress import StepProgress
 from appshield.gateway.api.resources.runs.runs import visible_run
@@ -76,19 +76,26 @@ async def show_logs(
     caller: AsCaller,
     run: RunId,
     *,
+    service: Annotated[
+        str, QueryParameter(max_length=64, description="Only of this service.")
+    ] = "",
+    _sort: Annotated[Literal["at"], sorting("at", only_upwards=True)] = "at",
     limit: Limit = LIMIT,
     cursor: Annotated[
         str,
         QueryParameter(max_length=20, description="`next` of the page before; empty: the first."),
     ] = "",
 ) -> LogPage:
-    """Show what the services logged about a run."""
+    """Show what the services logged about a run, in the order in which they did."""
     found = await visible_run(backend, caller, run)
     since = _sequence(cursor)
     lines: list[LogLine] = []
-    async for stored in backend.bus.read(LOGS, filters=(log(found.id, "*"),), since=since or "all"):
+    wanted = log(found.id, service or "*")
+    async for stored in backend.bus.read(LOGS, filters=(wanted,), since=since or "all"):
+        if len(lines) == limit:
+            break
         line = decode(stored.body)
-        if len(lines) < limit and isinstance(line, LogLine):
+        if isinstance(line, LogLine):
             lines.append(line)
             since = stored.sequence + 1
     return LogPage(items=lines, next=str(since))

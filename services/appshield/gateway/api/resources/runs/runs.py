@@ -37,7 +37,15 @@ from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.entity_tags import tagged
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, RunId, in_utc
+from appshield.gateway.api.frame.parameters import (
+    LIMIT,
+    Cursor,
+    Limit,
+    Namespace,
+    RunId,
+    in_utc,
+    sorting,
+)
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import by_handler
@@ -109,10 +117,7 @@ async def list_runs(
     since: Annotated[
         datetime | None, QueryParameter(description="Only those asked for from this time on.")
     ] = None,
-    sort: Annotated[
-        str,
-        QueryParameter(description=f"One of {', '.join(SORT_KEYS)}; with - before it downwards."),
-    ] = "-requested_at",
+    sort: Annotated[str, sorting(*SORT_KEYS)] = "-requested_at",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[RunSummary]:

@@ -1,9 +1,9 @@
 """The audit: who did what, as lines of its chain, and whether that is whole."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
@@ -19,6 +19,7 @@ from appshield.audit import (
     is_wanted,
     lines_of,
     newest_first,
+    oldest_first,
     read_entry,
     verify,
 )
@@ -29,7 +30,15 @@ from appshield.doors.actions import SEE_AUDIT
 from appshield.errors import DamagedError, InvalidInputError
 from appshield.gateway.api.frame.audit import Act
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, Namespace, in_utc
+from appshield.gateway.api.frame.parameters import (
+    LIMIT,
+    Cursor,
+    FromTime,
+    Limit,
+    Namespace,
+    in_utc,
+    sorting,
+)
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.rights import in_cluster
@@ -39,11 +48,9 @@ SCANNED_MAX = 20_000
 """So many entries are looked at for one page; a page may be short, and others follow."""
 _TAGS = ["Audit"]
 
-Since = Annotated[datetime | None, QueryParameter(description="Only from this time on.")]
-
 
 class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of the audit, the newest first: `next` is the cursor of what is older."""
+    """A part of the audit: `next` is the cursor of what comes behind it."""
 
     items: list[AuditEntry]
     next: str | None = None
@@ -80,12 +87,13 @@ async def list_audit(
         AuditOutcome | None, QueryParameter(description="Only with this outcome.")
     ] = None,
     run: Annotated[str, QueryParameter(description="Only of this run.")] = "",
-    since: Since = None,
+    since: FromTime = None,
     until: Annotated[datetime | None, QueryParameter(description="Only before this time.")] = None,
+    sort: Annotated[Literal["at", "-at"], sorting("at")] = "-at",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> AuditPage:
-    """Show who did what, the newest first."""
+    """Show who did what, the newest first, or with `sort=at` the oldest."""
     wish = Wish(
         actor=actor,
         app=name,
@@ -97,7 +105,14 @@ async def list_audit(
         since=in_utc(since),
         until=in_utc(until),
     )
-    return await _page(backend.bus, wish, limit, _place(cursor))
+    place = _place(cursor)
+    upwards = sort == "at"
+    lines = (
+        oldest_first(backend.bus, after=place, since=wish.since)
+        if upwards
+        else newest_first(backend.bus, before=place)
+    )
+    return await _page(lines, wish, limit, upwards=upwards)
 
 
 @get(
@@ -114,7 +129,7 @@ async def list_audit(
     },
 )
 async def export_audit(
-    request: AnyRequest, backend: OnBackend, caller: AsCaller, since: Since = None
+    request: AnyRequest, backend: OnBackend, caller: AsCaller, since: FromTime = None
 ) -> Stream:
     """Write the audit as it is stored: each line names the SHA-256 of the line before it."""
     await backend.auditor.record(
@@ -155,20 +170,29 @@ async def verify_audit(
     )
 
 
-async def _page(bus: Bus, wish: Wish, limit: int, before: Place | None) -> AuditPage:
+async def _page(
+    found: AsyncGenerator[tuple[Place, bytes], None], wish: Wish, limit: int, *, upwards: bool
+) -> AuditPage:
     items: list[AuditEntry] = []
     scanned, place = 0, None
-    async with aclosing(newest_first(bus, before=before)) as lines:
+    async with aclosing(found) as lines:
         async for place, line in lines:
             scanned += 1
             entry = _entry(line)
-            if entry is not None and wish.since is not None and entry.recorded_at < wish.since:
+            if entry is not None and _is_past(entry, wish, upwards=upwards):
                 return AuditPage(items=items)
             if entry is not None and is_wanted(entry, wish):
                 items.append(entry)
             if len(items) >= limit or scanned >= SCANNED_MAX:
                 return AuditPage(items=items, next=f"{place.stored}.{place.at}")
     return AuditPage(items=items)
+
+
+def _is_past(entry: AuditEntry, wish: Wish, *, upwards: bool) -> bool:
+    """Say whether nothing that is wanted comes behind an entry."""
+    if upwards:
+        return wish.until is not None and entry.recorded_at >= wish.until
+    return wish.since is not None and entry.recorded_at < wish.since
 
 
 async def _lines(bus: Bus, since: datetime | None) -> AsyncIterator[bytes]:

@@ -14,7 +14,7 @@ from appshield.gateway.api.frame.audit import Act, audited
 from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
-from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit
+from appshield.gateway.api.frame.parameters import LIMIT, Cursor, Limit, sorting
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.rights import in_cluster
@@ -55,10 +55,7 @@ async def list_dead_letters(
     backend: OnBackend,
     *,
     service: Annotated[str, QueryParameter(description="Only those of this service.")] = "",
-    sort: Annotated[
-        str,
-        QueryParameter(description=f"One of {', '.join(SORT_KEYS)}; with - before it downwards."),
-    ] = "-number",
+    sort: Annotated[str, sorting(*SORT_KEYS)] = "-number",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[DeadLetterSummary]:

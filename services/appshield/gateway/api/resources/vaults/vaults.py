@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get
-from litestar.params import PathParameter
+from litestar.params import PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from appshield.contracts.catalog import VersionRecord
@@ -22,6 +22,8 @@ from appshield.doors.vaults import (
 from appshield.errors import NotFoundError
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
+from appshield.gateway.api.frame.pages import Page, SortKey, Wanted, page_of
+from appshield.gateway.api.frame.parameters import LIMIT, Containing, Cursor, Limit, sorting
 from appshield.gateway.api.frame.responses import FROM_VAULT
 from appshield.gateway.api.frame.rights import in_cluster
 from appshield.gateway.measuring import MeasuredVault
@@ -98,20 +100,35 @@ class VaultDetail(msgspec.Struct, frozen=True, kw_only=True):
     integrity: tuple[Integrity, ...]
 
 
-class Vaults(msgspec.Struct, frozen=True, kw_only=True):
-    """Every Vault of the cluster."""
-
-    items: tuple[VaultSummary, ...]
+_SORT_KEYS: dict[str, SortKey[VaultSummary]] = {
+    "name": lambda one: one.name,
+    "versions": lambda one: one.contents.versions,
+    "read_bytes": lambda one: one.contents.read_bytes,
+}
 
 
 @get("/vaults", opt=in_cluster(SEE_VAULTS), tags=_TAGS)
-async def list_vaults(backend: OnBackend) -> Vaults:
+async def list_vaults(
+    backend: OnBackend,
+    *,
+    containing: Containing = "",
+    read_only: Annotated[
+        bool | None, QueryParameter(description="Only those that are only read, or others.")
+    ] = None,
+    sort: Annotated[str, sorting(*_SORT_KEYS)] = "name",
+    limit: Limit = LIMIT,
+    cursor: Cursor = "",
+) -> Page[VaultSummary]:
     """List the Vaults, with what the catalog knows to be in each."""
     tallies = await _tallies(backend)
     found = await objects_of(backend.clusters.own(), VAULT)
-    names = [obj["metadata"]["name"] for obj in found]
-    held = [tallies.get(name, VaultTally()) for name in names]
-    return Vaults(items=tuple(map(_summary, found, held)))
+    vaults = (_summary(obj, tallies.get(obj["metadata"]["name"], VaultTally())) for obj in found)
+    return page_of(
+        [one for one in vaults if containing in one.name and read_only in {None, one.read_only}],
+        Wanted(sort=sort, limit=limit, cursor=cursor),
+        keys=_SORT_KEYS,
+        name=lambda one: one.name,
+    )
 
 
 @get("/vaults/{vault:str}", opt=in_cluster(SEE_VAULTS), tags=_TAGS, responses=FROM_VAULT)

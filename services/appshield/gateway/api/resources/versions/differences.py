@@ -29,6 +29,7 @@ from appshield.gateway.api.resources.versions.paths import (
     TAGS,
     VERSION_PATH,
     AtPath,
+    ByPath,
     Part,
     count,
     cursor_of,
@@ -59,6 +60,7 @@ async def compare_versions(
     what: What = "all",
     path: AtPath = "",
     history: History = "",
+    _sort: ByPath = "path",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Part[ShownChange]:

@@ -32,6 +32,7 @@ from appshield.gateway.api.resources.versions.paths import (
     TAGS,
     VERSION_PATH,
     AtPath,
+    ByPath,
     Part,
     after,
     cursor_of,
@@ -114,7 +115,11 @@ async def list_version_objects(
     namespace: InNamespace,
     name: Named,
     number: Number,
+    kind: Annotated[
+        str, QueryParameter(max_length=63, description="Only of this kind, such as configmap.")
+    ] = "",
     history: History = "",
+    _sort: ByPath = "path",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Part[HeldObject]:
@@ -127,7 +132,7 @@ async def list_version_objects(
             entries = entries_behind(
                 opened.reader, opened.roots[0], MANIFESTS.encode(), behind, recursive=True
             )
-            found, following = _cut(entries, limit, lambda entry: entry.node.kind == "file")
+            found, following = _cut(entries, limit, _is_object(kind.lower()))
         except NotFoundError:  # a version may hold no object at all
             found, following = [], None
         return Part(items=[_object(entry) for entry in found], next=following)
@@ -153,6 +158,7 @@ async def list_version_files(
         ),
     ] = "",
     history: History = "",
+    _sort: ByPath = "path",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Part[HeldEntry]:
@@ -206,6 +212,10 @@ def _cut(
         if wanted(entry):
             found.append(entry)
     return found, None
+
+
+def _is_object(kind: str) -> Callable[[Entry], bool]:
+    return lambda entry: entry.node.kind == "file" and kind in {"", _object(entry).kind}
 
 
 def _object(entry: Entry) -> HeldObject:

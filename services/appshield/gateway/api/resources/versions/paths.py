@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Generic, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote_from_bytes
 
 import msgspec
@@ -11,6 +11,7 @@ from litestar.params import QueryParameter
 from appshield.doors.contents import Named, Opened
 from appshield.errors import InvalidInputError
 from appshield.gateway.api.frame.backend import Backend
+from appshield.gateway.api.frame.parameters import sorting
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.resources.applications.histories import record_to_read
 from appshield.gateway.api.resources.versions.versions import version_at
@@ -26,6 +27,9 @@ AtPath: TypeAlias = Annotated[
         description="Where in the version; bytes that are no UTF-8 are percent-encoded, too.",
     ),
 ]
+
+
+ByPath: TypeAlias = Annotated[Literal["path"], sorting("path", only_upwards=True)]
 
 
 class Part(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
@@ -82,7 +86,8 @@ def cursor_of(place: bytes) -> str:
 def after(cursor: str, path: bytes) -> bytes:
     """Read where a list of what is below a path goes on; from the start without a cursor."""
     after = _read(cursor)
-    if after and path and not after.startswith(path + b"/"):
+    elsewhere = after and path and not after.startswith(path + b"/")
+    if elsewhere or b"\0" in after:
         raise _no_cursor()
     return after
 

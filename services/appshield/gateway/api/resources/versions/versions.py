@@ -25,6 +25,7 @@ from appshield.gateway.api.frame.parameters import (
     Limit,
     Named,
     Number,
+    sorting,
 )
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.responses import UNCHANGED
@@ -77,10 +78,7 @@ async def list_versions(
     pinned: Annotated[
         bool | None, QueryParameter(description="Only pinned ones, or others.")
     ] = None,
-    sort: Annotated[
-        str,
-        QueryParameter(description=f"One of {', '.join(SORT_KEYS)}; with - before it downwards."),
-    ] = "-number",
+    sort: Annotated[str, sorting(*SORT_KEYS)] = "-number",
     limit: Limit = LIMIT,
     cursor: Cursor = "",
 ) -> Page[VersionSummary]:
