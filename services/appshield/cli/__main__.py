@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from appshield.cli.exits import INTERRUPTED, OK, UNEXPECTED
+from appshield.cli.importing import load_less
 from appshield.errors import AppShieldError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that `arguments` (default: of the process) say; return the exit code."""
+    load_less()
     given = [
         "/dev/stdin" if argument == "-" else argument  # the parser would take it for an option
         for argument in (sys.argv[1:] if arguments is None else arguments)

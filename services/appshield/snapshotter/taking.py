@@ -95,19 +95,25 @@ class Taking:
         """
         order = order_of(command, TakeSnapshot)
         before, _ = await both(
-            read_application(self._cluster, order.app), self._without_earlier(order, context)
+            read_application(self._cluster, order.app),
+            self._quiescing.release(order.app_id, order.run),
         )
         planning = plan_of(before)
+        if planning.volumes:
+            # what an earlier attempt cut holds another moment, and would be no point in time
+            await self._releasing.remove_objects(order.run, order.app.namespace, context.moved)
         captured = capture(before, planning.volumes)
         context.moved()
         point = await self._cut(order, captured, planning.volumes, context)
         context.moved()
-        settled, volumes = await both(
+        settled, (volumes, _) = await both(
             self._settled(order, before, captured, planning),
-            self._volumes(order, before, planning.volumes, point.cuts, context),
+            both(
+                self._volumes(order, before, planning.volumes, point.cuts, context),
+                self._members.put(order.app_id, members_of(order, before)),
+            ),
         )
         context.moved()
-        await self._members.put(order.app_id, members_of(order, before))
         captured, sha256 = settled.captured, settled.sha256
         dumps = await self._dumps(order, captured, sha256)
         images = await image_sources(self._cluster, before, captured, sha256)
@@ -130,11 +136,6 @@ class Taking:
             kinds=kinds_of(captured.objects),
             profiles=settled.profiles,
         )
-
-    async def _without_earlier(self, order: TakeSnapshot, context: StepContext) -> None:
-        """Remove what an earlier attempt cut: it holds another moment, and would be no point."""
-        await self._quiescing.release(order.app_id, order.run)
-        await self._releasing.remove_objects(order.run, order.app.namespace, context.moved)
 
     async def _cut(
         self,

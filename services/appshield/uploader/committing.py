@@ -158,9 +158,10 @@ def _lost(
 ) -> dict[str, str]:
     """Name the sources of which something is not in the repository (any more), and what."""
     lost = {}
+    index = held.repository.load_index()
     for source in facts.sources:
         tree = bytes.fromhex(source.tree)
-        missing = missing_blobs(held.repository, tree, seen=context.moved)
+        missing = missing_blobs(held.repository, tree, index=index, seen=context.moved)
         if missing:
             lost[source.name] = f"{len(missing)} blobs are missing, such as {missing[0]}"
     return lost

@@ -7,7 +7,7 @@ from appshield.contracts.identities import application_id
 from appshield.contracts.message import StepCommand
 from appshield.custody import Custody
 from appshield.repository import Repository
-from appshield.service import SystemClock
+from appshield.service import SystemClock, both
 from appshield.service.steps import StepContext, order_of, outcome
 from appshield.vault import ApplicationIdentity, ApplicationShelf
 
@@ -26,11 +26,15 @@ class Opening:
         await asyncio.to_thread(self._identify, shelf, order)
         context.moved()
         async with self._custody.held(
-            order.vault, order.app_id, create=True, more_follows=True
+            order.vault, order.app_id, create=True, shelf=shelf, more_follows=True
         ) as held:
             context.moved()
-            highest = await asyncio.to_thread(_highest, held.shelf, held.repository)
-        return outcome(RepositoryOpened, order, highest_version=highest)
+            # the larger of what was promised and what is there
+            highest = await both(
+                asyncio.to_thread(held.shelf.highest_version),
+                asyncio.to_thread(_highest, held.repository),
+            )
+        return outcome(RepositoryOpened, order, highest_version=max(highest))
 
     def _identify(self, shelf: ApplicationShelf, order: OpenRepository) -> None:
         if shelf.identity() is not None:
@@ -49,9 +53,8 @@ class Opening:
         )
 
 
-def _highest(shelf: ApplicationShelf, repository: Repository) -> int:
-    """Take the larger of what was promised and what is there."""
-    numbers = [shelf.highest_version()]
+def _highest(repository: Repository) -> int:
+    numbers = [0]
     for _, document in repository.snapshots():
         for tag in document.tags:
             name, _, number = tag.partition("=")

@@ -66,8 +66,9 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
         RefusedError: its namespace is being deleted, or its document is refused and none was
             accepted before.
     """
-    namespace, newest = await both(
-        _living_namespace(cluster, app), cluster.get(APPLICATION, app.name, app.namespace)
+    (namespace, newest), known = await both(
+        both(_living_namespace(cluster, app), cluster.get(APPLICATION, app.name, app.namespace)),
+        _profiles_and_kinds(cluster),
     )
     if newest is None:
         raise NotFoundError(
@@ -83,7 +84,7 @@ async def read_application(cluster: Cluster, app: AppRef) -> Reading:
             why=f"its document is refused, and none was accepted before: {error}",
             next_step="Correct the document and apply it again.",
         ) from error
-    return await read_document(cluster, document, read, namespace)
+    return await _read(cluster, document, read, namespace, known)
 
 
 async def read_document(
@@ -93,9 +94,27 @@ async def read_document(
 
     Each kind is listed once, whatever the number of objects.
     """
+    return await _read(
+        cluster, document, application, namespace, await _profiles_and_kinds(cluster)
+    )
+
+
+async def _profiles_and_kinds(cluster: Cluster) -> tuple[list[Object], tuple[Kind, ...]]:
+    """Read what is there of profiles, and which kinds there are."""
     cluster.refresh()  # a kind may be newer than the last look, and its objects must not be missed
-    known, served = await both(_list(cluster, PROFILE, ""), cluster.kinds())
-    profiles, problems = profiles_in_force(known.objects)
+    profiles, served = await both(_list(cluster, PROFILE, ""), cluster.kinds())
+    return profiles.objects, served
+
+
+async def _read(
+    cluster: Cluster,
+    document: Object,
+    application: Application,
+    namespace: Object,
+    known: tuple[list[Object], tuple[Kind, ...]],
+) -> Reading:
+    profiles, problems = profiles_in_force(known[0])
+    served = known[1]
     resolved = resolve(application, profiles)
     listed = await _list_all(
         cluster, {*kinds_needed(resolved, served), *_VOLUME_KINDS}, resolved.namespace

@@ -12,7 +12,7 @@ from appshield.bus import Bus
 from appshield.contracts.agents import LockRecord
 from appshield.custody.keeping import KEPT_S, KeptRepositories, LockedRepository
 from appshield.custody.locking import RecordedLocks
-from appshield.custody.opening import Repositories
+from appshield.custody.opening import Place, Repositories
 from appshield.errors import AppShieldError
 from appshield.repository import Repository
 from appshield.service import Clock, SystemClock, pause
@@ -49,7 +49,9 @@ class Custody:
     ) -> None:
         self._locks = RecordedLocks(bus=bus, worker=worker, clock=clock or SystemClock())
         self._vaults = vaults
-        self._kept = KeptRepositories(self._locks, kept_s=kept_s)
+        self._kept: KeptRepositories[ApplicationShelf] = KeptRepositories(
+            self._locks, kept_s=kept_s
+        )
         self._repositories = Repositories()
 
     async def vault(self, name: str) -> Vault:
@@ -68,31 +70,30 @@ class Custody:
         *,
         create: bool = False,
         like: Repository | None = None,
+        shelf: ApplicationShelf | None = None,
         more_follows: bool = False,
     ) -> AsyncIterator[HeldRepository]:
         """Hold an application's repository while the block runs.
 
         Others may hold it too, but nobody who removes from it. When `more_follows`, and the block
-        did well, it is kept for the next step of the run, which is then spared half a second.
+        did well, it is kept for the next step of the run, which is then spared opening it.
 
-        `create` makes a missing one; with `like` that one cuts files as another one does. A step
-        that creates and of which `more_follows` does not wait until the lock has settled: those
-        that write do.
+        `create` makes a missing one; with `like` that one cuts files as another one does. Its
+        `shelf` is looked for, unless it is given or the repository is held already. A step that
+        creates and of which `more_follows` does not wait until the lock has settled: those that
+        write do.
 
         A lock that cannot be removed afterwards is no failure of the block: sweeping removes it.
 
         Raises:
             RepositoryLockedError: somebody holds it alone.
         """
-        shelf = await self.shelf(vault, app_id)
         place = (vault, app_id)
+        opening = partial(self._opened, place, shelf, create=create, like=like)
         async with self._kept.locked(
-            place,
-            partial(self._repositories.open, place, shelf, create=create, like=like),
-            more_follows=more_follows,
-            settle_later=create and more_follows,
-        ) as held:
-            yield HeldRepository(repository=held.repository, lock=held.lock, shelf=shelf)
+            place, opening, more_follows=more_follows, settle_later=create and more_follows
+        ) as (held, found):
+            yield HeldRepository(repository=held.repository, lock=held.lock, shelf=found)
 
     @asynccontextmanager
     async def held_alone(self, vault: str, app_id: str) -> AsyncIterator[HeldRepository]:
@@ -103,13 +104,24 @@ class Custody:
         Raises:
             RepositoryLockedError: somebody else holds it.
         """
-        shelf = await self.shelf(vault, app_id)
         place = (vault, app_id)
         for record in await self._locks.let_go(place):
             await self._remove(record)
-        opening = partial(self._repositories.open, place, shelf)
-        async with self._kept.locked_alone(place, opening) as held:
+        opening = partial(self._opened, place, None)
+        async with self._kept.locked_alone(place, opening) as (held, shelf):
             yield HeldRepository(repository=held.repository, lock=held.lock, shelf=shelf)
+
+    async def _opened(
+        self,
+        place: Place,
+        shelf: ApplicationShelf | None,
+        *,
+        create: bool = False,
+        like: Repository | None = None,
+    ) -> tuple[Repository, ApplicationShelf]:
+        shelf = shelf or await self.shelf(*place)
+        opening = partial(self._repositories.open, place, shelf, create=create, like=like)
+        return await asyncio.to_thread(opening), shelf
 
     async def keep_swept(self, stopping: asyncio.Event) -> None:
         """Remove locks of dead workers again and again, and at once those that agents let go.

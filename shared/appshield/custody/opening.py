@@ -1,7 +1,7 @@
 """Open repositories, again with the key that was derived from the password lately.
 
-The derivation is made to cost: a tenth of a second, and 32 MiB. Documents of snapshots stay known
-with the key.
+The derivation is made to cost: a tenth of a second, and 32 MiB. What was read of snapshots and
+indexes stays known with the key, up to `KNOWN_BYTES` of all repositories together.
 """
 
 import contextlib
@@ -18,6 +18,9 @@ from appshield.repository.recovering import Recovery, mend
 from appshield.vault import ApplicationShelf
 
 KNOWN_S = 600.0
+KNOWN_BYTES = 16 << 20
+KNOWN_FILES_MAX = 128
+"""Of so many repositories files stay known: an index keeps a descriptor open."""
 
 Place = tuple[str, str]
 """A Vault by its name, and an application in it by its id."""
@@ -44,7 +47,7 @@ class Repositories:
     """Opens repositories; knows those that were opened lately. Thread-safe."""
 
     def __init__(self) -> None:
-        self._known: dict[Place, tuple[float, Repository]] = {}
+        self._known: dict[Place, tuple[float, Repository]] = {}  # the last used one last
 
     def open(
         self,
@@ -67,8 +70,18 @@ class Repositories:
         repository = _again(shelf, known) or (
             _open_or_create(shelf, like) if create else open_repository(shelf)
         )
+        self._known.pop(place, None)
         self._known[place] = (now_s + KNOWN_S, repository)
+        self._forget_files()
         return repository.anew()
+
+    def _forget_files(self) -> None:
+        """Forget what is in files of those repositories that were used longest ago."""
+        size_bytes = 0
+        for number, (_, repository) in enumerate(reversed(list(self._known.values()))):
+            size_bytes += repository.known.size_bytes
+            if size_bytes > KNOWN_BYTES or number >= KNOWN_FILES_MAX:
+                repository.known.forget()
 
 
 def _again(shelf: ApplicationShelf, known: Repository | None) -> Repository | None:

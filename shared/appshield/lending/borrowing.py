@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from typing import Protocol
 
 from nacl.public import PrivateKey
@@ -18,6 +17,7 @@ from appshield.custody import KeptRepositories, LockedRepository, RecordedLocks,
 from appshield.errors import DeniedError, UnavailableError
 from appshield.lending.sealing import opened_loan
 from appshield.objectstore import ObjectStore, open_store
+from appshield.repository import Repository
 from appshield.service import Clock, SystemClock
 from appshield.service.steps import StepContext
 from appshield.vault import RepositoryAccess
@@ -81,7 +81,7 @@ class BorrowedRepositories:
             clock=clock or SystemClock(),
             agent=agent_keys(service, cluster, node),
         )
-        self._kept = KeptRepositories(locks)
+        self._kept: KeptRepositories[_Borrowed] = KeptRepositories(locks)
 
     @asynccontextmanager
     async def held(
@@ -97,9 +97,12 @@ class BorrowedRepositories:
             RepositoryLockedError: somebody holds the repository alone.
         """
         async with context.waiting():
-            access = await self.borrowed(order)
-        place = (order.vault, order.app_id)
-        async with self._kept.locked(place, partial(open_repository, _Borrowed(access))) as held:
+            key = _Borrowed(await self.borrowed(order))
+
+        async def opening() -> tuple[Repository, _Borrowed]:
+            return await asyncio.to_thread(open_repository, key), key
+
+        async with self._kept.locked((order.vault, order.app_id), opening) as (held, _):
             yield held
 
     async def borrowed(self, order: StepCommand) -> RepositoryAccess:

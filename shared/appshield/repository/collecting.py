@@ -14,7 +14,7 @@ from typing import Final
 from appshield.errors import DamagedError
 from appshield.repository.blobs import BlobKind
 from appshield.repository.index_documents import IndexDocument, IndexedBlob, IndexedPack
-from appshield.repository.tables import IndexTables, NewTables
+from appshield.repository.tables import BlobTable, IndexTables, NewTables
 
 FEW_ROWS: Final = 200_000
 """Up to here Python sorts about as fast as numpy is imported."""
@@ -27,12 +27,18 @@ COMPRESSED_ENTRY_BYTES: Final = 41
 
 
 class IndexBuilder:
-    """Takes packs, each once, and makes tables of them."""
+    """Takes packs, each once, and makes tables of them, beside what stands in earlier tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: IndexTables | None = None) -> None:
         self._numbers: dict[bytes, int] = {}
         self._sizes = array("Q")
         self._blobs: dict[BlobKind, _Rows] = {"data": _Rows(), "tree": _Rows()}
+        if earlier is not None:
+            packs = earlier.packs
+            self._numbers.update((packs.identity(row), row) for row in range(len(packs)))
+            self._sizes.frombytes(packs.sizes.cast("B"))
+            for kind, table in earlier.by_kind():
+                self._blobs[kind].take(table)
 
     def add_document(self, document: IndexDocument) -> None:
         """Add what an index file names; a pack that is known already is passed over.
@@ -104,6 +110,14 @@ class _Rows:
 
     def __len__(self) -> int:
         return len(self._words[0])
+
+    def take(self, table: BlobTable) -> None:
+        """Copy a table, in which packs have the same numbers."""
+        numbers = (table.packs, table.offsets, table.sealed_sizes, table.compressed_from)
+        for target, column in zip(self._words, table.words, strict=True):
+            target.frombytes(column.cast("B"))
+        for target, column in zip(self._numbers, numbers, strict=True):
+            target.frombytes(column.cast("B"))
 
     def extend(self, blobs: list[IndexedBlob], packs: "array[int]") -> None:
         raw = _raw("".join([blob.id for blob in blobs]))

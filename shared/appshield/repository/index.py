@@ -60,9 +60,11 @@ class Index:
         self._adding = threading.Lock()
 
     @classmethod
-    def of_documents(cls, documents: Iterable[IndexDocument]) -> "Index":
-        """Return the sum of index files, of which one is needed at a time."""
-        builder = IndexBuilder()
+    def of_documents(
+        cls, documents: Iterable[IndexDocument], *, earlier: IndexTables | None = None
+    ) -> "Index":
+        """Return the sum of index files, of which one is needed at a time, and earlier tables."""
+        builder = IndexBuilder(earlier)
         for document in documents:
             builder.add_document(document)
         return cls(builder.build())

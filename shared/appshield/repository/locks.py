@@ -1,8 +1,9 @@
 """Locks, exactly as restic's, so that restic may work on the same repository at the same time.
 
 A lock is a sealed file in `locks/`. Any number of shared locks go together; an exclusive lock goes
-with no other. To acquire: look, write the own lock, wait a moment, look again. A holder writes a
-new lock every five minutes and then deletes the one before.
+with no other. To acquire: look, write the own lock, wait a moment, look again. Who writes a shared
+lock waits only where the second look does not show the own one (ADR 56). A holder writes a new lock
+every five minutes and then deletes the one before.
 
 A lock that has grown old still counts, as it does for restic: its holder may be asleep, and goes on
 when it wakes and finds its lock. A foreign lock is never removed here. A dead worker's own lock is
@@ -307,14 +308,17 @@ class RepositoryLock:
             self._superseded.pop()
 
     def _settle(self) -> None:
-        """Look a second time, as restic does: a lock that was written in the same moment shows."""
+        """Look a second time: a lock that was written in the same moment shows.
+
+        Whoever is alone in a repository waits before, as restic does. Others need not, where the
+        list is no older than their own lock: who writes an exclusive one later finds theirs.
+        """
         self._conflict = LockLostError("it was released before it had settled")
         try:
-            if self._released.wait(self._timing.settle_s):
-                return
-            _refuse_conflicts(
-                self._repository, exclusive=self.exclusive, own=self._lock_id, timing=self._timing
-            )
+            if self.exclusive or not self._sees_itself():
+                if self._released.wait(self._timing.settle_s):
+                    return
+                self._sees_itself()
             self._conflict = None
         except AppShieldError as error:
             self._conflict = error
@@ -323,6 +327,12 @@ class RepositoryLock:
                 self._remove(self._lock_id)
         finally:
             self._settled.set()
+
+    def _sees_itself(self) -> bool:
+        """Tell whether the own lock is listed; raises as `acquire` what else is."""
+        return _refuse_conflicts(
+            self._repository, exclusive=self.exclusive, own=self._lock_id, timing=self._timing
+        )
 
     def _keep_renewing(self) -> None:
         self._settle()
@@ -337,8 +347,8 @@ class RepositoryLock:
 
 def _refuse_conflicts(
     repository: Lockable, *, exclusive: bool, own: str, timing: LockTiming
-) -> None:
-    """Raise RepositoryLockedError if another lock does not go together with ours."""
+) -> bool:
+    """Raise RepositoryLockedError if another lock does not go with ours; tell if `own` is there."""
     waits = iter(timing.reread_s)
     for _ in range(MOST_LOOKS):
         try:
@@ -354,9 +364,13 @@ def _refuse_conflicts(
     raise UnavailableError("the locks of the repository change too fast to be read")
 
 
-def _look(repository: Lockable, *, exclusive: bool, own: str) -> None:
+def _look(repository: Lockable, *, exclusive: bool, own: str) -> bool:
+    found_own = False
     for identity, size_bytes in list_files(repository.store, "locks"):
-        if identity == own or size_bytes == 0:
+        if identity == own:
+            found_own = True
+            continue
+        if size_bytes == 0:
             continue  # an empty file is an upload that was cut off, restic passes over it too
         document = repository.sealed_files.load("locks", identity, LockDocument)
         if exclusive or document.exclusive:
@@ -365,6 +379,7 @@ def _look(repository: Lockable, *, exclusive: bool, own: str) -> None:
                 age_s=_age_s(document.time),
                 exclusive=document.exclusive,
             )
+    return found_own
 
 
 def _age_s(renewed: dt.datetime) -> float:

@@ -16,6 +16,9 @@ from appshield.repository.layout import file_name
 from appshield.repository.opening import Sealed
 
 READ_AHEAD_BYTES: Final = 4 << 20
+WHOLE_BYTES: Final = 256 << 10
+"""A pack up to this size comes whole: the directories in it are read from its end to its start."""
+
 KEPT_BYTES: Final = 32 << 20
 """What is kept of packs; a single blob that is larger is not."""
 
@@ -109,13 +112,15 @@ class PackRanges:
         kept = self._find(pack_id, offset, length)
         if kept is not None:
             return kept
-        wanted = max(length, min(READ_AHEAD_BYTES, pack_size - offset))
-        part = self._get(pack_id, offset, wanted)
-        if len(part) < length:
+        start = 0 if 0 < pack_size <= WHOLE_BYTES else offset
+        wanted = max(offset - start + length, min(READ_AHEAD_BYTES, pack_size - start))
+        part = self._get(pack_id, start, wanted)
+        found = memoryview(part)[offset - start :][:length]
+        if len(found) < length:
             name = file_name("data", pack_id)
             raise DamagedError(f"{name} is cut off", why=f"no {length} bytes at offset {offset}")
-        self._keep((pack_id, offset), part)
-        return memoryview(part)[:length]
+        self._keep((pack_id, start), part)
+        return found
 
     def read_planned(self, wanted: Mapping[str, list[Sealed]]) -> Iterator[PackStream]:
         """Ask for the first ranges of a plan, and return all of them, one after the other.

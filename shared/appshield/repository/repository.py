@@ -9,6 +9,7 @@ from appshield.repository.config import RepositoryConfig, create_config, open_co
 from appshield.repository.crypto import SealingKey
 from appshield.repository.index import Index, IndexDocument
 from appshield.repository.keys import WrongPasswordError, open_key_file, read_key_file
+from appshield.repository.known_files import KnownFiles
 from appshield.repository.layout import CONFIG, file_name, list_files
 from appshield.repository.locks import RepositoryLock
 from appshield.repository.snapshots import (
@@ -30,14 +31,14 @@ class Repository:
         key: SealingKey,
         config: RepositoryConfig,
         *,
-        documents: dict[str, SnapshotDocument] | None = None,
+        known: KnownFiles | None = None,
     ) -> None:
         self.store = store
         self.key = key
         self.config = config
         self.sealed_files = SealedFiles(store, key)
         self._index: Index | None = None
-        self._documents = {} if documents is None else documents
+        self.known = known or KnownFiles()
         self._loading = threading.Lock()
 
     def __repr__(self) -> str:
@@ -94,11 +95,11 @@ class Repository:
             InvalidInputError: its format has another version.
         """
         config = open_config(_read_config(store), self.key)
-        return Repository(store, self.key, config, documents=self._documents)
+        return Repository(store, self.key, config, known=self.known)
 
     def anew(self) -> "Repository":
-        """Return the same repository with nothing of its index in memory: it may have grown."""
-        return Repository(self.store, self.key, self.config, documents=self._documents)
+        """Return the same repository, whose index is to be listed again: it may have grown."""
+        return Repository(self.store, self.key, self.config, known=self.known)
 
     @property
     def index(self) -> Index:
@@ -124,10 +125,10 @@ class Repository:
             self._index = None
 
     def read_index(self, identities: Iterable[str] | None = None) -> Index:
-        """Return the sum of all index files as they are now, or of these; keep nothing."""
+        """Return the sum of all index files as they are now, or of these; others never see it."""
         if identities is None:
             identities = (identity for identity, _ in list_files(self.store, "index"))
-        return Index.of_documents(map(self.read_index_file, identities))
+        return self.known.index(identities, self.read_index_file)
 
     def read_index_file(self, identity: str) -> IndexDocument:
         """Return one index file.
@@ -154,10 +155,11 @@ class Repository:
             LockLostError: `lock` is given and not held any more; nothing was written.
             DamagedError: the bytes were not sealed for this repository.
         """
-        check_sealed(self, snapshot)
+        document = check_sealed(self, snapshot)
         if lock is not None:
             lock.ensure_held()
         self.sealed_files.put("snapshots", SealedFile(snapshot.snapshot_id, snapshot.sealed))
+        self.known.documents[snapshot.snapshot_id] = document
 
     def list_snapshots(self) -> SnapshotListing:
         """Read all snapshots and return them, oldest first; unreadable ones apart, by name."""
@@ -168,7 +170,7 @@ class Repository:
 
         What was read before is not read again: the name of a document says what is in it.
         """
-        return list(self._list_snapshots(self._documents).readable)
+        return list(self._list_snapshots(self.known.documents).readable)
 
     def _list_snapshots(self, known: dict[str, SnapshotDocument]) -> SnapshotListing:
         """List the snapshots; documents that are not known yet are read, and are known then."""

@@ -115,6 +115,11 @@ class IndexTables:
         self.data = BlobTable(columns.data_words, columns.data_numbers)
         self.trees = BlobTable(columns.tree_words, columns.tree_numbers)
 
+    @property
+    def size_bytes(self) -> int:
+        """How much memory these take."""
+        return len(self._mapped)
+
     def by_kind(self) -> tuple[tuple[BlobKind, BlobTable], ...]:
         """Return both tables of blobs, each with its kind."""
         return ("data", self.data), ("tree", self.trees)

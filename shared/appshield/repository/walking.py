@@ -10,15 +10,19 @@ from typing import Final, Protocol
 import msgspec
 
 from appshield.errors import DamagedError
+from appshield.objectstore import ObjectStore
 from appshield.repository.blobs import BlobKind
 from appshield.repository.comparing import WrongPack, compare_packs
 from appshield.repository.index import Index
-from appshield.repository.layout import list_files
+from appshield.repository.layout import file_name, list_files
 from appshield.repository.references import Reference, TreeReader
 from appshield.repository.repository import Repository
 
 MOST_PROBLEMS: Final = 10_000
 """Named for each directory and all below it; the rest is counted."""
+
+FEW_PACKS: Final = 16
+"""So many are asked for one by one; a list of a thousand takes about as long."""
 
 Look = Callable[[BlobKind, int], str | None]
 """Called with the row of each blob that is reached; says why it cannot be read, None if it can."""
@@ -182,16 +186,20 @@ class _Visit:
 
 
 def missing_blobs(
-    repository: Repository, tree_id: bytes, *, seen: Callable[[], None] = lambda: None
+    repository: Repository,
+    tree_id: bytes,
+    *,
+    index: Index | None = None,
+    seen: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Return what cannot be read below a tree, one line each; empty if all is well.
 
-    To be asked before a snapshot is published: the index is read anew, every blob must be in it,
-    and each of their packs must be there with the right size. `seen` is called with every blob.
+    To be asked before a snapshot is published: every blob must be in the `index`, which is read
+    anew where it is not given, and each of their packs must be there with the right size. `seen`
+    is called with every blob.
     """
-    index = repository.read_index()
-    wrong = compare_packs(list_files(repository.store, "data"), index).wrong
-    lost = lost_in(index, wrong)
+    index = index or repository.read_index()
+    lost = lost_in(index, PacksInUse(repository.store, index))
 
     def look(kind: BlobKind, row: int) -> str | None:
         seen()
@@ -201,15 +209,52 @@ def missing_blobs(
     return [str(problem) for problem in walk.problems(tree_id)]
 
 
-def lost_in(index: Index, wrong: dict[int, WrongPack]) -> Look:
+class WrongPacks(Protocol):
+    """Knows which packs, by their rows in an index, are not as it says."""
+
+    def get(self, row: int) -> WrongPack | None:
+        """Say what is wrong with a pack, None if nothing is."""
+        ...
+
+
+class PacksInUse:
+    """Looks at packs when they are asked for: at each of a few, and at all where there are more.
+
+    A small version needs a handful of the packs of its repository.
+    """
+
+    def __init__(self, store: ObjectStore, index: Index) -> None:
+        self._store = store
+        self._index = index
+        self._looked_at: dict[int, WrongPack | None] = {}
+        self._all: dict[int, WrongPack] | None = None
+
+    def get(self, row: int) -> WrongPack | None:
+        """See WrongPacks."""
+        if self._all is None and row not in self._looked_at:
+            if len(self._looked_at) == FEW_PACKS:
+                self._all = compare_packs(list_files(self._store, "data"), self._index).wrong
+            else:
+                self._looked_at[row] = self._look(row)
+        return self._looked_at.get(row) if self._all is None else self._all.get(row)
+
+    def _look(self, row: int) -> WrongPack | None:
+        packs = self._index.tables.packs
+        pack_id, wanted_bytes = packs.identity(row).hex(), packs.sizes[row]
+        found_bytes = self._store.size(file_name("data", pack_id))
+        if found_bytes == wanted_bytes:
+            return None
+        return WrongPack(pack_id, found_bytes, wanted_bytes)
+
+
+def lost_in(index: Index, wrong: WrongPacks) -> Look:
     """Return what tells whether a blob is lost, since every pack that holds it is wrong."""
 
     def look(kind: BlobKind, row: int) -> str | None:
         table = index.table(kind)
-        if not wrong or table.packs[row] not in wrong:
+        why = wrong.get(table.packs[row])
+        if why is None or any(wrong.get(table.packs[one]) is None for one in table.same(row)):
             return None
-        if any(table.packs[other] not in wrong for other in table.same(row)):
-            return None
-        return str(wrong[table.packs[row]])
+        return str(why)
 
     return look

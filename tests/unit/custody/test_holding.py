@@ -7,10 +7,11 @@ import pytest
 
 from appshield.contracts.agents import Agent, LockRecord
 from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
-from appshield.custody import Custody
+from appshield.custody import Custody, opening
 from appshield.errors import NotFoundError, UnavailableError
 from appshield.objectstore import MemoryObjectStore, ObjectStore
-from appshield.repository import Repository, RepositoryLock
+from appshield.repository import Repository, RepositoryLock, SnapshotDocument
+from appshield.repository.known_files import KnownFiles
 from appshield.repository.locks import RepositoryLockedError
 from appshield.vault import Vault
 from failing_store import StoreAround, names_in
@@ -20,6 +21,7 @@ from waiting import wait_until
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LATER_S = AGENTS.live_s * 2
+SNAPSHOT = SnapshotDocument(time=NOW, tree="00" * 32, paths=("/app",))
 FOLDER = "applications/a-1/repository/locks"
 
 
@@ -336,9 +338,15 @@ async def test_the_key_of_a_repository_is_derived_once(place: Place) -> None:
         assert held.repository.snapshots() == []
 
 
-async def test_a_repository_is_opened_without_waiting_for_its_lock_to_settle(place: Place) -> None:
-    """Whoever writes waits: a lock of the same moment shows then."""
-    async with place.worker("w").held("main", "a-1", create=True, more_follows=True) as held:
-        assert not held.lock.is_settled
-        await asyncio.to_thread(held.lock.ensure_held)
-        assert held.lock.is_settled
+async def test_files_of_repositories_are_known_up_to_a_bound(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that were used longest ago they are forgotten first."""
+    monkeypatch.setattr(opening, "KNOWN_FILES_MAX", 2)
+    worker = place.worker("w")
+    known: list[KnownFiles] = []
+    for app_id in ("a-1", "a-2", "a-1", "a-3"):
+        async with worker.held("main", app_id, create=True) as held:
+            held.repository.known.documents["s"] = SNAPSHOT
+            known.append(held.repository.known)
+    assert [bool(one.documents) for one in known] == [True, False, True, True]

@@ -1,14 +1,16 @@
 """Locks keep apart what does not go together, and tell their holder when they are lost."""
 
+import contextlib
 import datetime as dt
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import permutations
 
 import msgspec
 import pytest
 
 from appshield.errors import DamagedError, RefusedError, UnavailableError
-from appshield.objectstore import MemoryObjectStore
+from appshield.objectstore import MemoryObjectStore, ObjectFacts
 from appshield.repository import (
     LockLostError,
     LockTiming,
@@ -20,9 +22,80 @@ from appshield.repository import (
     seal_snapshot,
 )
 from appshield.repository.locks import LockDocument
-from failing_store import FailingStore, PausingStore, names_in
+from failing_store import FailingStore, PausingStore, StoreAround, names_in
 from repository_content import PASSWORD, SWIFT, document
 from waiting import wait_until
+
+
+class LaggingStore(StoreAround):
+    """When told to `hide`, its next list shows nothing of what was written."""
+
+    def __init__(self, inner: MemoryObjectStore) -> None:
+        super().__init__(inner)
+        self.hide = False
+        self.before_put: Callable[[str], None] = lambda _: None
+
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
+        self.before_put(name)
+        super().put(name, data, only_if_absent=only_if_absent, sha256=sha256)
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        hidden, self.hide = self.hide, False
+        return iter(()) if hidden else super().list(prefix)
+
+
+class Turns:
+    """Lets two take turns in a given order; when it is over, or one has left, they run freely."""
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self._order = list(order)
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def turn(self, who: str) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._order[:1] in ([], [who]))
+            yield
+            del self._order[:1]
+            self._changed.notify_all()
+
+    def leave(self, who: str) -> None:
+        with self._changed:
+            self._order = [one for one in self._order if one != who]
+            self._changed.notify_all()
+
+
+class StoreInTurns(StoreAround):
+    """Looks at locks, and writes them, when it is somebody's turn."""
+
+    def __init__(self, inner: MemoryObjectStore, turns: Turns, who: str) -> None:
+        super().__init__(inner)
+        self._turns = turns
+        self._who = who
+
+    def put(
+        self,
+        name: str,
+        data: bytes | memoryview,
+        *,
+        only_if_absent: bool = False,
+        sha256: str | None = None,
+    ) -> None:
+        with self._turns.turn(self._who):
+            super().put(name, data, only_if_absent=only_if_absent, sha256=sha256)
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        if prefix != "locks":
+            return super().list(prefix)
+        with self._turns.turn(self._who):
+            return iter(tuple(super().list(prefix)))
 
 
 @pytest.fixture
@@ -121,6 +194,52 @@ def test_of_many_exclusive_racers_at_most_one_wins(repository: Repository) -> No
         for lock in held:
             lock.release()
         assert names_in(repository.store, "locks") == []
+
+
+@pytest.mark.parametrize("turns", sorted(set(permutations("sssxxx"))), ids="".join)
+def test_a_shared_lock_and_an_exclusive_one_are_never_held_together(turns: tuple[str, ...]) -> None:
+    """Whatever the order in which each looks, writes and looks again."""
+    store = MemoryObjectStore()
+    opened = Repository.create(store, PASSWORD)
+    order = Turns(turns)
+    held: list[RepositoryLock] = []
+
+    def race(who: str) -> None:
+        repository = Repository(StoreInTurns(store, order, who), opened.key, opened.config)
+        with contextlib.suppress(UnavailableError):
+            held.append(acquire(repository, exclusive=who == "x"))
+        order.leave(who)
+
+    threads = [threading.Thread(target=race, args=(who,)) for who in "sx"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({lock.exclusive for lock in held}) <= 1
+    for lock in held:
+        lock.release()
+    assert names_in(store, "locks") == []
+
+
+def test_who_shares_waits_for_nobody(repository: Repository) -> None:
+    """Who wants to be alone and writes a lock later sees that of those who share."""
+    never = LockTiming(settle_s=threading.TIMEOUT_MAX)
+    acquire(repository, timing=never).release()
+
+
+def test_a_list_that_lags_behind_is_asked_again(store: MemoryObjectStore) -> None:
+    """It does not even show the own lock, so what else it does not show nobody knows."""
+    repository = Repository.create(store, PASSWORD)
+    lagging = LaggingStore(store)
+
+    def race(_: str) -> None:
+        lagging.hide = True
+        put_lock(repository, exclusive=True)
+
+    lagging.before_put = race
+    with pytest.raises(RepositoryLockedError, match="ann@host"):
+        acquire(Repository.open(lagging, PASSWORD))
+    assert len(names_in(store, "locks")) == 1
 
 
 def test_the_id_is_recorded_before_the_lock_is_there(store: MemoryObjectStore) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appshield.errors import DamagedError
 from appshield.objectstore import MemoryObjectStore, RangeReader
 from appshield.repository.layout import file_name
 from appshield.repository.opening import Sealed
@@ -68,6 +70,10 @@ class Watched(MemoryObjectStore):
         super().__init__()
         self.asked: list[int] = []
 
+    def get(self, name: str, *, offset: int = 0, length: int | None = None) -> bytes:
+        self.asked.append(offset)
+        return super().get(name, offset=offset, length=length)
+
     def open_range(self, name: str, *, offset: int, length: int) -> RangeReader:
         self.asked.append(offset)
         return super().open_range(name, offset=offset, length=length)
@@ -102,3 +108,16 @@ def test_a_stream_passes_over_what_is_not_wanted_and_ends_where_the_pack_does() 
         assert room[:length] == content[blob.offset :][:length]
     (stream,) = PackRanges(store).read_planned({"cd" * 32: blobs})
     assert stream.fill(0, memoryview(bytearray(100))) == 0
+
+
+def test_a_small_pack_comes_whole() -> None:
+    """Whatever is read of it first: directories are read from its end to its start."""
+    store = Watched()
+    store.put(file_name("data", PACK_ID), bytes(range(200)))
+    ranges = PackRanges(store)
+    for offset in (150, 100, 0):
+        part = ranges.read(PACK_ID, offset=offset, length=50, pack_size=200)
+        assert bytes(part) == bytes(range(200))[offset:][:50]
+    assert store.asked == [0]
+    with pytest.raises(DamagedError, match="cut off"):
+        ranges.read(PACK_ID, offset=180, length=50, pack_size=230)
