@@ -30,6 +30,9 @@ MISSING = 404
 PRECONDITION_FAILED = 412
 RANGE_NOT_SATISFIABLE = 416
 
+_BAD_REQUEST = 400
+"""Also of a request that was too slow or arrived altered; an answer to HEAD does not say which."""
+_REGION = "x-amz-bucket-region"
 _AGAIN_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _AGAIN_CODE = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
                          "IncompleteBody", "ConditionalRequestConflict", "OperationAborted",
@@ -81,7 +84,8 @@ class Answer(msgspec.Struct, frozen=True):
         """Whether the same request may succeed in a moment."""
         if self.ok or self.code in _FULL_CODE:
             return False
-        return self.status in _AGAIN_STATUS or self.code in _AGAIN_CODE
+        untold = self.status == _BAD_REQUEST and not self.body and _REGION not in self.headers
+        return self.status in _AGAIN_STATUS or self.code in _AGAIN_CODE or untold
 
     @property
     def retry_after_s(self) -> float:

@@ -54,6 +54,13 @@ def test_a_new_region_is_named_when_the_service_tells_it() -> None:
         store_at(impostor).size("x")
 
 
+def test_a_question_is_asked_again_where_the_answer_has_no_room_for_the_reason() -> None:
+    """A slow or altered request is a bad one, too, and only a body would say so."""
+    with s3_impostor(Reply(400), Reply()) as impostor:
+        assert store_at(impostor).size("x") == 0
+        assert [asked.method for asked in impostor.asked] == ["HEAD", "HEAD"]
+
+
 @pytest.mark.parametrize("code", ["BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"])
 def test_bytes_that_arrive_altered_are_sent_again_and_then_told(code: str) -> None:
     """Once may be chance; each time is a broken proxy or memory."""
