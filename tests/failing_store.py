@@ -95,9 +95,11 @@ class FailingStore(StoreAround):
 class PausingStore(StoreAround):
     """Calls `before_put(name)` before each put: the place to let something else happen first."""
 
-    def __init__(self, inner: ObjectStore, before_put: Callable[[str], None]) -> None:
+    def __init__(
+        self, inner: ObjectStore, before_put: Callable[[str], None] = lambda _: None
+    ) -> None:
         super().__init__(inner)
-        self._before_put = before_put
+        self.before_put = before_put
 
     def put(
         self,
@@ -107,7 +109,7 @@ class PausingStore(StoreAround):
         only_if_absent: bool = False,
         sha256: str | None = None,
     ) -> None:
-        self._before_put(name)
+        self.before_put(name)
         super().put(name, data, only_if_absent=only_if_absent, sha256=sha256)
 
 

@@ -27,24 +27,12 @@ from repository_content import PASSWORD, SWIFT, document
 from waiting import wait_until
 
 
-class LaggingStore(StoreAround):
+class LaggingStore(PausingStore):
     """When told to `hide`, its next list shows nothing of what was written."""
 
     def __init__(self, inner: MemoryObjectStore) -> None:
         super().__init__(inner)
         self.hide = False
-        self.before_put: Callable[[str], None] = lambda _: None
-
-    def put(
-        self,
-        name: str,
-        data: bytes | memoryview,
-        *,
-        only_if_absent: bool = False,
-        sha256: str | None = None,
-    ) -> None:
-        self.before_put(name)
-        super().put(name, data, only_if_absent=only_if_absent, sha256=sha256)
 
     def list(self, prefix: str) -> Iterator[ObjectFacts]:
         hidden, self.hide = self.hide, False
