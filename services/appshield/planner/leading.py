@@ -45,17 +45,23 @@ class Leadership:
         return False
 
     async def keep(self, stopping: asyncio.Event) -> None:
-        """Renew until told to stop or the lease is lost; then return."""
+        """Renew until told to stop or the lease is lost; then return.
+
+        A bus that does not answer is not waited for: when the lease is not certainly ours any more
+        every message goes back, so the sooner somebody takes it anew, the better.
+        """
         while self.held() and not stopping.is_set():
             await pause(stopping, LEASES.live_s / _RENEW_SHARE)
             asked_at = _monotonic_s()
             try:
-                self._revision = await self._bucket.update(_KEY, self._holder, self._revision)
+                async with asyncio.timeout(self._valid_until - asked_at):
+                    self._revision = await self._bucket.update(_KEY, self._holder, self._revision)
             except StaleRevisionError:
-                break
-            except UnavailableError:
+                self._valid_until = 0.0  # somebody else has taken it, however that came about
+            except (UnavailableError, TimeoutError):
                 continue
-            self._extend(asked_at)
+            else:
+                self._extend(asked_at)
         if not stopping.is_set():
             structlog.get_logger().warning("lost the lead", epoch=self.epoch)
 

@@ -64,29 +64,44 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
 async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clock: Clock) -> None:
     """Plan from taking the lease to losing it or being told to stop."""
-    bus = service.bus
-    leadership = Leadership(bus, service.worker)
+    leadership = Leadership(service.bus, service.worker)
     if not await leadership.acquire(stopping):
         return
-    planner = build(bus, leadership, clock, settings.limits())
-    chain = AuditChain(bus, leadership, clock)
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
-        keeping.add_done_callback(lambda _: over.set())
-        try:
-            await planner.reconcile()
-        except Retry:
-            keeping.cancel()  # the lease was not certainly ours any more: begin anew
-        else:
-            service.health.measure(lambda: (*planner.gauges(), *audit_gauges(chain)))
-            _plan(bus, planner, settings, over, tasks)
-            _audit(chain, _anchoring(bus, chain, planner, settings, clock), bus, over, tasks)
+        planning = tasks.create_task(_plan(service, leadership, settings, clock, over), name="plan")
+        await asyncio.wait({keeping, planning}, return_when=asyncio.FIRST_COMPLETED)
+        over.set()
+        if not stopping.is_set():
+            keeping.cancel()
+            planning.cancel()  # it may hang on a bus that is silent; whoever leads next does it
     service.health.measure(None)  # who does not lead knows nothing
     await leadership.resign()
 
 
-def _plan(
+async def _plan(
+    service: Joined,
+    leadership: Leadership,
+    settings: Settings,
+    clock: Clock,
+    over: asyncio.Event,
+) -> None:
+    """Take over and plan until it is over; return at once if the lease is gone before that."""
+    bus = service.bus
+    planner = build(bus, leadership, clock, settings.limits())
+    chain = AuditChain(bus, leadership, clock)
+    try:
+        await planner.reconcile()
+    except Retry:
+        return
+    service.health.measure(lambda: (*planner.gauges(), *audit_gauges(chain)))
+    async with asyncio.TaskGroup() as tasks:
+        _consume(bus, planner, settings, over, tasks)
+        _audit(chain, _anchoring(bus, chain, planner, settings, clock), bus, over, tasks)
+
+
+def _consume(
     bus: Bus, planner: Planner, settings: Settings, over: asyncio.Event, tasks: asyncio.TaskGroup
 ) -> None:
     for consumer in _CONSUMERS:
