@@ -10,9 +10,9 @@ from appshield.contracts import streams
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.runs import Run
 from appshield.kubernetes import Object
-from appshield.kubernetes.kinds import EVENT, NAMESPACE, POLICY
+from appshield.kubernetes.kinds import EVENT, NAMESPACE, POLICY, PROFILE
 from appshield.local.cluster import ClusterFacts
-from cluster_application import NAME, deploy, namespace_of_its_own
+from cluster_application import NAME, component, deploy, namespace_of_its_own
 from command_line import CommandLine
 from installation import Installation
 from waiting import wait_until
@@ -28,6 +28,15 @@ def policy(name: str, match: str) -> Object:
     }
 
 
+def profile(name: str) -> Object:
+    return {
+        "apiVersion": "appshield.io/v1alpha1",
+        "kind": "Profile",
+        "metadata": {"name": name},
+        "spec": {"type": f"own/{name}", "strategy": "one-replica"},
+    }
+
+
 @pytest.mark.timeout(300)
 async def test_a_policy_protects_what_it_matches_until_it_is_deleted(
     installation: Installation, local_cluster: ClusterFacts, tmp_path: Path
@@ -38,7 +47,6 @@ async def test_a_policy_protects_what_it_matches_until_it_is_deleted(
     """
     appshield = CommandLine(installation.home.folder)
     async with namespace_of_its_own(installation, "policy") as namespace:
-        await deploy(installation, namespace, local_cluster.busybox_image)
         app = f"{namespace}/{NAME}"
         match = (
             f"app.type == 'web' && app.namespaceLabels['team'] == '{namespace}' && "
@@ -47,6 +55,9 @@ async def test_a_policy_protects_what_it_matches_until_it_is_deleted(
         file = tmp_path / "policy.json"
         file.write_bytes(msgspec.json.encode(policy(namespace, match)))
         try:
+            await installation.cluster.create(PROFILE, profile(namespace))
+            parts = {"components": [component(profile=f"own/{namespace}")]}
+            await deploy(installation, namespace, local_cluster.busybox_image, spec=parts)
             applied = await appshield("apply", "-f", str(file))
             assert (applied.code, applied.err) == (0, "")
             shown = (await appshield("policies", namespace, "-o", "json")).json()[0]
@@ -69,6 +80,11 @@ async def test_a_policy_protects_what_it_matches_until_it_is_deleted(
             )
             ended = await installation.ended(run.id)
             assert (ended.state, ended.failure) == ("succeeded", None)
+            made = (await appshield("version", app, "1")).out
+            for kind in ("Policy", "Profile"):
+                revision = await _in_force(appshield, kind, namespace)
+                assert f"{kind.lower()} {namespace} {revision}" in " ".join(made.split())
+            assert record.revision in made
             await _until(installation, namespace, Ready="True", Accepted="True")
             assert namespace in (await appshield("status", app)).out
 
@@ -81,11 +97,18 @@ async def test_a_policy_protects_what_it_matches_until_it_is_deleted(
             assert await _told(installation, namespace)
         finally:
             await installation.cluster.delete(POLICY, namespace)
+            await installation.cluster.delete(PROFILE, namespace)
         await wait_until(
             lambda: _protected(installation, namespace, []),
             deadline_s=30,
             what="protected no more",
         )
+
+
+async def _in_force(appshield: CommandLine, kind: str, name: str) -> str:
+    listed = (await appshield("revisions", name, "--kind", kind, "-o", "json")).json()
+    (digest,) = [one["revision"]["digest"] for one in listed if one["in_force"]]
+    return str(digest)
 
 
 async def _protected(
