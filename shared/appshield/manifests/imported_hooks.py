@@ -5,8 +5,8 @@ component names becomes one. A dump without a load could not be restored, so K8u
 where the component has a load. `appshield.io/imported-hooks: ignore` on the Application takes none.
 
 Source: Velero's documentation of backup hooks (`pre|post.hook.backup.velero.io/{command, container,
-on-error, timeout}`) and K8up's of application-aware backups (`k8up.io/backupcommand`,
-`k8up.io/backupcommand-container`).
+on-error, timeout}`; of old without `pre.`) and K8up's of application-aware backups
+(`k8up.io/backupcommand`, `k8up.io/backupcommand-container`).
 """
 
 import json
@@ -26,7 +26,9 @@ from appshield.manifests.workloads import pod_template
 
 IMPORTED_HOOKS = "appshield.io/imported-hooks"
 _BEFORE, _AFTER = "pre.hook.backup.velero.io", "post.hook.backup.velero.io"
+_BEFORE_OF_OLD = "hook.backup.velero.io"
 _DUMP, _DUMP_CONTAINER = "k8up.io/backupcommand", "k8up.io/backupcommand-container"
+_ASKING = (*(f"{prefix}/command" for prefix in (_BEFORE, _BEFORE_OF_OLD, _AFTER)), _DUMP)
 _GO_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _VELERO_TIMEOUT_S = 30
@@ -76,7 +78,7 @@ def _find(members: Iterable[Object], notes: list[str]) -> Iterator[_Found]:
     for obj in sorted(members, key=lambda one: (kind_of(one), name_of(one))):
         template = pod_template(obj)
         annotations = annotations_of(template.template) if template is not None else {}
-        if not any(name in annotations for name in (_command(_BEFORE), _command(_AFTER), _DUMP)):
+        if not any(name in annotations for name in _ASKING):
             continue
         workload = Workload(kind=kind_of(obj), name=name_of(obj))
         try:
@@ -86,7 +88,8 @@ def _find(members: Iterable[Object], notes: list[str]) -> Iterator[_Found]:
 
 
 def _read(workload: Workload, annotations: Mapping[str, str]) -> _Found:
-    before, after = _velero(annotations, _BEFORE), _velero(annotations, _AFTER)
+    before = _velero(annotations, _BEFORE) or _velero(annotations, _BEFORE_OF_OLD)
+    after = _velero(annotations, _AFTER)
     dump = None
     if text := annotations.get(_DUMP):
         dump = ResolvedHook(
@@ -105,7 +108,7 @@ def _read(workload: Workload, annotations: Mapping[str, str]) -> _Found:
 
 
 def _velero(annotations: Mapping[str, str], prefix: str) -> ResolvedHook | None:
-    text = annotations.get(_command(prefix), "").strip()
+    text = annotations.get(f"{prefix}/command", "").strip()
     if not text:
         return None
     on_error: OnError = (
@@ -119,10 +122,6 @@ def _velero(annotations: Mapping[str, str], prefix: str) -> ResolvedHook | None:
         on_error=on_error,
         pods=pods,
     )
-
-
-def _command(prefix: str) -> str:
-    return f"{prefix}/command"
 
 
 def _argv(text: str) -> tuple[str, ...]:

@@ -57,6 +57,14 @@ def test_hooks_of_velero_quiesce_and_resume_a_new_component() -> None:
     assert found.notes == ("component db is quiesced by hooks written for Velero",)
 
 
+def test_hooks_written_for_velero_of_old_run_before() -> None:
+    """Annotations without a phase; one with its phase goes before them."""
+    of_old = {name.removeprefix("pre."): text for name, text in BEFORE.items()}
+    assert imported(of_old | AFTER) == imported(BEFORE | AFTER)
+    other = {"hook.backup.velero.io/command": "/other"}
+    assert imported(other | BEFORE | AFTER) == imported(BEFORE | AFTER)
+
+
 @pytest.mark.parametrize("annotations", [BEFORE, AFTER])
 def test_a_hook_alone_gets_a_partner_that_does_nothing(annotations: dict[str, str]) -> None:
     """Ours come in pairs: what is quiesced is resumed."""

@@ -28,13 +28,22 @@ def _place(document: Object) -> Place | None:
     where = str(destination.get("server") or destination.get("name") or "")
     if where not in _HERE or not is_protected(metadata.get("annotations") or {}):
         return None
-    namespace = str(destination.get("namespace") or metadata["namespace"])
-    return Place(namespace, metadata["name"])
+    return Place(_namespace(document), metadata["name"])
+
+
+def _namespace(document: Object) -> str:
+    """Return where its resources live; a destination names none where their manifests do."""
+    destination = (document.get("spec") or {}).get("destination") or {}
+    if destination.get("namespace"):
+        return str(destination["namespace"])
+    resources = (document.get("status") or {}).get("resources") or ()
+    namespaces = {str(one["namespace"]) for one in resources if one.get("namespace")}
+    return namespaces.pop() if len(namespaces) == 1 else str(document["metadata"]["namespace"])
 
 
 def _adapt(document: Object, _: Sequence[Object]) -> Adapted:
     metadata, status = document["metadata"], document.get("status") or {}
-    place = _place(document) or Place(metadata["namespace"], metadata["name"])
+    place = Place(_namespace(document), metadata["name"])
     resources = [one for one in status.get("resources") or () if not one.get("hook")]
     elsewhere = [
         one for one in resources if one.get("namespace") not in ("", None, place.namespace)

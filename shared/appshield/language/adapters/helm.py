@@ -1,14 +1,12 @@
 """Releases of Helm 3: the objects of their manifests; protection by annotations in the chart.
 
 A release is a Secret of type `helm.sh/release.v1` with labels `owner`, `name`, `status`, `version`;
-its data is base64 (Helm's own, below that of the Secret) of gzip of JSON with the rendered
-manifest. Of several revisions the newest one that was deployed counts, so an upgrade under way
-changes nothing. Source: helm/helm, pkg/storage/driver/{secrets,util}.go.
+its data is base64 (Helm's own, below that of the Secret) of JSON with the rendered manifest, packed
+with gzip but in the oldest releases. Of several revisions the newest one that was deployed counts,
+so an upgrade under way changes nothing. Source: helm/helm, pkg/storage/driver/{secrets,util}.go.
 """
 
 import base64
-import binascii
-import zlib
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -26,11 +24,10 @@ from appshield.language.adapters.adapter import (
     unique,
 )
 from appshield.language.adapters.annotations import PREFIX, is_protected, spec_of
+from appshield.language.adapters.packed import unpack
 from appshield.language.problems import DocumentError
 
-RELEASE_MAX_BYTES = 16 * 1024 * 1024
 _NAME = "helm"
-_GZIP = 16 + zlib.MAX_WBITS
 _EVER_DEPLOYED = ("deployed", "superseded", "uninstalling")
 
 
@@ -92,20 +89,16 @@ def _manifest(release: Object) -> Iterator[Object]:
 
 
 def _release(document: Object) -> Object:
-    """Unpack the release, refusing what is larger than any real one.
+    """Unpack the release.
 
     Raises:
-        DocumentError: it is not what Helm writes.
+        DocumentError: it is not what Helm writes, or larger than any real one.
     """
     name = f"Secret {document['metadata']['name']}"
     try:
         encoded = base64.b64decode(str((document.get("data") or {}).get("release") or ""))
-        unpacking = zlib.decompressobj(_GZIP)
-        content = unpacking.decompress(base64.b64decode(encoded), RELEASE_MAX_BYTES)
-        if unpacking.unconsumed_tail:
-            raise DocumentError([f"{name} holds a release that is larger than 16 MiB"])
-        return msgspec.json.decode(content, type=Object)
-    except (binascii.Error, zlib.error, msgspec.MsgspecError) as error:
+        return msgspec.json.decode(unpack(encoded.decode("ascii")), type=Object)
+    except (ValueError, msgspec.MsgspecError) as error:
         raise DocumentError([f"{name} holds no release of Helm 3: {error}"]) from error
 
 

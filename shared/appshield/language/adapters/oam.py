@@ -1,12 +1,16 @@
 """OAM / KubeVela: an Application whose `spec.policies[]` hold one of `type: appshield`.
 
 The policy's `properties` are our `spec` without the membership, which KubeVela's resource trackers
-know: the objects of the root tracker and of the newest generation. Until there is a tracker, the
-label that KubeVela puts on everything chooses them. Source: kubevela/kubevela,
-apis/core.oam.dev/v1beta1/{application,resourcetracker}_types.go and pkg/oam/labels.go.
+know: the objects of the root tracker and of the newest generation, which an option of KubeVela
+keeps compressed. Until there is a tracker, the label that KubeVela puts on everything chooses them.
+KubeVela takes such a policy only where `deploy/kubevela/policy-definition.yaml` is installed.
+Source: kubevela/kubevela, apis/core.oam.dev/v1beta1/{application,resourcetracker}_types.go,
+pkg/oam/labels.go and pkg/appfile/parser.go; kubevela/pkg, util/compression.
 """
 
 from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from appshield.language.adapters.adapter import (
     Adapted,
@@ -20,6 +24,7 @@ from appshield.language.adapters.adapter import (
     named_object,
     unique,
 )
+from appshield.language.adapters.packed import unpack
 from appshield.language.problems import DocumentError
 
 POLICY_TYPE = "appshield"
@@ -85,14 +90,31 @@ def _managed(namespace: str, name: str, trackers: Sequence[Object]) -> Iterator[
         if (one["metadata"].get("labels") or {}).get(_APP_NAME) == name
         and (one["metadata"].get("labels") or {}).get(_APP_NAMESPACE, namespace) == namespace
     ]
-    versioned = [one["spec"] for one in own if one["spec"].get("type") == "versioned"]
-    newest = max((int(one.get("applicationGeneration") or 0) for one in versioned), default=0)
-    chosen = [one["spec"] for one in own if one["spec"].get("type") == "root"]
-    chosen += [one for one in versioned if int(one.get("applicationGeneration") or 0) == newest]
+    versioned = [one for one in own if one["spec"].get("type") == "versioned"]
+    newest = max(map(_generation, versioned), default=0)
+    chosen = [one for one in own if one["spec"].get("type") == "root"]
+    chosen += [one for one in versioned if _generation(one) == newest]
     for tracker in chosen:
-        for resource in tracker.get("managedResources") or ():
+        for resource in _resources(tracker):
             if not resource.get("deleted"):
                 yield resource
+
+
+def _generation(tracker: Object) -> int:
+    return int(tracker["spec"].get("applicationGeneration") or 0)
+
+
+def _resources(tracker: Object) -> list[Object]:
+    spec = tracker["spec"]
+    packed = spec.get("compression") or {}
+    if not packed.get("type"):
+        return list(spec.get("managedResources") or ())
+    try:
+        content = unpack(str(packed.get("data") or ""), compression=str(packed["type"]))
+        return msgspec.json.decode(content, type=list[Object])
+    except (ValueError, msgspec.MsgspecError) as error:
+        name = f"ResourceTracker {tracker['metadata']['name']}"
+        raise DocumentError([f"{name}: compression: cannot be read: {error}"]) from error
 
 
 def _notes(managed: list[Object], namespace: str) -> Iterator[str]:

@@ -3,12 +3,15 @@
 | there | here |
 | --- | --- |
 | BackupAllRestoreAll | strategy snapshot; pre and post hooks are quiesce and resume |
-| BackupOneRestoreAll | strategy one-replica of the target; the others get its data |
-| DumpAndLoad | the dump hooks quiesce the dump target, whose chosen volumes are saved; the load |
-|             | target gets their data, then the load hooks run there |
+| BackupOneRestoreAll | strategy one-replica of the target, hooks in the pod that is saved; the |
+|                     | others get its data |
+| DumpAndLoad | the dump hooks quiesce the dump target, whose chosen volumes are saved, the post |
+|             | hooks resume it; the load target gets the data, then the load hooks run there |
 
 Every named workload becomes a component. Several hooks of one list run one after the other in a
-shell, which is possible in one container only. Source: the reference of `gkebackup.gke.io/v1`.
+shell, which is possible in one container only. What runs in one pod runs in the first that is up;
+Backup for GKE dumps in the second one of a single StatefulSet of three or more. Source: the
+references of `gkebackup.gke.io/v1` in Google's documentation of GKE and of Distributed Cloud.
 """
 
 import shlex
@@ -24,6 +27,7 @@ from appshield.language.adapters.adapter import (
     application,
 )
 from appshield.language.adapters.annotations import is_protected, spec_of
+from appshield.language.kinds import HookPods
 from appshield.language.problems import DocumentError
 
 _NAME = "gke"
@@ -88,25 +92,24 @@ def _data_of(component: Object, target: object) -> Object:
 
 
 def _backup_all(component: Object, detail: Object, _: str) -> Object:
-    return {"strategy": "snapshot", **_hot(component, detail), **_volumes(detail)}
+    return {"strategy": "snapshot", **_hot(component, detail, pods="all"), **_volumes(detail)}
 
 
 def _backup_one(component: Object, detail: Object, name: str) -> Object:
     if not _is_target(detail.get("backupTargetName"), name, component):
         return _data_of(component, detail.get("backupTargetName"))
-    return {"strategy": "one-replica", **_hot(component, detail), **_volumes(detail)}
+    return {"strategy": "one-replica", **_hot(component, detail, pods="any"), **_volumes(detail)}
 
 
 def _dump_and_load(component: Object, detail: Object, name: str) -> Object:
     dumps = _is_target(detail.get("dumpTarget"), name, component)
     loads = _is_target(detail.get("loadTarget") or detail.get("dumpTarget"), name, component)
     if dumps:
-        part: Object = {"strategy": "snapshot", **_volumes(detail)}
+        # The dump is written to a volume before the cut, so this is what quiesce means here.
+        hot = _hot(component, detail, pods="any", first="dumpHooks")
+        part: Object = {"strategy": "snapshot", **hot, **_volumes(detail)}
     else:
         part = _data_of(component, detail.get("dumpTarget")) if loads else {"strategy": "none"}
-    if dumps and (hook := _hook(component, "dumpHooks", detail, pods="any")):
-        # The dump is written to a volume before the cut, so this is what quiesce means here.
-        part |= {"quiesce": hook, "resume": _nothing_in(hook)}
     if loads and (hook := _hook(component, "loadHooks", detail, pods="any")):
         part["load"] = hook
     return part
@@ -127,10 +130,12 @@ def _is_target(target: object, name: str, component: Object) -> bool:
     return wanted == name or not wanted or (wanted not in names and by_pod[:1] == [name])
 
 
-def _hot(component: Object, detail: Object) -> Object:
+def _hot(
+    component: Object, detail: Object, *, pods: HookPods, first: str = "backupPreHooks"
+) -> Object:
     """Map the hooks around the cut; ours come in pairs."""
-    before = _hook(component, "backupPreHooks", detail, pods="all")
-    after = _hook(component, "backupPostHooks", detail, pods="all")
+    before = _hook(component, first, detail, pods=pods)
+    after = _hook(component, "backupPostHooks", detail, pods=pods)
     if before is None and after is None:
         return {}
     nothing = _nothing_in(before or after or {})
@@ -142,7 +147,9 @@ def _nothing_in(hook: Object) -> Object:
     return {"command": ["true"], **{key: hook[key] for key in ("container", "pods") if key in hook}}
 
 
-def _hook(component: Object, field: str, detail: Object, *, pods: str) -> dict[str, Any] | None:
+def _hook(
+    component: Object, field: str, detail: Object, *, pods: HookPods
+) -> dict[str, Any] | None:
     hooks = detail.get(field) or []
     if not hooks:
         return None

@@ -3,6 +3,7 @@
 Source: kubernetes-sigs/application, api/v1beta1/application_types.go.
 """
 
+import re
 from collections.abc import Sequence
 
 from appshield.language.adapters.adapter import (
@@ -16,6 +17,7 @@ from appshield.language.adapters.adapter import (
 from appshield.language.adapters.annotations import is_protected, spec_of
 
 _NAME = "app.k8s.io"
+_VERSION = re.compile("[vV][0-9]")
 
 
 def _place(document: Object) -> Place | None:
@@ -44,10 +46,15 @@ def _adapt(document: Object, _: Sequence[Object]) -> Adapted:
 
 
 def _pattern(kind: Object) -> str:
-    """Name a kind as our documents do: the kind in small letters and its group."""
-    group = str(kind.get("group") or "")
+    """Name a kind as our documents do: the kind in small letters and its group.
+
+    As the controller of these documents does, take a version with the group, or without one: `v1`
+    and `apps/v1` are written in place of groups.
+    """
+    group = str(kind.get("group") or "").partition("/")[0]
     name = str(kind.get("kind") or "").lower()
-    return f"{name}.{group}" if group not in ("", "core", "v1") else name
+    is_core = group in ("", "core") or _VERSION.match(group)
+    return name if is_core else f"{name}.{group}"
 
 
 ADAPTER = Adapter(

@@ -11,15 +11,18 @@ from typing import Any
 
 import pytest
 import yaml
+import zstandard
 
 from appshield.errors import InvalidInputError
 from appshield.language.adapters import ADAPTERS, Adapted, Adapter, chosen
-from appshield.language.adapters.helm import RELEASE_MAX_BYTES
+from appshield.language.adapters.oam import POLICY_TYPE
+from appshield.language.adapters.packed import UNPACKED_MAX_BYTES
 from appshield.language.kinds import Application
 from appshield.language.object_reading import read_object
 from appshield.language.problems import DocumentError
 
 DOCUMENTS = Path(__file__).parent / "documents"
+ROOT = Path(__file__).parents[4]
 BY_FILE = {
     "oam": "oam",
     "gke-all": "gke",
@@ -120,6 +123,73 @@ def test_an_application_of_argo_cd_for_another_cluster_is_not_ours() -> None:
     assert adapter("argocd").place(document) is None
 
 
+def test_an_application_of_argo_cd_stands_where_its_manifests_put_it() -> None:
+    """A destination without a namespace leaves that to them."""
+    document = documents("argocd")[0]
+    del document["spec"]["destination"]["namespace"]
+    resources = document["status"]["resources"]
+    place = adapter("argocd").place(document)
+    assert place is not None
+    assert place.namespace == "argocd", "they are in two namespaces"
+    resources.pop()
+    place = adapter("argocd").place(document)
+    assert place is not None
+    assert place.namespace == "guestbook"
+    made = adapter("argocd").adapt(document, []).document
+    assert made["metadata"]["namespace"] == "guestbook"
+    assert len(made["spec"]["resources"]["objects"]) == 2
+
+
+def packed(tracker: dict[str, Any], compression: str) -> dict[str, Any]:
+    """Compress a resource tracker as KubeVela does with one of its options."""
+    spec = dict(tracker["spec"])
+    content = json.dumps(spec.pop("managedResources")).encode()
+    squeeze = gzip.compress if compression == "gzip" else zstandard.ZstdCompressor().compress
+    data = base64.b64encode(squeeze(content)).decode()
+    return {**tracker, "spec": {**spec, "compression": {"type": compression, "data": data}}}
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_resource_trackers_may_be_compressed(compression: str) -> None:
+    """They hold the same objects."""
+    document, *trackers = documents("oam")
+    its = adapter("oam")
+    made = its.adapt(document, [packed(tracker, compression) for tracker in trackers])
+    assert made == its.adapt(document, trackers)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zstd"])
+def test_a_tracker_that_unpacks_without_end_is_refused(compression: str) -> None:
+    """A few kilobytes must not become all of the memory."""
+    document, tracker, *_ = documents("oam")
+    tracker["spec"]["managedResources"] = "a" * UNPACKED_MAX_BYTES
+    with pytest.raises(DocumentError, match="is larger than 16 MiB"):
+        adapter("oam").adapt(document, [packed(tracker, compression)])
+
+
+@pytest.mark.parametrize(
+    "compression", [{"type": "brotli"}, {"type": "zstd", "data": "YWJj"}, {"type": "gzip"}]
+)
+def test_a_tracker_that_cannot_be_read_is_named(compression: dict[str, str]) -> None:
+    """Without it the membership would be a guess."""
+    document, tracker, *_ = documents("oam")
+    del tracker["spec"]["managedResources"]
+    tracker["spec"]["compression"] = compression
+    with pytest.raises(DocumentError, match="ResourceTracker website-prod: compression: cannot be"):
+        adapter("oam").adapt(document, [tracker])
+
+
+def test_kubevela_is_given_a_definition_of_our_policy() -> None:
+    """It refuses a type of policy that is not defined, and one that makes no object."""
+    text = (ROOT / "deploy/kubevela/policy-definition.yaml").read_text()
+    definition = yaml.safe_load(text)
+    assert (definition["kind"], definition["metadata"]["name"]) == ("PolicyDefinition", POLICY_TYPE)
+    template = definition["spec"]["schematic"]["cue"]["template"]
+    assert "parameter: {...}" in template, "it takes any part of our spec"
+    assert "output: {" in template
+    assert 'labels: "appshield.io/exclude": "true"' in template, "the object is never saved"
+
+
 def test_before_kubevela_has_deployed_its_label_chooses_the_objects() -> None:
     """There is no resource tracker yet, and everything that it makes has the label."""
     made = adapter("oam").adapt(documents("oam")[0], [])
@@ -140,9 +210,18 @@ def test_the_newest_release_that_was_deployed_counts() -> None:
 def test_a_release_that_unpacks_without_end_is_refused() -> None:
     """A few kilobytes must not become all of the memory."""
     release = {"name": "x", "namespace": "x", "version": 1, "info": {"status": "deployed"}}
-    bomb = release_secret({**release, "manifest": "a" * (RELEASE_MAX_BYTES + 1)})
+    bomb = release_secret({**release, "manifest": "a" * (UNPACKED_MAX_BYTES + 1)})
     with pytest.raises(DocumentError, match="larger than 16 MiB"):
         adapter("helm").place(bomb)
+
+
+def test_a_release_of_old_is_not_compressed() -> None:
+    """Helm still reads them."""
+    secret = documents("helm")[0]
+    packed_release = base64.b64decode(base64.b64decode(secret["data"]["release"]))
+    plain = base64.b64encode(base64.b64encode(gzip.decompress(packed_release))).decode()
+    of_old = {**secret, "data": {"release": plain}}
+    assert adapter("helm").adapt(of_old, []) == adapter("helm").adapt(secret, [])
 
 
 @pytest.mark.parametrize("content", ["", "bm9uc2Vuc2U=", "H4sIAAAA"])
