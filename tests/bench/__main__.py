@@ -38,7 +38,8 @@ All programs take turns at each step, in another order each round. Ratios are of
 is on the disk and read once before each suite (page cache warm). `cold` rows: the cache folder of
 the program was removed before; in all other rows it is as the steps before have left it. AppShield
 keeps no cache. CPU: user and system time of all processes (wait4, with a reaper for orphans). PSS:
-proportional set size of all processes, sampled each 50 ms. Stored: all objects of the repository
+proportional set size of all processes, sampled each 50 ms, or more rarely where that would take
+more than a fiftieth of a processor. Stored: all objects of the repository
 after the step. Verification: AppShield and restic decode every blob again after encoding it and
 verify every blob on restore; kopia verifies on restore. Each restore was compared with its source.
 """
@@ -46,7 +47,8 @@ verify every blob on restore; kopia verifies on restore. Each restore was compar
 
 MEMORY_NOTES: Final = """\
 Each row is one command in processes of its own, measured once: two workers, and memory treated as a
-service does it. PSS: proportional set size of all its processes together, sampled each 50 ms.
+service does it. PSS: proportional set size of all its processes together, sampled each 50 ms, or
+more rarely where that would take more than a fiftieth of a processor.
 `million`: 1,001,002 blobs of 1 KiB, and 10,000 new files; `lone`: 300,000 files in one folder; it
 may take 64 MiB more than `nested`, the same in folders of 100; `huge`: 2,000,000 files.
 Other programs ran on the machine meanwhile, so the times say little.

@@ -56,8 +56,9 @@ from the request until the pod is ready, and the data of both volumes are compar
 of the command line, for `backup --wait`, `restore --wait` and `versions` of that application.
 
 {PEER} needed the times in the column `peer` on a machine like this one, and 570 MiB.
-PSS: proportional set size, sampled each 50 ms, of `appshield up` and all of its processes but the
-message bus and the S3 server, which stand beside it, as does Kubernetes (once, at the end).
+PSS: proportional set size, sampled each 50 ms or more rarely, of `appshield up` and all of its
+processes but the message bus and the S3 server, which stand beside it, as does Kubernetes (once,
+at the end).
 """
 
 

@@ -3,8 +3,10 @@
 Wall time runs from before the start of the command until its end is seen. CPU is user plus system
 time of the command and every descendant, as the kernel adds it up when they are awaited (wait4);
 orphans come to this process, which is their reaper, and are awaited and counted too. Memory is the
-sum of the proportional set sizes (PSS) of all living processes, read every 50 ms: pages that are
-shared, be it a program's text or memory between workers, count once.
+sum of the proportional set sizes (PSS) of all living processes: pages that are shared, be it a
+program's text or memory between workers, count once. It is read every 50 ms, or more rarely where
+that would take more than a fiftieth of a processor: a program that keeps all of them busy would
+pay for being looked at, and one that leaves them idle would not.
 """
 
 import contextlib
@@ -21,6 +23,8 @@ from typing import Final
 import msgspec
 
 SAMPLE_EVERY_S: Final = 0.05
+SAMPLING_SHARE: Final = 1 / 50
+"""Of one processor, at most, for looking at the memory of processes."""
 _PR_SET_CHILD_SUBREAPER = 36
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
@@ -100,9 +104,10 @@ class PeakMemory:
     def _watch(self) -> None:
         waiting_s = 0.0
         while not select.select([self._ended], [], [], waiting_s)[0]:
+            before_s = time.thread_time()
             seen = sum(map(pss_bytes, tree(*self._roots, without=self._without)))
             self.peak_bytes = max(self.peak_bytes, seen)
-            waiting_s = SAMPLE_EVERY_S
+            waiting_s = max(SAMPLE_EVERY_S, (time.thread_time() - before_s) / SAMPLING_SHARE)
 
 
 def tree(*roots: int, without: Collection[int] = ()) -> Iterator[int]:
