@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, TRIGGERS
+from appshield.language.checking import ACTIONS
+from appshield.language.checking_protection import BELONGS_TO, COUNTS, TRIGGERS
 from appshield.language.kinds import API_VERSION, KINDS, NAMESPACED_KINDS
 from appshield.language.values import duration
 

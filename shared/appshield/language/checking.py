@@ -4,78 +4,97 @@ Works on plain data, not on the typed value, so that every rule still speaks whe
 wrong: what has the wrong type counts as absent here, `shape` reports it.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+import difflib
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from appshield.language.expressions import (
-    CHANGE,
-    HEALTH,
-    LENGTH_MAX,
-    MATCH,
-    REACTION,
-    SIGNAL,
-    Environment,
+from appshield.language.checking_protection import (
+    check_expression,
+    check_keep,
+    check_protect,
+    check_targets,
 )
+from appshield.language.expressions import HEALTH, MATCH, REACTION
 from appshield.language.kinds import NAMESPACED_KINDS
+from appshield.language.plain_data import Fields, Problems, each_of, exactly_one, fields_of, unique
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles
 from appshield.language.resolved import DATABASE_PREFIX
-from appshield.language.shape import is_clean
 
-Fields: TypeAlias = dict[str, Any]
-Problems: TypeAlias = Iterator[Problem]
-
-TRIGGERS = ("schedule", "rpo", "change", "signal", "health", "gate", "manual")
 ACTIONS = ("backup", "restore", "notify", "pause")
-BELONGS_TO = {"timezone": "schedule", "jitter": "schedule", "missed": "schedule", "when": "signal"}
-"""Fields of a trigger, by the one that they say more about."""
 STATES = ("degraded", "progressing", "healthy")
-COUNTS = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
+_OF_EVERY_OBJECT = (
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "managedFields",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+"""What the metadata of an object may hold; an API server of later may know more."""
 
 
 def check_rules(kind: str, document: Fields) -> Problems:
     """Yield every broken rule of a document of this kind."""
-    metadata = _fields(document.get("metadata"))
+    metadata = fields_of(document.get("metadata"))
     if kind not in NAMESPACED_KINDS and metadata.get("namespace"):
         yield Problem(
             ("metadata", "namespace"), f"a {kind} stands in no namespace", "remove the field"
         )
-    yield from _OF_KIND[kind](_fields(document.get("spec")), ("spec",))
+    yield from _check_metadata(metadata)
+    yield from _OF_KIND[kind](fields_of(document.get("spec")), ("spec",))
+
+
+def _check_metadata(metadata: Fields) -> Problems:
+    """Find misspelt fields; others are the API server's and passed over."""
+    for name in [name for name in metadata if name not in _OF_EVERY_OBJECT]:
+        near = difflib.get_close_matches(str(name)[:80], _OF_EVERY_OBJECT, n=1, cutoff=0.75)
+        if near:
+            right = f"did you mean {near[0]}?"
+            yield Problem(("metadata", str(name)), "unknown field", right, at_key=True)
 
 
 def _check_application(spec: Fields, path: Path) -> Problems:
-    yield from _check_selector(_fields(spec.get("resources")), (*path, "resources", "selector"))
-    yield from _unique(spec.get("components"), "name", (*path, "components"))
+    yield from _check_selector(fields_of(spec.get("resources")), (*path, "resources", "selector"))
+    yield from unique(spec.get("components"), "name", (*path, "components"))
     seen: dict[str, str] = {}
-    for component, at in _items(spec, "components", path):
+    for component, at in each_of(spec, "components", path):
         yield from _check_pairs(component, at)
         yield from _check_dump(component, component.get("profile", spec.get("type")), at)
-        volumes = _fields(component.get("volumes"))
+        volumes = fields_of(component.get("volumes"))
         yield from _check_selector(volumes, (*at, "volumes", "selector"))
         yield from _check_live(component, spec.get("type"), at)
         yield from _check_data_of(component, spec, at)
-        workload = _fields(component.get("workload"))
+        workload = fields_of(component.get("workload"))
         key = f"{workload.get('kind')} {workload.get('name')}"
         if key in seen and len(workload) > 1:
             wrong = f"{key} already belongs to component {seen[key]}"
             yield Problem((*at, "workload"), wrong, "give each workload to one component")
         seen.setdefault(key, str(component.get("name")))
-    yield from _check_protect(spec, path)
-    yield from _check_targets(spec, path)
+    yield from check_protect(spec, path)
+    yield from check_targets(spec, path)
 
 
 def _check_policy(spec: Fields, path: Path) -> Problems:
     if not any(spec.get(field) for field in ("protect", "react", "verify", "alerts")):
         yield Problem(path, "does nothing", "add protect, react, verify or alerts")
-    yield from _check_expression(spec.get("match"), MATCH, (*path, "match"))
-    yield from _check_protect(spec, path)
-    yield from _check_targets(spec, path)
-    for reaction, at in _items(spec, "react", path):
-        yield from _check_expression(reaction.get("when"), REACTION, (*at, "when"))
+    yield from check_expression(spec.get("match"), MATCH, (*path, "match"))
+    yield from check_protect(spec, path)
+    yield from check_targets(spec, path)
+    for reaction, at in each_of(spec, "react", path):
+        yield from check_expression(reaction.get("when"), REACTION, (*at, "when"))
         if isinstance(reaction.get("do"), dict):
-            yield from _exactly_one(reaction["do"], ACTIONS, "action", (*at, "do"))
-        notify = _fields(_fields(reaction.get("do")).get("notify"), missing={"signal": ""})
+            yield from exactly_one(reaction["do"], ACTIONS, "action", (*at, "do"))
+        notify = fields_of(fields_of(reaction.get("do")).get("notify"), missing={"signal": ""})
         if not notify.keys() & {"signal", "webhook"}:
             yield Problem((*at, "do", "notify"), "tells nobody", "add signal or webhook")
         if isinstance(notify.get("webhook"), str):
@@ -91,11 +110,11 @@ def _check_policy(spec: Fields, path: Path) -> Problems:
 def _check_profile(spec: Fields, path: Path) -> Problems:
     yield from _check_pairs(spec, path)
     yield from _check_dump(spec, "", path)
-    for health, at in _items(spec, "health", path):
+    for health, at in each_of(spec, "health", path):
         if not health.keys() & set(STATES):
             yield Problem(at, "says nothing", f"add {', '.join(STATES)}")
         for state in STATES:
-            yield from _check_expression(health.get(state), HEALTH, (*at, state))
+            yield from check_expression(health.get(state), HEALTH, (*at, state))
 
 
 def _check_vault(spec: Fields, path: Path) -> Problems:
@@ -115,8 +134,8 @@ def _check_vault(spec: Fields, path: Path) -> Problems:
 
 def _check_backup(spec: Fields, path: Path) -> Problems:
     if isinstance(spec.get("keep"), dict):
-        yield from _check_keep(spec["keep"], (*path, "keep"))
-    yield from _check_targets(spec, path)
+        yield from check_keep(spec["keep"], (*path, "keep"))
+    yield from check_targets(spec, path)
 
 
 def _check_restore(_spec: Fields, _path: Path) -> Problems:
@@ -143,8 +162,8 @@ def _endpoint_problem(endpoint: str, *, path_allowed: bool = False) -> str:
 
 def _check_selector(owner: Fields, path: Path) -> Problems:
     """Check the label selector that stands in a field of its own."""
-    selector = _fields(owner.get("selector"))
-    for requirement, at in _items(selector, "matchExpressions", path):
+    selector = fields_of(owner.get("selector"))
+    for requirement, at in each_of(selector, "matchExpressions", path):
         operator, values = requirement.get("operator"), requirement.get("values")
         if operator in ("In", "NotIn") and not values:
             yield Problem((*at, "values"), f"{operator} compares with nothing", "list the values")
@@ -181,7 +200,7 @@ def _check_data_of(component: Fields, spec: Fields, path: Path) -> Problems:
     other = component.get("dataOf")
     if not isinstance(other, str):
         return
-    names = [one.get("name") for one, _ in _items(spec, "components", path)]
+    names = [one.get("name") for one, _ in each_of(spec, "components", path)]
     others = [str(name) for name in names if name != component.get("name")]
     if other not in others:
         right = f"write one of {', '.join(others)}" if others else "remove the field"
@@ -194,7 +213,7 @@ def _check_data_of(component: Fields, spec: Fields, path: Path) -> Problems:
 def _check_live(component: Fields, application_type: object, path: Path) -> Problems:
     profile = component.get("profile", application_type)
     is_database = isinstance(profile, str) and profile.startswith(DATABASE_PREFIX)
-    method = _fields(component.get("volumes")).get("method")
+    method = fields_of(component.get("volumes")).get("method")
     copied = component.get("strategy") in ("dump", "none")
     if is_database and method == "files" and not copied and component.get("allowLive") is not True:
         yield Problem(
@@ -202,88 +221,6 @@ def _check_live(component: Fields, application_type: object, path: Path) -> Prob
             "a database's files would be read while it writes",
             "use snapshot or auto, add a dump, or say allowLive: true",
         )
-
-
-def _check_protect(spec: Fields, path: Path) -> Problems:
-    yield from _unique(spec.get("protect"), "name", (*path, "protect"))
-    for rule, at in _items(spec, "protect", path):
-        if isinstance(rule.get("on"), dict):
-            yield from _check_trigger(rule["on"], (*at, "on"))
-        if isinstance(rule.get("keep"), dict):
-            yield from _check_keep(rule["keep"], (*at, "keep"))
-        yield from _check_targets(rule, at)
-        yield from _check_keep_in(rule, rule.get("targets") or spec.get("targets"), at)
-
-
-def _check_keep_in(rule: Fields, targets: object, path: Path) -> Problems:
-    """Check what stays in single Vaults; where targets come from elsewhere, any may be named."""
-    for vault, keep in _fields(rule.get("keepIn")).items():
-        at = (*path, "keepIn", vault)
-        if isinstance(targets, list) and vault not in targets:
-            right = f"write one of {', '.join(map(str, targets))}, or add it to targets"
-            yield Problem(at, f"{str(vault)[:63]!r} is no target of this rule", right, at_key=True)
-        if isinstance(keep, dict):
-            yield from _check_keep(keep, at)
-
-
-def _check_trigger(trigger: Fields, path: Path) -> Problems:
-    yield from _exactly_one(trigger, TRIGGERS, "trigger", path)
-    when = _fields(trigger.get("change")).get("when")
-    yield from _check_expression(when, CHANGE, (*path, "change", "when"))
-    if "signal" in trigger:
-        yield from _check_expression(trigger.get("when"), SIGNAL, (*path, "when"))
-    if trigger.get("manual") is False:
-        yield Problem((*path, "manual"), "false means nothing", "write true or remove the field")
-    for field, owner in BELONGS_TO.items():
-        if field in trigger and owner not in trigger:
-            right = f"add {owner} or remove the field"
-            if field == "when" and "change" in trigger:
-                right = "write it in change"
-            yield Problem((*path, field), f"belongs to a {owner}", right)
-
-
-def _check_expression(text: object, environment: Environment, path: Path) -> Problems:
-    """Check what `shape` lets pass."""
-    if isinstance(text, str) and 0 < len(text) <= LENGTH_MAX and is_clean(text):
-        for problem in environment.problems(text):
-            yield Problem(path, problem.wrong, problem.right)
-
-
-def _check_keep(keep: Fields, path: Path) -> Problems:
-    if not any(keep.get(field) for field in (*COUNTS, "within")):
-        right = "add last, hourly, daily, weekly, monthly, yearly or within"
-        yield Problem(path, "keeps nothing", right)
-
-
-def _check_targets(owner: Fields, path: Path) -> Problems:
-    targets = owner.get("targets")
-    listed = targets if isinstance(targets, list) else []
-    for index, target in enumerate(listed):
-        if target in listed[:index]:
-            at = (*path, "targets", index)
-            yield Problem(at, f"{str(target)[:63]!r} is listed twice", "keep one of them")
-
-
-def _exactly_one(fields: Fields, names: tuple[str, ...], what: str, path: Path) -> Problems:
-    given = [name for name in names if name in fields]
-    if not given:
-        yield Problem(path, f"names no {what}", f"write one of {', '.join(names)}")
-    for extra in given[1:]:
-        yield Problem(
-            (*path, extra), f"is a second {what} beside {given[0]}", "keep exactly one", at_key=True
-        )
-
-
-def _unique(items: object, field: str, path: Path) -> Problems:
-    seen: set[str] = set()
-    for index, item in enumerate(items if isinstance(items, list) else []):
-        name = _fields(item).get(field)
-        if isinstance(name, str) and name in seen:
-            yield Problem(
-                (*path, index, field), f"{name[:63]!r} is used twice", "give each its own name"
-            )
-        elif isinstance(name, str):
-            seen.add(name)
 
 
 _OF_KIND: dict[str, Callable[[Fields, Path], Problems]] = {
@@ -294,16 +231,3 @@ _OF_KIND: dict[str, Callable[[Fields, Path], Problems]] = {
     "Backup": _check_backup,
     "Restore": _check_restore,
 }
-
-
-def _fields(value: object, missing: Fields | None = None) -> Fields:
-    """Return the fields of a mapping; anything else has none."""
-    return value if isinstance(value, dict) else (missing or {})
-
-
-def _items(owner: Fields, field: str, path: Path) -> Iterator[tuple[Fields, Path]]:
-    """Yield each mapping of a list together with its path."""
-    items = owner.get(field)
-    for index, item in enumerate(items if isinstance(items, list) else []):
-        if isinstance(item, dict):
-            yield item, (*path, field, index)

@@ -6,7 +6,8 @@ What CEL cannot say cheaply (a schedule that never comes, time zones) is `checki
 
 from typing import NamedTuple
 
-from appshield.language.checking import ACTIONS, BELONGS_TO, COUNTS, STATES, TRIGGERS
+from appshield.language.checking import ACTIONS, STATES
+from appshield.language.checking_protection import BELONGS_TO, COUNTS, TRIGGERS
 from appshield.language.resolved import DATABASE_PREFIX
 
 
