@@ -11,16 +11,9 @@ from datetime import datetime
 from typing import NamedTuple, get_args
 
 from appshield.language.advising_rules import advise_rule, period_s
+from appshield.language.component_spec import Component, Strategy
 from appshield.language.expressions import REACTION
-from appshield.language.kinds import (
-    Application,
-    Component,
-    Policy,
-    Resource,
-    Restore,
-    Strategy,
-    Vault,
-)
+from appshield.language.kinds import Application, Policy, Resource, Restore, Vault
 from appshield.language.policy_spec import PolicySpec
 from appshield.language.problems import Path, Problem
 from appshield.language.profiles import shipped_profiles

@@ -8,7 +8,8 @@ the strategy is dump. That a profile can dump makes no second copy of every snap
 import msgspec
 
 from appshield.language import defaults
-from appshield.language.kinds import ApplicationSpec, Component, Profile, ProfileSpec, Volumes
+from appshield.language.component_spec import Component, Volumes
+from appshield.language.kinds import ApplicationSpec, Profile, ProfileSpec
 from appshield.language.profiles import Profiles
 from appshield.language.resolved import Origin
 

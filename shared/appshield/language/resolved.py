@@ -9,14 +9,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from appshield.language import defaults
-from appshield.language.kinds import (
-    HookPods,
-    Images,
-    OnError,
-    Strategy,
-    VolumeMethod,
-    Workload,
-)
+from appshield.language.component_spec import HookPods, OnError, Strategy, VolumeMethod, Workload
+from appshield.language.kinds import Images
 from appshield.language.protection import Action, Gated, Health, Missed, SecretReference
 from appshield.language.resources import NamedObject, Requirement
 from appshield.language.values import RateLimit

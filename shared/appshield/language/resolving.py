@@ -10,16 +10,8 @@ from typing import Any
 import msgspec
 
 from appshield.language import defaults
-from appshield.language.kinds import (
-    Application,
-    Component,
-    Hook,
-    HookPods,
-    Policy,
-    Profile,
-    Vault,
-    Volumes,
-)
+from appshield.language.component_spec import Component, Hook, HookPods, Volumes
+from appshield.language.kinds import Application, Policy, Profile, Vault
 from appshield.language.policy_spec import Alerts, Verify
 from appshield.language.profiles import Profiles, shipped_profiles
 from appshield.language.profiling import fill_in, origins_of, taken_profile

@@ -18,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from appshield.language import defaults
-from appshield.language.kinds import HookPods, OnError, Workload
+from appshield.language.component_spec import HookPods, OnError, Workload
 from appshield.language.resolved import Origin, ResolvedApplication, ResolvedComponent, ResolvedHook
 from appshield.language.values import SECONDS_BY_UNIT, seconds
 from appshield.manifests.objects import Object, annotations_of, kind_of, name_of

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from appshield.contracts.sources import VolumeMethod
-from appshield.language.kinds import Strategy
+from appshield.language.component_spec import Strategy
 from appshield.language.resolved import DATABASE_PREFIX, ResolvedApplication, ResolvedComponent
 from appshield.manifests.mounts import Mount, component_of, first_replicas, mounts
 from appshield.manifests.objects import (

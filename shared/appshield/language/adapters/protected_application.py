@@ -27,7 +27,7 @@ from appshield.language.adapters.adapter import (
     application,
 )
 from appshield.language.adapters.annotations import is_protected, spec_of
-from appshield.language.kinds import HookPods
+from appshield.language.component_spec import HookPods
 from appshield.language.problems import DocumentError
 
 _NAME = "gke"
