@@ -1,7 +1,7 @@
 """`appshield validate`: documents checked before anything else sees them.
 
 Every error at once, at its place; what is legal and probably not meant is a warning. A warning ends
-a command that succeeds, unless `--strict` is said.
+a command that succeeds, unless `--strict` is said; a note changes no exit code.
 """
 
 from datetime import UTC, datetime
@@ -117,6 +117,8 @@ def _say(report: Report) -> None:
             say(f"{one.file}:{one.line}: {_named(one)} is valid")
     for other in report.passed_over:
         note(f"{other.file}:{other.line}: note: {other.kind} of {other.api_version} passed over")
+    for one_note in report.notes:
+        note(f"{one_note.place}: note: {one_note.said}")
     for warning in report.warnings:
         note(f"{warning.place}: warning: {warning.said}")
     for error in report.errors:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from appshield.language.advising import Took, advise
+from appshield.language.advising import Took, advise, notes
 from appshield.language.advising_together import Surroundings, advise_together
 from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
@@ -37,6 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     documents: tuple[Valid, ...]
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
+    notes: tuple[Finding, ...]
     passed_over: tuple[PassedOver, ...]
 
 
@@ -63,6 +64,7 @@ def report(
         documents=tuple(map(_valid, documents)),
         errors=(*errors, *refused),
         warnings=tuple(_warnings(documents, around, took, now)),
+        notes=tuple(one.finding(problem) for one in documents for problem in notes(one.resource)),
         passed_over=tuple(
             PassedOver(one.origin, one.line, str(one.object["apiVersion"]), one.object["kind"])
             for reading in readings

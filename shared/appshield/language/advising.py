@@ -60,6 +60,20 @@ def advise(resource: Resource, now: datetime, *, took: Took = NOBODY_KNOWS) -> I
             return
 
 
+def notes(resource: Resource) -> Iterator[Problem]:
+    """Yield what who chose it has to know, and what nothing in the document can change."""
+    if not isinstance(resource, Application):
+        return
+    for index, component in enumerate(resource.spec.components):
+        type_ = component.profile or resource.spec.type or ""
+        profile = shipped_profiles().of(type_)
+        if profile is not None and not profile.spec.proved:
+            path = ("spec", "components", index)
+            where = (*path, "profile") if component.profile else path
+            wrong = f"the profile {type_} was not proved against the real server"
+            yield Problem(where, wrong, "try a restore before you rely on it")
+
+
 def _rules(
     rules: tuple[Protection, ...], path: Path, now: datetime, backup_takes_s: float
 ) -> Iterator[Problem]:

@@ -30,6 +30,18 @@ async def test_other_tools_documents_are_passed_over_with_a_note(
     assert said.err == f"{file}:1: note: Deployment of apps/v1 passed over\n"
 
 
+async def test_a_profile_that_nobody_proved_is_noted(appshield: CommandLine) -> None:
+    """Whoever chooses it has to know; nothing in the document could change it, so it is valid."""
+    part = "{name: db, workload: {kind: StatefulSet, name: db}"
+    both = f"[{part}, profile: database/mongodb}}, {part.replace('db', 'pg')}}}]"
+    text = HEAD.format(kind="Application", name="web")
+    text += f"spec:\n  type: database/postgresql\n  components: {both}\n"
+    said = await appshield("validate", "--strict", "-", stdin=text)
+    assert said.code == 0, said.err
+    (told,) = [line for line in said.err.splitlines() if "proved" in line]
+    assert "note: spec.components[0].profile: the profile database/mongodb was not proved" in told
+
+
 async def test_a_warning_is_shown_at_its_place_and_fails_only_when_asked_to(
     appshield: CommandLine, tmp_path: Path
 ) -> None:
