@@ -227,7 +227,10 @@ async def _lines(gateway: GatewayProcess, bus: Bus, load: Load) -> AsyncIterator
     yield Line("processor time of the gateway for a page", f"{cpu_s / len(took_s) * 1000:,.1f} ms")
     heard, written, in_s = await heard_burst(gateway.url, bus, load)
     assert heard.lags_s, "nobody heard anything"
-    yield Line("changes in a second, as they were written", f"{written / in_s:,.0f}")
+    yield Line(
+        f"changes in a second that were written, of {load.facts_per_s:,} offered",
+        f"{written / in_s:,.0f}",
+    )
     yield Line(
         f"from a change to {load.listeners} listeners, p99",
         f"{percentile(heard.lags_s, 99):,.2f} s",
