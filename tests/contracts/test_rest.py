@@ -1,6 +1,8 @@
 """The REST API cannot drift from its description, nor from the command line."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -9,7 +11,7 @@ from cyclopts import App
 from appshield.cli.commands import command_line
 from appshield.cli.twins import TWINS, WITHOUT, routes
 from appshield.cli.write_rest import files
-from appshield.gateway.api.application import document
+from appshield.gateway.api.application import PATH, document
 
 FOLDER = Path(__file__).parents[2] / "contracts"
 OF_BROWSERS = {"POST /session", "DELETE /session"}
@@ -72,6 +74,54 @@ def test_every_body_has_an_example_that_fits() -> None:
                 jsonschema_rs.validate({**shapes, **content["schema"]}, content["example"])
     assert missing == []
     assert bodies >= 15
+
+
+def test_every_answer_has_an_example_that_fits() -> None:
+    """Also every problem; a type that changes cannot leave its example behind."""
+    described = document("")
+    shapes = {"components": described["components"]}
+    missing, answers = [], 0
+    for path, item in described["paths"].items():
+        for method, operation in item.items():
+            for status, answer in operation["responses"].items():
+                for kind, content in answer.get("content", {}).items():
+                    if not kind.endswith("json") or status == "204":
+                        continue
+                    answers += 1
+                    shown = examples_of(content, described)
+                    if not shown:
+                        missing.append(f"{method} {path} {status}")
+                    checker = jsonschema_rs.validator_for(
+                        {**shapes, **content["schema"]}, validate_formats=True
+                    )
+                    for one in shown:
+                        checker.validate(one)
+    assert missing == []
+    assert answers >= 800
+
+
+def examples_of(content: Mapping[str, Any], described: Mapping[str, Any]) -> list[object]:
+    """Give what an answer of one kind may look like."""
+    named = [
+        described["components"]["examples"][one["$ref"].rpartition("/")[2]]["value"]
+        for one in content.get("examples", {}).values()
+    ]
+    return [*named, *([content["example"]] if "example" in content else [])]
+
+
+def test_examples_are_of_one_application() -> None:
+    """A person recognizes in one answer what another one named."""
+    paths = document("")["paths"]
+    listed = examples_in(paths, "/runs")["items"][0]
+    shown = examples_in(paths, "/runs/{run}")
+    assert listed["id"] == shown["summary"]["id"]
+    assert (listed["namespace"], listed["name"]) == ("shop", "web")
+
+
+def examples_in(paths: Mapping[str, Any], path: str) -> Any:
+    """Give the example of what a GET answers."""
+    answer = paths[f"{PATH}{path}"]["get"]["responses"]["200"]
+    return answer["content"]["application/json"]["example"]
 
 
 def test_what_is_conditional_says_by_which_headers() -> None:

@@ -142,7 +142,7 @@ def _application(
 
 
 def _openapi(version: str) -> OpenAPIConfig:
-    return OpenAPIConfig(
+    return description.Description(
         title="AppShield",
         version=version,
         summary="Saves running Kubernetes applications hot, and brings a chosen version back.",

@@ -1,16 +1,20 @@
 """The API's own description: what the OpenAPI document says in words, and where it is served."""
 
 import inspect
+from dataclasses import dataclass, fields
 from html import escape
 from typing import Any
 
 from litestar import Litestar, Request, Router
 from litestar.enums import MediaType
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.openapi.spec import OpenAPI
 from litestar.types import Method
 from litestar.types.internal_types import PathParameterDefinition
 
+from appshield.gateway.api.frame.answer_examples import with_answers
 from appshield.gateway.api.frame.conditions import conditional
 from appshield.gateway.api.frame.responses import problem
 from appshield.gateway.api.frame.rights import Right, anyone, right_of
@@ -70,6 +74,24 @@ def _right_text(right: Right | None) -> str:
         f"Needs the right to {action.verb} {action.resource}.appshield.io, "
         f"which the role appshield-{action.role} has."
     )
+
+
+class _WithAnswers(OpenAPI):
+    """A document whose answers have examples."""
+
+    def to_schema(self) -> dict[str, Any]:
+        """Write it."""
+        return with_answers(super().to_schema())
+
+
+@dataclass
+class Description(OpenAPIConfig):
+    """How the API is described: as the framework does it, with examples of answers."""
+
+    def to_openapi_schema(self) -> OpenAPI:
+        """Begin the document."""
+        begun = super().to_openapi_schema()
+        return _WithAnswers(**{one.name: getattr(begun, one.name) for one in fields(begun)})
 
 
 class ReferencePage(OpenAPIRenderPlugin):
