@@ -24,6 +24,8 @@ from appshield.language.values import duration, seconds
 CRITICALITIES = ("bronze", "silver", "gold", "platinum")
 HEALTHS = (*get_args(Health), "Unknown")
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod")
+RUNNABLE = ("StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Job")
+"""Kinds of workloads in whose pods commands run, as `appshield.podvolumes` finds them."""
 TYPE_GROUPS = ("database", "cache", "search", "queue")
 """What types begin with by convention; any other beginning is as good."""
 
@@ -109,7 +111,7 @@ def _misspelt(given: str, known: tuple[str, ...], path: Path) -> Iterator[Proble
 def _component(component: Component, strategy: Strategy, path: Path) -> Iterator[Problem]:
     if component.profile:
         yield from _nearly_shipped(component.profile, (*path, "profile"))
-    yield from _workload(component.workload.kind, (*path, "workload", "kind"))
+    yield from _workload(component, (*path, "workload", "kind"))
     method = component.volumes.method if component.volumes else None
     # A profile that is not shipped may say another strategy than the default.
     known = component.strategy or not component.profile or shipped_profiles().of(component.profile)
@@ -141,10 +143,16 @@ def _nearly_shipped(profile: str, path: Path) -> Iterator[Problem]:
         yield Problem(path, wrong, f"did you mean {near[0]}?")
 
 
-def _workload(kind: str, path: Path) -> Iterator[Problem]:
+def _workload(component: Component, path: Path) -> Iterator[Problem]:
+    """The volumes of anything can be read; commands run where pods are found by their labels."""
+    kind = component.workload.kind
     near = next((one for one in WORKLOADS if one.lower() == kind.lower()), kind)
+    runs = component.quiesce or component.resume or component.dump or component.load
     if near != kind:
         yield Problem(path, f"{kind[:40]!r} is no kind of Kubernetes", f"did you mean {near}?")
+    elif runs and kind not in RUNNABLE:
+        wrong = f"its commands cannot run: they run in pods of {', '.join(RUNNABLE)}"
+        yield Problem(path, wrong, "name what an operator makes for it, or remove the commands")
 
 
 def _promises(spec: PolicySpec, path: Path, now: datetime, took: Took) -> Iterator[Problem]:

@@ -10,13 +10,14 @@ class NoWorkloadError(NotFoundError):
     """The workload that a component names does not exist."""
 
 
-_RESOURCES = {
+RESOURCES_BY_KIND = {
     "StatefulSet": "statefulsets.apps",
     "Deployment": "deployments.apps",
     "DaemonSet": "daemonsets.apps",
     "ReplicaSet": "replicasets.apps",
     "Job": "jobs.batch",
 }
+"""Kinds of workloads in whose pods commands run, as `appshield.language.advising` warns."""
 
 
 async def running_pods(
@@ -25,12 +26,19 @@ async def running_pods(
     """List the running pods of a component's workload, by name.
 
     Raises:
-        NoWorkloadError: the workload is not there.
+        NoWorkloadError: the workload is not there, or of a kind whose pods are not known.
         NotFoundError: none of its pods runs.
     """
-    kind = await cluster.kind_named(_RESOURCES.get(component.workload_kind, "statefulsets.apps"))
-    workload = await cluster.get(kind, component.workload_name, namespace)
     what = f"{component.workload_kind} {namespace}/{component.workload_name}"
+    resource = RESOURCES_BY_KIND.get(component.workload_kind)
+    if resource is None:
+        raise NoWorkloadError(
+            f"component {component.name} has no workload whose pods are known",
+            why=f"commands run in the pods of {', '.join(RESOURCES_BY_KIND)}, and it names {what}",
+            next_step="Let `workload` name what an operator makes for it, or remove the hooks.",
+        )
+    kind = await cluster.kind_named(resource)
+    workload = await cluster.get(kind, component.workload_name, namespace)
     if workload is None:
         raise NoWorkloadError(
             f"component {component.name} has no workload",

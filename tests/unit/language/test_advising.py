@@ -9,6 +9,7 @@ from appshield.language.reading import read_documents
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 HOOK = "{command: [sync]}"
+CUSTOM = "workload: {kind: Cluster, name: db}"
 
 
 def _warned(kind: str, spec: str, *, took: Took = NOBODY_KNOWS) -> list[str]:
@@ -95,6 +96,10 @@ APPLICATIONS = [
     (
         _component("profile: database/postgres"),
         "spec.components[0].profile: 'database/postgres' is no profile that is shipped, and nearly",
+    ),
+    (
+        f"{{components: [{{name: db, {CUSTOM}, resume: {HOOK}, quiesce: {HOOK}}}]}}",
+        "spec.components[0].workload.kind: its commands cannot run: they run in pods of Stateful",
     ),
     (
         "{components: [{name: db, workload: {kind: Statefulset, name: db}}]}",
