@@ -26,7 +26,7 @@ from appshield.contracts.streams import BUCKETS, GRANTS, REQUESTS, RUNS, STATE, 
 from appshield.doors.grants import Grant
 from appshield.errors import DeniedError, NotFoundError
 from appshield.local.bus_users import add_user, remove_user, tell_grants
-from appshield.local.embedded.bus_configuration import ACCOUNT, account_of
+from appshield.local.embedded.bus_configuration import STREAMS_ACCOUNT, account_of
 from appshield.local.embedded.message_bus import EmbeddedBus
 from embedded_bus import running_bus
 from waiting import wait_until
@@ -235,7 +235,7 @@ async def test_streams_of_a_server_without_accounts_are_found_again(tmp_path: Pa
         await bus.ensure_bucket(GRANTS)
         await bus.bucket(GRANTS, Grant).put("deploy", GRANT)
     streams = tmp_path / "data" / "jetstream"
-    (streams / ACCOUNT).rename(streams / "$G")
+    (streams / STREAMS_ACCOUNT).rename(streams / "$G")
     async with running_bus(tmp_path) as server, as_user(server, "installer") as bus:
         assert await bus.bucket(GRANTS, Grant).keys() == ["deploy"]
 

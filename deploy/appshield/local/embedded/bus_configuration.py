@@ -1,22 +1,25 @@
 """What the embedded server of the message bus is told, as it reads it: JSON is its own form. Pure.
 
-The streams and those who work with them are in one account. Each user that was added has an account
-of its own, which takes in just the subjects that it may use. Permissions alone would not do: the
-server sends an answer wherever the asker has it sent, past the asker's permissions, and a stream
-keeps it there. From an account of its own, an answer goes no further than that account.
+The streams and the services that share their consumers are in one account. All other users of
+AppShield itself (watcher, agents, command line) are in another one, and each user that was added
+has an account of its own; these take in the subjects that they may use. Permissions alone would not
+do: the server sends an answer wherever the asker has it sent, past the asker's permissions, and a
+stream keeps it there. Into the account of the streams no answer goes from another one.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
 from appshield.bus.api import PREFIX
 from appshield.bus.permissions import allowed
 from appshield.contracts import subjects
+from appshield.contracts.agents import AgentService
 from appshield.contracts.permissions import UserSpec
 from appshield.contracts.stream_specs import MIB
-from appshield.contracts.streams import BUCKETS, STATE, STREAMS
+from appshield.contracts.streams import BUCKETS, CONSUMERS, STREAMS
 from appshield.local.embedded.process import LOOPBACK
 
 MESSAGE_BYTES_MAX = 4 * MIB
@@ -25,17 +28,23 @@ MESSAGE_BYTES_MAX = 4 * MIB
 STORE_BYTES_MAX = sum(spec.bytes_max for spec in (*STREAMS, *BUCKETS)) + 1024 * MIB
 """The server refuses streams whose limits together exceed this."""
 
-ACCOUNT = "APPSHIELD"
+STREAMS_ACCOUNT = "APPSHIELD"
 """The account of the streams."""
 
-_OFFERED = (
-    {"service": subjects.requests(door="bus")},
-    {"service": subjects.signal(">")},
-    {"service": f"{PREFIX}.DIRECT.GET.{STATE.name}.>"},
-    {"stream": f"{subjects.ROOT}.evt.>"},
-    {"stream": f"{subjects.ROOT}.live.>"},
+GUARDED_ACCOUNT = "guarded"
+"""The account of those users of AppShield itself whose answers reach no stream."""
+
+_TAKEN_IN = (f"{subjects.ROOT}.>", "$KV.>", f"{PREFIX}.>", "$JS.ACK.>")
+"""What is sent to streams, to services and to JetStream; many answers may follow one request."""
+
+_FACTS, _LIVE = f"{subjects.ROOT}.evt.>", f"{subjects.ROOT}.live.>"
+_HEARD = (
+    _FACTS,
+    _LIVE,
+    subjects.stored("*"),
+    *(subjects.lent(service) for service in get_args(AgentService)),
 )
-"""What users that were added can be given at all."""
+"""What is heard from the account of the streams."""
 
 KnownUser = tuple[UserSpec, str]
 """A user, and the public key that it proves to be its own."""
@@ -54,7 +63,7 @@ class _Import(msgspec.Struct, frozen=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An account of the server, in the words of its configuration."""
 
-    users: list[_User]
+    users: list[_User] = []
     jetstream: str = ""
     exports: list[dict[str, str]] = []
     imports: list[dict[str, _Import]] = []
@@ -69,11 +78,6 @@ def server_configuration(
     added: Sequence[KnownUser] = (),
 ) -> dict[str, object]:
     """Describe a server with the users of AppShield itself, and with those that were added."""
-    streams = Account(
-        users=[_user(user, key) for user, key in users],
-        jetstream="enabled",
-        exports=list(_OFFERED),
-    )
     return {
         "server_name": name,
         "host": LOOPBACK,
@@ -86,7 +90,8 @@ def server_configuration(
             "sync_interval": "always",
         },
         "accounts": {
-            ACCOUNT: streams,
+            STREAMS_ACCOUNT: _account_of_streams([one for one in users if not is_guarded(one[0])]),
+            GUARDED_ACCOUNT: _guarded_account([one for one in users if is_guarded(one[0])]),
             **{account_of(user.name): own_account(user, key) for user, key in added},
         },
     }
@@ -99,9 +104,48 @@ def account_of(name: str) -> str:
 
 def own_account(user: UserSpec, key: str) -> Account:
     """Describe the account of a user that was added."""
-    uses = [{"service": _Import(ACCOUNT, subject)} for subject in allowed(user).publish]
-    hears = [{"stream": _Import(ACCOUNT, subject)} for subject in dict.fromkeys(user.listens)]
+    uses = [_service(subject) for subject in allowed(user).publish]
+    hears = [
+        _stream(account, subject)
+        for account in (STREAMS_ACCOUNT, GUARDED_ACCOUNT)
+        for subject in dict.fromkeys(user.listens)
+    ]
     return Account(users=[_user(user, key)], imports=uses + hears)
+
+
+def is_guarded(user: UserSpec) -> bool:
+    """Say whether a user is kept out of the account of the streams.
+
+    Not those who share a consumer: of a process that is killed the server may find out too late
+    from another account, and sends it what the next one should have got at once.
+    """
+    return not user.administers and not set(user.consumes).intersection(CONSUMERS)
+
+
+def _account_of_streams(users: Sequence[KnownUser]) -> Account:
+    services = [{"service": one, "response_type": "stream"} for one in _TAKEN_IN]
+    return Account(
+        users=[_user(user, key) for user, key in users],
+        jetstream="enabled",
+        exports=[*services, *({"stream": one} for one in _HEARD)],
+    )
+
+
+def _guarded_account(users: Sequence[KnownUser]) -> Account:
+    heard = [_stream(STREAMS_ACCOUNT, one) for one in _HEARD]
+    return Account(
+        users=[_user(user, key) for user, key in users],
+        imports=[*map(_service, _TAKEN_IN), *heard],
+        exports=[{"stream": one} for one in (_FACTS, _LIVE)],
+    )
+
+
+def _service(subject: str) -> dict[str, _Import]:
+    return {"service": _Import(STREAMS_ACCOUNT, subject)}
+
+
+def _stream(account: str, subject: str) -> dict[str, _Import]:
+    return {"stream": _Import(account, subject)}
 
 
 def _user(user: UserSpec, key: str) -> _User:

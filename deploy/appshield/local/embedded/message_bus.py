@@ -28,7 +28,7 @@ from appshield.contracts.permissions import USERS, UserSpec
 from appshield.doors.grants import Grant, user_of
 from appshield.errors import DamagedError, NotFoundError
 from appshield.local.embedded.bus_configuration import (
-    ACCOUNT,
+    STREAMS_ACCOUNT,
     Account,
     KnownUser,
     account_of,
@@ -222,7 +222,9 @@ class EmbeddedBus(EmbeddedServer):
 
     def _move_to_account(self) -> None:
         """Give the streams of a server that had no accounts yet to the one that they are in now."""
-        before, now = (self._folder / "data" / "jetstream" / name for name in ("$G", ACCOUNT))
+        before, now = (
+            self._folder / "data" / "jetstream" / name for name in ("$G", STREAMS_ACCOUNT)
+        )
         if before.exists() and not now.exists():
             before.rename(now)
 
