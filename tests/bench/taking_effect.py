@@ -2,8 +2,9 @@
 
 On a local cluster of its own (API server and etcd as everywhere) and NATS, with AppShield as
 `appshield up` runs it: from the moment at which the API server has answered a change with 2xx, to
-the planner's record that works by it (`in force`), and to the status on the object (`status`).
-Results go to `RESULTS-EFFECT.md` beside this file.
+the planner's word that it decides by it, whatever happens (`in force`), to the record of the last
+application that says so, by which watcher and gateway go (`in every record`), and to the status on
+the object (`status`). Results go to `RESULTS-EFFECT.md` beside this file.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
@@ -47,11 +49,12 @@ _AT_ONCE: Final = 16
 
 
 class Row(NamedTuple):
-    """Seconds of each round, for one kind of change; `cpu_s` of all processes until in force."""
+    """Seconds of each round, for one kind of change; `cpu_s` of all processes until recorded."""
 
     what: str
     applications: int
     in_force_s: tuple[float, ...]
+    recorded_s: tuple[float, ...]
     status_s: tuple[float, ...]
     cpu_s: tuple[float, ...]
 
@@ -79,13 +82,15 @@ class Seen:
 class Statuses:
     """The sink of a watch: notes which content the status of an object is about."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Seen, kind: Kind) -> None:
         self._seen = seen
+        self._kind = kind
 
     async def replace(self, objects: list[Object]) -> None:
         """See `WatchSink`."""
         for obj in objects:
             await self.changed(obj)
+        await self._seen.note(f"every {self._kind.kind}", "status")
 
     async def changed(self, obj: Object) -> None:
         """See `WatchSink`."""
@@ -102,32 +107,44 @@ class Statuses:
         """See `WatchSink`."""
 
 
+async def _note_applications(bus: Bus, seen: Seen, stopping: asyncio.Event) -> None:
+    async for change in bus.bucket(APPLICATIONS, ApplicationRecord).watch(stopping=stopping):
+        if change.is_marker:
+            await seen.note(f"every {APPLICATION.kind}", "record")
+        elif change.value is not None:
+            await seen.note(f"force of {change.value.app.name}", change.value.revision)
+            await seen.note(f"record of {change.value.app.name}", change.value.revision)
+
+
+async def _note_policies(bus: Bus, seen: Seen, stopping: asyncio.Event) -> None:
+    async for change in bus.bucket(POLICIES, PolicyRecord).watch(stopping=stopping):
+        record = change.value
+        if change.is_marker:
+            await seen.note(f"every {POLICY.kind}", "record")
+        if record is not None and record.in_force_since is not None:
+            await seen.note(f"force of {record.app.name}", record.generation)
+        if record is not None and record.settled:
+            await seen.note(f"record of {record.app.name}", record.generation)
+
+
 @asynccontextmanager
 async def watched(installation: Installation) -> AsyncIterator[Seen]:
     """Watch what the planner writes and what stands in the cluster, for the time of the block."""
     seen, stopping = Seen(), asyncio.Event()
 
-    async def applications() -> None:
-        bucket = installation.bus.bucket(APPLICATIONS, ApplicationRecord)
-        async for change in bucket.watch(stopping=stopping):
-            if change.value is not None:
-                await seen.note(change.value.app.name, change.value.revision)
-
-    async def policies() -> None:
-        bucket = installation.bus.bucket(POLICIES, PolicyRecord)
-        async for change in bucket.watch(stopping=stopping):
-            if change.value is not None and change.value.settled:
-                await seen.note(change.value.app.name, change.value.generation)
-
     reflectors = [
-        Reflector(installation.cluster, kind, sink=Statuses(seen)) for kind in (APPLICATION, POLICY)
+        Reflector(installation.cluster, kind, sink=Statuses(seen, kind))
+        for kind in (APPLICATION, POLICY)
     ]
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(applications())
-        tasks.create_task(policies())
+        tasks.create_task(_note_applications(installation.bus, seen, stopping))
+        tasks.create_task(_note_policies(installation.bus, seen, stopping))
         for reflector in reflectors:
             tasks.create_task(reflector.run(stopping))
         try:
+            for kind in (APPLICATION, POLICY):  # else what is measured waits for these lists
+                await seen.at(f"every {kind.kind}", "record")
+                await seen.at(f"every {kind.kind}", "status")
             yield seen
         finally:
             stopping.set()
@@ -161,7 +178,7 @@ async def measure(appshield: RunningAppShield, count: int) -> list[Row]:
 
 async def _taken(
     appshield: RunningAppShield, seen: Seen, kind: Kind, body: Object
-) -> tuple[float, float, float]:
+) -> tuple[float, float, float, float]:
     """Change a document; return what `Row` has of one round."""
     before_s = appshield.cpu_s()
     applied = await appshield.installation.cluster.apply(kind, body)
@@ -170,10 +187,11 @@ async def _taken(
     wanted: object = applied["metadata"]["generation"]
     if kind == APPLICATION:
         wanted = revision(read_object(applied).spec)
-    in_force = await seen.at(name, wanted)
+    in_force = await seen.at(f"force of {name}", wanted)
+    recorded = await seen.at(f"record of {name}", wanted)
     cpu_s = appshield.cpu_s() - before_s
     status = await seen.at(f"status of {name}", wanted)
-    return in_force - answered, status - answered, cpu_s
+    return in_force - answered, recorded - answered, status - answered, cpu_s
 
 
 async def _make_up_to(installation: Installation, count: int) -> None:
@@ -222,9 +240,9 @@ def _place(number: int) -> str:
     return f"effect-{number % NAMESPACES}"
 
 
-def _row(what: str, count: int, changes: list[tuple[float, float, float]]) -> Row:
-    in_force_s, status_s, cpu_s = zip(*changes, strict=True)
-    return Row(what, count, in_force_s, status_s, cpu_s)
+def _row(what: str, count: int, changes: list[tuple[float, float, float, float]]) -> Row:
+    in_force_s, recorded_s, status_s, cpu_s = zip(*changes, strict=True)
+    return Row(what, count, in_force_s, recorded_s, status_s, cpu_s)
 
 
 def table(rows: list[Row], load: float) -> str:
@@ -232,22 +250,27 @@ def table(rows: list[Row], load: float) -> str:
     told = (
         f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M UTC}, {os.cpu_count()} cores, load {load:.1f} "
         "before. Median and longest of all rounds, from the API server's answer; written by "
-        "`python -m bench.taking_effect`. `in force`: the planner works by it, for every "
-        "application that it concerns; `status`: the object says so. `CPU`: median of what all "
-        "processes of AppShield and the message bus took until it was in force."
+        "`python -m bench.taking_effect`. `in force`: whatever the planner decides about an "
+        "application that it concerns, it decides by it, also one that takes over; `in every "
+        "record`: the record of each such application says so, by which watcher and gateway go; "
+        "`status`: the object says so. `CPU`: median of what all processes of AppShield and the "
+        "message bus took until it was in every record."
     )
+    head = "changed | applications | in force | longest | in every record | longest"
     lines = [
         "# Measured: when a changed document takes effect",
         "",
         told,
         "",
-        "| changed | applications | in force | longest | status | longest | CPU | may take |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {head} | status | longest | CPU | may take |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         spans = (
             median(row.in_force_s),
             max(row.in_force_s),
+            median(row.recorded_s),
+            max(row.recorded_s),
             median(row.status_s),
             max(row.status_s),
             median(row.cpu_s),
@@ -286,7 +309,7 @@ def main() -> None:
     _say(text)
     if not asked.applications:
         RESULTS.write_text(text)
-    sys.exit(any(median(row.in_force_s) > LIMIT_S for row in rows))
+    sys.exit(any(median(row.recorded_s) > LIMIT_S for row in rows))
 
 
 def _say(line: str) -> None:

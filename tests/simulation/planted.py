@@ -161,7 +161,7 @@ def next_one_forgotten() -> contextlib.AbstractContextManager[Any]:
 
     async def loaded(self: Planner) -> None:
         await self._registry.load()
-        await self._policing.reconcile()
+        await self._policing.reconcile(self._turns)
 
     return mock.patch.object(Planner, "reconcile", loaded)
 

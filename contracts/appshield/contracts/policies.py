@@ -1,5 +1,6 @@
 """What the watcher tells about policies, and what is kept about each."""
 
+from datetime import datetime
 from typing import ClassVar
 
 import msgspec
@@ -44,7 +45,9 @@ class PolicyObserved(Event, frozen=True, kw_only=True, tag="appshield.v1.policy_
 class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the planner works by: a policy, under its cluster and name.
 
-    `settled`: every application that it concerns is brought in line with it.
+    `in_force_since`: from then on whatever the planner decides about an application it decides by
+    this document; None until that is so. `settled`: the record of every application that it
+    concerns says so, too.
     """
 
     app: AppRef
@@ -59,6 +62,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True):
     reactions: tuple[Reaction, ...] = ()
     rpo_alert_s: int = 0
     rto_alert_s: int = 0
+    in_force_since: datetime | None = None
     settled: bool = False
 
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
-from weakref import WeakValueDictionary
 
 import structlog
 from msgspec.structs import replace
@@ -70,6 +69,7 @@ from appshield.planner.runs import Runs
 from appshield.planner.targeting import targets_differ
 from appshield.planner.timing import Timing
 from appshield.planner.triggering import Triggering
+from appshield.planner.turns import Turns
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
 from appshield.service.metrics import Gauge
@@ -128,8 +128,7 @@ class Planner:
         self._auditing = auditing
         self._leadership = leadership
         self._clock = clock
-        # messages about one application take turns, so that they do not see each other half done
-        self._turns: WeakValueDictionary[AppRef | str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns(policing.bring_in_line)
         self._beginning = asyncio.Lock()
         self._moved: dict[tuple[str, str], datetime] = {}
         self._handlers = self._table()
@@ -137,7 +136,7 @@ class Planner:
     async def reconcile(self) -> None:
         """After taking over: keep every promise that was written and start what waits."""
         await self._registry.load()
-        await self._policing.reconcile()
+        await self._policing.reconcile(self._turns)
         if await self._observation.has_lost_everything():
             await self._relearn()
         for entry in await self._runs.unfinished():
@@ -158,7 +157,7 @@ class Planner:
         try:
             async with AsyncExitStack() as turns:
                 for whose in _whose_turns(delivery.message):
-                    await turns.enter_async_context(self._turn(whose))
+                    await turns.enter_async_context(self._turns.of(whose))
                 await self._runs.keep_promises()
                 await self._handle(delivery)
             await self._begin_waiting()
@@ -169,16 +168,17 @@ class Planner:
 
     async def _relearn(self) -> None:
         """Take in again what the registry does not know: facts are still there, and so are runs."""
-        if not await self._observation.relearn(self._turn):
+        if not await self._observation.relearn(self._turns):
             return
         for entry in await self._runs.unfinished():
-            async with self._turn(entry.value.app):
+            async with self._turns.of(entry.value.app):
                 await self._queue.regain(entry.value)
 
     async def _handle(self, delivery: Delivery) -> None:
         match delivery.message:
             case Signal() as signal:
-                await self._triggering.signalled(signal, self._turn, delivery.moved)
+                await self._policing.catch_up(self._turns)
+                await self._triggering.signalled(signal, self._turns, delivery.moved)
             case Request() as request:
                 await self._auditing.handled(delivery, request, self._asked)
             case message:
@@ -206,15 +206,15 @@ class Planner:
     async def _begin_waiting(self) -> None:
         """Start the runs whose turn it is, one after the other, each in its application's turn."""
         for born in await self._runs.born_unseen():
-            async with self._turn(born.value.app):
+            async with self._turns.of(born.value.app):
                 await self._go_on(born.value.id)
         async with self._beginning:
             while (place := self._lines.take()) is not None:
-                async with self._turn(place.app):
+                async with self._turns.of(place.app):
                     await self._queue.begin(place)
         for app_id in self._lines.untold():
             if (record := self._registry.get(app_id)) is not None:
-                async with self._turn(record.app):
+                async with self._turns.of(record.app):
                     await self._queue.tell_limit(record.app_id)
 
     async def _go_on(self, run: str) -> None:
@@ -222,9 +222,6 @@ class Planner:
         entry = await self._runs.get(run)
         if entry is not None and entry.value.state == "pending" and entry.value.app_id:
             await self._queue.go_on(entry)
-
-    def _turn(self, whose: AppRef | str) -> asyncio.Lock:
-        return self._turns.setdefault(whose, asyncio.Lock())
 
     def _table(self) -> Handlers:
         """Say who handles what; each part gets its kinds of message here."""
@@ -253,7 +250,7 @@ class Planner:
         return table
 
     async def _policy_observed(self, fact: PolicyObserved) -> None:
-        await self._policing.observed(fact, self._turn)
+        await self._policing.observed(fact, self._turns)
 
     async def _health_changed(self, fact: HealthChanged) -> None:
         await self._monitoring.changed(fact)

@@ -1,7 +1,5 @@
 """Facts about applications: what the registry learns from them, and which timers follow."""
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -17,12 +15,13 @@ from appshield.contracts.applications import (
     Protection,
 )
 from appshield.contracts.catalog import ApplicationFound, VersionRecord
-from appshield.contracts.identities import AppRef, application_id
+from appshield.contracts.identities import application_id
 from appshield.contracts.runs import CopyDue, UpkeepDue
 from appshield.contracts.streams import PLANNER_FACTS, STATE
 from appshield.planner.policies import Policies
 from appshield.planner.registry import Registry
 from appshield.planner.timing import Timing
+from appshield.planner.turns import Turns
 from appshield.service import Clock
 
 
@@ -54,12 +53,14 @@ class Observation:
         if known is not None:
             await self._cancel_timers(known, kept=record.protections)
         was_active = known is not None and known.state == "active"
-        await self._set_timers(record, unless=known.protections if known and was_active else ())
+        now = self._clock.now()
+        before = known.protections if known and was_active else ()
+        await self._set_timers(record, now, unless=before)
         await self._registry.write(record)
         # A policy that came meanwhile did not find the application among those that it concerns.
-        await self.renew(app_id)
+        await self.renew(app_id, now)
         if known is None:
-            await self.schedule_upkeep(record, self._clock.now())
+            await self.schedule_upkeep(record, now)
         return self._registry.get(app_id)
 
     async def has_lost_everything(self) -> bool:
@@ -68,7 +69,7 @@ class Observation:
             return False
         return await self._bus.acknowledged(PLANNER_FACTS) > 0
 
-    async def relearn(self, turn: Callable[[AppRef], asyncio.Lock]) -> int:
+    async def relearn(self, turns: Turns) -> int:
         """Take in what was told of applications that the registry does not know; count them.
 
         Each in its turn: others may be learning of it at this moment.
@@ -79,7 +80,7 @@ class Observation:
             fact = decode(stored.body)
             if not isinstance(fact, ApplicationObserved) or not fact.exists:
                 continue
-            async with turn(fact.app):
+            async with turns.of(fact.app):
                 known = {record.uid for record in self._registry.histories_of(fact.app)}
                 if fact.uid not in known:
                     await self.observed(fact)
@@ -88,8 +89,8 @@ class Observation:
             structlog.get_logger().warning("applications learned again", applications=learned)
         return learned
 
-    async def renew(self, app_id: str) -> None:
-        """Bring a known application in line with the policies in force.
+    async def renew(self, app_id: str, since: datetime) -> None:
+        """Bring a known application in line with the policies in force `since` then.
 
         The record is written last: whoever is interrupted before does all of it again.
         """
@@ -99,7 +100,7 @@ class Observation:
         record = self._policies.in_force(known)
         if record != known:
             await self._cancel_timers(known, kept=record.protections)
-            await self._set_timers(record, unless=known.protections)
+            await self._set_timers(record, since, unless=known.protections)
             await self._registry.write(record)
 
     async def found(self, fact: ApplicationFound, newest: VersionRecord | None) -> None:
@@ -167,11 +168,11 @@ class Observation:
                 await self._cancel_timers(other)
 
     async def _set_timers(
-        self, record: ApplicationRecord, *, unless: tuple[Protection, ...] = ()
+        self, record: ApplicationRecord, since: datetime, *, unless: tuple[Protection, ...]
     ) -> None:
         for rule in record.protections:
             if rule not in unless:
-                await self._timing.set(record, rule)
+                await self._timing.set(record, rule, since)
 
     async def _cancel_timers(
         self, record: ApplicationRecord, *, kept: tuple[Protection, ...] = ()

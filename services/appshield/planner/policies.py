@@ -5,6 +5,7 @@ document changes nothing but what is said about it.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -68,14 +69,25 @@ class Policies:
                 self._in(fact.app.cluster).remove_policy(fact.app.name)
             return
         record = self._match(_remembered(fact))
-        if seen is None or replace(seen, settled=False) != record:
+        if seen is None or replace(seen, in_force_since=None, settled=False) != record:
             await self._write(key, record)
 
+    async def put_in_force(self, key: str, since: datetime) -> None:
+        """Note that all is decided by a policy from now on, unless that is noted or it is gone."""
+        seen = self._records.get(key)
+        if seen is not None and seen.in_force_since is None:
+            await self._records.write(key, replace(seen, in_force_since=since))
+
     async def settle(self, key: str) -> None:
-        """Note that every application is in line with a policy; one that is gone is forgotten."""
+        """Note that every application is in line with a policy, unless it is gone."""
         seen = self._records.get(key)
         if seen is not None:
-            await self._write(key, replace(seen, settled=True))
+            await self._records.write(key, replace(seen, settled=True))
+
+    def unsettled_since(self) -> datetime | None:
+        """Return since when a policy is in force that some application may not be in line with."""
+        unsettled = (one.in_force_since for one in self._records.values() if not one.settled)
+        return min((since for since in unsettled if since is not None), default=None)
 
     def names(self) -> list[str]:
         """List the keys of all policies."""

@@ -192,6 +192,7 @@ def build(
             copies=copies,
             reactions=reactions,
             alerting=alerting,
+            clock=clock,
         ),
         monitoring=Monitoring(registry),
         reactions=reactions,

@@ -31,12 +31,12 @@ class Timing:
         self._registry = registry
         self._clock = clock
 
-    async def set(self, record: ApplicationRecord, rule: Protection) -> None:
-        """Set the timer of a rule, if it goes by time, to its first moment from now on."""
+    async def set(self, record: ApplicationRecord, rule: Protection, since: datetime) -> None:
+        """Set the timer of a rule, if it goes by time, to its first moment since it is in force."""
         if rule.trigger == "schedule":
-            await self.set_schedule(record, rule, self._clock.now())
+            await self.set_schedule(record, rule, since)
         elif rule.trigger == "rpo":
-            await self.set_rpo(record, rule, not_before=self._clock.now())
+            await self.set_rpo(record, rule, not_before=since)
 
     async def cancel(self, record: ApplicationRecord, rule: Protection) -> None:
         """Cancel the timer of a rule, if it has one."""

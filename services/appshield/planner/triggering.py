@@ -5,7 +5,6 @@ rule holds back (see `holding`) is a run that waits, with the reason; so nothing
 the planner ends, and what is triggered again meanwhile is folded into it.
 """
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -17,7 +16,7 @@ from appshield.contracts import encode
 from appshield.contracts.applications import ApplicationRecord, Protection, TriggerKind
 from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged
-from appshield.contracts.identities import AppRef, run_id
+from appshield.contracts.identities import run_id
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import Failure, RpoDue, Run, ScheduleDue, Trigger, WaitOver
 from appshield.language.expression_errors import ExpressionError, UndecidedError
@@ -29,6 +28,7 @@ from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.planner.signalling import waits_for
 from appshield.planner.timing import Timing, is_moment_of, retry_pause, rpo_due
+from appshield.planner.turns import Turns
 from appshield.service import Clock
 from appshield.triggers.holding import held
 
@@ -137,9 +137,7 @@ class Triggering:
                     trigger = _trigger("health", identity, rule, fact.health.since, reason=why)
                     await self.fire(record, rule, trigger)
 
-    async def signalled(
-        self, signal: Signal, turn: Callable[[AppRef], asyncio.Lock], moved: Callable[[], None]
-    ) -> None:
+    async def signalled(self, signal: Signal, turns: Turns, moved: Callable[[], None]) -> None:
         """Act on a signal, for every application with a rule that waits for it, each in its turn.
 
         Where an expression has no answer for a signal, its rule does not act.
@@ -147,7 +145,7 @@ class Triggering:
         for known in self._registry.all():
             for rule in known.protections:
                 if rule.trigger == "signal" and rule.signal == signal.name:
-                    async with turn(known.app):
+                    async with turns.of(known.app):
                         await self._signalled(known.app_id, rule.name, signal)
                     moved()
 

@@ -19,7 +19,7 @@ from appshield.watcher.conditions import condition, timed
 from appshield.watcher.matched import Matched, Protected
 from appshield.watcher.revisions import keep_revision
 
-_PAUSE_S = 0.5
+_PAUSE_S = 0.1
 """Many applications may change at once: their number is written once for all of them."""
 _NAMED_MAX = 5
 

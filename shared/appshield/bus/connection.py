@@ -1,4 +1,4 @@
-"""One connection to a NATS server: the only module that speaks to nats-py.
+"""One connection to a NATS server: only this and its client speak to nats-py.
 
 It promises what nats-py does not: a call never waits for ever, a refused permission is an error
 at once, errors belong to AppShield's tree, and outages are survived without limit.
@@ -13,10 +13,10 @@ from typing import Any
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 
 from appshield.bus.access import BusAccess
 from appshield.bus.inbox import Inbox, Incoming, incoming
+from appshield.bus.patient_client import PatientClient
 from appshield.bus.terms import (
     denied,
     ensure_new_enough,
@@ -38,25 +38,6 @@ _TELL_BYTES_MAX = 1024 * 1024
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
-class _PatientClient(Client):
-    """A client for which a flush may be given up.
-
-    nats-py sets the result of the flush that a PONG answers, even when whoever asked was cancelled
-    or has timed out; that error ends its read loop and with it the connection.
-    """
-
-    async def _process_pong(self) -> None:
-        if self._pongs and self._pongs[0].done():
-            self._pongs[0] = asyncio.get_running_loop().create_future()
-        await super()._process_pong()
-
-    def drop_socket(self) -> None:
-        """Close the socket, which nats-py leaves open when its own closing was cancelled."""
-        transport: Any = self._transport  # whose methods have no types
-        if transport is not None:
-            transport.close()
-
-
 class Connection:
     """A connection as one user. Open it once, close it once."""
 
@@ -71,7 +52,7 @@ class Connection:
         self._leaving = leaving
         self._name = name
         self._on_problem = on_problem or (lambda _: None)
-        self._client = _PatientClient()
+        self._client = PatientClient()
         self._up = asyncio.Event()
         self._down = asyncio.Event()
         self._closing = False

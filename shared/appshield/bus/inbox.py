@@ -46,8 +46,11 @@ class Inbox:
             UnavailableError: the connection was lost since; what was asked for will not come.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                found = await self._waiting.get()
+            if self._waiting.empty():
+                async with asyncio.timeout(timeout_s):
+                    found = await self._waiting.get()
+            else:  # of many that have come each would cost a timer
+                found = self._waiting.get_nowait()
         except TimeoutError:
             return None
         if found is None:

@@ -1,0 +1,35 @@
+"""Turns: messages about one application are handled one by one; none sees another half done.
+
+Whoever gets an application's turn finds it in line with the policies that are in force.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+from appshield.contracts.identities import AppRef
+
+
+class Turns:
+    """The turns of applications, and of what else is named; nobody may ask for one's own again."""
+
+    def __init__(self, in_line: Callable[[AppRef], Awaitable[None]]) -> None:
+        self._in_line = in_line
+        self._locks: WeakValueDictionary[AppRef | str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def of(self, whose: AppRef | str) -> AsyncIterator[None]:
+        """Have a turn for the time of the block; raises what bringing in line raises."""
+        lock = self._locks.setdefault(whose, asyncio.Lock())
+        async with lock:
+            if isinstance(whose, AppRef):
+                await self._in_line(whose)
+            yield
+
+    async def over(self) -> None:
+        """Return when every turn of an application has ended that is under way now."""
+        for whose, lock in list(self._locks.items()):
+            if isinstance(whose, AppRef) and lock.locked():
+                async with lock:
+                    pass
