@@ -30,6 +30,15 @@ async def test_reading_gives_a_stream_in_order_without_consuming(bus: Bus) -> No
     await run_until(bus, consumer, handled, count=3)
 
 
+async def test_headers_are_read_as_they_were_given(bus: Bus) -> None:
+    stream = scratch_stream()
+    await bus.ensure_stream(stream)
+    given = {"Ce-Time": "2026-11-30T06:00:00Z", "Plain": "ä: b", "X_y.z": "1,2 3"}
+    await bus.publish_raw(subject_in(stream), b"body", message_id="one", headers=given)
+    (read,) = [one async for one in bus.read(stream)]
+    assert {name: read.headers[name] for name in given} == given
+
+
 async def test_following_gives_what_comes(bus: Bus) -> None:
     """A follower sees new messages, of several filters, and can be closed."""
     stream = scratch_stream()
