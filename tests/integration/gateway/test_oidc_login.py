@@ -9,62 +9,22 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from appshield.gateway.access.authenticating import Authenticating, Limits
-from appshield.gateway.access.limits import Buckets
-from appshield.gateway.access.oidc import OidcTokens, Provider
-from appshield.gateway.access.oidc_login import Client, OidcLogin
-from appshield.gateway.access.provider_requests import ProviderRequests
-from appshield.gateway.access.sessions import Sessions
-from appshield.gateway.access.signing_keys import SigningKeys
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
-from appshield.service import SystemClock
 from memory_bus import MemoryBus
-from openid_provider import CLIENT, OpenIdProvider, openid_provider
+from openid_gateway import authenticating_at
+from openid_provider import OpenIdProvider, openid_provider
 from rest_api import RecordedActs, rest_api, served
 
 START = f"{PATH}/session/oidc"
 CALLBACK = f"{START}/callback"
 
 
-class NoTokens:
-    """A cluster that knows no token."""
-
-    def knows(self, token: str) -> bool:
-        return False
-
-    async def caller(self, token: str) -> Caller:
-        raise UnauthenticatedError("unknown")
-
-
-class Nobody:
-    """A local user that is not there."""
-
-    async def caller(self) -> Caller:
-        raise UnauthenticatedError("unknown")
-
-
 class Door:
     """An API where people log in at a provider, and the audit of that."""
 
     def __init__(self, provider: OpenIdProvider, secret_file: str = "") -> None:
-        requests = ProviderRequests(provider.issuer)
-        tokens = OidcTokens(
-            Provider(issuer=provider.issuer, audience=CLIENT), SigningKeys(requests)
-        )
-        client = Client(name="Example", client_id=CLIENT, secret_file=secret_file)
         self.bus, self.audit, self.address = MemoryBus(), RecordedActs(), ""
-        self._authenticating = Authenticating(
-            cluster=NoTokens(),
-            oidc=tokens,
-            local=Nobody(),
-            sessions=Sessions(self.bus, SystemClock()),
-            limits=Limits(
-                requests=Buckets(per_s=1, burst=100), failures=Buckets(per_s=1 / 60, burst=3)
-            ),
-            login_folder=None,
-            provider=OidcLogin(client, requests, tokens),
-        )
+        self._authenticating = authenticating_at(provider, self.bus, secret_file)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Door"]:
