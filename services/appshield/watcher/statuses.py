@@ -168,9 +168,17 @@ def _rpo_s(record: ApplicationRecord) -> int:
 
 
 def _said(record: ApplicationRecord) -> tuple[ApplicationRecord, int]:
-    """Return what of a record a status depends on: of what policies make of it just the promise."""
+    """Return what of a record a status depends on: of what policies make of it just the promise.
+
+    Runs come and go without a word of theirs in it.
+    """
     told = replace(
         record,
+        active_run="",
+        pending_runs=(),
+        awaiting_approval=(),
+        begun={},
+        highest_version=None,
         protections=(),
         policies=(),
         undecided={},

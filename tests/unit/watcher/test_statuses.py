@@ -141,10 +141,29 @@ async def test_what_changes_in_the_registry_is_written(place: Place) -> None:
     await place.until_version(4)
 
 
-async def test_what_policies_change_alone_asks_nothing_of_the_cluster(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "change",
+    [
+        {
+            "policies": ("gold",),
+            "protections": (
+                Protection(name="gold/nightly", trigger="schedule", schedule="@daily"),
+            ),
+            "findings": ("doubled",),
+        },
+        {
+            "active_run": "b-1",
+            "highest_version": 4,
+            "begun": {"nightly": (datetime(2026, 11, 24, tzinfo=UTC),)},
+        },
+        {"pending_runs": ("b-2",), "awaiting_approval": ("r-1",)},
+    ],
+    ids=["policies", "a run that begins", "runs that wait"],
+)
+async def test_what_no_status_says_asks_nothing_of_the_cluster(
+    place: Place, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
 ) -> None:
-    """One policy may concern thousands; only another promise is said."""
+    """One policy may concern thousands, and runs come and go; only another promise is said."""
     await place.learn(place.record)
     await place.until_version(3)
     asked: list[str] = []
@@ -155,14 +174,16 @@ async def test_what_policies_change_alone_asks_nothing_of_the_cluster(
         return await get(kind, name, namespace)
 
     monkeypatch.setattr(place.cluster, "get", counted)
-    rule = Protection(name="gold/nightly", trigger="schedule", schedule="@daily")
-    matched = replace(place.record, policies=("gold",), protections=(rule,), findings=("doubled",))
-    await place.learn(matched)
-    await place.learn(replace(matched, protections=promised(3600).protections))
+    changed = replace(place.record, **change)
+    await place.learn(changed)
+    await place.learn(replace(place.record, app_id="a-9", app=replace(APP, name="b")))
+    await wait_until(lambda: "b" in asked, deadline_s=30, what="the next one is asked for")
+    assert asked == ["b"]
+    await place.learn(replace(changed, protections=promised(3600).protections))
     await wait_until(
         lambda: place.status().get("rpo") == "1h", deadline_s=20, what="the promise in the status"
     )
-    assert asked == ["shop"]
+    assert asked == ["b", "shop"]
 
 
 async def test_a_status_is_written_when_the_cluster_is_back(
