@@ -6,7 +6,7 @@ from cyclopts import Parameter
 
 from appshield.cli import waiting
 from appshield.cli.options import AppName, Namespace
-from appshield.cli.output import note, say
+from appshield.cli.output import note, pause_text, say
 from appshield.cli.reaching import Reach
 from appshield.doors import asking
 from appshield.doors.naming import active, wanted
@@ -41,7 +41,8 @@ async def _change(app: str, namespace: str, *, paused: bool, reason: str) -> Non
         asker = await reach.asker(bus)
         record = active(await applications(bus), want, asker.cluster)
         if paused == (record.paused is not None):
-            note(f"{record.app} {'is paused already' if paused else 'is not paused'}")
+            already = f"is paused already, {pause_text(record.paused)}" if record.paused else ""
+            note(f"{record.app} {already or 'is not paused'}")
             return
         await bus.publish(asking.pause(record, asker, paused=paused, reason=reason))
         await waiting.paused(bus, record.app_id, wanted=paused)

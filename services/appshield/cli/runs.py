@@ -25,8 +25,8 @@ from appshield.cli.waiting import approved, ended
 from appshield.contracts.identities import RunKind
 from appshield.contracts.runs import Run, RunState
 from appshield.doors import asking
-from appshield.doors.naming import wanted
-from appshield.doors.records import ALL_RUNS, RunFilter, run_of
+from appshield.doors.naming import histories, wanted
+from appshield.doors.records import ALL_RUNS, RunFilter, applications, run_of
 from appshield.doors.records import runs as all_runs
 from appshield.doors.requesting import asker_here
 from appshield.doors.times import moment
@@ -63,6 +63,10 @@ async def runs(
     )
     async with Reach.here().bus() as bus:
         found = await all_runs(bus, meant)
+        if meant.app is not None and not found:
+            known = await applications(bus)
+            if not any(meant.app.fits(record.app) for record in known):
+                histories(known, meant.app)  # refuses it, with names that are like it
     shown = found[:last] if last > 0 else found
     if output == "json":
         say_json(shown)

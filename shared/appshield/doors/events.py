@@ -165,7 +165,7 @@ def _of_state(message: Message) -> str:
     match message:
         case HealthChanged():
             health = message.health
-            why = "; ".join(f"{one.object} {one.why}" for one in health.reasons[:3])
+            why = "; ".join(f"{one.object}: {one.why}" for one in health.reasons[:3])
             text = f"health {health.status}, before {message.before}"
             return f"{text}: {why}" if why else text
         case ApplicationObserved():

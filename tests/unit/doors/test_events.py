@@ -88,7 +88,7 @@ async def test_health_and_documents_are_looked_back_at() -> None:
         ("health", "Healthy", False),
         ("document", "observed", False),
     ]
-    assert "Deployment shop/web has no replica" in (await told(bus))[1].text
+    assert "Deployment shop/web: has no replica" in (await told(bus))[1].text
 
 
 async def test_who_paused_is_told() -> None:
