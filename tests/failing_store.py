@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from appshield.errors import UnavailableError
 from appshield.objectstore import (
+    Content,
     MemoryObjectStore,
     ObjectFacts,
     ObjectStore,
@@ -22,7 +23,7 @@ class StoreAround:
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,
@@ -70,7 +71,7 @@ class FailingStore(StoreAround):
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,
@@ -104,7 +105,7 @@ class PausingStore(StoreAround):
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from appshield.errors import InvalidInputError
 from appshield.objectstore import (
+    FileContent,
     FolderObjectStore,
     MemoryObjectStore,
     ObjectExistsError,
@@ -78,6 +79,25 @@ def test_bytes_whose_digest_is_known_are_stored_like_others(store: ObjectStore) 
     """The caller has hashed them already."""
     store.put("object", b"content", sha256=hashlib.sha256(b"content").hexdigest())
     assert store.get("object") == b"content"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 3 * 1024 * 1024 + 17])
+@pytest.mark.parametrize("hashed", [True, False], ids=["with its digest", "without"])
+def test_what_is_in_a_file_is_put_up_to_a_size(
+    store: ObjectStore, tmp_path: Path, size_bytes: int, *, hashed: bool
+) -> None:
+    """Wherever the file stands, and whatever is in it behind that."""
+    data = os.urandom(size_bytes)
+    path = tmp_path / "content"
+    path.write_bytes(data + b"left by a longer one")
+    digest = hashlib.sha256(data).hexdigest() if hashed else None
+    with path.open("rb", buffering=0) as file:
+        file.seek(5)
+        content = FileContent(file.fileno(), size_bytes)
+        store.put("object", content, sha256=digest)
+        store.put("again", content)
+    assert store.get("object") == data
+    assert store.get("again") == data
 
 
 def test_a_second_put_replaces_the_first(store: ObjectStore) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from appshield.kubernetes import Cluster, ClusterAccess, Kind, Object, ObjectRef, PodRef
 from appshield.kubernetes.executing import ExecOutcome
-from appshield.objectstore import ObjectStore
+from appshield.objectstore import Content, ObjectStore
 from failing_store import StoreAround
 from matrix.process import DoomedProcess
 
@@ -76,7 +76,7 @@ class ProcessStore(StoreAround):
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,

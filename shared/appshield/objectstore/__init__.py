@@ -12,6 +12,7 @@ from appshield.objectstore.access import (
     access_of,
     open_store,
 )
+from appshield.objectstore.content import Content, FileContent
 from appshield.objectstore.folder import FolderObjectStore
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.memory import MemoryObjectStore
@@ -32,6 +33,8 @@ from appshield.objectstore.s3 import S3ObjectStore
 from appshield.objectstore.streaming import PiecewiseRange, RangeReader
 
 __all__ = [
+    "Content",
+    "FileContent",
     "FolderAccess",
     "FolderObjectStore",
     "LockMode",

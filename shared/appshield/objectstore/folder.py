@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from appshield.errors import AppShieldError, DeniedError, InvalidInputError, UnavailableError
+from appshield.objectstore.content import Content, FileContent
 from appshield.objectstore.port import (
     ObjectExistsError,
     ObjectFacts,
@@ -50,7 +51,7 @@ class FolderObjectStore:
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,  # noqa: ARG002 - for services
@@ -152,11 +153,12 @@ class FolderObjectStore:
                     file.unlink()
 
 
-def _write_durably(path: Path, data: bytes | memoryview) -> None:
+def _write_durably(path: Path, data: Content) -> None:
     with path.open("xb", buffering=0) as file:
-        rest = memoryview(data).cast("B")
-        while rest:
-            rest = rest[file.write(rest) :]
+        for piece in data.pieces() if isinstance(data, FileContent) else (data,):
+            rest = memoryview(piece).cast("B")
+            while rest:
+                rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from appshield.errors import InvalidInputError
+from appshield.objectstore.content import Content
 from appshield.objectstore.port import (
     ObjectExistsError,
     ObjectFacts,
@@ -40,7 +41,7 @@ class MemoryObjectStore:
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,

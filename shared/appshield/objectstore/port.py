@@ -12,6 +12,7 @@ from typing import Protocol, cast
 import msgspec
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError, UnavailableError
+from appshield.objectstore.content import Content
 from appshield.objectstore.retention import Retention
 from appshield.objectstore.streaming import RangeReader
 
@@ -59,12 +60,12 @@ class ObjectStore(Protocol):
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,
     ) -> None:
-        """Store all of `data` durably, or nothing.
+        """Store all of `data` durably, or nothing; what is in a file is not read into memory whole.
 
         With `only_if_absent` exactly one of several racing writers succeeds, the others get
         ObjectExistsError. When an answer was lost on the way, a writer can be told so about its
@@ -196,7 +197,7 @@ class _View:
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,

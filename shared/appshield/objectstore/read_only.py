@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from appshield.errors import RefusedError
+from appshield.objectstore.content import Content
 from appshield.objectstore.port import ObjectFacts, ObjectStore
 from appshield.objectstore.streaming import RangeReader
 
@@ -18,7 +19,7 @@ class ReadOnlyStore:
     def put(  # the arguments are the port's
         self,
         name: str,  # noqa: ARG002
-        data: bytes | memoryview,  # noqa: ARG002
+        data: Content,  # noqa: ARG002
         *,
         only_if_absent: bool = False,  # noqa: ARG002
         sha256: str | None = None,  # noqa: ARG002

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import http.client
 import random
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ import msgspec
 
 from appshield.objectstore.answers import PARTIAL_CONTENT, Answer, Right, may_pass, unreachable
 from appshield.objectstore.connections import Connections
+from appshield.objectstore.content import Content, FileContent
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.signing import canonical_path, canonical_query, signed_headers
 
@@ -54,7 +56,7 @@ class _Request(msgspec.Struct, frozen=True):
     path: str
     query: str
     headers: Mapping[str, str]
-    data: bytes | memoryview
+    data: Content
     digest: str
 
 
@@ -81,7 +83,7 @@ class S3Requests:
         *,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        data: bytes | memoryview = b"",
+        data: Content = b"",
         digest: str = NOTHING,
     ) -> Answer:
         """Ask until there is an answer worth returning, or the patience ends.
@@ -138,8 +140,13 @@ class S3Requests:
             now=datetime.now(UTC),
         )
         target = f"{request.path}?{request.query}" if request.query else request.path
-        body = request.data if request.method in {"PUT", "POST"} else None
-        connection.request(request.method, target, body=body, headers=signed)
+        if isinstance(request.data, FileContent):
+            signed["content-length"] = str(len(request.data))
+            connection.request(request.method, target, headers=signed)
+            _send_file(connection, request.data)
+        else:
+            body = request.data if request.method in {"PUT", "POST"} else None
+            connection.request(request.method, target, body=body, headers=signed)
 
 
 class ArrivingRange:
@@ -163,6 +170,16 @@ class ArrivingRange:
         if self._response is None or self._response.length != 0:
             self._connection.close()
         self._lent.close()
+
+
+def _send_file(connection: http.client.HTTPConnection, content: FileContent) -> None:
+    """Send what is in a file, from the kernel's memory to the network where nothing encrypts it."""
+    if isinstance(connection.sock, ssl.SSLSocket):
+        for piece in content.pieces():
+            connection.send(piece)
+    elif len(content):
+        with open(content.descriptor, "rb", buffering=0, closefd=False) as file:
+            connection.sock.sendfile(file, 0, len(content))
 
 
 def _right(request: _Request) -> Right:

@@ -24,6 +24,7 @@ from appshield.objectstore.answers import (
     error_for,
 )
 from appshield.objectstore.conditional import IF_ABSENT, ConditionalWrites
+from appshield.objectstore.content import Content, FileContent
 from appshield.objectstore.listings import ListingPage, listing_page
 from appshield.objectstore.location import S3Credentials, S3Location
 from appshield.objectstore.port import (
@@ -78,7 +79,7 @@ class S3ObjectStore:
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,
@@ -99,12 +100,12 @@ class S3ObjectStore:
     def _put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         sha256: str | None,
         *,
         only_if_absent: bool = False,
     ) -> None:
-        digest = bytes.fromhex(sha256) if sha256 else hashlib.sha256(data).digest()
+        digest = bytes.fromhex(sha256) if sha256 else _sha256(data)
         headers = {
             "content-type": "application/octet-stream",
             "x-amz-checksum-sha256": base64.b64encode(digest).decode(),
@@ -279,3 +280,10 @@ class S3ObjectStore:
         """List one object: the smallest question that needs no more rights than a listing."""
         query = {"list-type": "2", "max-keys": "1", "prefix": self._folder}
         return self._requests.ask("GET", "", query=query)
+
+
+def _sha256(data: Content) -> bytes:
+    digest = hashlib.sha256()
+    for piece in data.pieces() if isinstance(data, FileContent) else (data,):
+        digest.update(piece)
+    return digest.digest()

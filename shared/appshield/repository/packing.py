@@ -1,9 +1,10 @@
 """Blobs into packs and packs into the store: what a writer and each of the workers do alike.
 
     add_*  → hash, known already?  → compress, seal into an open pack → prove, many at once
-                                   → [upload threads: still allowed? put the pack] → report it
+                                   → finish the pack, to a file → [upload threads: still allowed?
+                                     put the pack] → report it
 
-At most a few chunks and packs are in memory; when the store is slow, `add_*` waits.
+Of packs only those that are open are in memory; when the store is slow, `add_*` waits.
 """
 
 import mmap
@@ -19,7 +20,7 @@ from typing import Final
 import msgspec
 
 from appshield.errors import DamagedError, InvalidInputError
-from appshield.objectstore import ObjectStore
+from appshield.objectstore import FileContent, ObjectStore
 from appshield.repository.blobs import LARGEST_BLOB_BYTES, BlobCodec, BlobKind, blob_id
 from appshield.repository.chunking import SMALLEST_BYTES, Chunker
 from appshield.repository.claims import KnownBlobs
@@ -27,11 +28,12 @@ from appshield.repository.crypto import SealingKey
 from appshield.repository.hashing import sha256_each
 from appshield.repository.layout import file_name
 from appshield.repository.nodes import Node
-from appshield.repository.packs import PackBuilder, StoredPack
+from appshield.repository.packs import FinishedPack, PackBuilder, StoredPack
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.settings import PackSettings
 from appshield.repository.tree_writing import TreeWriter
 from appshield.repository.trees import encode_tree
+from appshield.repository.waiting_packs import WaitingPacks
 from appshield.repository.workers.ports import JobPool
 
 
@@ -84,7 +86,8 @@ class PackingWriter:
         self._uploading = BoundedPool(
             "upload", threads=settings.upload_threads, waiting=0, failure=self._failure
         )
-        self._spare: deque[mmap.mmap] = deque(maxlen=settings.upload_threads + 1)
+        self._waiting = WaitingPacks()
+        self._spare: deque[mmap.mmap] = deque(maxlen=1)
         self._changing = threading.Lock()
         self._places: dict[BlobKind, list[_Place]] = {
             "data": [_Place() for _ in range(spread)],
@@ -185,6 +188,7 @@ class PackingWriter:
         if self._encoding is not None:
             self._encoding.close()
         self._uploading.close()
+        self._waiting.close()
         self._spare.clear()
         for place in (place for places in self._places.values() for place in places):
             place.pack = None
@@ -283,18 +287,18 @@ class PackingWriter:
 
     def _store_pack(self, pack: PackBuilder) -> None:
         self._prove(pack)
-        self._uploading.submit(lambda: self._upload(pack))
-
-    def _upload(self, pack: PackBuilder) -> None:
         finished = pack.finish(self._codec.key)
         with finished.stored as stored:
-            self._ensure_fresh()
-            name = file_name("data", finished.pack_id)
-            self._store.put(name, stored, sha256=finished.pack_id)
-            size_bytes = len(stored)
+            content = self._waiting.keep(stored)
         self._spare.append(pack.leave_buffer())
-        self.count_stored(size_bytes)
-        self._report_pack(StoredPack(finished.pack_id, size_bytes, finished.header, finished.blobs))
+        self._uploading.submit(lambda: self._upload(finished, content))
+
+    def _upload(self, pack: FinishedPack, content: FileContent) -> None:
+        self._ensure_fresh()
+        self._store.put(file_name("data", pack.pack_id), content, sha256=pack.pack_id)
+        self._waiting.let_go(content)
+        self.count_stored(len(content))
+        self._report_pack(StoredPack(pack.pack_id, len(content), pack.header, pack.blobs))
 
 
 class _Place:

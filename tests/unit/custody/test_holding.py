@@ -9,7 +9,7 @@ from appshield.contracts.agents import Agent, LockRecord
 from appshield.contracts.streams import AGENTS, REPOSITORY_LOCKS
 from appshield.custody import Custody, opening
 from appshield.errors import NotFoundError, UnavailableError
-from appshield.objectstore import MemoryObjectStore, ObjectStore
+from appshield.objectstore import Content, MemoryObjectStore, ObjectStore
 from appshield.repository import Repository, RepositoryLock, SnapshotDocument
 from appshield.repository.known_files import KnownFiles
 from appshield.repository.locks import RepositoryLockedError
@@ -122,7 +122,7 @@ async def test_a_lock_is_on_record_before_it_is_written(place: Place) -> None:
 
     def put(
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from appshield.errors import DamagedError, RefusedError, UnavailableError
-from appshield.objectstore import MemoryObjectStore, ObjectFacts
+from appshield.objectstore import Content, MemoryObjectStore, ObjectFacts
 from appshield.repository import (
     LockLostError,
     LockTiming,
@@ -71,7 +71,7 @@ class StoreInTurns(StoreAround):
     def put(
         self,
         name: str,
-        data: bytes | memoryview,
+        data: Content,
         *,
         only_if_absent: bool = False,
         sha256: str | None = None,
