@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from appshield.bus import Delivery, Handler, Receipt, Reject, Retry, Stored
-from appshield.contracts import decode, subjects
+from appshield.bus.signals import message_in
+from appshield.contracts import subjects
 from appshield.contracts.stream_specs import BucketSpec, ConsumerSpec
 from memory_bucket import BucketContent
 from memory_bus import MemoryBus
@@ -41,9 +42,18 @@ class Subscription:
 class SimulatedDelivery(Delivery):
     """A delivery whose silence is virtual."""
 
-    def __init__(self, process: Process, stored: Stored, deliveries: int) -> None:
+    def __init__(
+        self, process: Process, consumer: ConsumerSpec, stored: Stored, deliveries: int
+    ) -> None:
         super().__init__(
-            message=decode(stored.body),
+            message=message_in(
+                consumer,
+                stored.subject,
+                stored.headers,
+                stored.body,
+                sequence=stored.sequence,
+                stored_at=stored.time,
+            ),
             subject=stored.subject,
             message_id=stored.headers.get("Nats-Msg-Id", f"{stored.sequence}"),
             sequence=stored.sequence,
@@ -168,7 +178,7 @@ class SimulatedBus(MemoryBus):
         deliveries = state.deliveries.get(stored.sequence, 0) + 1
         state.deliveries[stored.sequence] = deliveries
         to.free -= 1
-        delivery = SimulatedDelivery(to.process, stored, deliveries)
+        delivery = SimulatedDelivery(to.process, state.spec, stored, deliveries)
         handling = to.process.spawn(self._handled(consumer, stored, to, delivery))
 
         def watch() -> None:

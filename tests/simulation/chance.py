@@ -13,6 +13,7 @@ from appshield.errors import UnavailableError
 
 LONGEST_STOP_S = 45.0
 Moment = Literal["before", "after"]
+Accident = Literal["kill", "stop", "fail before", "fail after", "lost acknowledgement"]
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +76,34 @@ class Chance:
 
     def _happens(self, rate: float) -> bool:
         return not self.calm and self.random.random() < rate
+
+
+class ToldChance(Chance):
+    """Does not draw accidents: each is told, and comes when it was asked for so many times."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, Rates(kill=0, stop=0, outage=0, lost_acknowledgement=0, slow=0.2))
+        self._coming: dict[Accident, int] = {}
+
+    def tell(self, accident: Accident, nth: int) -> None:
+        """Let an accident happen at the n-th time from now at which it could."""
+        self._coming[accident] = nth
+
+    def kills(self) -> bool:
+        return self._comes("kill")
+
+    def stopped_s(self) -> float:
+        return self.random.choice((10.0, LONGEST_STOP_S)) if self._comes("stop") else 0.0
+
+    def fail(self, moment: Moment) -> None:
+        if self._comes("fail before" if moment == "before" else "fail after"):
+            raise UnavailableError("the bus does not answer", why=f"simulated, {moment} the effect")
+
+    def loses_acknowledgement(self) -> bool:
+        return self._comes("lost acknowledgement")
+
+    def _comes(self, accident: Accident) -> bool:
+        left = self._coming.pop(accident, 0)
+        if left > 1 and not self.calm:
+            self._coming[accident] = left - 1
+        return left == 1 and not self.calm

@@ -178,23 +178,28 @@ def runs_at_once() -> Iterator[None]:
 
 
 class Planted(msgspec.Struct, frozen=True):
-    """A bug to plant, a seed that has found it and is tried first, and the story that is told."""
+    """A bug to plant, a seed that has found it and is tried first, and the story that is told.
+
+    The state machine finds it, too, where `by_use` says so: the others need accidents that come
+    together as only a thousand stories have them.
+    """
 
     plant: Planting
     likely: int
     story: Story = some_days_work
+    by_use: bool = False
 
 
 PLANTED: Mapping[str, Planted] = {
     "acknowledged before published": Planted(acknowledged_before_published, 4),
-    "no outbox": Planted(no_outbox, 6),
-    "no compare of epochs": Planted(state_written_whatever_it_is_now, 1),
+    "no outbox": Planted(no_outbox, 6, by_use=True),
+    "no compare of epochs": Planted(state_written_whatever_it_is_now, 1, by_use=True),
     "no look at the run": Planted(no_look_at_the_run, 139),
-    "two leaders": Planted(two_leaders, 8),
+    "two leaders": Planted(two_leaders, 8, by_use=True),
     "resume lost": Planted(resume_lost, 373),
     "number used again": Planted(number_used_again, 7, cancelled_in_its_commit),
     "commit not written ahead": Planted(commit_not_written_ahead, 315),
-    "nothing released": Planted(nothing_released, 5),
+    "nothing released": Planted(nothing_released, 5, by_use=True),
     "next one forgotten": Planted(next_one_forgotten, 113),
-    "runs at once": Planted(runs_at_once, 0),
+    "runs at once": Planted(runs_at_once, 0, by_use=True),
 }

@@ -35,12 +35,12 @@ def _lived(seed: int, chance: Chance | None, story: Story) -> tuple[list[str], l
         world.chance.over = True
         return broken, world.trace
 
-    with _silence():
+    with silence():
         return virtual_time.run(live())
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Log nothing: a thousand stories have much to say."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))

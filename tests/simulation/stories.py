@@ -3,10 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 from appshield.contracts.applications import ApplicationObserved, Keep, Protection
 from appshield.contracts.message import Message
 from appshield.contracts.requests import RequestBackup, RequestCancel, RequestRestore
+from appshield.planner.steps import kind_of
 from simulation.outside import Application
 from simulation.world import World
 
@@ -28,7 +30,7 @@ async def some_days_work(world: World) -> None:
     fresh = beside.random() < _FRESH_RATE
     for one in world.applications:
         rules = (*((_EVERY_MINUTE,) if scheduled else ()), *((_FRESH,) if fresh else ()))
-        await _observe(world, one, rules, copied=copied, resource_version="1")
+        await observe(world, one, rules, copied=copied, resource_version="1")
     for number in range(draw.randint(2, 7)):
         await asyncio.sleep(draw.choice((0.0, 0.5, 5.0, 30.0)))
         if fresh and beside.random() < 0.5:
@@ -40,16 +42,16 @@ async def some_days_work(world: World) -> None:
             await world.bus.publish(wish)
     await asyncio.sleep(draw.choice((1.0, 20.0, 90.0)))
     for one in world.applications:
-        await _observe(world, one, (), copied=copied, resource_version="2")
+        await observe(world, one, (), copied=copied, resource_version="2")
 
 
 async def cancelled_in_its_commit(world: World) -> None:
     """Ask for backups, cancel each in the moment of its commit, and ask for another one at once."""
     one = world.applications[0]
-    await _observe(world, one, (), copied=False, resource_version="1")
+    await observe(world, one, (), copied=False, resource_version="1")
     for number in range(4):
         await world.bus.publish(RequestBackup(app=one.app, request_id=f"backup-{number}"))
-        committing = await _commits(world)
+        committing = await run_at(world, "commit", within_s=30)
         if committing:
             await world.bus.publish(
                 RequestCancel(app=one.app, request_id=f"cancel-{number}", run=committing)
@@ -57,19 +59,20 @@ async def cancelled_in_its_commit(world: World) -> None:
     await world.bus.publish(RequestBackup(app=one.app, request_id="backup-last"))
 
 
-async def _commits(world: World) -> str:
-    """Wait until a run commits, and name it; nothing if that takes too long."""
-    for _ in range(600):
+async def run_at(world: World, step: str, *, within_s: float) -> str:
+    """Wait until a run does this step, and name it; nothing if that takes too long."""
+    until = world.now() + timedelta(seconds=within_s)
+    while world.now() < until:
         await asyncio.sleep(0.05)  # of the clock of the simulation
         for run in await world.runs():
-            if run.state == "running" and any(
-                step.name == "commit" and step.state == "running" for step in run.steps
+            if run.state in {"running", "ending"} and any(
+                kind_of(one.name) == step and one.state == "running" for one in run.steps
             ):
                 return run.id
     return ""
 
 
-async def _observe(
+async def observe(
     world: World,
     one: Application,
     rules: tuple[Protection, ...],
@@ -77,6 +80,7 @@ async def _observe(
     copied: bool,
     resource_version: str,
 ) -> None:
+    """Let the watcher tell an application, with these rules and, if copied, a second Vault."""
     await world.bus.publish(
         ApplicationObserved(
             app=one.app,

@@ -28,6 +28,10 @@ class _NoEvents(selectors.SelectSelector):
         """Set after so much that nobody need wait for an end."""
         self._passes = 0
 
+    def begin_again(self) -> None:
+        """Allow as much again to what begins now."""
+        self._passes = 0
+
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None:
             raise StuckError("every task waits for something that nobody will do")
@@ -63,9 +67,30 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
 def endless() -> asyncio.Event:
     """Return what the running loop sets when its story seems to have no end."""
+    return _running().virtual.endless
+
+
+async def a_part(work: Coroutine[Any, Any, T]) -> T:
+    """Do a part of a story, which may be as long as a whole one.
+
+    Raises:
+        StuckError: it has no end.
+    """
+    virtual = _running().virtual
+    virtual.begin_again()
+    doing, ending = asyncio.ensure_future(work), asyncio.ensure_future(virtual.endless.wait())
+    await asyncio.wait({doing, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if not doing.done():
+        doing.cancel()
+        raise StuckError("everybody is busy for ever")
+    return doing.result()
+
+
+def _running() -> "VirtualTimeLoop":
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualTimeLoop)
-    return loop.virtual.endless
+    return loop
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -50,6 +50,8 @@ class World:
         self.processes: list[Process] = []
         self.seen_wrong: list[str] = []
         """What was seen on the way that must never be."""
+        self.lease_taken = False
+        """Whether a person has taken the lease from a planner, which goes on until it looks."""
         self._loop = asyncio.get_running_loop()
         self._started = 0
 
@@ -71,17 +73,28 @@ class World:
 
     async def live(self, story: Callable[["World"], Awaitable[None]]) -> None:
         """Start everything, tell the story, and come to rest."""
+        self.begin()
+        await story(self)
+        await self.end()
+
+    def begin(self) -> None:
+        """Start everything."""
         for spec in streams.BUCKETS:
             self.bus.add_bucket(spec)
         for service in SERVICES:
             self.start(service)
             self.start(service)
-        watching = self._loop.create_task(self._watch_turns())
-        await story(self)
+        self._watching = self._loop.create_task(self._watch_runs())
+
+    async def end(self) -> None:
+        """Let everything work, and come to rest.
+
+        Raises:
+            NoRestError: it does not.
+        """
         self.chance.calm = True
         await asyncio.sleep(LONGEST_STOP_S)
         await self._rest()
-        watching.cancel()
         await self._look_for_unreleased()
         for record in await self.records():  # as the daily upkeep does
             await self.bus.publish(
@@ -105,12 +118,18 @@ class World:
         bucket = self.bus.bucket(streams.CATALOG, VersionRecord)
         return [entry.value async for entry in bucket.items()]
 
-    async def _watch_turns(self) -> None:
-        """See that at most one run at a time changes an application."""
+    async def _watch_runs(self) -> None:
+        """See that at most one run at a time changes an application, and one planner a run."""
         under_way: dict[str, Run] = {}
+        epochs: dict[str, int] = {}
         async for change in self.bus.bucket(streams.RUNS, Run).watch(stopping=asyncio.Event()):
             run = change.value
-            if run is None or run.kind in _BESIDE:
+            if run is None:
+                continue
+            if run.epoch < epochs.get(run.id, 0) and not self.lease_taken:
+                self.seen_wrong.append(f"{run.id} was written by a planner that led before")
+            epochs[run.id] = run.epoch
+            if run.kind in _BESIDE:
                 continue
             under_way.pop(run.id, None)
             if run.state in {"running", "ending"}:

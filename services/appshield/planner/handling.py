@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 from msgspec.structs import replace
 
-from appshield.bus import Delivery, Retry, StaleRevisionError
+from appshield.bus import Delivery, Entry, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import BackupUnchanged, RepositoryOpened, SnapshotTaken
 from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
@@ -140,16 +140,32 @@ class Planner:
         if await self._observation.has_lost_everything():
             await self._relearn()
         for entry in await self._runs.unfinished():
-            written = await self._runs.write(entry, entry.value)
-            if written.value.state in FINAL_STATES:
-                await self._ended(written.value)
-            else:
-                await self._go_on(written.value.id)
-            await self._triggering.reconcile(written.value)
+            await self._take_up(entry)
         for record in self._registry.all():
             await self._queue.start_next(record)
         await self._reactions.reconcile()
         await self._begin_waiting()
+
+    async def look_again(self) -> None:
+        """Take up what another planner wrote late, when it did not know yet that it leads no more.
+
+        Raises:
+            StaleRevisionError: it wrote over what was known; that is known now, so look once more.
+        """
+        for seen in await self._runs.unfinished():
+            async with self._turn(seen.value.app):
+                entry = await self._runs.get(seen.value.id)
+                if entry is not None and (entry.value.outbox or entry.value.state == "pending"):
+                    await self._take_up(entry)
+        await self._begin_waiting()
+
+    async def _take_up(self, entry: Entry[Run]) -> None:
+        written = (await self._runs.write(entry, entry.value)).value
+        if written.state in FINAL_STATES:
+            await self._ended(written)
+        else:
+            await self._go_on(written.id)
+        await self._triggering.reconcile(written)
 
     async def handle(self, delivery: Delivery) -> None:
         """Handle any message that the planner consumes."""
@@ -329,8 +345,7 @@ class Planner:
         return replace(progress, health=record.health, policies=policies)
 
     async def _newest_good(self, run: Run) -> NamedVersion | None:
-        versions = await self._catalog.versions(run.app_id)
-        return choosing.newest_good_in(versions, run.vault)
+        return choosing.newest_good_in(await self._catalog.versions(run.app_id), run.vault)
 
     async def _step_due(self, due: StepDue) -> None:
         entry = await self._runs.get(due.run)

@@ -86,11 +86,19 @@ class Queue:
             await self.start_next(record)
         except BaseException:
             self._lines.end(run.id)
+            self._runs.doubt(run.id)
             raise
         return True
 
     async def admit(self, entry: Entry[Run]) -> None:
         """Let a new run wait for its turn, which may be now; or fold it into one that waits."""
+        try:
+            await self._admit(entry)
+        except BaseException:
+            self._runs.doubt(entry.value.id)
+            raise
+
+    async def _admit(self, entry: Entry[Run]) -> None:
         run = entry.value
         if run.state != "pending":
             await self._runs.write(entry, run)

@@ -51,7 +51,7 @@ class Runs:
                 return await self.write(found, run)
             return found
         except BaseException:
-            self._unsure.add(run.id)
+            self.doubt(run.id)
             raise
         if not self._leadership.held():
             # stopped before it was written: who leads now may have decided that there is none
@@ -74,11 +74,15 @@ class Runs:
             raise
         return written if written.revision == seen.revision else self._keep(written)
 
-    async def born_unseen(self) -> list[Entry[Run]]:
-        """List, once, the runs that were made though making them failed.
+    def doubt(self, run_id: str) -> None:
+        """Have it seen to by `born_unseen` that a run, if there is one, goes on.
 
-        What triggers them comes again, and may not need a run any more.
+        What triggers it comes again, and may not need a run any more.
         """
+        self._unsure.add(run_id)
+
+    async def born_unseen(self) -> list[Entry[Run]]:
+        """List, once, the runs that are there though making or placing them failed."""
         found = [(run_id, await self.get(run_id)) for run_id in sorted(self._unsure)]
         self._unsure.difference_update(run_id for run_id, _ in found)
         return [entry for _, entry in found if entry is not None]

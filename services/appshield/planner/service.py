@@ -4,10 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import NamedTuple
 
-from appshield.bus import Bus, Retry
+from appshield.bus import Bus, Retry, StaleRevisionError
 from appshield.contracts import streams, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.runs import Progress
+from appshield.errors import UnavailableError
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
@@ -39,7 +40,7 @@ from appshield.planner.timing import Timing
 from appshield.planner.triggering import Triggering
 from appshield.planner.trimming import keep_trimmed
 from appshield.planner.upkeep import UpkeepPlanning
-from appshield.service import Clock, Joined, SystemClock, joined
+from appshield.service import Clock, Joined, SystemClock, joined, pause
 
 _CONSUMERS = (
     streams.PLANNER_FACTS,
@@ -48,6 +49,7 @@ _CONSUMERS = (
     streams.PLANNER_TIMERS,
     streams.PLANNER_SIGNALS,
 )
+_LOOK_AGAIN_AFTER_S = 1.0
 _AUDIT_CONCURRENCY = 256
 """What waits at one moment becomes one message of the audit."""
 
@@ -113,6 +115,22 @@ def _consume(
     tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
     tasks.create_task(_listen(bus, planner, over), name="progress")
     tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
+    tasks.create_task(_look_again(planner, over), name="look again")
+
+
+async def _look_again(planner: Planner, over: asyncio.Event) -> None:
+    """Look once when any other planner must have noticed that it leads no more.
+
+    One whose lease was taken away, as when somebody purges the bucket, goes on for a moment.
+    """
+    await pause(over, streams.LEASES.live_s)
+    while not over.is_set():
+        try:
+            await planner.look_again()
+        except (Retry, StaleRevisionError, UnavailableError):
+            await pause(over, _LOOK_AGAIN_AFTER_S)
+        else:
+            break
 
 
 def _audit(
