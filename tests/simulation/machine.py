@@ -109,8 +109,9 @@ class SimulatedSystem(RuleBasedStateMachine):
 
     @rule(recent=_recent)
     def approve(self, recent: int) -> None:
-        """Somebody approves of one of the newest runs, whether or not it waits for that."""
-        for run in self._runs()[recent : recent + 1]:
+        """Somebody approves of one of the runs that wait for that."""
+        waiting = [run for run in self._runs() if run.state == "awaiting-approval"]
+        for run in waiting[recent : recent + 1]:
             self._ask(RequestApprove(app=run.app, request_id=self._identity(), run=run.id))
 
     @rule(place=_applications, paused=booleans())
