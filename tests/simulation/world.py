@@ -17,6 +17,7 @@ from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestPrune
 from appshield.contracts.runs import FINAL_STATES, Run
+from appshield.errors import AppShieldError
 from simulation import virtual_time
 from simulation.bus import SimulatedBus
 from simulation.chance import LONGEST_STOP_S, Chance
@@ -153,6 +154,9 @@ class World:
             await serve(service, process, line, self.outside, self)
         except Exception as error:  # noqa: BLE001 - a service that fails ends, and is started again
             process.note(f"fails: {error!r}")
+            self.seen_wrong += [
+                f"{process.name} fails by a mistake: {one!r}" for one in _mistakes(error)
+            ]
             process.kill()
 
     async def _rest(self) -> None:
@@ -180,3 +184,10 @@ class World:
         ]
         rest = [f"{one.app} is at rest" for one in self.applications if one.at_rest]
         return [*runs, *records, *rest, *self.bus.open_messages()]
+
+
+def _mistakes(error: BaseException) -> list[BaseException]:
+    """Return what no accident explains: starting a service again would only hide it."""
+    if isinstance(error, BaseExceptionGroup):
+        return [mistake for one in error.exceptions for mistake in _mistakes(one)]
+    return [] if isinstance(error, AppShieldError) else [error]

@@ -153,7 +153,7 @@ class Planner:
             StaleRevisionError: it wrote over what was known; that is known now, so look once more.
         """
         for seen in await self._runs.unfinished():
-            async with self._turn(seen.value.app):
+            async with self._turns.of(seen.value.app):
                 entry = await self._runs.get(seen.value.id)
                 if entry is not None and (entry.value.outbox or entry.value.state == "pending"):
                     await self._take_up(entry)
