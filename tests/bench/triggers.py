@@ -3,8 +3,9 @@
 (a) From the API server's answer to a write to the bus's time stamp of `cmd.snapshot.take`, on the
 real API server of the local cluster (`APPSHIELD_BENCH_CLUSTER`, `bench` by default): watcher and
 planner are processes, repositories are opened by a worker in this process that does nothing else,
-so what the planner orders stays in the stream. (c) A burst: one signal that concerns every
-application, with workers in this process that succeed at once. Each writes its own section of
+so what the planner orders stays in the stream. (c) A burst, on the same applications: one signal
+that concerns every one, with workers in this process that succeed at once, and a watcher with a
+slow pace for its requests, which the API server itself counts. Each writes its own section of
 `RESULTS-PLANNER.md`.
 """
 
@@ -14,26 +15,27 @@ import datetime as dt
 import logging
 import os
 import platform
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import quantiles
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
-from msgspec.structs import replace
 
 from appshield.bus import Bus, connect_bus
 from appshield.contracts import decode, streams
-from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
+from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.backups import OpenRepository, TakeSnapshot
 from appshield.contracts.message import StepCommand
 from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.contracts.streams import APPLICATIONS, COMMANDS, OUTCOMES, PROJECTIONS, RUNS
 from appshield.kubernetes import AlreadyExistsError, Cluster, ClusterAccess, Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, NAMESPACE
+from appshield.kubernetes.requests import Call
 from appshield.local.cluster import ClusterSettings, cluster_up
 from appshield.planner.lines import DEFAULT_LIMITS
 from appshield.service.steps import StepHandler, StepWork
@@ -54,12 +56,22 @@ PRIORITIES: Final = 10
 P50_MS: Final = 10
 P99_MS: Final = 100
 DEADLINE_S: Final = 900.0
+PACE_PER_S: Final = 100
+PACE_BURST: Final = 20
 _AT_ONCE: Final = 32
 _DATA: Final = {"data": {"changed": "never"}}
-_RULE: Final = {
+_CHANGED: Final = {
     "name": "changed",
     "on": {"change": {"of": ["configmaps"], "when": "new.data != old.data"}},
 }
+_BURST: Final = {"name": "burst", "on": {"signal": "burst"}}
+_METRICS: Final = Call(method="GET", path="/metrics", doing="read the metrics", accept="text/plain")
+_COUNTED: Final = re.compile(
+    r'^apiserver_request_total\{(?=[^}]*(?:group="appshield\.io"|resource="events"))'
+    r'(?![^}]*verb="(?:WATCH|LIST)")[^}]*\} (\S+)$',
+    re.MULTILINE,
+)
+"""What a watcher asks for again and again: statuses and events."""
 
 
 async def latency(folder: Path, count: int, rounds: int) -> str:
@@ -113,7 +125,8 @@ async def _fill(cluster: Cluster, count: int) -> None:
             await make(NAMESPACE, _object(NAMESPACE, place, {}))
             for one in range(OBJECTS_PER_APPLICATION):
                 await make(CONFIG_MAP, _object(CONFIG_MAP, f"object-{one}", _DATA), place)
-            spec = {"type": "web", "protect": [_RULE]}
+            priority = {"priority": number % PRIORITIES}
+            spec = {"type": "web", "protect": [_CHANGED, {**_BURST, **priority}]}
             await make(APPLICATION, _object(APPLICATION, "shop", {"spec": spec}), place)
 
     await asyncio.gather(*map(application, range(count)))
@@ -163,36 +176,61 @@ async def _taken(bus: Bus, count: int) -> dict[str, dt.datetime]:
 
 async def burst(folder: Path, count: int) -> str:
     """Measure (c); return the section."""
-    async with plant(folder) as running:
+    named = os.environ.get("APPSHIELD_BENCH_CLUSTER", "bench")
+    facts = await cluster_up(ClusterSettings.from_environment(os.environ, name=named), _say)
+    os.environ["APPSHIELD_WATCHER_API_REQUESTS_PER_S"] = str(PACE_PER_S)
+    os.environ["APPSHIELD_WATCHER_API_REQUESTS_BURST"] = str(PACE_BURST)
+    async with (
+        Cluster.connect(ClusterAccess(kubeconfig=str(facts.kubeconfig))) as cluster,
+        plant(folder) as running,
+    ):
+        await _fill(cluster, count)
         running.workers.gate.set()
         planner = await running.start_planner()
         await running.until_leads(planner)
-        await asyncio.gather(*(running.bus.publish(_observed(number)) for number in range(count)))
-        known = running.bus.bucket(APPLICATIONS, ApplicationRecord)
-
-        async def all_known() -> bool:
-            return len(await known.keys()) == count
-
-        await wait_until(all_known, deadline_s=DEADLINE_S, what="all are known", every_s=1)
-        cpu_s = cpu_of(planner.pid or 0)
-        await running.bus.publish_raw("appshield.v1.signal.burst", b"", message_id="burst")
-        runs = await _ended(running, count)
-        cpu_s = cpu_of(planner.pid or 0) - cpu_s
+        log = folder / "watcher.log"
+        async with watcher(running.server, facts.kubeconfig, log, cluster=APP.cluster):
+            await _until_told(running.bus, count)
+            over = asyncio.Event()
+            counting = asyncio.create_task(_counted(cluster, over))
+            cpu_s = cpu_of(planner.pid or 0)
+            await running.bus.publish_raw("appshield.v1.signal.burst", b"", message_id="burst")
+            runs = await _ended(running, count)
+            cpu_s = cpu_of(planner.pid or 0) - cpu_s
+            over.set()
+            paces = await counting
         at_once = await _most_at_once(running.bus)
-    return _section_c(runs, cpu_s, at_once)
+    return _section_c(runs, cpu_s, at_once, paces)
 
 
-def _observed(number: int) -> ApplicationObserved:
-    name = f"app-{number}"
-    rule = Protection(name="burst", trigger="signal", signal="burst", priority=number % PRIORITIES)
-    return ApplicationObserved(
-        app=replace(APP, namespace=name, name=name),
-        uid=f"uid-{number}",
-        resource_version="1",
-        exists=True,
-        revision="r1",
-        protections=(rule,),
-    )
+class Pace(NamedTuple):
+    """How many requests the API server counted in a time."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the watcher's settings allow so many."""
+        return self.requests <= PACE_BURST + PACE_PER_S * self.seconds
+
+
+async def _counted(cluster: Cluster, over: asyncio.Event) -> list[Pace]:
+    """Read what the API server counts, each second until it is over and nothing more comes."""
+    loop, paces = asyncio.get_running_loop(), list[Pace]()
+    seen, at = await _requests(cluster), loop.time()
+    while not over.is_set() or paces[-1].requests:
+        await asyncio.sleep(1)  # what is measured is a second
+        before, since = seen, at
+        seen, at = await _requests(cluster), loop.time()
+        paces.append(Pace(seen - before, at - since))
+    return paces
+
+
+async def _requests(cluster: Cluster) -> int:
+    async with cluster.requests.stream(_METRICS, silence_s=30) as reader:
+        text = (await reader.read()).decode()
+    return sum(int(float(count)) for count in _COUNTED.findall(text))
 
 
 async def _ended(running: Plant, count: int) -> list[Run]:
@@ -241,22 +279,28 @@ when all was read and told.
 """
 
 
-def _section_c(runs: Sequence[Run], cpu_s: float, at_once: int) -> str:
+def _section_c(runs: Sequence[Run], cpu_s: float, at_once: int, paces: Sequence[Pace]) -> str:
     most = DEFAULT_LIMITS.per_vault
     lost = sum(run.state != "succeeded" for run in runs)
     wrong = out_of_order(runs, most)
     took = max(run.finished_at or run.requested_at for run in runs) - min(
         run.requested_at for run in runs
     )
+    fastest = max(pace.requests / pace.seconds for pace in paces)
+    kept = _kept(all(pace.is_kept for pace in paces))
     return f"""\
 `PYTHONPATH=tests python -m bench.triggers --only c`, {_around()}. One signal concerns \
-{len(runs):,} applications of {PRIORITIES} priorities.
+{len(runs):,} applications of {PRIORITIES} priorities. The watcher may make {PACE_PER_S} requests \
+a second, {PACE_BURST} of them at once.
 
 | what | measured | limit | kept |
 | --- | --- | --- | --- |
 | runs that did not succeed | {lost} | 0 | {_kept(lost == 0)} |
 | most runs at once | {at_once} | {most} | {_kept(at_once <= most)} |
 | runs that began before one of a higher priority | {wrong} | 0 | {_kept(wrong == 0)} |
+| requests of the watcher in a second, counted by the API server, at most | {fastest:.0f} | \
+{PACE_PER_S + PACE_BURST} | {kept} |
+| the same in all | {sum(pace.requests for pace in paces):,} | | |
 | from the first run asked for to the end of the last | {took.total_seconds():.1f} s | | |
 | processor time of the planner | {cpu_s:.1f} s | | |
 """

@@ -152,10 +152,12 @@ async def told(bus: Bus) -> int:
 
 
 @asynccontextmanager
-async def watcher(server: EmbeddedBus, kubeconfig: Path, log: Path) -> AsyncIterator[int]:
+async def watcher(
+    server: EmbeddedBus, kubeconfig: Path, log: Path, *, cluster: str = CLUSTER
+) -> AsyncIterator[int]:
     """Run a watcher for the time of the block; yield its process id."""
     around = Surroundings(
-        cluster=CLUSTER,
+        cluster=cluster,
         kubeconfig=str(kubeconfig),
         context="",
         node="",
