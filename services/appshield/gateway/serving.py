@@ -10,12 +10,15 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 
 import h11
 import msgspec
 import uvicorn
 from litestar.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from appshield.gateway.api.frame.problems import MEDIA_TYPE, Problem
 
 HEAD_BYTES_MAX = 32 * 1024
 """Tokens with many groups are long."""
@@ -37,6 +40,14 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _USUAL = Patience()
+_NEXT_STEPS = {
+    HTTPStatus.BAD_REQUEST: "Send a request as HTTP/1.1 describes it.",
+    HTTPStatus.REQUEST_TIMEOUT: "Send the request again, without pauses.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
+        f"Send at most {HEAD_BYTES_MAX} bytes of address and headers; tokens with many groups and"
+        " long filters are the usual cause."
+    ),
+}
 
 
 class Server(uvicorn.Server):
@@ -98,9 +109,10 @@ class Server(uvicorn.Server):
 
 
 class _PatientProtocol(H11Protocol):
-    """One connection; closed when its client takes too long."""
+    """One connection; closed when its client takes too long, or sends what is no request."""
 
     patience = _USUAL
+    _refused = False
     _awaited: object = None
     _waiting: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
@@ -110,12 +122,34 @@ class _PatientProtocol(H11Protocol):
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
+        if not self._refused:
+            super().data_received(data)
+            self._watch()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request, and let the client read that before the connection ends.
+
+        Closed at once, with more of the request on its way, the connection would be reset, and the
+        answer lost. So we only say that nothing follows, and let go what still comes.
+        """
+        self._refused = True
+        self._stop_waiting()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._tell(HTTPStatus.BAD_REQUEST, msg)
+            self.transport.close()
+            return
+        if len(self.conn.trailing_data[0]) > HEAD_BYTES_MAX:
+            too_large = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._tell(too_large, "the head of the request is too large")
+        else:
+            self._tell(HTTPStatus.BAD_REQUEST, msg)
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._waiting = self.loop.call_later(self.patience.head_s, self.transport.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -135,7 +169,7 @@ class _PatientProtocol(H11Protocol):
     def _watch(self) -> None:
         """Wait for the rest of what has begun to come; another part is another wait."""
         state = self.conn.their_state
-        if state is self._awaited:
+        if self._refused or state is self._awaited:
             return
         self._stop_waiting()
         if state is h11.IDLE or state is h11.SEND_BODY:
@@ -153,11 +187,34 @@ class _PatientProtocol(H11Protocol):
         """Say that it took too long, where that can still be said, and close."""
         if self.transport.is_closing():
             return
-        if self.conn.our_state is h11.IDLE or self.conn.our_state is h11.SEND_RESPONSE:
-            headers = [(b"content-length", b"0"), (b"connection", b"close")]
-            for event in (h11.Response(status_code=408, headers=headers), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
+        self._tell(HTTPStatus.REQUEST_TIMEOUT, "the request did not come whole in time")
         self.transport.close()
+
+    def _tell(self, status: HTTPStatus, detail: str) -> None:
+        """Answer with a problem, unless another answer has begun."""
+        if self.conn.our_state is not h11.IDLE and self.conn.our_state is not h11.SEND_RESPONSE:
+            return
+        body = msgspec.json.encode(_problem(status, detail))
+        headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-length", b"%d" % len(body)),
+            (b"connection", b"close"),
+        ]
+        reason = status.phrase.encode()
+        response = h11.Response(status_code=status, headers=headers, reason=reason)
+        for event in (response, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+
+
+def _problem(status: HTTPStatus, detail: str) -> Problem:
+    return Problem(
+        type=f"urn:appshield:problem:{status.phrase.lower().replace(' ', '-')}",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        request_id="",
+        next_step=_NEXT_STEPS[status],
+    )
 
 
 def _protocol(limits: Patience) -> type[H11Protocol]:

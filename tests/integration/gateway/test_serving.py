@@ -5,12 +5,14 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from litestar import Litestar, Request, get, post
 from litestar.datastructures import State
 from litestar.params import RawBody
 from litestar.response import Stream
 
+from appshield.gateway.api.frame.problems import Problem
 from appshield.gateway.hardening import Hardened
 from appshield.gateway.serving import CONNECTIONS_MAX, HEAD_BYTES_MAX, Patience, Server
 from waiting import wait_until
@@ -196,14 +198,40 @@ async def test_who_reads_nothing_is_left() -> None:
         assert await still_answers(port)
 
 
-async def test_a_head_beyond_the_limit_is_refused() -> None:
-    """Before all of it is in memory."""
-    async with serving(patience=Patience()) as port:
-        long = b"GET /ping HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * (2 * HEAD_BYTES_MAX)
-        assert b" 400 " in (await answer_to(port, long)).splitlines()[0]
-        line = b"GET /" + b"a" * (2 * HEAD_BYTES_MAX)
-        assert b" 400 " in (await answer_to(port, line)).splitlines()[0]
+@pytest.mark.parametrize(
+    "start",
+    [b"GET /ping HTTP/1.1\r\nHost: localhost\r\nX-A: ", b"GET /"],
+    ids=["header", "address"],
+)
+async def test_a_head_beyond_the_limit_is_refused(start: bytes) -> None:
+    """With a problem that a client finds that sends everything first, and reads then."""
+    async with serving(patience=Patience()) as port, talking(port) as (reader, writer):
+        writer.write(start + b"a" * (16 * 1024 * 1024))
+        await asyncio.wait_for(writer.drain(), DEADLINE_S)
+        answer = await asyncio.wait_for(reader.read(), DEADLINE_S)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b" 431 " in head.splitlines()[0]
+        assert b"content-type: application/problem+json" in head.splitlines()
+        problem = msgspec.json.decode(body, type=Problem)
+        assert (problem.status, str(HEAD_BYTES_MAX) in problem.next_step) == (431, True)
         assert await still_answers(port)
+
+
+async def test_who_goes_on_sending_after_a_refusal_is_left() -> None:
+    """What still comes is let go for a while only."""
+    async with serving() as port, talking(port) as (reader, writer):
+        writer.write(b"no request\r\n\r\n")
+        assert b" 400 " in (await asyncio.wait_for(reader.read(), DEADLINE_S)).splitlines()[0]
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(go_on(writer), DEADLINE_S)
+
+
+async def go_on(writer: asyncio.StreamWriter) -> None:
+    """Send for ever."""
+    while True:
+        writer.write(b"a")
+        await writer.drain()
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
