@@ -17,6 +17,7 @@ from appshield.doors.browsing import listed
 from appshield.doors.contents import Opened
 from appshield.errors import InvalidInputError, NotFoundError
 from appshield.repository.browsing import Entry, dump, find_entries, list_entries
+from appshield.repository.files.problems import shown
 
 Number = Annotated[int, Parameter(name="VERSION", help="The number of the version.")]
 
@@ -42,7 +43,7 @@ async def ls(
         entries = list_entries(
             opened.reader, opened.roots[0], os.fsencode(path), recursive=recursive
         )
-        _say(entries, version, output)
+        say_entries(entries, version, output)
 
     await read(of, listing)
 
@@ -71,7 +72,7 @@ async def find(
             entries = list(find_entries(opened.reader, root, pattern))
             if entries and output == "text":
                 say(f"version {one.facts.number}:")
-            _say(entries, one.facts.number, output)
+            say_entries(entries, one.facts.number, output)
             found += len(entries)
         return found
 
@@ -127,14 +128,15 @@ def _output(file: Path | None) -> Iterator[BinaryIO]:
         raise InvalidInputError(f"{file} cannot be written", why=error.strerror or "") from error
 
 
-def _say(entries: Iterable[Entry], version: int, output: str) -> None:
+def say_entries(entries: Iterable[Entry], version: int, output: str) -> None:
+    """Write entries one a line; no name in a backup forges a line, or steers the terminal."""
     for entry in entries:
-        shown = listed(entry, version)
+        told = listed(entry, version)
         if output == "json":
-            say_json_line(shown)
+            say_json_line(told)
             continue
-        target = f" -> {shown.target}" if shown.target else ""
-        owner = f"{shown.uid}:{shown.gid}"
-        when = shown.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-        size = size_text(shown.size_bytes) if entry.node.kind == "file" else ""
-        say(f"{shown.mode}  {owner:<11}  {size:>9}  {when}  {shown.path}{target}")
+        target = f" -> {shown(entry.node.linktarget)}" if told.target else ""
+        owner = f"{told.uid}:{told.gid}"
+        when = told.modified_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        size = size_text(told.size_bytes) if entry.node.kind == "file" else ""
+        say(f"{told.mode}  {owner:<11}  {size:>9}  {when}  {shown(entry.path)}{target}")
