@@ -11,6 +11,7 @@ from appshield.cli.output import note, say, say_json_line
 from appshield.doors.comparing import ShownChange, changes, is_content
 from appshield.doors.contents import Opened
 from appshield.repository.differing import ChangeKind
+from appshield.repository.files.problems import shown
 
 _MARKS: dict[ChangeKind, str] = {"added": "+", "removed": "-", "changed": "M"}
 
@@ -40,7 +41,7 @@ async def diff(
         count = 0
         for change in changes(opened, os.fsencode(path)):
             if metadata or change.change != "changed" or is_content(change):
-                _say(change, output)
+                say_change(change, output)
                 count += 1
         return count
 
@@ -48,11 +49,12 @@ async def diff(
         note(f"versions {one} and {other} of {of.record.app} hold the same")
 
 
-def _say(change: ShownChange, output: str) -> None:
+def say_change(change: ShownChange, output: str) -> None:
+    """Write one change; no name in a backup forges a line, or steers the terminal."""
     if output == "json":
         say_json_line(change)
         return
     why = f"  ({', '.join(change.reasons)})" if change.reasons else ""
-    say(f"{_MARKS[change.change]} {change.path}{why}")
+    say(f"{_MARKS[change.change]} {shown(change.path.encode())}{why}")
     for field in change.fields:
-        say(f"    {field}")
+        say(f"    {shown(field.encode())}")
