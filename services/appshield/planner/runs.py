@@ -1,5 +1,7 @@
 """Runs in their bucket: state and outbox are written together, published, then cleared.
 
+What is promised at the same time is published side by side: whoever hears of it finds the state.
+
 Runs that have not ended are in memory as they were written here. What was only read is not: a
 planner that leads no more may have written it late, and only a write fences that off. After a
 write that failed, a run is read anew.
@@ -12,6 +14,7 @@ from appshield.contracts.runs import FINAL_STATES, OutboxEntry, Run
 from appshield.contracts.streams import RUNS
 from appshield.contracts.subjects import timer
 from appshield.planner.leading import Leadership
+from appshield.service import together
 
 
 class Runs:
@@ -101,8 +104,7 @@ class Runs:
             revision = await self._bucket.update(run.id, run, seen.revision)
         if not run.outbox:
             return Entry(value=run, revision=revision)
-        for promised in run.outbox:
-            await self._publish(promised)
+        await together(self._publish(promised) for promised in run.outbox)
         cleared = replace(run, outbox=())
         revision = await self._bucket.update(run.id, cleared, revision)
         return Entry(value=cleared, revision=revision)
