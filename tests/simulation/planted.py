@@ -156,14 +156,22 @@ def nothing_released() -> contextlib.AbstractContextManager[Any]:
     return mock.patch.object(backing_up, "last", only_after_success)
 
 
-def next_one_forgotten() -> contextlib.AbstractContextManager[Any]:
-    """A planner that takes over starts nothing that waited."""
+@contextmanager
+def next_one_forgotten() -> Iterator[None]:
+    """A planner that takes over starts nothing that waited, not when it looks again either."""
 
     async def loaded(self: Planner) -> None:
         await self._registry.load()
         await self._policing.reconcile(self._turns)
 
-    return mock.patch.object(Planner, "reconcile", loaded)
+    async def nothing(self: Planner) -> None:
+        return
+
+    with (
+        mock.patch.object(Planner, "reconcile", loaded),
+        mock.patch.object(Planner, "look_again", nothing),
+    ):
+        yield
 
 
 @contextmanager
@@ -200,6 +208,6 @@ PLANTED: Mapping[str, Planted] = {
     "number used again": Planted(number_used_again, 7, cancelled_in_its_commit),
     "commit not written ahead": Planted(commit_not_written_ahead, 315),
     "nothing released": Planted(nothing_released, 5, by_use=True),
-    "next one forgotten": Planted(next_one_forgotten, 113),
+    "next one forgotten": Planted(next_one_forgotten, 160),
     "runs at once": Planted(runs_at_once, 0, by_use=True),
 }
