@@ -1,17 +1,21 @@
 """`appshield apply`: checked documents into the cluster, until the planner works by them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
-from appshield.bus import Bucket
+from appshield.bus import Bucket, Bus
 from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.doors.auditing import told_write
 from appshield.doors.surroundings import OUR_KINDS
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
@@ -38,16 +42,42 @@ async def apply(
     documents = read_files(file)
     reach = Reach.here()
     async with reach.cluster() as cluster:
-        applied = [await _apply(cluster, document, namespace) for document in documents]
+        async with _audit(reach) as audit:
+            applied = [await _apply(cluster, audit, document, namespace) for document in documents]
         await _until_known(reach, cluster, [obj for obj in applied if obj["kind"] in _TAKEN_UP])
 
 
-async def _apply(cluster: Cluster, document: Document, namespace: str) -> Object:
+@asynccontextmanager
+async def _audit(reach: Reach) -> AsyncIterator[tuple[Bus, str] | None]:
+    """Reach what tells the audit: the bus, and the cluster's name there; nothing without AppShield.
+
+    Documents can be applied before AppShield is there, as with kubectl.
+    """
+    async with AsyncExitStack() as stack:
+        try:
+            bus = await stack.enter_async_context(reach.bus())
+            audit = bus, await reach.cluster_name(bus)
+        except AppShieldError as error:
+            note(f"warning: the audit does not know of this: {error}")
+            yield None
+            return
+        yield audit
+
+
+async def _apply(
+    cluster: Cluster, audit: tuple[Bus, str] | None, document: Document, namespace: str
+) -> Object:
     body = document.object
     kind = OUR_KINDS[body["kind"]]
     if kind.namespaced:
         body["metadata"].setdefault("namespace", namespace or "default")
-    applied = await cluster.apply(kind, body)
+    async with AsyncExitStack() as stack:
+        if audit is not None:
+            bus, name = audit
+            place = body["metadata"].get("namespace", "") if kind.namespaced else ""
+            nobodys = AppRef(cluster=name, namespace=place, name="")
+            await stack.enter_async_context(told_write(bus, nobodys, name_of(body)))
+        applied = await cluster.apply(kind, body)
     say(f"{name_of(applied)} applied")
     return applied
 

@@ -1,13 +1,18 @@
-"""Telling the audit that a person at a terminal reads data, before the first byte is shown."""
+"""Telling the audit what a person at a terminal reads or writes, before it is done."""
 
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from appshield.bus import Bus, trace_id
-from appshield.contracts.audit import AuditEvent
+from appshield.contracts.audit import AuditEvent, AuditOutcome
 from appshield.contracts.identities import AppRef
 from appshield.doors.actions import READ_DATA
 from appshield.doors.requesting import user_here
+from appshield.errors import AppShieldError
 
 
 async def tell_read(
@@ -40,4 +45,41 @@ async def tell_read(
             object=what,
             trace_id=trace_id(),
         )
+    )
+
+
+@asynccontextmanager
+async def told_write(bus: Bus, app: AppRef, what: str) -> AsyncIterator[None]:
+    """Tell that this person begins to write the document `what`, then how it went.
+
+    Both entries have one request id; what is cut off in between has left its beginning.
+
+    Raises:
+        UnavailableError: it cannot be told now; if that was its beginning, it is not done.
+    """
+    begun = AuditEvent(
+        app=app,
+        id=str(uuid.uuid4()),
+        teller="person",
+        at=datetime.now(UTC),
+        action="write-document",
+        outcome="begun",
+        door="local",
+        actor=user_here(),
+        object=what,
+        request_id=str(uuid.uuid4()),
+        trace_id=trace_id(),
+    )
+    await bus.publish(begun)
+    try:
+        yield
+    except AppShieldError as error:
+        await bus.publish(_ended(begun, "refused", error.what))
+        raise
+    await bus.publish(_ended(begun, "succeeded"))
+
+
+def _ended(begun: AuditEvent, outcome: AuditOutcome, reason: str = "") -> AuditEvent:
+    return replace(
+        begun, id=str(uuid.uuid4()), at=datetime.now(UTC), outcome=outcome, reason=reason
     )
