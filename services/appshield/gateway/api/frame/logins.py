@@ -1,17 +1,23 @@
 """How browsers log in: what sessions hold, and the ports that begin and end them."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 
 
+LoginProblem = Literal["refused", "expired", "unavailable", "too-often", "not-accepted"]
+"""Why a browser comes back from an OpenID provider without a session; the page has a text of each."""
+
+
 class LoginFailedError(UnauthenticatedError):
     """A login at an OpenID provider came to nothing; `code` says why, for the page to tell."""
 
-    def __init__(self, code: str, what: str, *, why: str = "", next_step: str = "") -> None:
+    def __init__(
+        self, code: LoginProblem, what: str, *, why: str = "", next_step: str = ""
+    ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.code = code
 

@@ -26,7 +26,7 @@ from appshield.errors import AppShieldError, UnavailableError
 from appshield.gateway.api.frame.authentication import address_of, cookie_of
 from appshield.gateway.api.frame.callers import TooManyRequestsError
 from appshield.gateway.api.frame.dependencies import OnBackend
-from appshield.gateway.api.frame.logins import LoginFailedError
+from appshield.gateway.api.frame.logins import LoginFailedError, LoginProblem
 from appshield.gateway.api.frame.rights import public
 from appshield.gateway.api.resources.system.sessions import (
     LOG_IN,
@@ -58,7 +58,7 @@ def _failed(_request: SessionRequest, error: AppShieldError) -> Response[str]:
     return hop(FAILED + _code_of(error))
 
 
-def _code_of(error: AppShieldError) -> str:
+def _code_of(error: AppShieldError) -> LoginProblem:
     match error:
         case LoginFailedError():
             return error.code

@@ -13,7 +13,13 @@ export interface LoginMethods {
 }
 
 /// Why a login at a provider did not succeed, as it stands in the address then.
-export const LOGIN_PROBLEMS = ["refused", "expired", "unavailable", "not-accepted"] as const;
+export const LOGIN_PROBLEMS = [
+  "refused",
+  "expired",
+  "unavailable",
+  "too-often",
+  "not-accepted",
+] as const;
 export type LoginProblem = (typeof LOGIN_PROBLEMS)[number];
 
 export const loginMethods = queryOptions({

@@ -39,6 +39,8 @@ export const shell = {
   "login.problem.expired.next": "Begin again.",
   "login.problem.unavailable": "The provider does not answer",
   "login.problem.unavailable.next": "Try again in a moment, or sign in with a token.",
+  "login.problem.too-often": "Too many logins were tried from your address",
+  "login.problem.too-often.next": "Wait a minute, then begin again.",
   "login.problem.not-accepted": "AppShield does not accept what the provider says",
   "login.problem.not-accepted.next":
     "Ask an administrator of AppShield to look at its OpenID settings.",

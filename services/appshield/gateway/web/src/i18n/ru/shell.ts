@@ -40,6 +40,8 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "login.problem.expired.next": "Начните снова.",
   "login.problem.unavailable": "Провайдер не отвечает",
   "login.problem.unavailable.next": "Повторите немного позже или войдите с токеном.",
+  "login.problem.too-often": "С вашего адреса было слишком много попыток входа",
+  "login.problem.too-often.next": "Подождите минуту и начните снова.",
   "login.problem.not-accepted": "AppShield не принимает то, что говорит провайдер",
   "login.problem.not-accepted.next":
     "Попросите администратора AppShield проверить настройки OpenID.",
