@@ -18,6 +18,20 @@ OF_BROWSERS = {"POST /session", "DELETE /session"}
 BESIDE = {"POST /signals/{signal}", "DELETE /dead-letters/{number}"}
 """What tools do without a command: `nats pub` sends a signal as well."""
 
+READ_WITHOUT = {
+    "GET /me": "the command line is this machine's user",
+    "GET /me/permissions": "the command line is this machine's user",
+    "GET /login-methods": "belongs to browsers",
+    "GET /session/oidc": "belongs to browsers",
+    "GET /session/oidc/callback": "belongs to browsers",
+    "GET /version": "`appshield --version`",
+    "GET /health": "of the gateway's own installation",
+    "GET /applications/counts": "the lines of `appshield apps`, counted",
+    "GET /applications/{namespace}/{name}/versions/{number}/objects": "`appshield dump`",
+    "GET /documents/{kind}": "`kubectl get`",
+}
+"""Routes that only read and have no command, and why."""
+
 
 def verbs(app: App, above: str = "") -> set[str]:
     """Name every command."""
@@ -56,6 +70,13 @@ def test_what_changes_something_has_a_command() -> None:
         "DELETE /documents/{kind}/{namespace}/{name}",  # kubectl delete
         "POST /applications/{namespace}/{name}/retention",  # a preview that takes a body
     }
+
+
+def test_what_is_read_has_a_command_or_says_why_not() -> None:
+    """What a page shows, a terminal can show as well."""
+    reads = {route for route, _, _ in routes() if route.startswith("GET ")}
+    named = {twin for twins in TWINS.values() for twin in twins}
+    assert reads - named == set(READ_WITHOUT)
 
 
 def test_every_body_has_an_example_that_fits() -> None:

@@ -47,6 +47,7 @@ TWINS: Mapping[str, tuple[str, ...]] = {
     "run": ("GET /runs/{run}", "GET /runs/{run}/progress"),
     "logs": ("GET /runs/{run}/logs",),
     "events": (f"GET {APPLICATION}/events", "GET /events"),
+    "report": ("GET /reports/objectives",),
     "forget": (f"DELETE {VERSION}",),
     "delete": (f"DELETE {VERSION}",),
     "copy": (f"POST {VERSION}/copies",),

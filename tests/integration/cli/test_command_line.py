@@ -52,6 +52,24 @@ async def test_a_backup_that_is_waited_for_ends_with_a_version(appshield: Comman
     assert "\x1b" not in said.out + said.err
 
 
+async def test_the_report_is_of_applications_that_are_there(appshield: CommandLine) -> None:
+    """By what makes a row; as text, as JSON of the same names as over REST, and as a sheet."""
+    shown = await appshield("report", "--by", "application", "-n", "two")
+    assert shown.code == 0, shown.err
+    head, row = shown.out.splitlines()
+    assert head.startswith("NAME ")
+    assert row.split() == ["two/twin", "1", "0", "0", "0", "0"]
+    told = json.loads((await appshield("report", "--days", "7", "-o", "json")).out)
+    assert set(told) == {"from", "to", "by", "items", "days"}
+    assert len({day["day"] for day in told["days"]}) == 8
+    sheet = await appshield("report", "--by", "application", "-o", "csv")
+    assert sheet.out.startswith("name,applications,")
+    assert "\none/twin,1,0,," in sheet.out.replace("\r", "")
+    refused = await appshield("report", "--days", "0")
+    assert refused.code == 2
+    assert refused.err == "error: there is no report over 0 days. Say --days 1 to 92.\n"
+
+
 async def test_a_backup_that_is_not_waited_for_names_its_run(appshield: CommandLine) -> None:
     """A script gets the run's id alone and can follow it later."""
     asked = await appshield("backup", "shop/web")

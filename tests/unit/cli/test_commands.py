@@ -15,6 +15,7 @@ COMMANDS = (
     "cancel", "vault add", "vault check", "vault export-key", "vault password", "rebuild-catalog",
     "dead list", "dead replay", "ls", "find", "diff", "dump", "forget", "pin", "unpin",
     "vault prune", "vault stats", "vault repair", "profiles", "profile", "explain", "init", "web",
+    "report",
 )  # fmt: skip
 
 

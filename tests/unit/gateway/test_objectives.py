@@ -8,10 +8,10 @@ from appshield.contracts.applications import ApplicationRecord, MeasuredRestore,
 from appshield.contracts.identities import AppRef, RunKind
 from appshield.contracts.runs import RunState
 from appshield.contracts.streams import APPLICATIONS
+from appshield.doors.objectives import Span, report
+from appshield.doors.reporting import as_csv
+from appshield.doors.run_rows import RunRow
 from appshield.gateway.api.application import PATH
-from appshield.gateway.api.known.views import RunRow
-from appshield.gateway.api.resources.system.reports import as_csv
-from appshield.gateway.objectives import Span, report
 from memory_bus import MemoryBus
 from rest_api import CLUSTER, client_of, rest_api
 

@@ -7,9 +7,8 @@ import msgspec
 
 from appshield.gateway.api.frame.callers import Caller, UnauthenticatedError
 
-
 LoginProblem = Literal["refused", "expired", "unavailable", "too-often", "not-accepted"]
-"""Why a browser comes back from an OpenID provider without a session; the page has a text of each."""
+"""Why a browser comes back from an OpenID provider without a session; each has a text there."""
 
 
 class LoginFailedError(UnauthenticatedError):

@@ -1,42 +1,21 @@
 """What is known, as the routes read it: applications, versions, runs, policies."""
 
 import re
-import sys
 from collections.abc import Callable, Hashable, Sequence
-from datetime import datetime
 from typing import Protocol, TypeVar
-
-import msgspec
 
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.identities import RunKind
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.requests import Asked
-from appshield.contracts.runs import Run, RunState, Trigger, Wait
+from appshield.contracts.runs import Run, Trigger, Wait
 from appshield.contracts.streams import ASKED, RUNS
 from appshield.doors import records
+from appshield.doors.run_rows import RunRow, row_of
 
 T = TypeVar("T")
 _RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
-
-
-class RunRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What lists of runs are filtered and sorted by; there are very many."""
-
-    id: str
-    kind: RunKind
-    cluster: str
-    namespace: str
-    name: str
-    app_id: str
-    state: RunState
-    requested_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    brings_all_back: bool
-    """Whether it is a restore of a whole version."""
 
 
 class Views(Protocol):
@@ -59,23 +38,6 @@ class Views(Protocol):
 
     async def run(self, run: str) -> Run | None:
         """Read one run; None when there is none. One that was asked for is pending until it is."""
-
-
-def row_of(run: Run) -> RunRow:
-    """Keep of a run what lists need. Pure."""
-    return RunRow(
-        id=run.id,
-        kind=run.kind,
-        cluster=sys.intern(run.app.cluster),
-        namespace=sys.intern(run.app.namespace),
-        name=sys.intern(run.app.name),
-        app_id=sys.intern(run.app_id),
-        state=run.state,
-        requested_at=run.requested_at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        brings_all_back=run.restore is not None and run.restore.is_whole,
-    )
 
 
 async def run_known(bus: Bus, run: str) -> Run | None:

@@ -16,8 +16,9 @@ from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, POLICIES, RUNS
 from appshield.doors import records
+from appshield.doors.run_rows import RunRow, row_of
 from appshield.gateway.api.known.followed_bucket import Followed
-from appshield.gateway.api.known.views import RunRow, row_of, run_known
+from appshield.gateway.api.known.views import run_known
 
 T = TypeVar("T")
 _MADE_MAX = 16

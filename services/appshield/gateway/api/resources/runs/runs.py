@@ -31,6 +31,7 @@ from appshield.contracts.runs import (
     Wait,
 )
 from appshield.doors.actions import SEE_RUNS
+from appshield.doors.run_rows import RunRow
 from appshield.errors import NotFoundError
 from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import Caller
@@ -49,7 +50,6 @@ from appshield.gateway.api.frame.parameters import (
 from appshield.gateway.api.frame.problems import AnyRequest
 from appshield.gateway.api.frame.responses import UNCHANGED
 from appshield.gateway.api.frame.rights import by_handler
-from appshield.gateway.api.known.views import RunRow
 
 _TAGS = ["Runs"]
 

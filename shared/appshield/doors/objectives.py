@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from appshield.contracts.applications import ApplicationRecord
-from appshield.gateway.api.known.views import RunRow
+from appshield.doors.run_rows import RunRow
 
 _DAY = timedelta(days=1)
 
