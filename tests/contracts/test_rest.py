@@ -27,7 +27,6 @@ READ_WITHOUT = {
     "GET /version": "`appshield --version`",
     "GET /health": "of the gateway's own installation",
     "GET /applications/counts": "the lines of `appshield apps`, counted",
-    "GET /applications/{namespace}/{name}/versions/{number}/objects": "`appshield dump`",
     "GET /documents/{kind}": "`kubectl get`",
 }
 """Routes that only read and have no command, and why."""

@@ -60,7 +60,7 @@ async def report(
         case "json":
             say_json(told)
         case "csv":
-            say(as_csv(told.items).decode().rstrip())
+            say(as_csv(told.items).decode().replace("\r\n", "\n").rstrip())
         case "text":
             say_table(_COLUMNS, [_row(row) for row in told.items], empty="no application is known")
 

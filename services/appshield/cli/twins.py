@@ -39,7 +39,7 @@ TWINS: Mapping[str, tuple[str, ...]] = {
         f"GET {DOCUMENT}/revisions/{{digest}}",
         f"GET {DOCUMENT}/revisions/diff",
     ),
-    "ls": (f"GET {VERSION}/files", f"GET {VERSION}/parts"),
+    "ls": (f"GET {VERSION}/files", f"GET {VERSION}/parts", f"GET {VERSION}/objects"),
     "find": (f"GET {VERSION}/files",),
     "diff": (f"GET {VERSION}/diff/{{other}}",),
     "dump": (f"GET {VERSION}/content",),

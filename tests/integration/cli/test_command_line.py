@@ -64,7 +64,7 @@ async def test_the_report_is_of_applications_that_are_there(appshield: CommandLi
     assert len({day["day"] for day in told["days"]}) == 8
     sheet = await appshield("report", "--by", "application", "-o", "csv")
     assert sheet.out.startswith("name,applications,")
-    assert "\none/twin,1,0,," in sheet.out.replace("\r", "")
+    assert "\none/twin,1,0,," in sheet.out
     refused = await appshield("report", "--days", "0")
     assert refused.code == 2
     assert refused.err == "error: there is no report over 0 days. Say --days 1 to 92.\n"
