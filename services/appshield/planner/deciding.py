@@ -32,6 +32,9 @@ from appshield.planner import backing_up, cataloguing, maintaining, restoring, w
 from appshield.planner.promising import promise, promise_timer
 from appshield.planner.steps import BACKOFF_MAX_S, Next, limits_of
 
+_ANOTHER_MOMENT = timedelta(seconds=1)
+"""A timer that is set for the same moment again is taken for the one that was set before."""
+
 _FLOWS = {
     "backup": backing_up,
     "restore": restoring,
@@ -71,8 +74,11 @@ def overdue(
 ) -> Run:
     """Take in a deadline: more time while the work moves, another attempt, or the end."""
     step = _running(run, due.step)
-    if run.state in FINAL_STATES or step is None or step.attempt != due.attempt:
+    if run.state in FINAL_STATES or step is None or due.attempt > step.attempt:
         return run
+    if due.attempt < step.attempt:
+        # a planner that leads no more set it, late, in place of the timer of this attempt
+        return _with_timer(run, step, max(now, step.deadline_at) + _ANOTHER_MOMENT)
     if step.failure is None and last_moved is not None:
         extended = last_moved + timedelta(seconds=limits_of(step.name).silence_s)
         if extended > now:

@@ -269,6 +269,20 @@ def test_an_outcome_from_the_vault_that_was_given_up_changes_nothing() -> None:
     assert deciding.advance(run, late, epoch=1, now=CUT_AT) == run
 
 
+def test_the_timer_of_an_earlier_attempt_gives_back_the_one_that_it_took_the_place_of() -> None:
+    """A planner that leads no more may set one late: the attempt under way would have none."""
+    run = replace(_failed(_loading(), "load/a", again=True), outbox=())
+    [step] = [one for one in run.steps if one.name == "load/a"]
+    earlier = StepDue(app=APP, run=run.id, step=step.name, attempt=step.attempt - 1, epoch=1)
+    known = deciding.overdue(run, earlier, last_moved=None, epoch=1, now=CUT_AT)
+    assert replace(known, outbox=()) == run, "nothing is decided"
+    [timer] = known.outbox
+    assert timer.at is not None
+    assert timer.at > step.deadline_at, "another moment: the bus drops what it knows"
+    later = replace(earlier, attempt=step.attempt + 1)
+    assert deciding.overdue(run, later, last_moved=None, epoch=1, now=CUT_AT) == run
+
+
 def test_each_vault_is_tried_as_often_and_then_the_restore_fails() -> None:
     """Failures that may pass are met with patience in each of them."""
     run = _loading("offsite")
