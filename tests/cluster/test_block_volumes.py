@@ -31,7 +31,7 @@ n=$(tr -d '\\0' < /dev/disk | wc -l)
 while true; do
   n=$((n+1))
   printf 'row %d\\n' $n | dd of=/dev/disk bs={ROW_BYTES} seek=$n conv=notrunc,fsync,sync 2>/dev/null
-  echo $n > /written
+  echo $n > /written.new && mv /written.new /written
   sleep 0.05
 done
 """
@@ -50,7 +50,7 @@ def stateful_set(image: str) -> Object:
             "template": {
                 "metadata": {"labels": {"app": "db"}},
                 "spec": {
-                    "terminationGracePeriodSeconds": 0,
+                    "terminationGracePeriodSeconds": 1,  # with 0 the pod is gone before its writer
                     "containers": [
                         {
                             "name": "main",
