@@ -184,7 +184,7 @@ class SimulatedSystem(RuleBasedStateMachine):
         """All processes of a service die, wherever they are; others take their place."""
         for process in [one for one in self._world.processes if one.name.startswith(service)]:
             process.kill()
-        self._run(asyncio.sleep(0))
+        self._run(asyncio.sleep(0))  # a turn of the loop: those that take over have begun
 
     @rule()
     def lose_lease(self) -> None:

@@ -231,7 +231,7 @@ async def go_on(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"a")
         await writer.drain()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a drain that need not wait gives nobody else a turn
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_the_memory_of_children_counts_and_shared_pages_count_once(tmp_path: Pat
         f"shared = bytearray(b'x') * {40 * MIB}\n"
         "child = os.fork()\n"
         f"own = bytearray(b'y') * {20 * MIB}\n"
-        "time.sleep(0.2)\n"  # holds the memory for some samples, which are taken each 50 ms
+        "time.sleep(0.6)\n"  # holds the memory for some looks, 50 ms or 50 times their cost apart
         "if child: os.waitpid(child, 0)\n"
     )
     found = run(script, tmp_path)
