@@ -173,6 +173,7 @@ async def installed(
         holder_image=facts.pause_image,
         registry_hosts=str(facts.registry_hosts),
         gate_host=facts.host,
+        gate_client_ca_file=str(facts.webhook_certificate),
     )
     stopping, ready = asyncio.Event(), asyncio.Event()
     running = asyncio.create_task(

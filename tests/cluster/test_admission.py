@@ -26,6 +26,12 @@ from appshield.language.requesters import (
     Requester,
     annotations_for,
 )
+from appshield.language.writers import (
+    WRITTEN_BY,
+    WRITTEN_GENERATION,
+    writer_annotations,
+    writer_of,
+)
 from appshield.local.cluster import ClusterFacts
 from appshield.watcher.kinds import install_kinds
 from kubernetes_api import namespace_in
@@ -349,6 +355,49 @@ async def test_nobody_asks_in_the_name_of_somebody_else(
             found = await place.admin.get(kinds.BACKUP, "honest", place.namespace)
             assert found is not None
             assert found["metadata"]["annotations"].items() >= true.items()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {WRITTEN_BY: "system:admin", WRITTEN_GENERATION: "1"},
+        {WRITTEN_BY: "system:admin"},
+        {WRITTEN_GENERATION: "1"},
+    ],
+    ids=["name-and-generation", "name", "generation"],
+)
+async def test_nobody_writes_a_document_in_the_name_of_somebody_else(
+    place: Place, forged: dict[str, str]
+) -> None:
+    """Nor puts their own name on what somebody else has written, or on what is to come."""
+    body: Object = {
+        "apiVersion": kinds.APPLICATION.api_version,
+        "kind": "Application",
+        "metadata": {"name": "forged", "annotations": forged},
+        "spec": ALONE,
+    }
+    async with place.account() as writer:
+        own = (await own_identity(writer)).username
+        creating = writer.create(kinds.APPLICATION, body, namespace=place.namespace, dry_run=True)
+        made = await _unless_forged(creating)
+        assert made is None or writer_of(made) == own
+        for generation in (1, 2, 3):
+            true = writer_annotations(own, generation)
+            body["metadata"] = {"name": f"made-{generation}", "annotations": true}
+            made = await _unless_forged(
+                writer.create(kinds.APPLICATION, body, namespace=place.namespace)
+            )
+            assert (made is None and generation > 1) or (made and writer_of(made) == own)
+    async with place.account() as other:
+        theirs = (await own_identity(other)).username
+        for annotations in (forged, writer_annotations(theirs, 1), writer_annotations(theirs, 2)):
+            changed: Object = {"metadata": {"annotations": annotations}}
+            await _unless_forged(
+                other.merge_patch(kinds.APPLICATION, "made-1", changed, namespace=place.namespace)
+            )
+            found = await place.admin.get(kinds.APPLICATION, "made-1", place.namespace)
+            assert found is not None
+            assert writer_of(found) == own
 
 
 async def _unless_forged(writing: Awaitable[Object]) -> Object | None:

@@ -59,6 +59,7 @@ WATCHER = UserSpec(
         f"{ROOT}.evt.change.>",
         requests("backup", door="object"),
         requests("restore", door="object"),
+        audit("watcher"),
         _LOG,
     ),
     reads=(streams.STATE,),

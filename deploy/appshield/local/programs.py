@@ -18,9 +18,9 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What the services of an installation have in common.
 
     With a `node`, its volumes can be reached below `kubelet_root` on this machine, by agents that
-    reach the cluster as `agents_kubeconfig` says; with a
-    `gate_host`, the API server reaches the gateway there, on `gate_port`. People reach it on
-    `web_port`, with login links that are made in `login_folder`.
+    reach the cluster as `agents_kubeconfig` says; with a `gate_host`, the API server reaches the
+    gateway there, on `gate_port`, with a certificate that `gate_client_ca_file` has signed. People
+    reach it on `web_port`, with login links that are made in `login_folder`.
     """
 
     cluster: str
@@ -33,6 +33,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     registry_hosts: str = ""
     gate_host: str = ""
     gate_port: int = 0
+    gate_client_ca_file: str = ""
     web_port: int = 0
     login_folder: str = ""
     log_level: str = "info"
@@ -106,6 +107,7 @@ def environment_of(
         settings["GATE_AT"] = f"https://{surroundings.gate_host}:{surroundings.gate_port}"
     if service == "gateway":
         settings["GATE_HOST"] = surroundings.gate_host
+        settings["GATE_CLIENT_CA_FILE"] = surroundings.gate_client_ca_file
         settings["HTTP_PORT"] = str(surroundings.web_port or "")
         settings["LOGIN_FOLDER"] = surroundings.login_folder
         if bus.seed_file:

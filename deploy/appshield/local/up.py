@@ -44,7 +44,8 @@ Report = Callable[[str], None]
 class Target:
     """The cluster to protect, and how its node's volumes can be reached from this machine.
 
-    `gate_host` is this machine, as the API server sees it; empty where it cannot reach it.
+    `gate_host` is this machine, as the API server sees it; empty where it cannot reach it. The API
+    server shows a certificate there that `gate_client_ca_file` has signed.
     """
 
     access: ClusterAccess
@@ -53,6 +54,7 @@ class Target:
     holder_image: str = ""
     registry_hosts: str = ""
     gate_host: str = ""
+    gate_client_ca_file: str = ""
     name: str = ""
 
 
@@ -193,6 +195,7 @@ def _surroundings(
         registry_hosts=target.registry_hosts,
         agents_kubeconfig=str(_account(home, target).kubeconfig),
         gate_host=target.gate_host,
+        gate_client_ca_file=target.gate_client_ca_file,
         gate_port=_free_port(target.gate_host) if target.gate_host else 0,
         web_port=web_port(environment),
         login_folder=str(home.logins),

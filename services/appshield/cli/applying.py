@@ -12,14 +12,15 @@ from appshield.cli.documents import Files, name_of, read_files
 from appshield.cli.output import note, say
 from appshield.cli.reaching import Reach
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
-from appshield.doors.auditing import told_write
+from appshield.doors.auditing import Stored, told_write
+from appshield.doors.documents import document_place, generation_text
+from appshield.doors.requesting import run_asked_by
 from appshield.doors.surroundings import OUR_KINDS
 from appshield.errors import AppShieldError, DeadlineError, RefusedError
 from appshield.kubernetes import Cluster, Object
-from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE
+from appshield.kubernetes.kinds import APPLICATION, BACKUP, POLICY, PROFILE, RESTORE
 from appshield.language.object_reading import read_object
 from appshield.language.reading import Document
 from appshield.language.resolving import revision
@@ -72,12 +73,15 @@ async def _apply(
     if kind.namespaced:
         body["metadata"].setdefault("namespace", namespace or "default")
     async with AsyncExitStack() as stack:
+        stored = Stored()
         if audit is not None:
             bus, name = audit
             place = body["metadata"].get("namespace", "") if kind.namespaced else ""
-            nobodys = AppRef(cluster=name, namespace=place, name="")
-            await stack.enter_async_context(told_write(bus, nobodys, name_of(body)))
+            about = document_place(name, kind.kind, place, body["metadata"]["name"])
+            stored = await stack.enter_async_context(told_write(bus, about, name_of(body)))
         applied = await cluster.apply(kind, body)
+        stored.generation = generation_text(_generation(applied))
+        stored.run = run_asked_by(applied) if kind in (BACKUP, RESTORE) else ""
     say(f"{name_of(applied)} applied")
     return applied
 

@@ -97,4 +97,5 @@ def target_of(facts: ClusterFacts) -> Target:
         holder_image=facts.pause_image,
         registry_hosts=str(facts.registry_hosts),
         gate_host=facts.host,
+        gate_client_ca_file=str(facts.webhook_certificate),
     )

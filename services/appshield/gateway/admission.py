@@ -17,7 +17,7 @@ from litestar.datastructures import State
 from litestar.exceptions import ClientException
 
 from appshield.errors import AppShieldError, InvalidInputError
-from appshield.gate import PATH, REQUESTER_PATH, Serving
+from appshield.gate import DELETION_PATH, PATH, REQUESTER_PATH, Serving
 from appshield.gateway.requesting import write_requester
 from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review, write_answer
 from appshield.gateway.serving import Server
@@ -30,10 +30,13 @@ _CONNECTIONS_MAX = 256
 _JSON = "application/json"
 
 Answering = Callable[[AdmissionRequest], Awaitable[Answer]]
+Noting = Callable[[AdmissionRequest], Awaitable[None]]
 AnyRequest = Request[object, object, State]
 
 
-def admission(answering: Answering, *, within_s: float = ANSWER_WITHIN_S) -> Litestar:
+def admission(
+    answering: Answering, deleting: Noting, *, within_s: float = ANSWER_WITHIN_S
+) -> Litestar:
     """Build the application that answers AdmissionReviews."""
 
     @post(PATH, status_code=200, request_max_body_size=BODY_BYTES_MAX)
@@ -62,7 +65,18 @@ def admission(answering: Answering, *, within_s: float = ANSWER_WITHIN_S) -> Lit
             return _said(str(error), status=400)
         return Response(write_requester(asked), media_type=_JSON)
 
-    return Litestar([review, requester], openapi_config=None, logging_config=None)
+    @post(DELETION_PATH, status_code=200, request_max_body_size=BODY_BYTES_MAX)
+    async def deletion(request: AnyRequest) -> Response[bytes]:
+        """Put on record who deletes a document; nobody is held up by that."""
+        try:
+            asked = read_review(await request.body())
+        except InvalidInputError as error:
+            return _said(str(error), status=400)
+        await deleting(asked)
+        return Response(write_answer(asked, Answer(allowed=True)), media_type=_JSON)
+
+    routes = [review, requester, deletion]
+    return Litestar(routes, openapi_config=None, logging_config=None)
 
 
 class GateServer:

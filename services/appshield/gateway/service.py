@@ -11,6 +11,7 @@ from appshield.errors import AppShieldError
 from appshield.gate import GateAddress
 from appshield.gateway.admission import GateServer, admission
 from appshield.gateway.certifying import Certifying
+from appshield.gateway.deletions import Deletions
 from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
 from appshield.gateway.noticing import Notices
@@ -64,16 +65,18 @@ async def _serve_gate(service: Joined, settings: Settings) -> None:
     kubernetes = settings.cluster_access()
     async with Cluster.connect(kubernetes) as cluster:
         gated = GatedApplications(service.bus, settings.cluster)
+        standing = Standing(cluster)
+        deletions = Deletions(service.bus, standing, settings.cluster, clock)
         gate = Gate(
             bus=service.bus,
             gated=gated,
-            standing=Standing(cluster),
+            standing=standing,
             cluster=settings.cluster,
             clock=clock,
             mint=lambda: str(uuid.uuid4()),
         )
         server = GateServer(
-            admission(gate.answer),
+            admission(gate.answer, deletions.note),
             settings.gate_host,
             address.port,
             client_ca_file=settings.gate_client_ca_file,

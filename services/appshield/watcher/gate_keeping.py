@@ -2,8 +2,8 @@
 
 What is there is compared with what is wanted after every change and every little while, so that
 what somebody deletes comes back. A new authority is trusted by the API server before any gateway
-can show a certificate of it. Without a gated application nothing is held; who writes a Backup or
-Restore is written down always.
+can show a certificate of it. Without a gated application nothing is held; who writes one of
+AppShield's own objects, or deletes one, is written down always.
 """
 
 import asyncio

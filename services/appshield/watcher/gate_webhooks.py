@@ -4,11 +4,11 @@ Two of them decide: one fails closed, for namespaces that opted in by label, the
 what nobody answers. Both name the namespaces of gated applications, operation by operation, and
 what must never wait is kept out by the API server itself: so while AppShield is dead, only rollouts
 and deletes of gated applications in namespaces that opted in are held. A third one decides nothing:
-it has written on Backups and Restores who wrote them.
+it has written on AppShield's own objects who wrote them, and tells who deletes a document.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from appshield.contracts.gates import Operation
 from appshield.contracts.identities import SYSTEM_NAMESPACE
 from appshield.gate import (
     BREAK_GLASS,
+    DELETION_PATH,
     FAIL,
     MODE_LABEL,
     PATH,
@@ -24,7 +25,7 @@ from appshield.gate import (
     Authority,
     GateAddress,
 )
-from appshield.language import requesters
+from appshield.language import requesters, writers
 from appshield.language.kinds import GROUP, VERSION
 
 Object = dict[str, Any]
@@ -39,6 +40,7 @@ _TIMEOUT_S = 2
 _NAME_LABEL = "kubernetes.io/metadata.name"
 _EXEMPT_NAMESPACES = ("kube-system", SYSTEM_NAMESPACE)
 _WORKLOADS = ["deployments", "statefulsets", "daemonsets"]
+_DOCUMENTS = ("applications", "policies", "profiles", "vaults")
 _RULES: Mapping[Operation, list[Object]] = {
     "rollout": [
         {
@@ -113,32 +115,47 @@ def webhook_configurations(
 
 
 def requester_configuration(address: GateAddress, authority: Authority) -> Object:
-    """Return what has it written on each Backup and Restore who wrote it; it holds up nobody."""
-    webhook = {
-        "name": "requester.gate.appshield.io",
-        "clientConfig": _client(address, authority, REQUESTER_PATH),
-        "rules": [
-            {
-                "apiGroups": [GROUP],
-                "apiVersions": [VERSION],
-                "operations": ["CREATE", "UPDATE"],
-                "resources": ["backups", "restores"],
-                "scope": "Namespaced",
-            }
-        ],
-        "matchConditions": [{"name": "asks-anew", "expression": requesters.asks_anew()}],
-        "matchPolicy": "Equivalent",
-        "reinvocationPolicy": "IfNeeded",
-        "failurePolicy": "Ignore",
-        "sideEffects": "None",
-        "timeoutSeconds": _TIMEOUT_S,
-        "admissionReviewVersions": ["v1"],
-    }
+    """Return what has it written on AppShield's objects who wrote them; it holds up nobody.
+
+    Of a deletion nothing can be written on the object: it is told.
+    """
+    writes = _client(address, authority, REQUESTER_PATH)
+    deletes = _client(address, authority, DELETION_PATH)
+    wishes = ("CREATE", "UPDATE"), ("backups", "restores")
+    documents = ("CREATE", "UPDATE"), _DOCUMENTS
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
         "kind": "MutatingWebhookConfiguration",
         "metadata": {"name": REQUESTER_CONFIGURATION, "labels": LABELS},
-        "webhooks": [webhook],
+        "webhooks": [
+            _noted("requester", writes, *wishes, when=requesters.asks_anew()),
+            _noted("writer", writes, *documents, when=writers.asks_anew()),
+            _noted("deletion", deletes, ("DELETE",), _DOCUMENTS),
+        ],
+    }
+
+
+def _noted(
+    name: str, client: Object, operations: Sequence[str], plurals: Sequence[str], *, when: str = ""
+) -> Object:
+    rule = {
+        "apiGroups": [GROUP],
+        "apiVersions": [VERSION],
+        "operations": list(operations),
+        "resources": list(plurals),
+        "scope": "*",
+    }
+    return {
+        "name": f"{name}.{_SUFFIX}",
+        "clientConfig": client,
+        "rules": [rule],
+        "matchConditions": [{"name": "asks-anew", "expression": when}] if when else [],
+        "matchPolicy": "Equivalent",
+        "reinvocationPolicy": "IfNeeded",
+        "failurePolicy": "Ignore",
+        "sideEffects": "None" if when else "NoneOnDryRun",
+        "timeoutSeconds": _TIMEOUT_S,
+        "admissionReviewVersions": ["v1"],
     }
 
 

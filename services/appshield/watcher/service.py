@@ -33,6 +33,7 @@ from appshield.watcher.informers import Informers
 from appshield.watcher.kinds import install_kinds
 from appshield.watcher.own_profiles import OwnProfiles
 from appshield.watcher.policy_statuses import PolicyStatuses
+from appshield.watcher.recording import Recording
 from appshield.watcher.settings import Settings
 from appshield.watcher.statuses import Statuses
 from appshield.watcher.surroundings import Surroundings
@@ -61,12 +62,15 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         applications = Applications(settings.cluster, describe, lambda: own.in_force)
         telling = Telling(bus=service.bus, reading=applications, reporter=statuses)
         surroundings.changed = telling.look_again
-        reflector = Reflector(cluster, APPLICATION, sink=telling, side_by_side=True)
+        recording = await _recording(service, settings)
+        noting = recording.noting
+        applied = noting(APPLICATION.kind, telling)
+        reflector = Reflector(cluster, APPLICATION, sink=applied, side_by_side=True)
         informers = Informers(cluster, taken_in=put_aside)
         surroundings.volumes.follow(informers, partial(_served, cluster))
         namespaces = Reflector(cluster, NAMESPACE, sink=surroundings.namespaces)
-        policies = Reflector(cluster, POLICY, sink=asked)
-        profiles = Reflector(cluster, PROFILE, sink=own)
+        policies = Reflector(cluster, POLICY, sink=noting(POLICY.kind, asked))
+        profiles = Reflector(cluster, PROFILE, sink=noting(PROFILE.kind, own))
         policy_statuses = PolicyStatuses(
             bus=service.bus,
             records=records,
@@ -83,8 +87,10 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(surroundings.volumes.keep_told(stopping), "volumes of applications")
         service.run(profiles.run(stopping), "watch profiles")
         service.run(policies.run(stopping), "watch policies")
-        vaults = Reflector(cluster, VAULT, sink=VaultStatuses(cluster, statuses, SystemClock()))
+        vault_statuses = VaultStatuses(cluster, statuses, SystemClock())
+        vaults = Reflector(cluster, VAULT, sink=noting(VAULT.kind, vault_statuses))
         service.run(vaults.run(stopping), "watch Vaults")
+        service.run(recording.keep_told(stopping), "documents on record")
         known = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
         service.run(_when_known(known, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
@@ -154,6 +160,13 @@ def _keep_gate(
         )
         service.health.add("gate", keeping.problems)
         service.run(keeping.keep_installed(stopping), "gate")
+
+
+async def _recording(service: Joined, settings: Settings) -> Recording:
+    """Put documents on record from now on, or since this was done the first time."""
+    clock = SystemClock()
+    since = await installed_at(service.bus, settings.cluster, clock.now(), what="recording")
+    return Recording(service.bus, settings.cluster, clock, since)
 
 
 async def _see_to_wishes(

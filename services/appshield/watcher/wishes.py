@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from appshield.contracts.health import RestoreChoice
-from appshield.contracts.identities import AppRef, RunKind, run_id
+from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run, RunState
+from appshield.doors.requesting import request_by
 from appshield.kubernetes import Object
 from appshield.language import defaults
 from appshield.language.kinds import Backup, Restore
@@ -55,7 +56,7 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
             reason=saved.reason or "",
             keep=keep,
             targets=saved.targets,
-            request_id=identity(obj),
+            request_id=request_by(obj),
             actor=actor,
             about=about,
             door="object",
@@ -76,7 +77,7 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
         delete_extra=existing == "mirror",
         vault=wanted.vault or "",
         needs_approval=(wanted.approve or defaults.RESTORE_APPROVAL) == "manual",
-        request_id=identity(obj),
+        request_id=request_by(obj),
         actor=actor,
         about=about,
         door="object",
@@ -86,17 +87,6 @@ def request_of(obj: Object, cluster: str) -> RequestBackup | RequestRestore:
 def requester(obj: Object) -> Requester | None:
     """Say who wrote an object; None where nobody knows."""
     return requester_of(obj["metadata"].get("annotations") or {})
-
-
-def identity(obj: Object) -> str:
-    """Name the request of an object: one for each object that ever was."""
-    return f"{obj['kind'].lower()}-{obj['metadata']['uid']}"
-
-
-def run_of(obj: Object) -> str:
-    """Name the run of an object, whether or not it exists yet."""
-    kind: RunKind = "backup" if obj["kind"] == "Backup" else "restore"
-    return run_id(kind, f"request/{identity(obj)}")
 
 
 def why_left_alone(obj: Object, installed_at: datetime) -> str:

@@ -17,6 +17,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS, CURSORS, RUNS
+from appshield.doors.requesting import run_asked_by
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Kind, Object
 from appshield.language.problems import DocumentError
@@ -35,12 +36,14 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
-async def installed_at(bus: Bus, cluster: str, now: datetime) -> datetime:
-    """Say since when AppShield watches a cluster; remembered the first time.
+async def installed_at(
+    bus: Bus, cluster: str, now: datetime, *, what: str = "installed"
+) -> datetime:
+    """Say since when AppShield watches a cluster, or does `what` there; remembered the first time.
 
     A bus that lost its memory counts as a new installation: old wishes are not done again then.
     """
-    bucket, key = bus.bucket(CURSORS, Installed), f"_installed.{cluster.replace('.', '_')}"
+    bucket, key = bus.bucket(CURSORS, Installed), f"_{what}.{cluster.replace('.', '_')}"
     whole = now.replace(microsecond=0)  # as the API server dates objects
     try:
         await bucket.create(key, Installed(at=whole))
@@ -117,7 +120,7 @@ class Wishing:
     async def _look(self, obj: Object) -> None:
         """Find the run of an object, or ask for it."""
         uid, now = obj["metadata"]["uid"], self._clock.now()
-        if (run := await self._runs.get(wishes.run_of(obj))) is not None:
+        if (run := await self._runs.get(run_asked_by(obj))) is not None:
             await self._tell(obj, run.value)
             return
         if uid in self._asked:
@@ -133,17 +136,17 @@ class Wishing:
             await self._write(obj, wishes.refused(obj, str(error), now))
             return
         except UnavailableError as error:
-            await self._write(obj, wishes.waiting(obj, wishes.run_of(obj), str(error), now))
+            await self._write(obj, wishes.waiting(obj, run_asked_by(obj), str(error), now))
             return
         if await self._has_to_wait(obj, request):
             why = f"application {request.app} is not known yet"
-            await self._write(obj, wishes.waiting(obj, wishes.run_of(obj), why, now))
+            await self._write(obj, wishes.waiting(obj, run_asked_by(obj), why, now))
             return
         await self._bus.publish(request)
         self._asked.add(uid)
-        structlog.get_logger().info("asked", by=request.actor, run=wishes.run_of(obj))
+        structlog.get_logger().info("asked", by=request.actor, run=run_asked_by(obj))
         why = "asked for; no planner has taken it up yet"
-        await self._write(obj, wishes.waiting(obj, wishes.run_of(obj), why, now))
+        await self._write(obj, wishes.waiting(obj, run_asked_by(obj), why, now))
 
     async def _has_to_wait(self, obj: Object, request: RequestBackup | RequestRestore) -> bool:
         """Say whether the application of a young Backup may become known in a moment.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from appshield.bus import Bus, trace_id
@@ -48,11 +49,23 @@ async def tell_read(
     )
 
 
+class Stored(msgspec.Struct):
+    """What came of writing a document: the entries of other tellers about it say the same.
+
+    `generation` is what it is now (see `doors.documents.generation_text`), `run` what a Backup or
+    Restore asks for.
+    """
+
+    generation: str = ""
+    run: str = ""
+
+
 @asynccontextmanager
-async def told_write(bus: Bus, app: AppRef, what: str) -> AsyncIterator[None]:
+async def told_write(bus: Bus, app: AppRef, what: str) -> AsyncIterator[Stored]:
     """Tell that this person begins to write the document `what`, then how it went.
 
-    Both entries have one request id; what is cut off in between has left its beginning.
+    Both entries have one request id; what is cut off in between has left its beginning. Whoever
+    writes notes what came of it.
 
     Raises:
         UnavailableError: it cannot be told now; if that was its beginning, it is not done.
@@ -71,12 +84,14 @@ async def told_write(bus: Bus, app: AppRef, what: str) -> AsyncIterator[None]:
         trace_id=trace_id(),
     )
     await bus.publish(begun)
+    stored = Stored()
     try:
-        yield
+        yield stored
     except AppShieldError as error:
         await bus.publish(_ended(begun, "refused", error.what))
         raise
-    await bus.publish(_ended(begun, "succeeded"))
+    succeeded = _ended(begun, "succeeded")
+    await bus.publish(replace(succeeded, cause=stored.generation, run=stored.run))
 
 
 def _ended(begun: AuditEvent, outcome: AuditOutcome, reason: str = "") -> AuditEvent:

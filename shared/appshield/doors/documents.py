@@ -6,13 +6,19 @@ text that kubectl applied) is not shown, and stays when the document is replaced
 
 from typing import Any
 
+from appshield.contracts.identities import AppRef
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, POLICY, PROFILE, VAULT
+from appshield.language.writers import WRITTEN_BY, WRITTEN_GENERATION
 
 KINDS: dict[str, Kind] = {kind.kind: kind for kind in (APPLICATION, POLICY, PROFILE, VAULT)}
 """Kinds of documents that stay; a Backup or Restore is done once."""
 
-_TOOLS_ANNOTATIONS = ("kubectl.kubernetes.io/last-applied-configuration",)
+_TOOLS_ANNOTATIONS = (
+    "kubectl.kubernetes.io/last-applied-configuration",
+    WRITTEN_BY,
+    WRITTEN_GENERATION,
+)
 _SHOWN = (
     "name",
     "namespace",
@@ -25,6 +31,22 @@ _SHOWN = (
 )
 _WRITTEN = ("name", "namespace", "labels", "annotations")
 _KEPT = ("finalizers", "ownerReferences", "uid")
+
+
+def named_document(kind: str, namespace: str, name: str) -> str:
+    """Name a document as people do."""
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
+
+
+def generation_text(generation: int) -> str:
+    """Say which state of a document is meant, as all entries of the audit about it do."""
+    return f"generation {generation}"
+
+
+def document_place(cluster: str, kind: str, namespace: str, name: str) -> AppRef:
+    """Return what a document is about: an application, or none."""
+    about = name if kind == APPLICATION.kind else ""
+    return AppRef(cluster=cluster, namespace=namespace, name=about)
 
 
 def shown_document(obj: Object) -> Object:

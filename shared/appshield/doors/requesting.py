@@ -10,6 +10,7 @@ from appshield.contracts import requests
 from appshield.contracts.identities import RunKind, run_id
 from appshield.contracts.message import Request
 from appshield.doors.asking import Asker
+from appshield.kubernetes import Object
 
 KINDS: Mapping[type[Request], RunKind] = {
     requests.RequestBackup: "backup",
@@ -41,6 +42,17 @@ def run_asked_for(request: Request) -> str:
     if kind is None:
         raise TypeError(f"no run becomes of a {type(request).__name__}")
     return run_id(kind, f"request/{request.request_id}")
+
+
+def request_by(obj: Object) -> str:
+    """Name the request of a Backup or Restore object: one for each that ever was."""
+    return f"{obj['kind'].lower()}-{obj['metadata']['uid']}"
+
+
+def run_asked_by(obj: Object) -> str:
+    """Name the run of a Backup or Restore object, whether or not it exists yet."""
+    kind: RunKind = "backup" if obj["kind"] == "Backup" else "restore"
+    return run_id(kind, f"request/{request_by(obj)}")
 
 
 async def ask(bus: Bus, request: Request) -> str:

@@ -16,6 +16,7 @@ from appshield.gate.authority import (
 from appshield.gate.names import (
     AUTHORITY_SECRET,
     BREAK_GLASS,
+    DELETION_PATH,
     FAIL,
     MODE_LABEL,
     PATH,
@@ -26,6 +27,7 @@ from appshield.gate.names import (
 __all__ = [
     "AUTHORITY_SECRET",
     "BREAK_GLASS",
+    "DELETION_PATH",
     "FAIL",
     "MODE_LABEL",
     "PATH",

@@ -15,6 +15,8 @@ AUTHORITY_SECRET = "appshield-gate"  # noqa: S105 - the name of an object, not a
 PATH = "/admission"
 REQUESTER_PATH = "/requester"
 """Where the API server has it written on an object who wrote it."""
+DELETION_PATH = "/deletion"
+"""Where the API server says who deletes a document."""
 _URL = re.compile(r"https://(?P<host>[a-zA-Z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})/?")
 _SERVICE = re.compile(
     r"(?P<namespace>[a-z0-9-]+)/(?P<host>[a-z0-9]([a-z0-9-]*[a-z0-9])?):(?P<port>[0-9]{1,5})"

@@ -9,7 +9,7 @@ doors. An update that leaves such a part as it was is not asked for it again.
 
 from typing import Any
 
-from appshield.language import requesters
+from appshield.language import requesters, writers
 from appshield.language.kinds import GROUP, VERSION
 from appshield.language.requesters import RUN_ANYWAY
 
@@ -67,6 +67,7 @@ def admission_objects() -> tuple[Object, ...]:
         _backups(),
         _restores(),
         _requesters(),
+        _writers(),
         _reactions(),
     )
     return (_reader(), *(part for policy in policies for part in (policy, _binding(policy))))
@@ -220,6 +221,19 @@ def _requesters() -> Object:
         "restores",
         variables=requesters.variables(),
         validations=[requesters.truth()],
+    )
+
+
+def _writers() -> Object:
+    """Let nobody write another's name where it stands who wrote a document."""
+    return _policy(
+        "writers",
+        "applications",
+        "policies",
+        "profiles",
+        "vaults",
+        variables=writers.variables(),
+        validations=[writers.truth()],
     )
 
 

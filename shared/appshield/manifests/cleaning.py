@@ -65,6 +65,8 @@ SERVER_ANNOTATIONS = frozenset(
         "autoscaling.alpha.kubernetes.io/current-metrics",
         "batch.kubernetes.io/job-tracking",
         "batch.kubernetes.io/cronjob-scheduled-timestamp",
+        "appshield.io/written-by",  # of the object as it stood there, and true of no other
+        "appshield.io/written-generation",
     }
 )
 SERVER_LABELS = frozenset({"pod-template-hash", "controller-revision-hash"})

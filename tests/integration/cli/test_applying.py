@@ -6,8 +6,9 @@ import msgspec
 
 from appshield.contracts.audit import AuditEvent
 from appshield.contracts.streams import OBSERVATIONS
+from appshield.doors.requesting import run_asked_by
 from appshield.kubernetes import Cluster
-from appshield.kubernetes.kinds import VAULT
+from appshield.kubernetes.kinds import BACKUP, VAULT
 from command_line import Backstage, CommandLine, backstage
 from fake_kubernetes import FakeKubernetes
 
@@ -45,6 +46,28 @@ async def test_a_document_is_on_record_before_it_is_written(tmp_path: Path) -> N
     assert all("@" in one.actor for one in events)
     first, second, third, fourth = (one.request_id for one in events)
     assert first == second != third == fourth
+    assert [one.cause for one in events] == ["", "", "", "generation 1"]
+
+
+async def test_what_a_document_asks_for_is_named_where_it_was_written(tmp_path: Path) -> None:
+    """By its run: the entries about that are of the object, which says who wrote it."""
+    file = tmp_path / "backup.yaml"
+    file.write_text(
+        "apiVersion: appshield.io/v1alpha1\n"
+        "kind: Backup\n"
+        "metadata: { name: now, namespace: shop }\n"
+        "spec: { application: shop }\n"
+    )
+    async with backstage(tmp_path) as behind, FakeKubernetes() as fake:
+        fake.serve(BACKUP)
+        fake.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+        appshield = CommandLine(behind.home.folder, KUBECONFIG=fake.kubeconfig)
+        applied = await appshield("apply", str(file))
+        assert applied.code == 0, applied.err
+        made = fake.take(BACKUP, "now", "shop")
+        assert made is not None
+        begun, ended = await _events(behind)
+    assert (begun.run, ended.run) == ("", run_asked_by(made))
 
 
 async def test_documents_can_be_applied_while_the_bus_is_down(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ async def running(
     answering: Answering, *, within_s: float = 1.0, client_ca_file: str = ""
 ) -> AsyncIterator[Running]:
     """Serve for the time of the block."""
-    application = admission(answering, within_s=within_s)
+    application = admission(answering, unheard, within_s=within_s)
     server = GateServer(application, HOST, 0, client_ca_file=client_ca_file)
     server.use(new_serving(AUTHORITY, HOST, NOW))
     stopping = asyncio.Event()
@@ -66,6 +66,10 @@ async def running(
     finally:
         stopping.set()
         await serving
+
+
+async def unheard(_: AdmissionRequest) -> None:
+    """Note nothing."""
 
 
 async def not_yet(_: AdmissionRequest) -> Answer:
@@ -150,7 +154,7 @@ async def test_a_certificate_is_exchanged_while_it_serves() -> None:
 
 async def test_without_a_certificate_nobody_is_answered() -> None:
     """The first gated application makes one."""
-    server = GateServer(admission(not_yet), HOST, 0)
+    server = GateServer(admission(not_yet, unheard), HOST, 0)
     stopping = asyncio.Event()
     serving = asyncio.create_task(server.serve(stopping))
     with pytest.raises(aiohttp.ClientConnectorError):

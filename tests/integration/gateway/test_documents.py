@@ -130,6 +130,11 @@ async def test_a_document_is_made_replaced_and_deleted_in_the_state_that_is_mean
         "delete-document",
     ]
     assert {act.outcome for act in place.audit.acts} == {"begun", "succeeded", "refused"}
+    written = [act for act in place.audit.acts if act.action == "write-document"]
+    assert [act.cause for act in written if act.outcome == "succeeded"] == [
+        "generation 1",
+        "generation 2",
+    ]
     assert {act.caller.name for act in place.audit.acts} == {"all"}
 
 

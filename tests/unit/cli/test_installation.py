@@ -34,6 +34,7 @@ def let_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             registry_hosts=settings.layout.registry_hosts,
             containerd_socket=settings.layout.containerd_socket,
             host="10.99.0.1",
+            webhook_certificate=Path("/c/webhooks.crt"),
             node_name=settings.name,
             pause_image="pause",
             busybox_image="busybox",

@@ -74,12 +74,21 @@ def test_system_namespaces_are_never_named() -> None:
     assert webhook_configurations(spaces, ADDRESS, AUTHORITY)[FAIL_CONFIGURATION] is None
 
 
-def test_who_writes_a_wish_is_put_down_and_nobody_is_held_up() -> None:
-    """Without AppShield the object is written all the same; statuses are not asked about."""
-    [webhook] = requester_configuration(ADDRESS, AUTHORITY)["webhooks"]
-    assert (webhook["failurePolicy"], webhook["timeoutSeconds"]) == ("Ignore", 2)
-    assert [rule["resources"] for rule in webhook["rules"]] == [["backups", "restores"]]
-    assert webhook["clientConfig"]["url"] == "https://10.99.0.1:4711/requester"
+def test_who_writes_or_deletes_is_put_down_and_nobody_is_held_up() -> None:
+    """Without AppShield objects are written and deleted all the same; no status is asked about."""
+    webhooks = requester_configuration(ADDRESS, AUTHORITY)["webhooks"]
+    assert {(one["failurePolicy"], one["timeoutSeconds"]) for one in webhooks} == {("Ignore", 2)}
+    documents = ["applications", "policies", "profiles", "vaults"]
+    assert [
+        (one["clientConfig"]["url"].rpartition("/")[2], rule["operations"], rule["resources"])
+        for one in webhooks
+        for rule in one["rules"]
+    ] == [
+        ("requester", ["CREATE", "UPDATE"], ["backups", "restores"]),
+        ("requester", ["CREATE", "UPDATE"], documents),
+        ("deletion", ["DELETE"], documents),
+    ]
+    assert [one["sideEffects"] for one in webhooks] == ["None", "None", "NoneOnDryRun"]
 
 
 def test_the_gateway_is_reached_by_url_or_by_service() -> None:

@@ -9,6 +9,7 @@ from appshield.contracts.applications import Keep
 from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Failure, Run, RunState, Step, Trigger
+from appshield.doors.requesting import run_asked_by
 from appshield.kubernetes import Object
 from appshield.language.problems import DocumentError
 from appshield.language.requesters import RUN_ANYWAY, UNKNOWN, Requester, annotations_for
@@ -69,7 +70,7 @@ def test_a_backup_asks_for_what_it_says_under_its_uid() -> None:
         keep=Keep(last=3),
         targets=("offsite",),
     )
-    assert wishes.run_of(obj) == run_id("backup", "request/backup-u-1")
+    assert run_asked_by(obj) == run_id("backup", "request/backup-u-1")
 
 
 @pytest.mark.parametrize(

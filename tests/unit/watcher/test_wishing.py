@@ -12,12 +12,12 @@ from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run, RunState, Trigger
+from appshield.doors.requesting import request_by, run_asked_by
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import BACKUP, RESTORE
 from appshield.language.requesters import RUN_ANYWAY
 from appshield.rights.access import Access
-from appshield.watcher import wishes
 from appshield.watcher.wish_rights import WishRights
 from appshield.watcher.wishing import KNOWN_WITHIN_S, Wishing, installed_at
 from fake_kubernetes import FakeKubernetes
@@ -78,7 +78,7 @@ class Place:
 
     async def run(self, obj: Object, state: RunState, **changes: Any) -> None:
         made = Run(
-            id=changes.pop("id", wishes.run_of(obj)),
+            id=changes.pop("id", run_asked_by(obj)),
             kind="backup",
             app=APP,
             app_id="a-1",
@@ -109,9 +109,9 @@ async def test_an_object_is_asked_for_once_however_often_it_is_seen(place: Place
     await first.changed(place.now())
     await place.watcher().replace([obj])  # its status was not written yet when this was read
     requests = await place.requests()
-    assert {request.request_id for request in requests} == {wishes.identity(obj)}
+    assert {request.request_id for request in requests} == {request_by(obj)}
     status = place.now()["status"]
-    assert (status["phase"], status["run"]) == ("Pending", wishes.run_of(obj))
+    assert (status["phase"], status["run"]) == ("Pending", run_asked_by(obj))
 
 
 async def test_the_status_follows_the_run_to_its_end(place: Place) -> None:

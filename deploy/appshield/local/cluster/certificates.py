@@ -61,6 +61,9 @@ def identities(settings: ClusterSettings) -> tuple[Identity, ...]:
     )
 
 
+WEBHOOKS = "webhooks"
+"""What the API server shows the webhooks that it asks: a certificate that has signed itself, so
+that whoever trusts it takes questions of this API server alone."""
 _USERS = ("kubelet", "controller-manager", "scheduler", "proxy", "storage", "admin")
 
 
@@ -73,6 +76,8 @@ def ensure_certificates(settings: ClusterSettings) -> None:
         unfinished.mkdir(parents=True, mode=0o700)
         _make_all(settings, unfinished)
         unfinished.rename(layout.pki)
+    if not (layout.pki / f"{WEBHOOKS}.crt").exists():
+        _make_webhook_certificate(settings.label, layout.pki)
     admin = kubeconfig(settings, layout.pki, "admin")
     if not layout.kubeconfig.exists() or layout.kubeconfig.read_text() != admin:
         _write(layout.kubeconfig, admin.encode())
@@ -119,6 +124,14 @@ def _make_all(settings: ClusterSettings, folder: Path) -> None:
     _write(folder / "tokens.pub", public)
     for user in _USERS:
         _write(folder / f"{user}.kubeconfig", kubeconfig(settings, folder, user).encode())
+
+
+def _make_webhook_certificate(name: str, folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _subject(f"{name} webhooks", ())
+    purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    builder = _builder(subject, subject, key).add_extension(purpose, critical=False)
+    _write_pair(folder, WEBHOOKS, key, builder.sign(key, hashes.SHA256()))
 
 
 def _authority(name: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from appshield.local.cluster.building import Parts
+from appshield.local.cluster.configuration import ADMISSION
 from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, ClusterSettings
 
 IMAGES = "images"
@@ -90,6 +91,7 @@ def _apiserver(settings: ClusterSettings, parts: Parts) -> Component:
         f"--service-cluster-ip-range={addresses.services}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        f"--admission-control-config-file={_config(settings, ADMISSION)}",
         "--allow-privileged=true",
         f"--client-ca-file={pki}/ca.crt",
         f"--tls-cert-file={pki}/apiserver.crt",

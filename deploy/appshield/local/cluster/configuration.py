@@ -8,7 +8,11 @@ from pathlib import Path
 
 import yaml
 
+from appshield.local.cluster.certificates import WEBHOOKS
 from appshield.local.cluster.settings import ClusterSettings
+
+ADMISSION = "admission.json"
+_WEBHOOKS_USER = "webhooks-user.json"
 
 
 def configuration_files(settings: ClusterSettings, *, snapshotter: str) -> dict[Path, str]:
@@ -22,7 +26,37 @@ def configuration_files(settings: ClusterSettings, *, snapshotter: str) -> dict[
         config / "cni" / "10-appshield.conflist": _cni(settings),
         config / "kubelet.yaml": _kubelet(settings),
         config / "Corefile": _corefile(settings),
+        config / ADMISSION: _admission(config / _WEBHOOKS_USER),
+        config / _WEBHOOKS_USER: _webhooks_user(settings.layout.pki),
     }
+
+
+def _admission(user: Path) -> str:
+    """Have the API server show webhooks who asks."""
+    group = "apiserver.config.k8s.io/v1"
+    configuration = {
+        "apiVersion": group,
+        "kind": "WebhookAdmissionConfiguration",
+        "kubeConfigFile": str(user),
+    }
+    document = {
+        "apiVersion": group,
+        "kind": "AdmissionConfiguration",
+        "plugins": [
+            {"name": name, "configuration": configuration}
+            for name in ("MutatingAdmissionWebhook", "ValidatingAdmissionWebhook")
+        ],
+    }
+    return json.dumps(document)
+
+
+def _webhooks_user(pki: Path) -> str:
+    files = {
+        "client-certificate": str(pki / f"{WEBHOOKS}.crt"),
+        "client-key": str(pki / f"{WEBHOOKS}.key"),
+    }
+    document = {"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": files}]}
+    return json.dumps(document)
 
 
 def network_name(settings: ClusterSettings) -> str:

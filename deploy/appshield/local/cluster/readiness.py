@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from appshield.errors import DeadlineError, UnavailableError
+from appshield.local.cluster.certificates import WEBHOOKS
 from appshield.local.cluster.components import IMAGES, OBJECTS
 from appshield.local.cluster.locking import is_locked
 from appshield.local.cluster.settings import DRIVER, PLAIN_DRIVER, ClusterSettings
@@ -43,6 +44,8 @@ class ClusterFacts:
     containerd_socket: Path
     host: str
     """This machine, as the node and its API server see it."""
+    webhook_certificate: Path
+    """What the API server shows when it asks a webhook; nobody else has one that it signs."""
     node_name: str
     pause_image: str
     """By digest, usable in pods; it does nothing until it is told to end."""
@@ -171,6 +174,7 @@ def _facts(settings: ClusterSettings, state: State) -> ClusterFacts:
         registry_hosts=settings.layout.registry_hosts,
         containerd_socket=settings.layout.containerd_socket,
         host=settings.addresses.host,
+        webhook_certificate=settings.layout.pki / f"{WEBHOOKS}.crt",
         node_name=settings.label,
         pause_image=state.images["pause"],
         busybox_image=state.images["busybox"],

@@ -7,7 +7,7 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from appshield.local.cluster.certificates import ensure_certificates
+from appshield.local.cluster.certificates import WEBHOOKS, ensure_certificates
 from appshield.local.cluster.settings import ClusterSettings
 
 
@@ -46,11 +46,13 @@ def test_the_kubelet_is_a_node_and_nothing_more(short_path: Path) -> None:
 
 
 def test_everything_is_signed_by_the_one_authority(short_path: Path) -> None:
-    """And keys are readable by the owner only."""
+    """But what webhooks are shown, which nobody else can sign; keys are for the owner only."""
     settings = made(short_path)
-    authority = certificate(settings, "ca")
+    authority, webhooks = certificate(settings, "ca"), certificate(settings, WEBHOOKS)
+    webhooks.verify_directly_issued_by(webhooks)
     for file in settings.layout.pki.glob("*.crt"):
-        certificate(settings, file.stem).verify_directly_issued_by(authority)
+        if file.stem != WEBHOOKS:
+            certificate(settings, file.stem).verify_directly_issued_by(authority)
     private = [*settings.layout.pki.iterdir(), settings.layout.kubeconfig]
     assert {file.stat().st_mode & 0o777 for file in private} == {0o600}
 

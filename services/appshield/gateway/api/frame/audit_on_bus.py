@@ -57,6 +57,7 @@ class BusAuditor:
                 size_bytes=act.size_bytes,
                 vault=act.vault,
                 object=act.object,
+                cause=act.cause,
                 reason=act.reason,
                 request_id=act.request_id,
                 trace_id=trace_id(),

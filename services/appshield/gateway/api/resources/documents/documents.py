@@ -23,7 +23,13 @@ from appshield.doors.actions import (
     SEE_VAULTS,
     Action,
 )
-from appshield.doors.documents import KINDS, replacement, shown_document
+from appshield.doors.documents import (
+    KINDS,
+    generation_text,
+    named_document,
+    replacement,
+    shown_document,
+)
 from appshield.doors.listing import objects_of
 from appshield.errors import InvalidInputError, NotFoundError
 from appshield.gateway.api.frame.audit import Act, audited
@@ -183,9 +189,12 @@ async def put_document(
     place = _place(kind, namespace)
     written = _meant(body, kind, place, name)
     cluster = backend.clusters.in_name_of(caller)
-    act = _act(request, caller, "write-document", _named(kind, place, name), dry_run=dry_run)
-    async with audited(backend.auditor, act):
+    act = _act(
+        request, caller, "write-document", named_document(kind, place, name), dry_run=dry_run
+    )
+    async with audited(backend.auditor, act) as noted:
         present, stored = await _write(request, cluster, written, dry_run=dry_run)
+        noted.generation = generation_text(_listed(stored).generation)
     backend.workloads.forget()
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
 
@@ -204,7 +213,9 @@ async def delete_document(
     """Delete a document in the state that `If-Match` names; versions of an application stay."""
     place = _place(kind, namespace)
     cluster = backend.clusters.in_name_of(caller)
-    act = _act(request, caller, "delete-document", _named(kind, place, name), dry_run=dry_run)
+    act = _act(
+        request, caller, "delete-document", named_document(kind, place, name), dry_run=dry_run
+    )
     async with audited(backend.auditor, act):
         for _ in range(_TRIES):
             present = await cluster.get(KINDS[kind], name, place)
@@ -297,8 +308,8 @@ def _meant(body: bytes, kind: str, place: str, name: str) -> Object:
     said = (written["kind"], meta.get("namespace", ""), meta["name"])
     if said != (kind, place, name):
         raise UnprocessableError(
-            f"the body is about {_named(*said)}",
-            why=f"the path is about {_named(kind, place, name)}",
+            f"the body is about {named_document(*said)}",
+            why=f"the path is about {named_document(kind, place, name)}",
             next_step="Send it to its own path.",
         )
     return written
@@ -368,10 +379,6 @@ def _act(request: AnyRequest, caller: Caller, action: str, about: str, *, dry_ru
         object=about,
         request_id=request_id(request.scope),
     )
-
-
-def _named(kind: str, place: str, name: str) -> str:
-    return f"{kind} {place}/{name}" if place else f"{kind} {name}"
 
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (
