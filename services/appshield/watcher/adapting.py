@@ -11,10 +11,11 @@ import msgspec
 import structlog
 
 from appshield.errors import InvalidInputError, NotFoundError, RefusedError
-from appshield.kubernetes import Cluster, Kind, Object
+from appshield.kubernetes import Cluster, Kind, Object, ObjectRef
 from appshield.kubernetes.errors import NotServedError
 from appshield.kubernetes.kinds import APPLICATION
 from appshield.language.adapters import ADAPTER_LABEL, Adapter, ForeignKind, Place, Related
+from appshield.language.adapters.adapter import with_notes
 from appshield.language.object_reading import find_problems
 from appshield.service import together
 
@@ -24,14 +25,24 @@ FIELD_MANAGER = "appshield-adapter"
 class _Source(msgspec.Struct, frozen=True):
     """What is kept of a foreign document: whom to tell, and the Application, or why there is none.
 
-    The document itself is not kept: a release of Helm has up to a megabyte.
+    The document itself is not kept: a release of Helm has up to a megabyte. One without an
+    Application and without a problem asks for no protection.
     """
 
-    foreign: Object
+    foreign: ObjectRef
     rank: int
     application: Object | None = None
     problem: str = ""
     notes: tuple[str, ...] = ()
+
+    @property
+    def asks(self) -> bool:
+        return self.application is not None or bool(self.problem)
+
+    @property
+    def precedence(self) -> tuple[int, str, str]:
+        """The least counts: the highest rank, and of equals always the same."""
+        return -self.rank, self.foreign.namespace, self.foreign.name
 
 
 class Adapting:
@@ -51,7 +62,12 @@ class Adapting:
             await self._remember(obj)
         label = f"{ADAPTER_LABEL}={self._adapter.name}"
         standing = await self._cluster.list(APPLICATION, label_selector=label)
-        places = {_place_of(obj) for obj in standing} | set(self._sources)
+        places = {_place_of(obj) for obj in standing}
+        places |= {
+            place
+            for place, sources in self._sources.items()
+            if any(one.asks for one in sources.values())
+        }
         for place in sorted(places):
             await self._reconcile(place)
 
@@ -78,9 +94,8 @@ class Adapting:
 
     async def _remember(self, obj: Object) -> Place | None:
         """Keep what a document says; one that is about nothing is not kept."""
-        metadata = obj["metadata"]
-        foreign = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata}
-        if metadata.get("deletionTimestamp"):
+        foreign = ObjectRef.of(obj)
+        if obj["metadata"].get("deletionTimestamp"):
             return None
         try:
             place = self._adapter.place(obj)
@@ -89,19 +104,21 @@ class Adapting:
             return None
         if place is None:
             return None
+        self._sources.setdefault(place, {})[foreign.uid] = await self._read(obj, foreign)
+        return place
+
+    async def _read(self, obj: Object, foreign: ObjectRef) -> _Source:
         rank = self._adapter.rank(obj)
-        source = _Source(foreign, rank)
         try:
+            if not self._adapter.asks(obj):
+                return _Source(foreign, rank)
             related = await together(self._list(one) for one in self._adapter.related(obj))
             adapted = self._adapter.adapt(obj, [one for found in related for one in found])
         except InvalidInputError as error:
-            source = _Source(foreign, rank, problem=str(error))
-        else:
-            wrong = "; ".join(str(problem) for problem in find_problems(adapted.document))
-            made = None if wrong else adapted.document
-            source = _Source(foreign, rank, made, wrong, adapted.notes)
-        self._sources.setdefault(place, {})[metadata["uid"]] = source
-        return place
+            return _Source(foreign, rank, problem=str(error))
+        if wrong := "; ".join(str(problem) for problem in find_problems(adapted.document)):
+            return _Source(foreign, rank, problem=wrong)
+        return _Source(foreign, rank, with_notes(adapted), notes=adapted.notes)
 
     async def _list(self, related: Related) -> list[Object]:
         try:
@@ -117,8 +134,10 @@ class Adapting:
         """Make, change or delete the Application of a place."""
         standing = await self._cluster.get(APPLICATION, place.name, place.namespace)
         ours = standing is not None and _adapter_of(standing) == self._adapter.name
-        sources = self._sources.get(place, {}).values()
-        if not sources:
+        sources = sorted(
+            self._sources.get(place, {}).values(), key=lambda source: source.precedence
+        )
+        if not sources or not sources[0].asks:
             if ours and standing is not None:
                 uid = standing["metadata"]["uid"]
                 await self._cluster.delete(
@@ -126,7 +145,12 @@ class Adapting:
                 )
                 self._log.info("adapted application deleted", app=f"{place.namespace}/{place.name}")
             return
-        source = max(sources, key=lambda one: one.rank)
+        source = sources[0]
+        for other in sources[1:]:
+            if other.rank == source.rank:
+                about = f"{source.foreign.namespace}/{source.foreign.name}"
+                why = f"Application {place.namespace}/{place.name} is made of {about} already"
+                await self._tell(other.foreign, "NotAdapted", f"{why}; rename one of them")
         if standing is not None and not ours:
             why = f"Application {place.namespace}/{place.name} was made by somebody else"
             await self._tell(source.foreign, "NotAdapted", f"{why}; that one is in force")
@@ -146,12 +170,11 @@ class Adapting:
         if source.notes:
             await self._tell(source.foreign, "AdaptedInPart", "; ".join(source.notes))
 
-    async def _tell(self, foreign: Object, reason: str, message: str) -> None:
+    async def _tell(self, foreign: ObjectRef, reason: str, message: str) -> None:
         """Record an event, once while it stays true."""
-        uid = foreign["metadata"]["uid"]
-        if self._told.get(uid) == message:
+        if self._told.get(foreign.uid) == message:
             return
-        self._told[uid] = message
+        self._told[foreign.uid] = message
         await self._cluster.record_event(foreign, reason=reason, message=message, warning=True)
 
 

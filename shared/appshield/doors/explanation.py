@@ -4,7 +4,7 @@ Everything is decided by the functions that a backup uses, on one reading of the
 what is explained is what happens.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime
 
 import msgspec
@@ -14,6 +14,7 @@ from appshield.application.readiness import hooks_without_place, obstacles, plan
 from appshield.application.reading import Reading
 from appshield.contracts.sources import Consistency
 from appshield.kubernetes import Object
+from appshield.language.adapters import ADAPTED_FROM, ADAPTED_IN_PART
 from appshield.language.effective import EffectiveProtection, EffectiveRule
 from appshield.language.profiles import Profiles
 from appshield.language.resolved import (
@@ -155,8 +156,15 @@ def explained_application(
         contents=_contents(reading, planning, possible=not missing),
         ready=not missing,
         missing=missing,
-        warnings=(*reading.notes, *reading.membership.missing),
+        warnings=(*_left_out(application), *reading.notes, *reading.membership.missing),
     )
+
+
+def _left_out(application: ResolvedApplication) -> Iterator[str]:
+    """Tell what an adapter could not say of a foreign document."""
+    if notes := application.annotations.get(ADAPTED_IN_PART):
+        document = application.annotations.get(ADAPTED_FROM, "the foreign document")
+        yield f"taken over in part from {document}: {notes}"
 
 
 def _profile_text(part: ResolvedComponent, profiles: Profiles, components: int) -> str:

@@ -7,7 +7,14 @@ import pytest
 
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION, EVENT
-from appshield.language.adapters import ADAPTER_LABEL, Adapted, Adapter, ForeignKind, Place
+from appshield.language.adapters import (
+    ADAPTED_IN_PART,
+    ADAPTER_LABEL,
+    Adapted,
+    Adapter,
+    ForeignKind,
+    Place,
+)
 from appshield.language.adapters.adapter import application
 from appshield.language.problems import DocumentError
 from appshield.watcher.adapting import Adapting
@@ -32,7 +39,12 @@ def _adapt(document: Object, _: Any) -> Adapted:
 
 
 ADAPTER = Adapter(
-    name="thing", kind=KIND, place=_place, adapt=_adapt, rank=lambda one: one["spec"].get("rank", 0)
+    name="thing",
+    kind=KIND,
+    place=_place,
+    asks=lambda one: one["spec"].get("asks", True),
+    adapt=_adapt,
+    rank=lambda one: one["spec"].get("rank", 0),
 )
 
 
@@ -110,6 +122,36 @@ async def test_of_several_documents_the_highest_counts(world: World) -> None:
     assert before["metadata"]["uid"] == after["metadata"]["uid"]
 
 
+async def test_the_highest_takes_back_what_others_asked_for(world: World) -> None:
+    """As a release of Helm does that was uninstalled, while its history is kept."""
+    old, new = (
+        thing("1", about="shop", type="old", rank=1),
+        thing("2", about="shop", rank=2, asks=False),
+    )
+    await world.adapting.replace([old])
+    assert await world.types() == {"shop": "old"}
+    await world.adapting.changed(new)
+    assert await world.types() == {}
+    await world.adapting.replace([old, new])
+    await world.adapting.changed(old)
+    assert await world.types() == {}
+    assert await world.events() == []
+
+
+async def test_of_two_equal_documents_the_same_one_counts_always_and_the_other_is_told(
+    world: World,
+) -> None:
+    """Whichever is seen first: Applications of Argo CD in two namespaces may have one name."""
+    first, second = (thing(uid, about="shop", type=uid) for uid in "12")
+    await world.adapting.replace([second, first])
+    await world.adapting.changed(second)
+    await world.adapting.changed(first)
+    assert await world.types() == {"shop": "1"}
+    assert await world.events() == [
+        "NotAdapted: Application shop/shop is made of shop/thing-1 already; rename one of them"
+    ]
+
+
 async def test_a_document_deleted_while_nobody_watched_takes_its_application_along(
     world: World,
 ) -> None:
@@ -159,6 +201,9 @@ async def test_what_is_left_out_is_told(world: World) -> None:
     await world.adapting.replace([thing("1", about="shop", type="web", notes=["not the other"])])
     assert await world.types() == {"shop": "web"}
     assert await world.events() == ["AdaptedInPart: not the other"]
+    made = await world.cluster.get(APPLICATION, "shop", "shop")
+    assert made
+    assert made["metadata"]["annotations"][ADAPTED_IN_PART] == "not the other"
 
 
 async def test_nothing_is_written_when_nothing_changed(world: World) -> None:

@@ -7,6 +7,7 @@ To add one, write a module with an `Adapter` and put it into `table`.
 
 from appshield.language.adapters.adapter import (
     ADAPTED_FROM,
+    ADAPTED_IN_PART,
     ADAPTER_LABEL,
     SOURCE_VERSION,
     Adapted,
@@ -19,6 +20,7 @@ from appshield.language.adapters.table import ADAPTERS, chosen
 
 __all__ = [
     "ADAPTED_FROM",
+    "ADAPTED_IN_PART",
     "ADAPTERS",
     "ADAPTER_LABEL",
     "SOURCE_VERSION",

@@ -1,6 +1,6 @@
 """What an adapter is, and how the Application is marked that it makes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,6 +15,9 @@ ADAPTED_FROM = "appshield.io/adapted-from"
 """Annotation that names the foreign document."""
 SOURCE_VERSION = "appshield.io/source-version"
 """Annotation with the version that the framework itself gives the application."""
+ADAPTED_IN_PART = "appshield.io/adapted-in-part"
+"""Annotation with what of the foreign document could not be said."""
+_NOTES_MAX_CHARACTERS = 4096
 
 
 class ForeignKind(msgspec.Struct, frozen=True):
@@ -55,7 +58,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     `place` says which Application a document is about, None when it is not to be protected or not
     of this cluster. `adapt` makes that Application of the document and the `related` objects.
     Several documents may be about one Application (releases of Helm): the one that ranks highest
-    counts.
+    counts, and when it no longer `asks` for protection, nothing protects.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     adapt: Callable[[Object, Sequence[Object]], Adapted]
     related: Callable[[Object], tuple[Related, ...]] = lambda _: ()
     rank: Callable[[Object], int] = lambda _: 0
+    asks: Callable[[Object], bool] = lambda _: True
 
 
 def application(
@@ -89,6 +93,16 @@ def application(
     }
 
 
+def with_notes(adapted: Adapted) -> Object:
+    """Return the Application with the notes in an annotation, which `explain` shows."""
+    if not adapted.notes:
+        return adapted.document
+    metadata = adapted.document["metadata"]
+    notes = "; ".join(adapted.notes)[:_NOTES_MAX_CHARACTERS]
+    annotations = {**metadata["annotations"], ADAPTED_IN_PART: notes}
+    return {**adapted.document, "metadata": {**metadata, "annotations": annotations}}
+
+
 def named_object(group: str, kind: str, name: str) -> Object:
     """Write one entry of `spec.resources.objects`."""
     entry = {"kind": kind, "name": name}
@@ -99,6 +113,13 @@ def group_of(api_version: str) -> str:
     """Return the group of an `apiVersion`, empty for the core one."""
     group, slash, _ = api_version.partition("/")
     return group if slash else ""
+
+
+def note_of_cluster(objects: list[Object], namespace: str) -> Iterator[str]:
+    """Tell of objects of no namespace, which a document cannot name; its own comes with it."""
+    names = [f"{one['kind']} {one['name']}" for one in unique(objects)]
+    if others := ", ".join(one for one in names if one != f"Namespace {namespace}"):
+        yield f"of the whole cluster, only what its members need is captured: {others}"
 
 
 def unique(objects: list[Object]) -> list[Object]:

@@ -4,6 +4,7 @@ The Application lives beside Argo CD, its resources in the destination's namespa
 ours is made. Source: argoproj/argo-cd, pkg/apis/application/v1alpha1/types.go.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 from appshield.language.adapters.adapter import (
@@ -14,20 +15,30 @@ from appshield.language.adapters.adapter import (
     Place,
     application,
     named_object,
+    note_of_cluster,
     unique,
 )
 from appshield.language.adapters.annotations import is_protected, spec_of
+from appshield.language.problems import DocumentError
 
 _NAME = "argocd"
-_HERE = ("https://kubernetes.default.svc", "in-cluster", "")
+_HERE = re.compile(
+    r"(https://)?kubernetes\.default(\.svc(\.cluster\.local)?)?(:443)?/?|in-cluster|"
+)
+"""What names the cluster that Argo CD itself runs in."""
 
 
 def _place(document: Object) -> Place | None:
     metadata = document["metadata"]
+    if not is_protected(metadata.get("annotations") or {}):
+        return None
     destination = (document.get("spec") or {}).get("destination") or {}
     where = str(destination.get("server") or destination.get("name") or "")
-    if where not in _HERE or not is_protected(metadata.get("annotations") or {}):
-        return None
+    if not _HERE.fullmatch(where):
+        here = "if it is this one, write server: https://kubernetes.default.svc"
+        raise DocumentError(
+            [f"spec.destination: cluster {where} is left to the AppShield there; {here}"]
+        )
     return Place(_namespace(document), metadata["name"])
 
 
@@ -45,27 +56,29 @@ def _adapt(document: Object, _: Sequence[Object]) -> Adapted:
     metadata, status = document["metadata"], document.get("status") or {}
     place = Place(_namespace(document), metadata["name"])
     resources = [one for one in status.get("resources") or () if not one.get("hook")]
-    elsewhere = [
-        one for one in resources if one.get("namespace") not in ("", None, place.namespace)
-    ]
-    named = [
-        named_object(str(one.get("group") or ""), one["kind"], one["name"])
-        for one in resources
-        if one.get("namespace") == place.namespace
-    ]
+    here = [_named(one) for one in resources if one.get("namespace") == place.namespace]
+    if resources and not here:
+        raise DocumentError(
+            [f"status.resources: has nothing in namespace {place.namespace}; set the destination's"]
+        )
     spec = spec_of(metadata.get("annotations") or {})
-    spec["resources"] = {"objects": unique(named)} if named else {}
-    notes = list(_notes(named, elsewhere))
+    spec["resources"] = {"objects": unique(here)} if here else {}
     document_ = application(_NAME, document, place, spec, version=_version(status))
-    return Adapted(document_, tuple(notes))
+    return Adapted(document_, tuple(_notes(resources, place.namespace)))
 
 
-def _notes(named: list[Object], elsewhere: list[Object]) -> Iterator[str]:
-    if not named:
+def _named(resource: Object) -> Object:
+    return named_object(str(resource.get("group") or ""), resource["kind"], resource["name"])
+
+
+def _notes(resources: list[Object], here: str) -> Iterator[str]:
+    if not resources:
         yield "it was never synced: until then the whole destination namespace belongs to it"
-    if elsewhere:
-        places = ", ".join(sorted({str(one["namespace"]) for one in elsewhere}))
+    if others := {str(one.get("namespace") or "") for one in resources} - {here, ""}:
+        places = ", ".join(sorted(others))
         yield f"its resources in other namespaces are not captured: {places}"
+    of_cluster = [_named(one) for one in resources if not one.get("namespace")]
+    yield from note_of_cluster(of_cluster, here)
 
 
 def _version(status: Object) -> str:

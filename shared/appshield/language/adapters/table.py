@@ -11,6 +11,7 @@ ADAPTERS: tuple[Adapter, ...] = (
     protected_application.ADAPTER,
     argo_cd.ADAPTER,
     helm.ADAPTER,
+    helm.CONFIG_MAP_ADAPTER,
     sig_apps.ADAPTER,
 )
 

@@ -29,8 +29,10 @@ BY_FILE = {
     "gke-one": "gke",
     "gke-dump": "gke",
     "argocd": "argocd",
+    "argocd-sources": "argocd",
     "app.k8s.io": "app.k8s.io",
     "helm": "helm",
+    "helm-configmaps": "helm-configmaps",
 }
 
 
@@ -41,6 +43,8 @@ def adapter(name: str) -> Adapter:
 def documents(name: str) -> list[dict[str, Any]]:
     """Return the foreign document of a file, then what stands beside it."""
     read = list(yaml.safe_load_all((DOCUMENTS / f"{name}.yaml").read_text()))
+    if name == "helm-configmaps":
+        return [release_config_map(read[0])]
     return [release_secret(read[0])] if name == "helm" else read
 
 
@@ -62,6 +66,20 @@ def release_secret(release: dict[str, Any], **labels: str) -> dict[str, Any]:
         },
         "data": {"release": base64.b64encode(packed).decode()},
     }  # fmt: skip
+
+
+def release_config_map(release: dict[str, Any]) -> dict[str, Any]:
+    """Pack a release as Helm does in a ConfigMap: without the Secret's own base64."""
+    secret = release_secret(release)
+    content = base64.b64decode(secret["data"]["release"]).decode()
+    del secret["type"]
+    return secret | {"kind": "ConfigMap", "data": {"release": content}}
+
+
+def release(**changes: Any) -> dict[str, Any]:
+    """Return the release of the example, changed."""
+    (read,) = yaml.safe_load_all((DOCUMENTS / "helm.yaml").read_text())
+    return {**read, **changes}
 
 
 def adapt(name: str, **changes: Any) -> Adapted:
@@ -94,12 +112,11 @@ def test_every_adapter_is_tried_on_an_example(its: Adapter) -> None:
 @pytest.mark.parametrize("name", ["argocd", "app.k8s.io", "helm"])
 def test_a_document_that_asks_for_nothing_is_left_alone(name: str) -> None:
     """Where protection is asked for by annotations, none means no."""
-    release = next(yaml.safe_load_all((DOCUMENTS / "helm.yaml").read_text()))
-    release["chart"]["metadata"].pop("annotations")
-    release["manifest"] = "kind: Secret\napiVersion: v1\nmetadata: {name: a}"
-    document = release_secret(release) if name == "helm" else documents(name)[0]
+    bare = release(chart={}, manifest="kind: Secret\napiVersion: v1\nmetadata: {name: a}")
+    document = release_secret(bare) if name == "helm" else documents(name)[0]
     document["metadata"].pop("annotations", None)
-    assert adapter(BY_FILE[name]).place(document) is None
+    its = adapter(BY_FILE[name])
+    assert its.place(document) is None or not its.asks(document)
 
 
 def test_an_oam_application_without_our_policy_is_left_alone() -> None:
@@ -117,10 +134,36 @@ def test_protection_can_be_taken_back() -> None:
 
 
 def test_an_application_of_argo_cd_for_another_cluster_is_not_ours() -> None:
-    """Its resources are not here."""
+    """Its resources are not here; who asked for protection is told."""
     document = documents("argocd")[0]
     document["spec"]["destination"]["server"] = "https://10.1.2.3:6443"
+    with pytest.raises(DocumentError, match=r"10\.1\.2\.3:6443 is left to the AppShield there"):
+        adapter("argocd").place(document)
+    del document["metadata"]["annotations"]
     assert adapter("argocd").place(document) is None
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        {"name": "in-cluster"},
+        {"server": "https://kubernetes.default.svc"},
+        {"server": "https://kubernetes.default.svc.cluster.local:443/"},
+    ],
+)
+def test_the_cluster_that_argo_cd_runs_in_has_several_names(destination: dict[str, str]) -> None:
+    """All of them are this one."""
+    document = documents("argocd")[0]
+    document["spec"]["destination"] = {"namespace": "guestbook", **destination}
+    assert adapter("argocd").place(document) is not None
+
+
+def test_an_application_of_argo_cd_with_nothing_in_its_namespace_is_refused() -> None:
+    """Not to take the whole namespace in place of nothing."""
+    document = documents("argocd")[0]
+    document["spec"]["destination"]["namespace"] = "elsewhere"
+    with pytest.raises(DocumentError, match="has nothing in namespace elsewhere"):
+        adapter("argocd").adapt(document, [])
 
 
 def test_an_application_of_argo_cd_stands_where_its_manifests_put_it() -> None:
@@ -199,20 +242,97 @@ def test_before_kubevela_has_deployed_its_label_chooses_the_objects() -> None:
 
 def test_the_newest_release_that_was_deployed_counts() -> None:
     """An upgrade under way or one that failed changes nothing yet; ranks order the revisions."""
-    release = next(yaml.safe_load_all((DOCUMENTS / "helm.yaml").read_text()))
     its = adapter("helm")
-    for status in ("pending-upgrade", "failed", "uninstalled"):
-        assert its.place(release_secret(release, status=status)) is None
-    assert its.place(release_secret(release, status="superseded")) is not None
-    assert its.rank(release_secret(release, version="10")) > its.rank(release_secret(release))
+    for status in ("pending-upgrade", "pending-rollback", "failed", "unknown"):
+        assert its.place(release_secret(release(), status=status)) is None
+    assert its.place(release_secret(release(), status="superseded")) is not None
+    assert its.rank(release_secret(release(), version="10")) > its.rank(release_secret(release()))
+
+
+def test_a_release_that_was_uninstalled_asks_for_nothing_whatever_older_ones_did() -> None:
+    """With --keep-history its older revisions stay superseded, as if they still held."""
+    its = adapter("helm")
+    uninstalled = release_secret(release(), status="uninstalled")
+    assert its.place(uninstalled) == its.place(release_secret(release()))
+    assert not its.asks(uninstalled)
+    assert its.asks(release_secret(release(), status="superseded"))
+
+
+def test_a_release_without_an_object_in_its_namespace_is_refused() -> None:
+    """Not to take the whole namespace in place of nothing."""
+    manifest = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: other}"
+    with pytest.raises(DocumentError, match="no object in namespace shop"):
+        adapter("helm").adapt(release_secret(release(manifest=manifest, hooks=None)), [])
 
 
 def test_a_release_that_unpacks_without_end_is_refused() -> None:
     """A few kilobytes must not become all of the memory."""
-    release = {"name": "x", "namespace": "x", "version": 1, "info": {"status": "deployed"}}
-    bomb = release_secret({**release, "manifest": "a" * (UNPACKED_MAX_BYTES + 1)})
+    bomb = release_secret(release(manifest="a" * (UNPACKED_MAX_BYTES + 1)))
     with pytest.raises(DocumentError, match="larger than 16 MiB"):
-        adapter("helm").place(bomb)
+        adapter("helm").asks(bomb)
+
+
+_TEN_TIMES = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 30))
+_MERGED = "".join(f"m{i}: &m{i}\n  <<: [{', '.join([f'*m{i - 1}'] * 10)}]\n" for i in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        ("[" * 200_000, "nested deeper than 100 levels"),
+        ("- " * 200_000, "nested deeper than 100 levels"),
+        ("a: " + "{a: " * 300 + "}" * 300, "nested deeper than 100 levels"),
+        ("- a\n" * 600_000, "more than 500000 values"),
+        (f"a0: &a0 [x]\n{_TEN_TIMES}", "more than 500000 values"),
+        (f"m0: &m0 {{x: 1}}\n{_MERGED}", "more than 500000 values"),
+        ("a: *nobody", r"nothing before \*nobody has that name"),
+        ("a: [", "did not find expected"),
+        ("a: !!python/object:os.system x\n\t- b", "cannot"),
+    ],
+    ids=["flow", "block", "mappings", "wide", "aliases", "merges", "no-anchor", "cut", "tab"],
+)
+def test_a_manifest_that_no_chart_renders_is_refused_within_bounds(
+    manifest: str, expected: str
+) -> None:
+    """Whoever may write a Secret may write one: it must not take the watcher's stack or memory."""
+    with pytest.raises(DocumentError, match=expected) as error:
+        adapter("helm").asks(release_secret(release(manifest=manifest)))
+    assert "sh.helm.release.v1.shop.v3" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"chart": "appshield.io/"}',
+        b'{"chart": {"metadata": ["appshield.io/"]}}',
+        b'{"chart": {"metadata": {"annotations": {"appshield.io/protect": 1}}}}',
+        b'{"manifest": {"appshield.io/": 1}}',
+        b'{"hooks": {"appshield.io/": 1}}',
+        b'{"version": "appshield.io/"}',
+    ],
+    ids=lambda content: content[:60].decode(),
+)
+def test_what_is_no_release_is_told_as_such(content: bytes) -> None:
+    """Of whatever shape it is."""
+    secret = release_secret(release())
+    secret["data"]["release"] = base64.b64encode(base64.b64encode(content)).decode()
+    with pytest.raises(DocumentError, match=r"shop\.v3 holds no release of Helm 3"):
+        adapter("helm").adapt(secret, [])
+
+
+def test_objects_of_a_manifest_of_strange_shapes_are_passed_over() -> None:
+    """Helm itself would not have installed them."""
+    strange = [
+        "5", "[a]", "kind: A", "kind: [A]\nmetadata: {name: a}", "kind: A\nmetadata: [a]",
+        "kind: AList\nitems: [5, {kind: B}]", "kind: A\nmetadata: {annotations: [a]}",
+        "kind: Job\nmetadata: {generateName: a-}",
+    ]  # fmt: skip
+    manifest = "\n---\n".join([release()["manifest"], *strange])
+    made = adapter("helm").adapt(release_secret(release(manifest=manifest)), [])
+    assert made.document == adapter("helm").adapt(documents("helm")[0], []).document
+    assert "its objects without a name are not captured: A, Job" in made.notes
 
 
 def test_a_release_of_old_is_not_compressed() -> None:
@@ -221,16 +341,17 @@ def test_a_release_of_old_is_not_compressed() -> None:
     packed_release = base64.b64decode(base64.b64decode(secret["data"]["release"]))
     plain = base64.b64encode(base64.b64encode(gzip.decompress(packed_release))).decode()
     of_old = {**secret, "data": {"release": plain}}
+    assert adapter("helm").asks(of_old)
     assert adapter("helm").adapt(of_old, []) == adapter("helm").adapt(secret, [])
 
 
-@pytest.mark.parametrize("content", ["", "bm9uc2Vuc2U=", "H4sIAAAA"])
+@pytest.mark.parametrize("content", ["", "bm9uc2Vuc2U=", "H4sIAAAA", "?"])
 def test_a_secret_that_holds_no_release_is_named(content: str) -> None:
     """Somebody gave it the labels of one."""
     secret = documents("helm")[0]
     secret["data"]["release"] = content
     with pytest.raises(DocumentError, match=r"sh\.helm\.release\.v1\.shop\.v3"):
-        adapter("helm").place(secret)
+        adapter("helm").adapt(secret, [])
 
 
 def test_two_policies_of_ours_in_one_application_are_a_mistake() -> None:
