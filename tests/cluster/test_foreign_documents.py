@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from appshield.kubernetes import Kind, Object, PodRef, kinds, ready
-from appshield.kubernetes.kinds import APPLICATION, CRD, NAMESPACE, SECRET, STATEFUL_SET
+from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, CRD, NAMESPACE, SECRET, STATEFUL_SET
 from appshield.language.adapters import ADAPTERS, ForeignKind
 from appshield.local.cluster import STORAGE_CLASS, ClusterFacts
 from appshield.watcher.adapting import kind_of
@@ -93,7 +93,7 @@ def _established(obj: Object | None) -> bool:
 
 async def _write(installation: Installation, body: Object) -> None:
     served = [kind_of(kind) for kind in [*FOREIGN, TRACKER]]
-    every = {(kind.api_version, kind.kind): kind for kind in [*served, SECRET]}
+    every = {(kind.api_version, kind.kind): kind for kind in [*served, SECRET, CONFIG_MAP]}
     kind: Kind = every[body["apiVersion"], body["kind"]]
     namespace = body["metadata"].get("namespace", "")
     await installation.cluster.create(kind, body, namespace=namespace)
@@ -115,10 +115,10 @@ async def test_every_framework_s_example_becomes_an_application_that_is_accepted
 ) -> None:
     """And goes with its document; namespaces are those of the examples."""
     examples = {name: documents(name) for name in ("oam", "gke-all", "argocd", "app.k8s.io")}
-    examples["helm"] = documents("helm")
+    examples |= {name: documents(name) for name in ("helm", "helm-configmaps")}
     written = [body for bodies in examples.values() for body in bodies]
     places = {"prod": "website", "sales": "nginx", "guestbook": "guestbook"}
-    places |= {"blog": "wordpress-01", "shop": "shop"}
+    places |= {"blog": "wordpress-01", "shop": "shop", "wiki": "wiki"}
     for namespace in {*places, "argocd"}:
         await installation.cluster.apply(
             NAMESPACE,

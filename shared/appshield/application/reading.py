@@ -29,6 +29,7 @@ from appshield.manifests.membership import (
     Membership,
     cluster_kinds_needed,
     kinds_needed,
+    named_and_absent,
     select,
 )
 from appshield.service import both, together
@@ -124,7 +125,7 @@ async def _read(
     listed |= await _list_all(cluster, shared, "")
     objects = tuple(obj for listing in listed.values() for obj in listing.objects)
     membership = select(resolved, objects)
-    imported = import_hooks(resolved, membership.objects)
+    imported = import_hooks(resolved, membership.objects, listed[POD].objects)
     return Reading(
         document=document,
         application=imported.application,
@@ -136,7 +137,7 @@ async def _read(
         claims=tuple(listed[PVC].objects),
         volumes=tuple(listed[PV].objects),
         snapshot_classes=tuple(listed[VOLUME_SNAPSHOT_CLASS].objects),
-        notes=(*problems, *imported.notes),
+        notes=(*problems, *imported.notes, *named_and_absent(resolved, objects)),
         of_one_moment=not membership.missing
         and of_one_moment(
             (document, namespace, *membership.objects, *listed[POD].objects),

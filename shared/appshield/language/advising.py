@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple, get_args
 
 from appshield.language.advising_rules import advise_rule, period_s
-from appshield.language.component_spec import Component, Strategy
+from appshield.language.component_spec import RUNNABLE, Component, Strategy
 from appshield.language.expressions import REACTION
 from appshield.language.kinds import Application, Policy, Resource, Restore, Vault
 from appshield.language.policy_spec import PolicySpec
@@ -24,8 +24,6 @@ from appshield.language.values import duration, seconds
 CRITICALITIES = ("bronze", "silver", "gold", "platinum")
 HEALTHS = (*get_args(Health), "Unknown")
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod")
-RUNNABLE = ("StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Job")
-"""Kinds of workloads in whose pods commands run, as `appshield.podvolumes` finds them."""
 TYPE_GROUPS = ("database", "cache", "search", "queue")
 """What types begin with by convention; any other beginning is as good."""
 

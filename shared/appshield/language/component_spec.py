@@ -13,6 +13,8 @@ Strategy = Literal["snapshot", "one-replica", "dump", "none"]
 VolumeMethod = Literal["auto", "snapshot", "files"]
 OnError = Literal["fail", "continue"]
 HookPods = Literal["any", "all", "leader"]
+RUNNABLE = ("StatefulSet", "Deployment", "DaemonSet", "ReplicaSet", "Job")
+"""Kinds of workloads in whose pods commands run, as `appshield.podvolumes` finds them."""
 
 
 class Workload(Part, frozen=True, kw_only=True):

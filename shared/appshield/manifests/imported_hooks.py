@@ -1,37 +1,42 @@
 """Hooks that teams have written as annotations of pods for Velero or K8up, taken over. Pure.
 
 What a document says itself always wins, a profile never. A workload with such annotations that no
-component names becomes one. A dump without a load could not be restored, so K8up's is taken only
-where the component has a load. `appshield.io/imported-hooks: ignore` on the Application takes none.
-
-Source: Velero's documentation of backup hooks (`pre|post.hook.backup.velero.io/{command, container,
-on-error, timeout}`; of old without `pre.`) and K8up's of application-aware backups
-(`k8up.io/backupcommand`, `k8up.io/backupcommand-container`).
+component names becomes one. Annotations count that all running pods of a workload carry, wherever
+they were written, or else those of its template; where no pod runs, no command could. A dump
+without a load could not be restored, so K8up's is taken only where the component has a load. What
+else the two read and AppShield does not is told.
+`appshield.io/imported-hooks: ignore` on the Application takes none.
 """
 
-import json
 import re
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from appshield.language import defaults
-from appshield.language.component_spec import HookPods, OnError, Workload
+from appshield.language.component_spec import RUNNABLE, Workload
 from appshield.language.resolved import Origin, ResolvedApplication, ResolvedComponent, ResolvedHook
-from appshield.language.values import SECONDS_BY_UNIT, seconds
-from appshield.manifests.objects import Object, annotations_of, kind_of, name_of
-from appshield.manifests.workloads import pod_template
+from appshield.manifests.k8up_hooks import HOOK_PREFIXES as K8UP_PREFIXES
+from appshield.manifests.k8up_hooks import k8up_dump, k8up_left_out
+from appshield.manifests.objects import (
+    Object,
+    Reference,
+    annotations_of,
+    by_reference,
+    kind_of,
+    mapping,
+    name_of,
+    reference_of,
+)
+from appshield.manifests.velero_hooks import HOOK_PREFIXES as VELERO_PREFIXES
+from appshield.manifests.velero_hooks import velero_hooks, velero_left_out
+from appshield.manifests.workloads import owners_of, pod_template
 
 IMPORTED_HOOKS = "appshield.io/imported-hooks"
-_BEFORE, _AFTER = "pre.hook.backup.velero.io", "post.hook.backup.velero.io"
-_BEFORE_OF_OLD = "hook.backup.velero.io"
-_DUMP, _DUMP_CONTAINER = "k8up.io/backupcommand", "k8up.io/backupcommand-container"
-_ASKING = (*(f"{prefix}/command" for prefix in (_BEFORE, _BEFORE_OF_OLD, _AFTER)), _DUMP)
-_GO_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
+_PREFIXES = (*VELERO_PREFIXES, *K8UP_PREFIXES)
+_COMMANDS = ("/command", "/backupcommand")
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_VELERO_TIMEOUT_S = 30
 _IMPORTED: Origin = "annotation"
 _FIELDS = (
     "profile",
@@ -60,13 +65,27 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
     dump: ResolvedHook | None
 
 
-def import_hooks(application: ResolvedApplication, members: Iterable[Object]) -> Imported:
-    """Add the hooks that the members' pods are annotated with."""
+def import_hooks(
+    application: ResolvedApplication, members: Iterable[Object], pods: Iterable[Object]
+) -> Imported:
+    """Add the hooks that the members' pods are annotated with.
+
+    Args:
+        application: the resolved document.
+        members: the objects that belong to it.
+        pods: all pods of its namespace.
+    """
     if application.annotations.get(IMPORTED_HOOKS) == "ignore":
         return Imported(application)
     notes: list[str] = []
+    known = by_reference(members)
+    running = _running(pods, known)
     components = {(part.workload.kind, part.workload.name): part for part in application.components}
-    for found in _find(members, notes):
+    for reference, obj in known.items():
+        notes += (*velero_left_out(obj), *k8up_left_out(obj))
+        found = _find(obj, running.get(reference, ()), notes)
+        if found is None:
+            continue
         key = (found.workload.kind, found.workload.name)
         part = components.get(key) or _new_component(application, found.workload, notes)
         if part is not None:
@@ -74,84 +93,62 @@ def import_hooks(application: ResolvedApplication, members: Iterable[Object]) ->
     return Imported(replace(application, components=tuple(components.values())), tuple(notes))
 
 
-def _find(members: Iterable[Object], notes: list[str]) -> Iterator[_Found]:
-    for obj in sorted(members, key=lambda one: (kind_of(one), name_of(one))):
-        template = pod_template(obj)
-        annotations = annotations_of(template.template) if template is not None else {}
-        if not any(name in annotations for name in _ASKING):
-            continue
-        workload = Workload(kind=kind_of(obj), name=name_of(obj))
-        try:
-            yield _read(workload, annotations)
-        except ValueError as error:
-            notes.append(f"hooks of {workload.kind} {workload.name} are not imported: {error}")
+def _running(
+    pods: Iterable[Object], known: Mapping[Reference, Object]
+) -> dict[Reference, list[Object]]:
+    """Return the running pods of each member that makes some."""
+    found: dict[Reference, list[Object]] = {}
+    for pod in by_reference(pods).values():
+        if mapping(pod, "status").get("phase") == "Running":
+            for owner in owners_of(pod, known):
+                found.setdefault(owner, []).append(pod)
+    return found
 
 
-def _read(workload: Workload, annotations: Mapping[str, str]) -> _Found:
-    before = _velero(annotations, _BEFORE) or _velero(annotations, _BEFORE_OF_OLD)
-    after = _velero(annotations, _AFTER)
-    dump = None
-    if text := annotations.get(_DUMP):
-        dump = ResolvedHook(
-            command=tuple(shlex.split(text)),
-            container=annotations.get(_DUMP_CONTAINER, ""),
-            timeout_s=seconds(defaults.COPY_TIMEOUT),
-            on_error="fail",
-            pods=defaults.COPY_PODS,
-        )
-    return _Found(
-        workload=workload,
-        quiesce=before or _nothing(after),
-        resume=after or _nothing(before),
-        dump=dump,
-    )
-
-
-def _velero(annotations: Mapping[str, str], prefix: str) -> ResolvedHook | None:
-    text = annotations.get(f"{prefix}/command", "").strip()
-    if not text:
+def _find(obj: Object, pods: Sequence[Object], notes: list[str]) -> _Found | None:
+    template = pod_template(obj)
+    if template is None:
         return None
-    on_error: OnError = (
-        "continue" if annotations.get(f"{prefix}/on-error") == "Continue" else "fail"
-    )
-    pods: HookPods = "all"  # each pod that carries the annotation
-    return ResolvedHook(
-        command=_argv(text),
-        container=annotations.get(f"{prefix}/container", ""),
-        timeout_s=_timeout_s(annotations.get(f"{prefix}/timeout", "")),
-        on_error=on_error,
-        pods=pods,
-    )
-
-
-def _argv(text: str) -> tuple[str, ...]:
-    """Read a command: a JSON list of arguments, or one program; no shell either way."""
-    if not text.startswith("["):
-        return (text,)
+    written = _hook_annotations(template.template)
+    carried = [_hook_annotations(pod) for pod in pods]
+    if not written and not any(carried):
+        return None
+    alike = bool(carried) and carried.count(carried[0]) == len(carried)
     try:
-        words = msgspec.json.decode(text, type=tuple[str, ...])
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"{json.dumps(text[:80])} is no list of texts ({error})") from error
-    if not words:
-        raise ValueError("a command is an empty list")
-    return words
+        found = _read(obj, carried[0] if alike else written)
+    except ValueError as error:
+        why = str(error)
+    else:
+        why = _obstacle(found, pods)
+        if found is not None and not why:
+            return found
+    notes.append(f"hooks of {reference_of(obj)} are not imported: {why}")
+    return None
 
 
-def _timeout_s(text: str) -> int:
-    """Read a duration as Go writes it; whole seconds are enough for a hook."""
-    if not text:
-        return _VELERO_TIMEOUT_S
-    found = _GO_DURATION.fullmatch(text)
-    units = zip((found.groups() if found else ()), "hms", strict=False)
-    total = sum(int(number) * SECONDS_BY_UNIT[unit] for number, unit in units if number)
-    if not total:
-        raise ValueError(f"{text[:40]!r} is no timeout such as 30s or 5m")
-    return total
+def _read(obj: Object, annotations: Mapping[str, str]) -> _Found | None:
+    quiesce, resume = velero_hooks(annotations)
+    dump = k8up_dump(annotations)
+    if quiesce is None and dump is None:
+        return None
+    workload = Workload(kind=kind_of(obj), name=name_of(obj))
+    return _Found(workload=workload, quiesce=quiesce, resume=resume, dump=dump)
 
 
-def _nothing(other: ResolvedHook | None) -> ResolvedHook | None:
-    """Our hooks come in pairs: the missing one does nothing, where the other one runs."""
-    return None if other is None else replace(other, command=("true",))
+def _obstacle(found: _Found | None, pods: Sequence[Object]) -> str:
+    if found is None:
+        return "not all of its pods carry the same command; write it into its template"
+    if found.workload.kind not in RUNNABLE:
+        return f"commands run in pods of {', '.join(RUNNABLE)}"
+    return "" if pods else "no pod of it runs"
+
+
+def _hook_annotations(obj: Object) -> dict[str, str]:
+    """Return what the two read, where a command is among it."""
+    annotations = annotations_of(obj)
+    found = {name: text for name, text in annotations.items() if name.startswith(_PREFIXES)}
+    commands = [text for name, text in found.items() if name.endswith(_COMMANDS)]
+    return found if any(text.strip() for text in commands) else {}
 
 
 def _new_component(

@@ -180,6 +180,15 @@ def select(application: ResolvedApplication, objects: Iterable[Object]) -> Membe
     )
 
 
+def named_and_absent(application: ResolvedApplication, objects: Iterable[Object]) -> Iterator[str]:
+    """Tell of objects that the document names and its namespace does not hold."""
+    known = by_reference(objects)
+    for one in application.resources.objects:
+        if Reference(one.group, one.kind, application.namespace, one.name) not in known:
+            where = f"namespace {application.namespace}"
+            yield f"the document names {one.kind} {one.name}, which is not in {where}"
+
+
 class _Walk:
     """Goes from the roots to everything they lead to, breadth first."""
 

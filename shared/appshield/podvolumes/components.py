@@ -65,6 +65,11 @@ def container_of(pod: Object, hook: CapturedHook) -> str:
         NotFoundError: the pod has no container of that name.
     """
     names = [str(container["name"]) for container in pod["spec"]["containers"]]
+    names += [
+        str(container["name"])
+        for container in pod["spec"].get("initContainers", ())
+        if container.get("restartPolicy") == "Always"  # a sidecar, which runs as long as the pod
+    ]
     if hook.container and hook.container not in names:
         where = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
         raise NotFoundError(

@@ -23,6 +23,7 @@ from appshield.doors.explanation import (
     explained_document,
 )
 from appshield.kubernetes import Object
+from appshield.language.adapters import ADAPTED_FROM, ADAPTED_IN_PART
 from appshield.language.kinds import API_VERSION, Application
 from appshield.language.object_reading import read_object
 from appshield.language.profiles import shipped_profiles
@@ -171,6 +172,18 @@ def is_golden(found: Explanation, name: str) -> None:
 def test_a_shop_that_can_be_saved_is_explained() -> None:
     """Origins, times with their zone, contents with reasons, consistency, readiness."""
     is_golden(explained(SPEC, Shop(), "primary", "offsite"), "ready")
+
+
+def test_what_an_adapter_left_out_is_told() -> None:
+    """Of the document that the team writes."""
+    seen = reading(SPEC, Shop())
+    seen.application.annotations[ADAPTED_FROM] = "Application argocd/shop"
+    seen.application.annotations[ADAPTED_IN_PART] = "it was never synced"
+    protection, _ = effective_protection(read(SPEC), seen, ())
+    found = explained_application(seen, protection, ("primary",), SAID, now=NOW)
+    left_out = "taken over in part from Application argocd/shop: it was never synced"
+    assert found.warnings[0] == left_out
+    assert any(left_out in line for line in text_of(found))
 
 
 def test_policies_are_explained_with_what_decided() -> None:

@@ -34,8 +34,27 @@ def workload(kind: str = "StatefulSet", name: str = "db", **annotations: str) ->
     }
 
 
+def pod_of(owner: Object, number: int = 0, /, phase: str = "Running", **by_hand: str) -> Object:
+    """Return a pod that a workload has made, with what somebody annotated it with."""
+    annotations = {**owner["spec"]["template"]["metadata"]["annotations"], **by_hand}
+    kind, name = owner["kind"], owner["metadata"]["name"]
+    controller = {"apiVersion": "apps/v1", "kind": kind, "name": name, "controller": True}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"{name}-{number}",
+            "namespace": "shop",
+            "annotations": annotations,
+            "ownerReferences": [controller],
+        },
+        "status": {"phase": phase},
+    }
+
+
 def imported(annotations: dict[str, str], *components: dict[str, Any]) -> Imported:
-    return import_hooks(application(components=list(components)), [workload(**annotations)])
+    runs = workload(**annotations)
+    return import_hooks(application(components=list(components)), [runs], [pod_of(runs)])
 
 
 def the_component(found: Imported) -> ResolvedComponent:
@@ -100,12 +119,159 @@ def test_a_dump_that_could_not_be_restored_is_not_made() -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("mysqldump -uroot -psecure --all-databases",
+         ("mysqldump", "-uroot", "-psecure", "--all-databases")),
+        ("""/bin/bash -c 'mysqldump -p"${PASSWORD}" --all-databases'""",
+         ("/bin/bash", "-c", 'mysqldump -p"${PASSWORD}" --all-databases')),
+        ("""sh -c "echo 'a  b' \\n" \t x""", ("sh", "-c", "echo 'a  b' \\n", "x")),
+        ("""dump --user="a b" C:\\x""", ("dump", '--user="a', 'b"', "C:\\x")),
+        ("sh -c 'a'b", ("sh", "-c", "a", "b")),
+        ("sh -c 'unfinished", ("sh", "-c", "unfinished")),
+        ("dump ''\n", ("dump", "")),
+    ],
+)  # fmt: skip
+def test_a_command_of_k8up_is_split_as_k8up_splits_it(command: str, words: tuple[str, ...]) -> None:
+    """Quotes count where a word begins; nothing else is special."""
+    part = the_component(imported({"k8up.io/backupcommand": command}, component("db", load=HOOK)))
+    assert part.dump
+    assert part.dump.command == words
+
+
+@pytest.mark.parametrize("prefix", ["k8up.syn.tools", "appuio.ch"])
+def test_annotations_of_the_first_versions_of_k8up_are_read(prefix: str) -> None:
+    """The newer ones go before them."""
+    of_old = {name.replace("k8up.io", prefix): text for name, text in DUMP.items()}
+    own = component("db", load=HOOK)
+    assert imported(of_old, own) == imported(DUMP, own)
+    of_old[f"{prefix}/backupcommand"] = "other"
+    assert imported(of_old | DUMP, own) == imported(DUMP, own)
+
+
+@pytest.mark.parametrize(
+    ("text", "timeout_s"),
+    [
+        ("1.5h", 5400), ("1h2m3.5s", 3724), ("500ms", 1), ("+90s", 90), (".5m", 30),
+        ("0s", 30), ("-5s", 30), ("30", 30), ("soon", 30), ("1d", 30), ("", 30),
+        ("9999h", 4 * 3600), ("9" * 400 + "h", 30),
+    ],
+)  # fmt: skip
+def test_a_timeout_is_read_as_velero_reads_it(text: str, timeout_s: int) -> None:
+    """One that is none, or not above zero, is its default; four hours are the most."""
+    part = the_component(imported({**BEFORE, "pre.hook.backup.velero.io/timeout": text}))
+    assert part.quiesce
+    assert part.quiesce.timeout_s == timeout_s
+
+
+def test_annotations_that_pods_got_by_hand_count_where_all_carry_them() -> None:
+    """As `kubectl annotate pod` writes them in Velero's documentation."""
+    runs = workload("Deployment", "web")
+    annotated = [pod_of(runs, number, **BEFORE) for number in range(2)]
+    done = pod_of(runs, 2, phase="Succeeded")
+    found = import_hooks(application(), [runs], [*annotated, done])
+    assert found == import_hooks(
+        application(), [workload("Deployment", "web", **BEFORE)], annotated
+    )
+    part = the_component(found)
+    assert part.quiesce
+    odd = import_hooks(application(), [runs], [annotated[0], pod_of(runs, 1)])
+    assert odd.application.components == ()
+    (note,) = odd.notes
+    assert "Deployment web are not imported: not all of its pods carry the same command" in note
+
+
+def test_while_pods_are_exchanged_the_template_counts() -> None:
+    """The old ones carry the old annotations."""
+    new = workload(**BEFORE)
+    pods = [pod_of(new), pod_of(workload(**AFTER), 1)]
+    assert import_hooks(application(), [new], pods) == imported(BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "why"),
+    [
+        ("StatefulSet", "Pending", "no pod of it runs"),
+        ("ReplicationController", "Running", "commands run in pods of StatefulSet, Deployment"),
+    ],
+)
+def test_hooks_without_a_pod_to_run_in_are_told_and_change_nothing(
+    kind: str, phase: str, why: str
+) -> None:
+    """Neither Velero nor K8up would run them; a backup does not fail by them."""
+    runs = workload(kind, **BEFORE, **DUMP)
+    if kind == "ReplicationController":
+        runs["apiVersion"] = "v1"
+    found = import_hooks(application(), [runs], [pod_of(runs, phase=phase)])
+    assert found.application.components == ()
+    (note,) = found.notes
+    assert note.startswith(f"hooks of {kind} db are not imported: {why}")
+
+
+def test_annotations_without_a_command_are_none() -> None:
+    """A container alone asks for nothing."""
+    assert imported({"pre.hook.backup.velero.io/container": "db"}) == Imported(application())
+
+
+def claim(**metadata: dict[str, str]) -> Object:
+    named = {"name": "data", "namespace": "shop", **metadata}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": named}
+
+
+def restored_by(name: str) -> Object:
+    return workload(**{name: "x"})
+
+
+def excluding() -> Object:
+    """Return a workload two of whose volumes Velero leaves out; one is on no claim."""
+    runs = workload(**{"backup.velero.io/backup-volumes-excludes": "cache, data,scratch"})
+    runs["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}}]
+    runs["spec"]["template"]["spec"]["volumes"] = [
+        {"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("member", "expected"),
+    [
+        (claim(labels={"velero.io/exclude-from-backup": "true"}),
+         "PersistentVolumeClaim data is saved, whatever the label velero.io/exclude-from-backup"),
+        (claim(annotations={"k8up.io/backup": "false"}),
+         "PersistentVolumeClaim data is saved, whatever k8up.io/backup says to K8up"),
+        (claim(annotations={"appuio.ch/backup": "no"}),
+         "PersistentVolumeClaim data is saved, whatever appuio.ch/backup says to K8up"),
+        (restored_by("post.hook.restore.velero.io/command"),
+         "the restore hook of StatefulSet db written for Velero does not run"),
+        (restored_by("init.hook.restore.velero.io/container-image"),
+         "the restore hook of StatefulSet db written for Velero does not run"),
+        (excluding(),
+         "volumes cache, data of StatefulSet db: what backup.velero.io/backup-volumes-excludes"),
+        ({"apiVersion": "k8up.io/v1", "kind": "PreBackupPod", "metadata": {"name": "dump"}},
+         "PreBackupPod dump of K8up is not run"),
+    ],
+)  # fmt: skip
+def test_what_is_not_taken_over_is_told(member: Object, expected: str) -> None:
+    """Nothing is left out by a word to another tool, and nobody believes that it is."""
+    (note,) = import_hooks(application(), [member], []).notes
+    assert note.startswith(expected)
+    ignoring = application()
+    ignoring.annotations[IMPORTED_HOOKS] = "ignore"
+    assert import_hooks(ignoring, [member], []) == Imported(ignoring)
+
+
+def test_claims_that_the_two_save_as_well_are_not_spoken_of() -> None:
+    """They are told to save them, or nothing."""
+    included = {"k8up.io/backup": "true"}
+    assert import_hooks(application(), [claim(annotations=included)], []).notes == ()
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("pre.hook.backup.velero.io/command", '["unfinished'),
         ("pre.hook.backup.velero.io/command", "[]"),
-        ("pre.hook.backup.velero.io/timeout", "soon"),
-        ("k8up.io/backupcommand", "sh -c 'unfinished"),
     ],
 )
 def test_what_cannot_be_read_is_told_and_changes_nothing(name: str, text: str) -> None:
@@ -119,17 +285,20 @@ def test_an_application_may_ignore_all_annotations() -> None:
     """While both tools still run, say."""
     app = application()
     app.annotations[IMPORTED_HOOKS] = "ignore"
-    assert import_hooks(app, [workload(**BEFORE)]) == Imported(app)
+    runs = workload(**BEFORE)
+    assert import_hooks(app, [runs], [pod_of(runs)]) == Imported(app)
 
 
 def test_workloads_without_annotations_stay_as_they_are() -> None:
     """No component appears from nowhere."""
     app = application(components=[component("db")])
-    assert import_hooks(app, [workload(), workload("Deployment", "web")]) == Imported(app)
+    members = [workload(), workload("Deployment", "web")]
+    assert import_hooks(app, members, [pod_of(one) for one in members]) == Imported(app)
 
 
 def test_a_name_that_is_taken_gets_the_kind_in_front() -> None:
     """A component of that name may run another workload."""
     app = application(components=[component("web", "Deployment")])
-    found = import_hooks(app, [workload("StatefulSet", "web", **AFTER)])
+    runs = workload("StatefulSet", "web", **AFTER)
+    found = import_hooks(app, [runs], [pod_of(runs)])
     assert [part.name for part in found.application.components] == ["web", "statefulset-web"]

@@ -6,7 +6,7 @@ import pytest
 
 from appshield.language.kinds import API_VERSION
 from appshield.manifests.kinds import ServedKind, matches_kind, plural_of
-from appshield.manifests.membership import Membership, kinds_needed, select
+from appshield.manifests.membership import Membership, kinds_needed, named_and_absent, select
 from appshield.manifests.objects import Object, reference_of
 from unit.manifests.shop import (
     PART_OF,
@@ -325,6 +325,14 @@ def test_named_objects_belong_whatever_their_labels() -> None:
     named = [{"kind": "Secret", "name": "unused"}]
     app = application(resources={"objects": named, "follow": False})
     assert _why(select(app, Shop().objects)) == {"Secret unused": "the document names it"}
+
+
+def test_a_named_object_that_is_not_there_is_told() -> None:
+    """A document of an adapter may be older than what was deleted since."""
+    named = [{"kind": "Secret", "name": name} for name in ("unused", "gone")]
+    app = application(resources={"objects": named})
+    told = list(named_and_absent(app, Shop().objects))
+    assert told == ["the document names Secret gone, which is not in namespace shop"]
 
 
 def test_named_objects_come_on_top_of_what_a_selector_chooses() -> None:

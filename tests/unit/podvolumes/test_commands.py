@@ -146,5 +146,12 @@ def test_a_container_is_the_one_that_is_named_else_the_first() -> None:
     """One that the pod does not have is told with those that it has."""
     assert container_of(PODS[0], CapturedHook(command=("x",))) == "main"
     assert container_of(PODS[0], CapturedHook(command=("x",), container="side")) == "side"
+    beside = [{"name": "init"}, {"name": "sidecar", "restartPolicy": "Always"}]
+    with_sidecar = {**PODS[0], "spec": {**PODS[0]["spec"], "initContainers": beside}}
+    assert container_of(with_sidecar, CapturedHook(command=("x",))) == "main"
+    in_sidecar = CapturedHook(command=("x",), container="sidecar")
+    assert container_of(with_sidecar, in_sidecar) == "sidecar"
+    with pytest.raises(NotFoundError, match="has no container init"):
+        container_of(with_sidecar, CapturedHook(command=("x",), container="init"))
     with pytest.raises(NotFoundError, match="no container other: it has main, side"):
         container_of(PODS[0], CapturedHook(command=("x",), container="other"))

@@ -6,7 +6,7 @@ import pytest
 
 from appshield.capture import CapturedComponent
 from appshield.kubernetes import Cluster
-from appshield.language.advising import RUNNABLE
+from appshield.language.component_spec import RUNNABLE
 from appshield.podvolumes.components import (
     RESOURCES_BY_KIND,
     NoWorkloadError,
