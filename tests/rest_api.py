@@ -193,6 +193,7 @@ def rest_backend(
         measures=VaultMeasures(vaults, clock),
         workloads=UnprotectedWorkloads(clusters.own),
         auditor=auditor or RecordedActs(),
+        identity_key=b"of these gateways",
     )
 
 

@@ -25,7 +25,6 @@ READ_WITHOUT = {
     "GET /session/oidc": "belongs to browsers",
     "GET /session/oidc/callback": "belongs to browsers",
     "GET /version": "`appshield --version`",
-    "GET /health": "of the gateway's own installation",
     "GET /applications/counts": "the lines of `appshield apps`, counted",
     "GET /documents/{kind}": "`kubectl get`",
 }

@@ -50,6 +50,7 @@ _COMMANDS: tuple[tuple[Group, str, str, str], ...] = (
     (_LOOKING, "run", "runs:run", "Show one run, or wait for its end."),
     (_LOOKING, "logs", "logs:logs", "Show what the services logged about a run."),
     (_LOOKING, "events", "events:events", "Show what happened, or follow it."),
+    (_LOOKING, "health", "own_health:health", "Show which services of AppShield are alive."),
     (_LOOKING, "report", "reporting:report", "Report which promises about recovery were kept."),
     (_KEEPING, "forget", "keeping:forget", "Let versions stop to exist."),
     (_KEEPING, "delete", "keeping:forget", "The same as `forget`."),

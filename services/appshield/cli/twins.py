@@ -62,6 +62,7 @@ TWINS: Mapping[str, tuple[str, ...]] = {
     "audit list": ("GET /audit",),
     "audit export": ("GET /audit/export",),
     "audit verify": ("GET /audit/verification",),
+    "health": ("GET /health",),
     "dead list": ("GET /dead-letters",),
     "dead replay": ("POST /dead-letters/{number}/replay",),
 }

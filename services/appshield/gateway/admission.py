@@ -21,6 +21,7 @@ from appshield.gate import DELETION_PATH, PATH, REQUESTER_PATH, Serving
 from appshield.gateway.requesting import write_requester
 from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review, write_answer
 from appshield.gateway.serving import Server
+from appshield.gateway.tls import server_context
 
 ANSWER_WITHIN_S = 1.6
 """The webhook's own limit is 2 s; the answer travels, too."""
@@ -88,8 +89,7 @@ class GateServer:
     def __init__(
         self, application: Litestar, host: str, port: int, *, client_ca_file: str = ""
     ) -> None:
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._context = server_context()
         if client_ca_file:
             self._context.load_verify_locations(client_ca_file)
             self._context.verify_mode = ssl.CERT_REQUIRED

@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 
 from appshield.errors import InvalidInputError
+from appshield.gateway.tls import server_context
 from appshield.service import pause
 
 _EVERY_S = 30.0
@@ -21,8 +22,7 @@ class CertificateFiles:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         self._files = (certificate, key)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context = server_context()
         self._read_at = self._changed_at()
         self._load()
 

@@ -42,6 +42,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
 _USUAL = Patience()
 _NEXT_STEPS = {
     HTTPStatus.BAD_REQUEST: "Send a request as HTTP/1.1 describes it.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Try again in a moment; close what is not used.",
     HTTPStatus.REQUEST_TIMEOUT: "Send the request again, without pauses.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: (
         f"Send at most {HEAD_BYTES_MAX} bytes of address and headers; tokens with many groups and"
@@ -70,7 +71,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application,
-                http=_protocol(patience),
+                http=_protocol(patience, connections_max),
                 ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
                 log_config=None,
                 access_log=False,
@@ -79,7 +80,6 @@ class Server(uvicorn.Server):
                 forwarded_allow_ips=list(proxies),
                 lifespan="off",
                 h11_max_incomplete_event_size=HEAD_BYTES_MAX,
-                limit_concurrency=connections_max,
                 timeout_keep_alive=_BEFORE_REQUEST_S,
                 timeout_graceful_shutdown=_STOP_WITHIN_S,
             )
@@ -112,6 +112,7 @@ class _PatientProtocol(H11Protocol):
     """One connection; closed when its client takes too long, or sends what is no request."""
 
     patience = _USUAL
+    connections_max = CONNECTIONS_MAX
     _refused = False
     _awaited: object = None
     _waiting: asyncio.TimerHandle | None = None
@@ -119,6 +120,9 @@ class _PatientProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as narrow as uvicorn's
         super().connection_made(transport)
+        if len(self.connections) > self.connections_max:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "too many connections are open")
+            return
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -131,22 +135,27 @@ class _PatientProtocol(H11Protocol):
         self._watch()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request, and let the client read that before the connection ends.
+        """Refuse what is no request."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._refused = True
+            self._stop_waiting()
+            self._tell(HTTPStatus.BAD_REQUEST, msg)
+            self.transport.close()
+        elif len(self.conn.trailing_data[0]) > HEAD_BYTES_MAX:
+            too_large = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            self._refuse(too_large, "the head of the request is too large")
+        else:
+            self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, detail: str) -> None:
+        """Take nothing more, and let the client read why before the connection ends.
 
         Closed at once, with more of the request on its way, the connection would be reset, and the
         answer lost. So we only say that nothing follows, and let go what still comes.
         """
         self._refused = True
         self._stop_waiting()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._tell(HTTPStatus.BAD_REQUEST, msg)
-            self.transport.close()
-            return
-        if len(self.conn.trailing_data[0]) > HEAD_BYTES_MAX:
-            too_large = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            self._tell(too_large, "the head of the request is too large")
-        else:
-            self._tell(HTTPStatus.BAD_REQUEST, msg)
+        self._tell(status, detail)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._waiting = self.loop.call_later(self.patience.head_s, self.transport.close)
@@ -217,8 +226,9 @@ def _problem(status: HTTPStatus, detail: str) -> Problem:
     )
 
 
-def _protocol(limits: Patience) -> type[H11Protocol]:
+def _protocol(limits: Patience, most: int) -> type[H11Protocol]:
     class Protocol(_PatientProtocol):
         patience = limits
+        connections_max = most
 
     return Protocol

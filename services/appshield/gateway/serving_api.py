@@ -1,6 +1,7 @@
 """The REST API as it is served: its ports over the bus and the cluster, its limits, its socket."""
 
 import asyncio
+import hmac
 import socket
 from contextlib import closing
 from importlib.metadata import version
@@ -145,6 +146,7 @@ class ServedApi:
             measures=VaultMeasures(ClusterVaults(cluster).access, clock),
             workloads=UnprotectedWorkloads(clusters.own),
             auditor=BusAuditor(bus, settings.cluster, clock),
+            identity_key=_identity_key(settings),
         )
         website = Website(api(backend, version("appshield")))
         application = Hardened(website, hosts=settings.http_names, pages=(DOCS_PATH,))
@@ -194,6 +196,13 @@ def _login(settings: Settings, tokens: OidcTokens | None) -> OidcLogin | None:
 
 def _requests(settings: Settings) -> ProviderRequests:
     return ProviderRequests(settings.oidc_issuer, ca_file=settings.oidc_ca_file)
+
+
+def _identity_key(settings: Settings) -> bytes:
+    """Make a key of the gateways' own seed: who knows that may ask in any name as it is."""
+    file = settings.nats_seed_file
+    seed = Path(file).read_bytes().strip() if file else b""
+    return hmac.digest(seed, b"identities of requests", "sha256")
 
 
 def _operator(settings: Settings) -> BusAccess | None:

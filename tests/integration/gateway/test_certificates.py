@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -130,3 +131,47 @@ def test_files_that_are_none_are_refused_with_the_next_step(tmp_path: Path, file
         with pytest.raises(InvalidInputError, match="cannot be used") as refused:
             CertificateFiles(certificate, files.key)
         assert "TLS_CERTIFICATE_FILE" in refused.value.next_step
+
+
+async def _agreed(port: int, client: ssl.SSLContext) -> tuple[str, str]:
+    """Connect; return the version and the cipher that both take."""
+    _, writer = await asyncio.open_connection(HOST, port, ssl=client)
+    try:
+        shown = writer.get_extra_info("ssl_object")
+        return str(shown.version()), str(shown.cipher()[0])
+    finally:
+        writer.close()
+
+
+def _client(
+    version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2, ciphers: str = "ALL:@SECLEVEL=0"
+) -> ssl.SSLContext:
+    """Make a client that takes one version and these ciphers, and any certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers(ciphers)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tried
+        context.minimum_version = context.maximum_version = version
+    return context
+
+
+async def test_only_modern_tls_is_spoken(files: Files) -> None:
+    """TLS 1.2 with forward secrecy and authenticated ciphers, or 1.3."""
+    files.write(FIRST)
+    async with serving(CertificateFiles(files.certificate, files.key)) as port:
+        for version, name in (
+            (ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+            (ssl.TLSVersion.TLSv1_3, "TLSv1.3"),
+        ):
+            spoken, cipher = await _agreed(port, _client(version))
+            assert spoken == name
+            assert any(mode in cipher for mode in ("GCM", "CHACHA20"))
+        old = [_client(ssl.TLSVersion.TLSv1), _client(ssl.TLSVersion.TLSv1_1)]
+        weak = [
+            _client(ciphers=f"{one}:@SECLEVEL=0")
+            for one in ("ECDHE-ECDSA-AES256-SHA384", "ECDHE-ECDSA-AES128-SHA", "AES256-GCM-SHA384")
+        ]
+        for refused in (*old, *weak):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                await _agreed(port, refused)

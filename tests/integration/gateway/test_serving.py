@@ -273,11 +273,15 @@ async def test_what_is_no_request_is_refused(sent: bytes) -> None:
 
 
 async def test_connections_are_bounded() -> None:
-    """Who comes then is told so at once."""
+    """Who comes then is told so at once, in a problem as any other."""
     async with serving(patience=Patience(), connections_max=3) as port:
         async with talking(port), talking(port), talking(port), talking(port) as (reader, writer):
             writer.write(GOOD)
-            assert b" 503 " in await asyncio.wait_for(reader.readline(), DEADLINE_S)
+            answer = await asyncio.wait_for(reader.read(), DEADLINE_S)
+            head, _, body = answer.partition(b"\r\n\r\n")
+            assert b" 503 " in head.splitlines()[0]
+            assert b"content-type: application/problem+json" in head.splitlines()
+            assert msgspec.json.decode(body, type=Problem).status == 503
         await wait_until(
             lambda: still_answers(port), deadline_s=DEADLINE_S, what="others are answered"
         )

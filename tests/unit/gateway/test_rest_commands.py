@@ -1,5 +1,6 @@
 """Commands over REST: once for each key, only with every right that they need, and honest links."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,11 +25,11 @@ from appshield.contracts.requests import (
 from appshield.contracts.runs import RestoreProgress, Run, Trigger
 from appshield.contracts.streams import APPLICATIONS, CATALOG, REQUESTS, RUNS, SIGNALS
 from appshield.errors import UnavailableError
-from appshield.gateway.api.application import PATH
+from appshield.gateway.api.application import PATH, api
 from memory_bus import MemoryBus
 from planned_versions import NOW, version
 from planner_world import APP
-from rest_api import client_of, rest_api
+from rest_api import client_of, rest_api, rest_backend
 
 SHOP = f"{PATH}/applications/shop/shop"
 KINDS = ("ConfigMap", "Deployment.apps", "Namespace")
@@ -152,6 +153,21 @@ async def test_keys_of_others_are_other_keys(bus: ForgetfulBus) -> None:
     for name in ("admin", "ben"):
         async with client_of(rest_api(bus, rights), name) as client:
             answer = await client.post(f"{SHOP}/backups", json={}, headers=keyed("one"))
+            runs.append(answer.json()["run"])
+    assert runs[0] != runs[1]
+
+
+async def test_nobody_else_can_tell_which_run_a_key_becomes(bus: ForgetfulBus) -> None:
+    """Keys may be as plain as `deploy-1`: who knows all of a request does not know its identity.
+
+    They could have the bus take it for a repeated one, which is stored nowhere.
+    """
+    backend = rest_backend(bus)
+    runs = []
+    for identity_key in (backend.identity_key, b"of others"):
+        other = api(dataclasses.replace(backend, identity_key=identity_key), "0.0.0")
+        async with client_of(other) as client:
+            answer = await client.post(f"{SHOP}/backups", json={}, headers=keyed("deploy-1"))
             runs.append(answer.json()["run"])
     assert runs[0] != runs[1]
 

@@ -41,7 +41,11 @@ class Parked(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """The ports of the API; `cluster` is the name under which this cluster is known on the bus."""
+    """The ports of the API; `cluster` is the name under which this cluster is known on the bus.
+
+    Identities of requests are made with `identity_key`, which gateways of one bus share and nobody
+    else knows.
+    """
 
     bus: Bus
     cluster: str
@@ -59,3 +63,4 @@ class Backend:
     measures: VaultMeasures
     workloads: UnprotectedWorkloads
     auditor: Auditor
+    identity_key: bytes

@@ -1,6 +1,6 @@
 """Commands: a request on the bus, once for each `Idempotency-Key`, also after a crash (ADR 45).
 
-    who asks + method + path + key ─► the request's id ─► the run's id
+    who asks + method + path + key ─► the request's id ─► the run's id   (nobody else can tell it)
     written down (first wins) ─► published ─► written down as published ─► 202
 
 Whoever comes again with the same key finds what is written down: the answer is the same, and what
@@ -9,6 +9,7 @@ each request is another one.
 """
 
 import hashlib
+import hmac
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
@@ -32,8 +33,6 @@ from appshield.gateway.api.frame.callers import Caller
 from appshield.gateway.api.frame.dependencies import AsCaller, OnBackend
 from appshield.gateway.api.frame.problems import AnyRequest, UnprocessableError
 
-_NAMESPACE = uuid.UUID("6f1c0a52-6b0e-5f0b-9d55-6e1b1f0d3c11")
-"""In which keys of callers become identities of requests; another one would lose all of them."""
 _RUNS = "/api/v1/runs"
 
 Make = Callable[[Asker], Awaitable[Request]]
@@ -90,7 +89,8 @@ class Commands:
     def _asker(self) -> Asker:
         fresh = str(uuid.uuid4())
         name = [self._caller.name, self._request.method, self._request.url.path, self._key or fresh]
-        identity = uuid.uuid5(_NAMESPACE, msgspec.json.encode(name).decode())
+        digest = hmac.digest(self._backend.identity_key, msgspec.json.encode(name), "sha256")
+        identity = uuid.UUID(bytes=digest[:16], version=4)
         return Asker(
             actor=self._caller.name,
             request_id=str(identity),
