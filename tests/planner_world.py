@@ -152,6 +152,7 @@ class Workers:
     """Workers that succeed, except where `failures` says otherwise; each counts what it did."""
 
     def __init__(self) -> None:
+        self.volume_bytes = 0
         self.states: dict[str, str] = {}
         self.done: Counter[str] = Counter()
         self.failures: dict[type[StepCommand], list[AppShieldError]] = {}
@@ -222,7 +223,8 @@ class Workers:
     async def store(self, command: StepCommand, _: StepContext) -> StepEvent:
         order = order_of(command, StoreSource)
         self._begin(command)
-        stored = StoredSource(name=order.source.name, kind="any", tree="00")
+        size_bytes = self.volume_bytes if isinstance(order.source, VolumeSource) else 0
+        stored = StoredSource(name=order.source.name, kind="any", tree="00", bytes_read=size_bytes)
         return outcome(SourceStored, command, stored=stored)
 
     async def commit(self, command: StepCommand, _: StepContext) -> StepEvent:

@@ -21,7 +21,12 @@ from appshield.contracts import (
     restores,
     runs,
 )
-from appshield.contracts.applications import ApplicationObserved, PauseChanged, RpoChanged
+from appshield.contracts.applications import (
+    ApplicationObserved,
+    PauseChanged,
+    RpoChanged,
+    RtoChanged,
+)
 from appshield.contracts.health import HealthChanged, ReactionsDue, SendNotice
 from appshield.contracts.message import Command, Event, Message, Request, StepCommand, StepEvent
 from appshield.contracts.policies import PolicyObserved
@@ -92,6 +97,7 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.RunChanged,
     PauseChanged,
     RpoChanged,
+    RtoChanged,
     runs.StepDue,
     runs.ScheduleDue,
     runs.RpoDue,

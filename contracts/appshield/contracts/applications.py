@@ -11,7 +11,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.message import Event
 
 RpoState = Literal["kept", "at-risk", "broken"]
-RtoState = Literal["kept", "unproved", "broken"]
+RtoState = Literal["kept", "unproved", "at-risk", "broken"]
 TriggerKind = Literal[
     "manual", "schedule", "rpo", "change", "signal", "health", "gate", "upkeep", "reaction"
 ]
@@ -188,13 +188,52 @@ class Rpo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeasuredRestore(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the last restore of a whole version took that succeeded."""
+    """How long the last restore of a whole version took that succeeded.
+
+    For `loading_s` of that, data was loaded into volumes; the version held `content_bytes`. Both
+    are 0 where nobody knows.
+    """
 
     run: str
     version: int
     took_s: float
     ended_at: datetime
     bytes_written: int = 0
+    loading_s: float = 0
+    content_bytes: int = 0
+
+
+class Rto(msgspec.Struct, frozen=True, kw_only=True):
+    """How long it takes to bring the application back, against what was promised.
+
+    `unproved`: no whole version was restored yet. `at-risk`: the next restore is expected to take
+    too long, or the one under way is. `broken`: the last one took too long, or the one under way
+    does by now. `expected_s` is how long the next one may take, or the one that is late; 0 while
+    nobody knows. `version` is what it would bring back, `run` the restore that is under way or was
+    measured. `since` is when the state became this one.
+    """
+
+    promised_s: int
+    state: RtoState
+    since: datetime
+    expected_s: float = 0
+    version: int = 0
+    run: str = ""
+
+
+class RtoChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.rto_changed"):
+    """The promise about the time of a restore is at risk, broken, or kept again."""
+
+    noun: ClassVar[str] = "rto"
+    verb: ClassVar[str] = "changed"
+
+    app_id: str
+    rto: Rto
+
+    def message_id(self) -> str:
+        """Name the fact after application, state, and the restore and version that it is about."""
+        rto = self.rto
+        return f"{self.app_id}.rto.{rto.state}.{rto.run}.{rto.version}.{rto.promised_s}"
 
 
 class RpoChanged(Event, frozen=True, kw_only=True, tag="appshield.v1.rpo_changed"):
@@ -253,7 +292,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     `rpo_alert_s` is the strictest age that a policy alerts about, 0 for none; `rpo` how the promise
     stands, None where nothing is promised. `rto_alert_s` is the shortest time for a restore that a
-    policy promises, 0 for none; `last_restore` how long the last one of a whole version took.
+    policy promises, 0 for none; `last_restore` how long the last one of a whole version took, and
+    `rto` how the promise stands.
     """
 
     app_id: str
@@ -296,12 +336,4 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     rpo: Rpo | None = None
     rto_alert_s: int = 0
     last_restore: MeasuredRestore | None = None
-
-    @property
-    def rto(self) -> RtoState | None:
-        """How the promise about the time of a restore stands; None where nothing is promised."""
-        if not self.rto_alert_s:
-            return None
-        if self.last_restore is None:
-            return "unproved"
-        return "kept" if self.last_restore.took_s <= self.rto_alert_s else "broken"
+    rto: Rto | None = None

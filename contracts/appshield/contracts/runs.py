@@ -334,7 +334,7 @@ class CopyDue(Event, frozen=True, kw_only=True, tag="appshield.v1.copy_due"):
 
 
 class RpoAlertDue(Event, frozen=True, kw_only=True, tag="appshield.v1.rpo_alert_due"):
-    """The time has come to look whether the newest version of an application becomes too old."""
+    """The time has come to look whether what is promised about recovery is at risk, or broken."""
 
     noun: ClassVar[str] = "rpo"
     verb: ClassVar[str] = "alert"

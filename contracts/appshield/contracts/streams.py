@@ -79,7 +79,12 @@ COMMANDS = StreamSpec(
     retention="work",
     bytes_max=256 * MIB,
 )
-PLANNER_TELLS = (f"{ROOT}.evt.run.>", f"{ROOT}.evt.pause.>", f"{ROOT}.evt.rpo.>")
+PLANNER_TELLS = (
+    f"{ROOT}.evt.run.>",
+    f"{ROOT}.evt.pause.>",
+    f"{ROOT}.evt.rpo.>",
+    f"{ROOT}.evt.rto.>",
+)
 """What the planner tells others, and does not read itself."""
 OUTCOMES = StreamSpec(
     name="APPSHIELD_OUTCOMES",

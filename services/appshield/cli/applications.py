@@ -23,7 +23,8 @@ from appshield.cli.output import (
 )
 from appshield.cli.progress import headline
 from appshield.cli.reaching import Reach
-from appshield.contracts.applications import ApplicationRecord, Keep, Protection, Upkeep
+from appshield.cli.rules import rule_text
+from appshield.contracts.applications import ApplicationRecord, Upkeep
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.runs import Run
 from appshield.doors.naming import histories, wanted
@@ -149,7 +150,7 @@ def _row(record: ApplicationRecord) -> tuple[str, ...]:
         str(record.last_version or ""),
         time_text(record.last_backup_at),
         record.rpo.state if record.rpo else "",
-        record.rto or "",
+        record.rto.state if record.rto else "",
         record.vault,
         record.app_id,
         record.active_run,
@@ -177,9 +178,11 @@ def _restore_text(record: ApplicationRecord) -> str:
         if known
         else "none"
     )
-    if record.rto is None:
+    rto = record.rto
+    if rto is None:
         return took if known else ""
-    return f"{took}; {_age_text(record.rto_alert_s)} promised: {record.rto}"
+    expected = f", {_age_text(rto.expected_s)} expected" if rto.state == "at-risk" else ""
+    return f"{took}; {_age_text(rto.promised_s)} promised{expected}: {rto.state}"
 
 
 def _age_text(seconds: float) -> str:
@@ -211,6 +214,7 @@ def _say_status(shown: Status) -> None:
             ("paused", pause_text(record.paused) if record.paused else ""),
             ("refused", record.refused),
             ("health", since_text(record.health) if record.health else ""),
+            *(("", line) for line in reasons_of(record.health)),
             ("type", record.application_type),
             ("criticality", record.criticality),
             ("vaults", ", ".join(record.targets or (record.vault,))),
@@ -230,8 +234,6 @@ def _say_status(shown: Status) -> None:
             ("to be approved", ", ".join(record.awaiting_approval)),
         )
     )
-    for line in reasons_of(record.health):
-        say(f"  {line}")
     for upkeep in record.upkeep:
         say(f"repository in {upkeep.vault}: {_upkeep_text(upkeep)}")
         for problem in upkeep.problems:
@@ -255,7 +257,7 @@ def _say_status(shown: Status) -> None:
 def _protection_lines(shown: Status) -> Iterator[str]:
     times = {one.rule: next_runs_text(one) for one in shown.next_runs}
     for protection in shown.application.protections:
-        yield f"protection {protection.name}: {_protection_text(protection)}"
+        yield f"protection {protection.name}: {rule_text(protection)}"
         if text := times.get(protection.name):
             yield f"  next: {text}"
 
@@ -264,17 +266,3 @@ def _upkeep_text(upkeep: Upkeep) -> str:
     pruned, checked = time_text(upkeep.pruned_at), time_text(upkeep.checked_at)
     rest = ", something waits to be pruned" if upkeep.unpruned else ""
     return f"checked {checked or 'never'}, pruned {pruned or 'never'}{rest}"
-
-
-def _protection_text(protection: Protection) -> str:
-    when = protection.trigger
-    text = f"{when} {protection.schedule} ({protection.timezone})" if protection.schedule else when
-    keeps = [_counts(protection.keep)] if protection.keep else []
-    keeps += [f"{_counts(keep)} in {vault}" for vault, keep in protection.keep_in.items()]
-    return f"{text}, keeps {'; '.join(keeps)}" if keeps else text
-
-
-def _counts(keep: Keep) -> str:
-    units = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
-    counts = ((unit, getattr(keep, unit)) for unit in units)
-    return ", ".join(f"{count} {unit}" for unit, count in counts if count)

@@ -16,7 +16,7 @@ _NAMED_MAX = 4
 _COMMAND_CHARACTERS_MAX = 100
 _ALERTS = {
     "rpo": "the newest version is older than",
-    "rto": "the last restore took longer than",
+    "rto": "a restore takes longer than",
 }
 
 

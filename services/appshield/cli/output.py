@@ -90,7 +90,7 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, empty: s
 
 
 def say_fields(fields: Sequence[tuple[str, str]]) -> None:
-    """Write named values, one a line; empty ones are left out."""
+    """Write named values, one a line; empty ones are left out. Without a name it goes on."""
     given = [(name, text) for name, text in fields if text]
     width = max((len(name) for name, _ in given), default=0)
     for name, text in given:

@@ -210,6 +210,7 @@ class Planner:
     def progressed(self, progress: Progress) -> None:
         """Note that a step moves, so that its deadline moves with it."""
         self._moved[progress.run, progress.step] = self._clock.now()
+        self._alerting.progressed(progress)
 
     def gauges(self) -> Iterator[Gauge]:
         """Give what there is to measure about applications."""
@@ -228,6 +229,7 @@ class Planner:
             while (place := self._lines.take()) is not None:
                 async with self._turns.of(place.app):
                     await self._queue.begin(place)
+                    await self._alerting.begun(place.app_id)
         for app_id in self._lines.untold():
             if (record := self._registry.get(app_id)) is not None:
                 async with self._turns.of(record.app):
@@ -261,7 +263,7 @@ class Planner:
         table.add(UpkeepDue, self._upkeep_due)
         table.add(CopyDue, self._copy_due)
         table.add(ReactionsDue, self._reactions.due)
-        table.add(RpoAlertDue, self._alerting.due)
+        table.add(RpoAlertDue, self._alert_due)
         table.add(StepEvent, self._outcome)
         return table
 
@@ -286,11 +288,17 @@ class Planner:
         cancelled = await self._admission.cancel(request)
         if cancelled is not None and cancelled.copy is not None:
             await self._copies.after(cancelled)
+        if cancelled is not None:
+            await self._alerting.after(cancelled)
         await self._look_at(request.app)
 
     async def _upkeep_due(self, due: UpkeepDue) -> None:
         await self._upkeep.due(due)
         await self._copies.plan(due.app_id)
+
+    async def _alert_due(self, due: RpoAlertDue) -> None:
+        await self._alerting.due(due)
+        await self._reactions.look(due.app_id)
 
     async def _copy_due(self, due: CopyDue) -> None:
         await self._copies.plan(due.app_id)

@@ -32,6 +32,7 @@ def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gaug
     """Give the gauges about applications that are active."""
     active = [record for record in records if record.state == "active"]
     promised = [(record, record.rpo) for record in active if record.rpo is not None]
+    in_time = [(record, record.rto) for record in active if record.rto is not None]
     yield Gauge(
         "appshield_recovery_point_age_seconds",
         "For how long nothing has proved that the newest version holds the application.",
@@ -71,14 +72,25 @@ def gauges(records: Iterable[ApplicationRecord], now: datetime) -> Iterator[Gaug
         tuple(Sample(_about(one), one.rto_alert_s) for one in active if one.rto_alert_s),
     )
     yield Gauge(
+        "appshield_restore_expected_seconds",
+        "How long the next restore may take, or the one under way that is late.",
+        tuple(Sample(_about(one), rto.expected_s) for one, rto in in_time if rto.expected_s),
+    )
+    yield Gauge(
+        "appshield_restore_late",
+        "1 while the promise is at risk, 2 while it is broken, else 0.",
+        tuple(Sample(_about(one), _LATE.get(rto.state, 0.0)) for one, rto in in_time),
+    )
+    yield Gauge(
         "appshield_restore_unproved",
-        "1 while no restore has proved the promise, 2 while the last one took longer, else 0.",
-        tuple(Sample(_about(one), _UNPROVED[one.rto]) for one in active if one.rto is not None),
+        "1 while no restore of a whole version has proved the promise, else 0.",
+        tuple(
+            Sample(_about(one), 0.0 if one.last_restore is not None else 1.0) for one, _ in in_time
+        ),
     )
 
 
 _LATE = {"kept": 0.0, "at-risk": 1.0, "broken": 2.0}
-_UNPROVED = {"kept": 0.0, "unproved": 1.0, "broken": 2.0}
 
 
 def _about(record: ApplicationRecord) -> dict[str, str]:

@@ -128,7 +128,11 @@ class Policing:
         record = self._registry.get(app_id)
         if record is not None and targets_differ(record, before):
             await self._copies.plan(app_id)
+        if record is not None and (before is None or _promises(record) != _promises(before)):
+            await self._alerting.look(app_id)
         if record != before:
             await self._reactions.look(app_id)
-        if record is not None and (before is None or promised_s(record) != promised_s(before)):
-            await self._alerting.look(app_id)
+
+
+def _promises(record: ApplicationRecord) -> tuple[int, int]:
+    return promised_s(record), record.rto_alert_s

@@ -6,7 +6,8 @@
 What makes a reaction wait instead, however long its condition holds:
 
 - The application is being restored, or was until a moment ago, by whomever: its health says
-  nothing yet, and has to last anew after that.
+  nothing yet, and has to last anew after that. People are told meanwhile of what is no health:
+  that the restore takes too long.
 - A reaction has restored it and it was not healthy since: what comes of a restore is no reason for
   the next backup, restore or pause. People are told all the same.
 - Somebody deletes all of it on purpose. People are told all the same.
@@ -28,7 +29,7 @@ from appshield.contracts.health import (
     RestoreAction,
 )
 from appshield.language.expression_errors import UndecidedError
-from appshield.language.expression_values import AppFacts, LastBackupFacts, RpoFacts
+from appshield.language.expression_values import AppFacts, LastBackupFacts, RpoFacts, RtoFacts
 from appshield.language.expressions import REACTION, Condition
 from appshield.triggers.moments import saved_at
 
@@ -105,11 +106,24 @@ class _Asked:
         version = record.last_version if cut_at else 0
         values = REACTION.values(
             health=record.health.status if record.health else "Unknown",
-            rpo=RpoFacts(age=held_for, promise=promise),
+            rpo=RpoFacts(
+                age=held_for, promise=promise, state=record.rpo.state if record.rpo else ""
+            ),
+            rto=_rto_facts(record),
             lastBackup=LastBackupFacts(version=version, at=cut_at or _NEVER, age=age),
             app=self.situation.app,
         )
         return self._condition.holds(values)
+
+
+def _rto_facts(record: ApplicationRecord) -> RtoFacts:
+    last, rto = record.last_restore, record.rto
+    return RtoFacts(
+        last=timedelta(seconds=last.took_s if last else 0),
+        expected=timedelta(seconds=rto.expected_s if rto else 0),
+        promise=timedelta(seconds=record.rto_alert_s),
+        state=rto.state if rto else "",
+    )
 
 
 def _decide(asked: _Asked, state: Reacted, now: datetime) -> tuple[Reacted, datetime | None]:
@@ -148,6 +162,8 @@ def _act_or_wait(asked: _Asked, state: Reacted, now: datetime) -> tuple[Reacted,
 def _disregarded(asked: _Asked, now: datetime) -> tuple[str, datetime | None]:
     """Say why a condition counts for nothing now, and until when if that is known."""
     record, action = asked.record, asked.reaction.action
+    if isinstance(action, NotifyAction) and not asked.reads_health:
+        return "", None
     if asked.situation.restoring:
         return "it is being restored", None
     if record.restored_at is not None and now < record.restored_at + CALM_AFTER_RESTORE:

@@ -36,6 +36,7 @@ from appshield.planner.auditing import Auditing
 from appshield.planner.catalog import Catalog
 from appshield.planner.pausing import Pausing
 from appshield.planner.reacting import Situation, last_good, look
+from appshield.planner.recovery import promised_s
 from appshield.planner.registry import Registry
 from appshield.planner.runs import Runs
 from appshield.service import Clock
@@ -120,7 +121,7 @@ class Reactions:
         first = next(filter(None, others), "")
         return Situation(
             app=facts_of(record),
-            promised_s=record.rpo_alert_s,
+            promised_s=promised_s(record),
             restoring=active is not None and active.kind == "restore",
             busy=f"it waits for run {first}" if first else "",
         )

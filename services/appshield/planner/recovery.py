@@ -1,4 +1,4 @@
-"""Whether the newest good version stays young enough, and how long restores take: pure decisions.
+"""Whether the newest good version stays young enough: pure decisions.
 
     kept ─► at-risk ─► broken      a newer good version ─► kept
 
@@ -10,26 +10,21 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
-from msgspec.structs import replace
 
-from appshield.contracts.applications import (
-    ApplicationRecord,
-    MeasuredRestore,
-    Rpo,
-    RpoState,
-)
+from appshield.contracts.applications import ApplicationRecord, Rpo, RpoState
+from appshield.contracts.backups import VersionFacts
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.runs import Run
 
 LOOK_AGAIN = timedelta(minutes=1)
 """How soon to look again while a backup that takes longer than usual may still be in time."""
 
 
 class Good(msgspec.Struct, frozen=True):
-    """The newest good version: its number, and the last moment that it is known to hold."""
+    """The newest good version: its number, the last moment that it is known to hold, its data."""
 
     number: int
     holds_at: datetime
+    content_bytes: int = 0
 
 
 def promised_s(record: ApplicationRecord) -> int:
@@ -43,8 +38,13 @@ def newest_good(versions: Sequence[VersionRecord]) -> Good | None:
     for version in sorted(versions, key=lambda one: one.facts.number, reverse=True):
         places = (version.at(vault) for vault in version.vaults)
         if any(place is not None and place.damage is None for place in places):
-            return Good(version.facts.number, version.holds_at)
+            return Good(version.facts.number, version.holds_at, content_bytes(version.facts))
     return None
+
+
+def content_bytes(facts: VersionFacts) -> int:
+    """Return how much data a version holds."""
+    return sum(source.bytes_read for source in facts.sources)
 
 
 def judged(
@@ -81,32 +81,6 @@ def next_look(
     begins_at = running_since or deadline - 2 * _expected(record)
     at = min(deadline, begins_at + _expected(record))
     return at if at > now else min(deadline, now + LOOK_AGAIN)
-
-
-def measured(record: ApplicationRecord, run: Run) -> ApplicationRecord:
-    """Return the record with what a restore says about the time it takes.
-
-    Only one that has succeeded counts, of a whole version: a part of it takes less.
-    """
-    progress = run.restore
-    if progress is None or not progress.is_whole or run.state != "succeeded":
-        return record
-    if run.started_at is None or run.finished_at is None:
-        return record
-    known = record.last_restore
-    if known is not None and known.ended_at > run.finished_at:
-        return record
-    took = run.finished_at - run.started_at
-    return replace(
-        record,
-        last_restore=MeasuredRestore(
-            run=run.id,
-            version=progress.version,
-            took_s=round(took.total_seconds(), 3),
-            ended_at=run.finished_at,
-            bytes_written=progress.bytes_written,
-        ),
-    )
 
 
 def _state(

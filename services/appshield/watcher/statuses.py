@@ -9,7 +9,15 @@ import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Watchable
-from appshield.contracts.applications import ApplicationRecord, Described, Rpo, RpoState
+from appshield.contracts.applications import (
+    ApplicationRecord,
+    Described,
+    MeasuredRestore,
+    Rpo,
+    RpoState,
+    Rto,
+    RtoState,
+)
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
@@ -26,8 +34,9 @@ WITHIN_RPO = "WithinRPO"
 WITHIN_RTO = "WithinRTO"
 _PROMISES = {WITHIN_RPO: "RecoveryPoint", WITHIN_RTO: "RecoveryTime"}
 _AT_FIRST = {WITHIN_RPO: "Kept", WITHIN_RTO: "Unproved"}
-_RPO_REASONS: Mapping[RpoState, str] = {
+_REASONS: Mapping[RpoState | RtoState, str] = {
     "kept": "Kept",
+    "unproved": "Unproved",
     "at-risk": "AtRisk",
     "broken": "Broken",
 }
@@ -119,7 +128,7 @@ class Statuses:
             before, now = _condition(obj, promise), _condition({"status": status}, promise)
             if now is None or now["reason"] == (before["reason"] if before else _AT_FIRST[promise]):
                 continue
-            warning = now["status"] == "False" or now["reason"] == _RPO_REASONS["at-risk"]
+            warning = now["status"] == "False" or now["reason"] == _REASONS["at-risk"]
             await self._cluster.record_event(
                 obj, reason=f"{about}{now['reason']}", message=now["message"], warning=warning
             )
@@ -140,7 +149,7 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
             *_paused(record),
             *_healthy(record),
             *_within_rpo(record),
-            *_within_rto(record, obj),
+            *_within_rto(record),
         ],
     }
     if record.health is not None:
@@ -250,29 +259,25 @@ def _within_rpo(record: ApplicationRecord) -> list[dict[str, Any]]:
         {
             "type": WITHIN_RPO,
             "status": "False" if record.rpo.state == "broken" else "True",
-            "reason": _RPO_REASONS[record.rpo.state],
+            "reason": _REASONS[record.rpo.state],
             "message": rpo_text(record.rpo, record.expected_backup_s),
             "lastTransitionTime": _written(record.rpo.since),
         }
     ]
 
 
-def _within_rto(record: ApplicationRecord, obj: Object) -> list[dict[str, Any]]:
-    """State whether the last restore was as fast as promised; nothing without a promise."""
+def _within_rto(record: ApplicationRecord) -> list[dict[str, Any]]:
+    """State whether a restore is as fast as promised; nothing without a promise."""
     if record.rto is None:
         return []
-    promised, known = f"at most {duration(record.rto_alert_s)} is promised", record.last_restore
-    took = f"the last restore took {known.took_s:.0f} s" if known else "nobody has restored it yet"
-    status = {"kept": "True", "unproved": "Unknown", "broken": "False"}[record.rto]
+    status = {"unproved": "Unknown", "broken": "False"}.get(record.rto.state, "True")
     return [
         {
             "type": WITHIN_RTO,
             "status": status,
-            "reason": record.rto.capitalize(),
-            "message": f"{promised}; {took}",
-            "lastTransitionTime": _changed_at(
-                obj, WITHIN_RTO, status, known.ended_at if known else None
-            ),
+            "reason": _REASONS[record.rto.state],
+            "message": rto_text(record.rto, record.last_restore),
+            "lastTransitionTime": _written(record.rto.since),
         }
     ]
 
@@ -284,6 +289,18 @@ def rpo_text(rpo: Rpo, expected_s: float) -> str:
     text = f"{promised}; {since} {_written(rpo.counted_from)}"
     if rpo.state == "at-risk":
         text += f"; the next backup, which takes about {expected_s:.0f} s, would end too late"
+    return text
+
+
+def rto_text(rto: Rto, last: MeasuredRestore | None) -> str:
+    """Say how the promise about a restore stands, and what is expected of the next one."""
+    text = f"at most {duration(rto.promised_s)} is promised; "
+    text += f"the last restore took {last.took_s:.0f} s" if last else "nobody has restored it yet"
+    if rto.expected_s > rto.promised_s and (last is None or rto.run != last.run):
+        return f"{text}; {rto.run}, which is under way, takes about {rto.expected_s:.0f} s"
+    if rto.state == "at-risk":
+        more = f"one of version {rto.version}, which holds more"
+        return f"{text}; {more}, would take about {rto.expected_s:.0f} s"
     return text
 
 

@@ -18,7 +18,10 @@ from appshield.contracts.applications import (
     ApplicationObserved,
     ApplicationRecord,
     PauseChanged,
+    Rpo,
     RpoChanged,
+    Rto,
+    RtoChanged,
 )
 from appshield.contracts.backups import BackupStored, BackupUnchanged
 from appshield.contracts.changes import ChangeMatched
@@ -143,8 +146,8 @@ def _standing(message: Message) -> tuple[EventKind, str, bool]:
             return "run", state, state == "failed"
         case HealthChanged(health=health):
             return "health", health.status, health.status not in _WELL
-        case RpoChanged(rpo=rpo):
-            return "objective", rpo.state, rpo.state != "kept"
+        case RpoChanged(rpo=promise) | RtoChanged(rto=promise):
+            return "objective", promise.state, promise.state in {"at-risk", "broken"}
         case PauseChanged(paused=paused):
             return "pause", "paused" if paused else "resumed", False
         case ApplicationObserved(refused=refused, exists=exists):
@@ -176,11 +179,17 @@ def _of_state(message: Message) -> str:
             by = f" by {message.actor}" if message.actor else ""
             text = f"{'paused' if message.paused else 'not paused any more'}{by}"
             return f"{text}: {message.reason}" if message.reason else text
-        case RpoChanged():
-            rpo = message.rpo
-            since = f"{rpo.counted_from:%Y-%m-%d %H:%M} UTC"
-            return f"recovery point {rpo.state}: {rpo.promised_s} s promised since {since}"
+        case RpoChanged(rpo=promise) | RtoChanged(rto=promise):
+            return _of_promise(promise)
     return type(message).__name__
+
+
+def _of_promise(promise: Rpo | Rto) -> str:
+    stands = f"{promise.state}: {promise.promised_s} s promised"
+    if isinstance(promise, Rpo):
+        return f"recovery point {stands} since {promise.counted_from:%Y-%m-%d %H:%M} UTC"
+    expected = f", about {promise.expected_s:.0f} s expected" if promise.expected_s else ""
+    return f"recovery time {stands}{expected}"
 
 
 def _changes(events: Iterable[ToldEvent]) -> Iterator[ToldEvent]:

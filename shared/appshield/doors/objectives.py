@@ -148,13 +148,19 @@ def _row(
         promised=len(promises),
         rpo_kept=kept,
         rpo_broken_s=broken_s,
-        rto_promised=sum(1 for record in records if record.rto is not None),
-        rto_proved=sum(1 for record in records if record.rto == "kept"),
+        rto_promised=sum(1 for record in records if record.rto_alert_s),
+        rto_proved=sum(1 for record in records if _is_proved(record)),
         rto_measured=len(restores),
         rto_kept=sum(judged) / len(judged) if judged else None,
         rto_last_s=restores[-1].took_s if restores else None,
         rto_worst_s=max(one.took_s for one in restores) if restores else None,
     )
+
+
+def _is_proved(record: ApplicationRecord) -> bool:
+    """Say whether the last restore ever took no longer than is promised."""
+    last = record.last_restore
+    return last is not None and last.took_s <= record.rto_alert_s
 
 
 def _kept(promises: Iterable[Promise], span: Span) -> tuple[float | None, float]:

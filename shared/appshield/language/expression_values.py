@@ -57,7 +57,25 @@ class RpoFacts(Facts, frozen=True, kw_only=True):
     """How much would be lost now."""
 
     age: Annotated[timedelta, Meta(description="Age of the newest version.")]
-    promise: Annotated[timedelta, Meta(description="The age that `alerts.rpo` allows.")]
+    promise: Annotated[
+        timedelta, Meta(description="The age that rules and `alerts.rpo` allow; 0s without.")
+    ]
+    state: Annotated[
+        str, Meta(description="kept, at-risk or broken; empty where nothing is promised.")
+    ]
+
+
+class RtoFacts(Facts, frozen=True, kw_only=True):
+    """How long it takes to bring the application back; a time that nobody knows is 0s."""
+
+    last: Annotated[timedelta, Meta(description="What the last restore of all of it took.")]
+    expected: Annotated[
+        timedelta, Meta(description="What the next one may take; known where one is promised.")
+    ]
+    promise: Annotated[timedelta, Meta(description="The time that `alerts.rto` allows.")]
+    state: Annotated[
+        str, Meta(description="unproved, kept, at-risk or broken; empty without a promise.")
+    ]
 
 
 class LastBackupFacts(Facts, frozen=True, kw_only=True):

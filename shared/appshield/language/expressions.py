@@ -27,6 +27,7 @@ from appshield.language.expression_values import (
     Facts,
     LastBackupFacts,
     RpoFacts,
+    RtoFacts,
     plain,
 )
 from appshield.language.shape import is_clean
@@ -280,5 +281,7 @@ SIGNAL: Final = Environment(payload=object, event=EventFacts, app=AppFacts)
 """`when` of a signal: its content as `payload_of` gives it, and what its CloudEvent says."""
 HEALTH: Final = Environment(object=object)
 """What is said about the health of a kind of object: the object as the API server has it."""
-REACTION: Final = Environment(health=str, rpo=RpoFacts, lastBackup=LastBackupFacts, app=AppFacts)
+REACTION: Final = Environment(
+    health=str, rpo=RpoFacts, rto=RtoFacts, lastBackup=LastBackupFacts, app=AppFacts
+)
 """`when` of a reaction."""

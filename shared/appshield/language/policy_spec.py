@@ -41,7 +41,7 @@ class Alerts(Part, frozen=True, kw_only=True):
     )
     rto: Annotated[
         Duration | None,
-        Meta(description="The last restore of the whole application took longer than this."),
+        Meta(description="A restore of the whole application takes longer than this."),
     ] = None
 
 

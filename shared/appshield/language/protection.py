@@ -256,8 +256,10 @@ class Reaction(Part, frozen=True, kw_only=True):
     when: Annotated[
         Expression,
         Meta(
-            description="CEL over `health`, `rpo` (with age and promise), `lastBackup` (with "
-            "version, at and age) and `app`, which has what `match` of a policy sees."
+            description="CEL over `health`, `rpo` (with age, promise and state), `rto` (with last, "
+            "expected, promise and state), `lastBackup` (with version, at and age) and `app`, "
+            "which has what `match` of a policy sees. A state is kept, at-risk or broken, of "
+            "`rto` unproved, too; empty where nothing is promised."
         ),
     ]
     do: Annotated[Action, Meta(description="What to do.")]

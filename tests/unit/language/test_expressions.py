@@ -14,6 +14,7 @@ from appshield.language.expression_values import (
     EventFacts,
     LastBackupFacts,
     RpoFacts,
+    RtoFacts,
     payload_of,
 )
 from appshield.language.expressions import (
@@ -52,10 +53,16 @@ def test_an_expression_reads_what_is_known_about_an_application(text: str) -> No
     assert MATCH.condition(text).holds(MATCH.values(app=facts()))
 
 
-def test_a_reaction_reads_health_age_and_promise() -> None:
+def test_a_reaction_reads_health_ages_times_and_promises() -> None:
     values = REACTION.values(
         health="Degraded",
-        rpo=RpoFacts(age=timedelta(hours=3), promise=timedelta(hours=1)),
+        rpo=RpoFacts(age=timedelta(hours=3), promise=timedelta(hours=1), state="broken"),
+        rto=RtoFacts(
+            last=timedelta(minutes=20),
+            expected=timedelta(minutes=40),
+            promise=timedelta(minutes=30),
+            state="at-risk",
+        ),
         lastBackup=LastBackupFacts(
             version=3, at=datetime(2026, 11, 29, tzinfo=UTC), age=timedelta(hours=3)
         ),
@@ -63,6 +70,8 @@ def test_a_reaction_reads_health_age_and_promise() -> None:
     )
     text = "health == 'Degraded' && rpo.age > rpo.promise && rpo.age > duration('2h')"
     assert REACTION.condition(text + " && lastBackup.version == 3").holds(values)
+    late = "rpo.state == 'broken' && rto.state == 'at-risk' && rto.expected > rto.promise"
+    assert REACTION.condition(late + " && rto.last < rto.promise").holds(values)
 
 
 def signal(content: bytes, event: EventFacts | None = None) -> Values:

@@ -13,6 +13,8 @@ from appshield.contracts.applications import (
     Protection,
     Rpo,
     RpoState,
+    Rto,
+    RtoState,
 )
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
@@ -271,40 +273,67 @@ RESTORED = MeasuredRestore(
 )
 
 
+IN_TIME = Rto(
+    promised_s=900,
+    state="kept",
+    since=RESTORED.ended_at,
+    expected_s=700,
+    version=3,
+    run=RESTORED.run,
+)
+
+
 @pytest.mark.parametrize(
-    ("promised_s", "restore", "status", "reason"),
+    ("rto", "restore", "status", "reason", "why"),
     [
-        (700, RESTORED, "True", "Kept"),
-        (600, RESTORED, "False", "Broken"),
-        (600, None, "Unknown", "Unproved"),
+        (IN_TIME, RESTORED, "True", "Kept", "took 700 s"),
+        (replace(IN_TIME, state="broken"), RESTORED, "False", "Broken", "took 700 s"),
+        (replace(IN_TIME, state="unproved"), None, "Unknown", "Unproved", "nobody has restored it"),
+        (
+            replace(IN_TIME, state="at-risk", version=4, expected_s=1000),
+            RESTORED,
+            "True",
+            "AtRisk",
+            "one of version 4, which holds more, would take about 1000 s",
+        ),
+        (
+            replace(IN_TIME, state="at-risk", run="r-2", expected_s=1000),
+            RESTORED,
+            "True",
+            "AtRisk",
+            "r-2, which is under way, takes about 1000 s",
+        ),
     ],
 )
 def test_the_promise_about_a_restore_is_a_condition(
-    promised_s: int, restore: MeasuredRestore | None, status: str, reason: str
+    rto: Rto, restore: MeasuredRestore | None, status: str, reason: str, why: str
 ) -> None:
     """Nothing is said where nothing is promised."""
-    said = status_of(replace(RECORD, rto_alert_s=promised_s, last_restore=restore), application())
+    said = status_of(replace(RECORD, rto=rto, last_restore=restore), application())
     found = next(one for one in said["conditions"] if one["type"] == "WithinRTO")
     assert (found["status"], found["reason"]) == (status, reason)
-    assert ("took 700 s" if restore else "nobody has restored it yet") in found["message"]
+    assert "at most 15m is promised" in found["message"]
+    assert why in found["message"]
     silent = status_of(replace(RECORD, last_restore=restore), application())
     assert "WithinRTO" not in {one["type"] for one in silent["conditions"]}
 
 
 async def test_a_restore_that_took_too_long_is_an_event_once(place: Place) -> None:
-    """Another one is when a restore is fast enough again."""
+    """Others are when the next one would, and when a restore is fast enough again."""
 
-    async def until(took_s: float, number: int) -> list[tuple[str, str]]:
-        restore = replace(RESTORED, took_s=took_s)
-        known = replace(place.record, rto_alert_s=600, last_restore=restore, last_version=number)
+    async def until(state: RtoState, number: int) -> list[tuple[str, str]]:
+        rto = replace(IN_TIME, state=state)
+        known = replace(place.record, rto=rto, last_restore=RESTORED, last_version=number)
         await place.learn(known)
         await place.until_version(number)
         found = await place.cluster.list(EVENT, namespace="shop")
         return sorted((one["reason"], one["type"]) for one in found)
 
-    assert await until(700, 3) == [("RecoveryTimeBroken", "Warning")]
-    assert await until(701, 4) == [("RecoveryTimeBroken", "Warning")]
-    assert ("RecoveryTimeKept", "Normal") in await until(500, 5)
+    assert await until("unproved", 3) == []
+    assert await until("broken", 4) == [("RecoveryTimeBroken", "Warning")]
+    assert await until("broken", 5) == [("RecoveryTimeBroken", "Warning")]
+    assert ("RecoveryTimeKept", "Normal") in await until("kept", 6)
+    assert ("RecoveryTimeAtRisk", "Warning") in await until("at-risk", 7)
 
 
 async def test_a_promise_at_risk_is_an_event_once_and_another_when_it_is_kept_again(

@@ -127,6 +127,7 @@ BY_FIELD: Final[Mapping[str, Plain]] = {
     "rpo_broken_s": 120.0,
     "rpo_kept": 0.998,
     "rpo_promised_s": 93_600,
+    "rto_expected_s": 96.0,
     "rto_kept": 1.0,
     "rto_last_s": 84.2,
     "rto_measured": 3,

@@ -53,8 +53,8 @@ class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     `active`: its object is there; an `orphaned` one has only versions. `health`, `rpo` and `rto`
     are empty where nobody knows or nothing is promised; `reason` is the first one of its health.
-    `rto` is `unproved` as long as no whole version was restored, and the last restore of one took
-    `rto_last_s`.
+    `rto` is `unproved` as long as no whole version was restored; the last restore of one took
+    `rto_last_s`, and where a time is promised, the next may take `rto_expected_s`.
     """
 
     app_id: str
@@ -71,6 +71,7 @@ class ApplicationSummary(msgspec.Struct, frozen=True, kw_only=True):
     rto: RtoState | Literal[""]
     rto_promised_s: int
     rto_last_s: float | None
+    rto_expected_s: float | None
     last_version: int
     last_backup_at: datetime | None
     vault: str
@@ -121,7 +122,7 @@ class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
 
 _HEALTH_ORDER = {"Degraded": 0, "Missing": 1, "Unknown": 2, "Progressing": 3, "Healthy": 4}
 _RPO_ORDER = {"broken": 0, "at-risk": 1, "kept": 2}
-_RTO_ORDER = {"broken": 0, "unproved": 1, "kept": 2}
+_RTO_ORDER = {"broken": 0, "at-risk": 1, "unproved": 2, "kept": 3}
 
 SORT_KEYS: dict[str, SortKey[ApplicationRecord]] = {
     "name": lambda record: f"{record.app.namespace}/{record.app.name}",
@@ -129,7 +130,7 @@ SORT_KEYS: dict[str, SortKey[ApplicationRecord]] = {
         _HEALTH_ORDER[record.health.status] if record.health else len(_HEALTH_ORDER)
     ),
     "rpo": lambda record: _RPO_ORDER[record.rpo.state] if record.rpo else len(_RPO_ORDER),
-    "rto": lambda record: _RTO_ORDER[record.rto] if record.rto else len(_RTO_ORDER),
+    "rto": lambda record: _RTO_ORDER[record.rto.state] if record.rto else len(_RTO_ORDER),
     "last_backup_at": lambda record: record.last_backup_at,
     "criticality": lambda record: record.criticality,
     "type": lambda record: record.application_type,
@@ -155,7 +156,7 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
             and self.state in {"", record.state}
             and self.health in {None, record.health.status if record.health else None}
             and self.rpo in {"", record.rpo.state if record.rpo else None}
-            and self.rto in {None, record.rto}
+            and self.rto in {None, record.rto.state if record.rto else None}
             and self.criticality in {"", record.criticality}
             and self.type in {"", record.application_type}
             and self.containing in f"{record.app.namespace}/{record.app.name}"
@@ -276,9 +277,10 @@ def summary_of(record: ApplicationRecord) -> ApplicationSummary:
         rpo=rpo.state if rpo else "",
         rpo_promised_s=rpo.promised_s if rpo else 0,
         rpo_counted_from=rpo.counted_from if rpo else None,
-        rto=record.rto or "",
+        rto=record.rto.state if record.rto else "",
         rto_promised_s=record.rto_alert_s,
         rto_last_s=restore.took_s if restore else None,
+        rto_expected_s=(record.rto.expected_s or None) if record.rto else None,
         last_version=record.last_version,
         last_backup_at=record.last_backup_at,
         vault=record.vault,
@@ -297,7 +299,7 @@ def counts_of(records: Sequence[ApplicationRecord]) -> ApplicationCounts:
         record.health.status if record.health else "Unknown" for record in active
     )
     promises = Counter[RpoState](record.rpo.state for record in active if record.rpo)
-    restores = Counter[RtoState](record.rto for record in active if record.rto)
+    restores = Counter[RtoState](record.rto.state for record in active if record.rto)
     return ApplicationCounts(
         total=len(records), health=dict(healths), rpo=dict(promises), rto=dict(restores)
     )

@@ -32,6 +32,7 @@ export const application = {
   "condition.rto": "Promised RTO",
   "rto.kept": "kept by the last restore",
   "rto.unproved": "no restore has proved it yet",
+  "rto.at-risk": "a restore is expected to take longer",
   "rto.broken": "the last restore took longer",
   "condition.last-restore": "Last restore (measured RTO)",
   "condition.refused": "The newest document is refused",

@@ -19,6 +19,7 @@ export const overview = {
     "Every application is well, and every promise about its newest version is kept.",
   "attention.slow": "Restore too slow",
   "attention.restore": "The last restore took {took}; at most {promised} is promised.",
+  "attention.restore.expected": "A restore may take {took}; at most {promised} is promised.",
   "attention.refused": "Document refused",
   "attention.promise":
     "A version at least every {promised} is promised; the newest good one is {age} old",

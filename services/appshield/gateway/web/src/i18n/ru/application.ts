@@ -44,6 +44,7 @@ export const application: Readonly<Record<keyof typeof en, Message>> = {
   "condition.rto": "Обещанное RTO",
   "rto.kept": "соблюдено последним восстановлением",
   "rto.unproved": "ещё не проверено восстановлением",
+  "rto.at-risk": "восстановление может продлиться дольше",
   "rto.broken": "последнее восстановление длилось дольше",
   "condition.last-restore": "Последнее восстановление (измеренное RTO)",
   "condition.refused": "Новейший документ отклонён",

@@ -18,6 +18,8 @@ export const overview: Readonly<Record<keyof typeof en, Message>> = {
   "attention.none.why": "Все приложения в порядке, и каждое обещание о последней версии соблюдено.",
   "attention.slow": "Долгое восстановление",
   "attention.restore": "Последнее восстановление длилось {took}, обещано не дольше {promised}.",
+  "attention.restore.expected":
+    "Восстановление может длиться {took}, обещано не дольше {promised}.",
   "attention.refused": "Документ отклонён",
   "attention.promise": "Обещана версия не реже чем каждые {promised}; последней годной уже {age}",
   "applications.title": "Приложения",

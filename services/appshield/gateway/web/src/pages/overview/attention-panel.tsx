@@ -65,7 +65,9 @@ function ApplicationConcern({ why, application }: Extract<Concern, { application
         {why === "rpo-broken" && <RpoStatus state="broken" />}
         {why === "rpo-at-risk" && <RpoStatus state="at-risk" />}
         {(why === "missing" || why === "degraded") && health && <HealthStatus health={health} />}
-        {why === "rto-broken" && <Tag tone="warn">{t("attention.slow")}</Tag>}
+        {(why === "rto-broken" || why === "rto-at-risk") && (
+          <Tag tone="warn">{t("attention.slow")}</Tag>
+        )}
         {why === "refused" && <Tag tone="bad">{t("attention.refused")}</Tag>}
       </span>
       <span className={classes.what}>
@@ -84,10 +86,15 @@ function Why({ why, application }: Extract<Concern, { application: unknown }>) {
   const age = useAge(application.rpo_counted_from);
   if (why === "refused") return <span>{application.refused}</span>;
   if (why === "missing" || why === "degraded") return <span>{application.reason}</span>;
-  if (why === "rto-broken") {
-    const promised = formats.duration(application.rto_promised_s);
-    const took = formats.duration(application.rto_last_s ?? 0);
-    return <span>{t("attention.restore", { promised, took })}</span>;
+  if (why === "rto-broken" || why === "rto-at-risk") {
+    const { rto_promised_s, rto_last_s, rto_expected_s } = application;
+    const promised = formats.duration(rto_promised_s);
+    const last = rto_last_s ?? 0;
+    if (last > rto_promised_s) {
+      return <span>{t("attention.restore", { promised, took: formats.duration(last) })}</span>;
+    }
+    const took = formats.duration(rto_expected_s ?? 0);
+    return <span>{t("attention.restore.expected", { promised, took })}</span>;
   }
   return (
     <span>
@@ -123,7 +130,7 @@ function useConcerns(): { concerns: Concern[]; known: boolean } {
   const [since] = useState(() => new Date(Date.now() - DAY_MS).toISOString());
   const byHealth = useInfiniteQuery(applications({ sort: "health", state: "active", limit: 20 }));
   const byPromise = useInfiniteQuery(applications({ sort: "rpo", state: "active", limit: 20 }));
-  const slow = useInfiniteQuery(applications({ rto: "broken", state: "active", limit: 20 }));
+  const slow = useInfiniteQuery(applications({ sort: "rto", state: "active", limit: 20 }));
   const awaiting = useInfiniteQuery(runs({ state: "awaiting-approval", limit: 20 }));
   const failed = useInfiniteQuery(runs({ state: "failed", since, limit: 20 }));
   const found = new Map<string, ApplicationSummary>();

@@ -20,6 +20,7 @@ const application = (
   rto: "",
   rto_promised_s: 0,
   rto_last_s: null,
+  rto_expected_s: null,
   last_version: 3,
   last_backup_at: "2026-03-01T12:00:00Z",
   vault: "primary",
@@ -65,6 +66,7 @@ describe("what needs attention", () => {
     const applications = [
       application("late", { rpo: "at-risk" }),
       application("slow", { rto: "broken" }),
+      application("grown", { rto: "at-risk" }),
       application("ill", { health: "Degraded", rpo: "broken" }),
       application("gone", { health: "Missing" }),
       application("left", { health: "Missing", state: "orphaned" }),
@@ -74,6 +76,7 @@ describe("what needs attention", () => {
       "rpo-broken ill",
       "rpo-at-risk late",
       "rto-broken slow",
+      "rto-at-risk grown",
     ]);
   });
 

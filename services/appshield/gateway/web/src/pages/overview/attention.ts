@@ -3,7 +3,14 @@ import type { ApplicationSummary, RunSummary } from "@/api/types";
 
 export type Concern =
   | {
-      why: "missing" | "degraded" | "refused" | "rpo-broken" | "rpo-at-risk" | "rto-broken";
+      why:
+        | "missing"
+        | "degraded"
+        | "refused"
+        | "rpo-broken"
+        | "rpo-at-risk"
+        | "rto-broken"
+        | "rto-at-risk";
       application: ApplicationSummary;
     }
   | { why: "approval" | "failed"; run: RunSummary };
@@ -17,6 +24,7 @@ const ORDER: readonly Concern["why"][] = [
   "refused",
   "rpo-at-risk",
   "rto-broken",
+  "rto-at-risk",
 ];
 
 export interface Known {
@@ -48,6 +56,7 @@ function concernOf(application: ApplicationSummary): Concern[] {
   if (application.rpo === "broken") concerns.push({ why: "rpo-broken", application });
   if (application.rpo === "at-risk") concerns.push({ why: "rpo-at-risk", application });
   if (application.rto === "broken") concerns.push({ why: "rto-broken", application });
+  if (application.rto === "at-risk") concerns.push({ why: "rto-at-risk", application });
   if (application.refused) concerns.push({ why: "refused", application });
   return concerns;
 }
