@@ -264,6 +264,14 @@ class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
+class SignalProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """Why the expression `when` of a rule has no answer for the signals that come; since when."""
+
+    when: str
+    why: str
+    since: datetime
+
+
 class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the planner keeps about one history of versions, under its `app_id`.
 
@@ -285,6 +293,8 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     versions that were asked for with a number that stay, as the newest of these requests says it.
 
     `unchanged_at` is when a backup last found nothing changed since the newest good version.
+
+    `signal_problems` says of each rule on a signal why the last one had no answer, until one has.
 
     `begun` says of each rule with a rate when its latest runs began, no more than the rate counts.
     `expected_backup_s` is how long the next backup may take, `usual_nodes` are where the last one
@@ -337,3 +347,4 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     rto_alert_s: int = 0
     last_restore: MeasuredRestore | None = None
     rto: Rto | None = None
+    signal_problems: dict[str, SignalProblem] = {}

@@ -33,7 +33,10 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_overridden"):
-    """Somebody broke the glass: an operation passed the gate without a version, for a reason."""
+    """Somebody broke the glass: an operation passed the gate without a version, for a reason.
+
+    `app` is the application whose gate it was, without a name where the gate did not know it yet.
+    """
 
     noun: ClassVar[str] = "gate"
     verb: ClassVar[str] = "overridden"
@@ -50,5 +53,5 @@ class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_ov
         return subjects.audit(self.noun)
 
     def message_id(self) -> str:
-        """Name the fact after the API server's identity of the admission."""
-        return f"{self.admission}.{self.verb}"
+        """Name the fact after the API server's identity of the admission, and the application."""
+        return f"{self.admission}.{self.app.name}.{self.verb}"

@@ -260,6 +260,9 @@ def _protection_lines(shown: Status) -> Iterator[str]:
         yield f"protection {protection.name}: {rule_text(protection)}"
         if text := times.get(protection.name):
             yield f"  next: {text}"
+        if problem := shown.application.signal_problems.get(protection.name):
+            since = time_text(problem.since)
+            yield f"  problem: signals have had no answer since {since}: {problem.why}"
 
 
 def _upkeep_text(upkeep: Upkeep) -> str:

@@ -189,18 +189,18 @@ class Gate:
     ) -> Answer:
         if not request.dry_run:
             await self._ensure_real(request)
-            app = AppRef(cluster=self._cluster, namespace=request.place, name=request.name)
-            await self._bus.publish(
-                GateOverridden(
-                    app=app,
-                    admission=request.uid,
-                    operation=operation,
-                    about=request.about,
-                    actor=request.user,
-                    reason=reason,
-                    at=self._clock.now(),
+            for app in self._overridden_gates(request, operation):
+                await self._bus.publish(
+                    GateOverridden(
+                        app=app,
+                        admission=request.uid,
+                        operation=operation,
+                        about=request.about,
+                        actor=request.user,
+                        reason=reason,
+                        at=self._clock.now(),
+                    )
                 )
-            )
             structlog.get_logger().warning(
                 "glass broken", about=request.about, actor=request.user, reason=reason
             )
@@ -209,6 +209,14 @@ class Gate:
             warning=f"{request.about} passes AppShield's gate by {BREAK_GLASS}: {reason}. "
             "It is on record; take the annotation off again afterwards.",
         )
+
+    def _overridden_gates(self, request: AdmissionRequest, operation: Operation) -> list[AppRef]:
+        """Name the applications whose gate was passed by: its entry is found under each of them.
+
+        Without names of applications, as they are not known yet, it stands under the namespace.
+        """
+        gated = [one.app for one in self._gated.of(request.place, operation)]
+        return gated or [AppRef(cluster=self._cluster, namespace=request.place, name="")]
 
     async def _ensure_real(self, request: AdmissionRequest) -> None:
         """Let nobody who only finds our port put words on record; who breaks glass is not held up.

@@ -13,7 +13,12 @@ from msgspec.structs import replace
 
 from appshield.application.facts import facts_of
 from appshield.bus import Bus
-from appshield.contracts.applications import ApplicationRecord, OwnProtection, Protection
+from appshield.contracts.applications import (
+    ApplicationRecord,
+    OwnProtection,
+    Protection,
+    SignalProblem,
+)
 from appshield.contracts.backups import DocumentRevision
 from appshield.contracts.health import Reacted, Reaction
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key, policy_place
@@ -126,6 +131,7 @@ class Policies:
             reacted=still_asked(record.reacted, in_force.reactions),
             rpo_alert_s=in_force.rpo_alert_s,
             rto_alert_s=in_force.rto_alert_s,
+            signal_problems=still_meant(record.signal_problems, in_force.protections),
         )
 
     def revisions_for(self, record: ApplicationRecord) -> tuple[DocumentRevision, ...]:
@@ -211,6 +217,14 @@ def still_asked(
     """Return how far reactions are that are still in force."""
     digests = {reaction.digest for reaction in reactions}
     return tuple(one for one in reacted if one.digest in digests)
+
+
+def still_meant(
+    problems: dict[str, SignalProblem], rules: tuple[Protection, ...]
+) -> dict[str, SignalProblem]:
+    """Return what is wrong with expressions of rules that still say the same."""
+    meant = {rule.name: rule.when for rule in rules}
+    return {name: one for name, one in problems.items() if meant.get(name) == one.when}
 
 
 def _strictest(promised_s: Iterable[int]) -> int:

@@ -162,13 +162,13 @@ def _act_or_wait(asked: _Asked, state: Reacted, now: datetime) -> tuple[Reacted,
 def _disregarded(asked: _Asked, now: datetime) -> tuple[str, datetime | None]:
     """Say why a condition counts for nothing now, and until when if that is known."""
     record, action = asked.record, asked.reaction.action
-    if isinstance(action, NotifyAction) and not asked.reads_health:
-        return "", None
-    if asked.situation.restoring:
-        return "it is being restored", None
-    if record.restored_at is not None and now < record.restored_at + CALM_AFTER_RESTORE:
-        return "it was restored a moment ago", record.restored_at + CALM_AFTER_RESTORE
-    if isinstance(action, NotifyAction):
+    only_tells = isinstance(action, NotifyAction)
+    if asked.reads_health or not only_tells:
+        if asked.situation.restoring:
+            return "it is being restored", None
+        if record.restored_at is not None and now < record.restored_at + CALM_AFTER_RESTORE:
+            return "it was restored a moment ago", record.restored_at + CALM_AFTER_RESTORE
+    if only_tells:
         return "", None
     if record.health is not None and record.health.deliberate:
         return record.health.deliberate, None

@@ -13,7 +13,12 @@ from msgspec.structs import replace
 
 from appshield.bus import Bus
 from appshield.contracts import encode
-from appshield.contracts.applications import ApplicationRecord, Protection, TriggerKind
+from appshield.contracts.applications import (
+    ApplicationRecord,
+    Protection,
+    SignalProblem,
+    TriggerKind,
+)
 from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged
 from appshield.contracts.identities import run_id
@@ -196,16 +201,31 @@ class Triggering:
         if record is None or rule is None:
             return
         try:
-            if not waits_for(record, rule, signal):
-                return
+            waits = waits_for(record, rule, signal)
         except (UndecidedError, ExpressionError) as error:
             structlog.get_logger().warning(
                 "signal not understood", signal=signal.name, rule=name, problem=str(error)
             )
+            await self._note(record, rule, str(error))
+            return
+        record = await self._note(record, rule, "")
+        if not waits:
             return
         identity = f"signal/{signal.name}/{signal.id}/{app_id}/{name}"
         why = f"signal {signal.name}"
         await self.fire(record, rule, _trigger("signal", identity, rule, self._clock.now(), why))
+
+    async def _note(
+        self, record: ApplicationRecord, rule: Protection, why: str
+    ) -> ApplicationRecord:
+        """Write down why a rule has no answer for a signal, once; nothing is wrong any more."""
+        known = record.signal_problems.get(rule.name)
+        if why == (known.why if known else ""):
+            return record
+        problems = {name: one for name, one in record.signal_problems.items() if name != rule.name}
+        if why:
+            problems[rule.name] = SignalProblem(when=rule.when, why=why, since=self._clock.now())
+        return await self._registry.write(replace(record, signal_problems=problems))
 
     async def _since(self, record: ApplicationRecord, rule: Protection) -> datetime | None:
         """Return since when a run of this rule is held back already."""

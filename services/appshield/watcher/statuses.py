@@ -1,7 +1,6 @@
 """Write back what became of an application: its status, its revisions, an event for a refusal."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,15 +8,7 @@ import structlog
 from msgspec.structs import replace
 
 from appshield.bus import Watchable
-from appshield.contracts.applications import (
-    ApplicationRecord,
-    Described,
-    MeasuredRestore,
-    Rpo,
-    RpoState,
-    Rto,
-    RtoState,
-)
+from appshield.contracts.applications import ApplicationRecord, Described
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import APPLICATION
@@ -26,20 +17,19 @@ from appshield.language.in_force import IN_FORCE, spec_in_force
 from appshield.language.values import duration
 from appshield.service import pause
 from appshield.watcher.folding import described
+from appshield.watcher.promises import (
+    AT_FIRST,
+    PROMISES,
+    REASONS,
+    within_rpo,
+    within_rto,
+    written,
+)
 from appshield.watcher.revisions import keep_revision
 
 _AT_ONCE = 16
 """Statuses are written side by side; of one application one after the other."""
-WITHIN_RPO = "WithinRPO"
-WITHIN_RTO = "WithinRTO"
-_PROMISES = {WITHIN_RPO: "RecoveryPoint", WITHIN_RTO: "RecoveryTime"}
-_AT_FIRST = {WITHIN_RPO: "Kept", WITHIN_RTO: "Unproved"}
-_REASONS: Mapping[RpoState | RtoState, str] = {
-    "kept": "Kept",
-    "unproved": "Unproved",
-    "at-risk": "AtRisk",
-    "broken": "Broken",
-}
+SIGNALS_UNDERSTOOD = "SignalsUnderstood"
 
 
 class Statuses:
@@ -123,14 +113,19 @@ class Statuses:
         self._written[record.app_id] = _said(record)
 
     async def _alert(self, obj: Object, status: dict[str, Any]) -> None:
-        """Record an event when a promise about recovery is not kept, or is again."""
-        for promise, about in _PROMISES.items():
+        """Record events about promises that are late or in time again, and of signals in vain."""
+        for promise, about in PROMISES.items():
             before, now = _condition(obj, promise), _condition({"status": status}, promise)
-            if now is None or now["reason"] == (before["reason"] if before else _AT_FIRST[promise]):
+            if now is None or now["reason"] == (before["reason"] if before else AT_FIRST[promise]):
                 continue
-            warning = now["status"] == "False" or now["reason"] == _REASONS["at-risk"]
+            warning = now["status"] == "False" or now["reason"] == REASONS["at-risk"]
             await self._cluster.record_event(
                 obj, reason=f"{about}{now['reason']}", message=now["message"], warning=warning
+            )
+        before, now = (_condition(one, SIGNALS_UNDERSTOOD) for one in (obj, {"status": status}))
+        if now is not None and now["message"] != (before["message"] if before else ""):
+            await self._cluster.record_event(
+                obj, reason="SignalNotUnderstood", message=now["message"], warning=True
             )
 
 
@@ -148,8 +143,9 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
             _accepted(record, obj),
             *_paused(record),
             *_healthy(record),
-            *_within_rpo(record),
-            *_within_rto(record),
+            *within_rpo(record),
+            *within_rto(record),
+            *_signals_understood(record),
         ],
     }
     if record.health is not None:
@@ -160,7 +156,7 @@ def status_of(record: ApplicationRecord, obj: Object) -> dict[str, Any]:
     if record.last_version:
         status["lastVersion"] = record.last_version
     if record.last_backup_at is not None:
-        status["lastBackupAt"] = _written(record.last_backup_at)
+        status["lastBackupAt"] = written(record.last_backup_at)
     return status
 
 
@@ -216,7 +212,7 @@ def _changed_at(obj: Object, kind: str, now: str, otherwise: datetime | None = N
     before = _condition(obj, kind)
     if before is not None and before["status"] == now:
         return str(before["lastTransitionTime"])
-    return _written(otherwise) if otherwise else str(obj["metadata"]["creationTimestamp"])
+    return written(otherwise) if otherwise else str(obj["metadata"]["creationTimestamp"])
 
 
 def _paused(record: ApplicationRecord) -> list[dict[str, Any]]:
@@ -230,7 +226,23 @@ def _paused(record: ApplicationRecord) -> list[dict[str, Any]]:
             "status": "True",
             "reason": "Paused",
             "message": f"paused{who}: {record.paused.reason or 'no reason was given'}",
-            "lastTransitionTime": _written(record.paused.at),
+            "lastTransitionTime": written(record.paused.at),
+        }
+    ]
+
+
+def _signals_understood(record: ApplicationRecord) -> list[dict[str, Any]]:
+    """State which rules have no answer for the signals that come; nothing while all have one."""
+    problems = sorted(record.signal_problems.items())
+    if not problems:
+        return []
+    return [
+        {
+            "type": SIGNALS_UNDERSTOOD,
+            "status": "False",
+            "reason": "NoAnswer",
+            "message": "; ".join(f"rule {name}: {one.why}" for name, one in problems),
+            "lastTransitionTime": written(min(one.since for _, one in problems)),
         }
     ]
 
@@ -246,63 +258,6 @@ def _healthy(record: ApplicationRecord) -> list[dict[str, Any]]:
             "status": known.get(record.health.status, "False"),
             "reason": record.health.status,
             "message": described(record.health),
-            "lastTransitionTime": _written(record.health.since),
+            "lastTransitionTime": written(record.health.since),
         }
     ]
-
-
-def _within_rpo(record: ApplicationRecord) -> list[dict[str, Any]]:
-    """State whether the newest good version is as young as promised; nothing without a promise."""
-    if record.rpo is None:
-        return []
-    return [
-        {
-            "type": WITHIN_RPO,
-            "status": "False" if record.rpo.state == "broken" else "True",
-            "reason": _REASONS[record.rpo.state],
-            "message": rpo_text(record.rpo, record.expected_backup_s),
-            "lastTransitionTime": _written(record.rpo.since),
-        }
-    ]
-
-
-def _within_rto(record: ApplicationRecord) -> list[dict[str, Any]]:
-    """State whether a restore is as fast as promised; nothing without a promise."""
-    if record.rto is None:
-        return []
-    status = {"unproved": "Unknown", "broken": "False"}.get(record.rto.state, "True")
-    return [
-        {
-            "type": WITHIN_RTO,
-            "status": status,
-            "reason": _REASONS[record.rto.state],
-            "message": rto_text(record.rto, record.last_restore),
-            "lastTransitionTime": _written(record.rto.since),
-        }
-    ]
-
-
-def rpo_text(rpo: Rpo, expected_s: float) -> str:
-    """Say how the promise stands, and since when the age counts."""
-    since = f"version {rpo.version} of" if rpo.version else "there is no good version; known since"
-    promised = f"at most {duration(rpo.promised_s)} old is promised"
-    text = f"{promised}; {since} {_written(rpo.counted_from)}"
-    if rpo.state == "at-risk":
-        text += f"; the next backup, which takes about {expected_s:.0f} s, would end too late"
-    return text
-
-
-def rto_text(rto: Rto, last: MeasuredRestore | None) -> str:
-    """Say how the promise about a restore stands, and what is expected of the next one."""
-    text = f"at most {duration(rto.promised_s)} is promised; "
-    text += f"the last restore took {last.took_s:.0f} s" if last else "nobody has restored it yet"
-    if rto.expected_s > rto.promised_s and (last is None or rto.run != last.run):
-        return f"{text}; {rto.run}, which is under way, takes about {rto.expected_s:.0f} s"
-    if rto.state == "at-risk":
-        more = f"one of version {rto.version}, which holds more"
-        return f"{text}; {more}, would take about {rto.expected_s:.0f} s"
-    return text
-
-
-def _written(at: datetime) -> str:
-    return at.replace(microsecond=0).isoformat().replace("+00:00", "Z")

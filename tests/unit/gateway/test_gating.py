@@ -182,6 +182,19 @@ async def test_a_broken_glass_is_told_once_for_each_admission(house: Gatehouse) 
     assert len(told) == 1
     assert isinstance(told[0], GateOverridden)
     assert (told[0].actor, told[0].about) == ("ben", "Deployment web")
+    assert told[0].app == (await house.world.record()).app
+
+
+async def test_a_glass_that_is_broken_before_the_applications_are_known_is_on_record(
+    house: Gatehouse,
+) -> None:
+    """Under the namespace alone: nobody who breaks it waits for the gate to know more."""
+    house.gated = GatedApplications(house.world.bus, "test")
+    broken = deployment(annotations={"appshield.io/break-glass": "incident 17"})
+    gate = house.gate_over(house.world.bus)
+    assert (await house.asks(review("DELETE", broken, user="ben"), gate)).allowed
+    [told] = [decode(stored.body) async for stored in house.world.bus.read(OBSERVATIONS)]
+    assert (told.app.namespace, told.app.name) == ("shop", "")
 
 
 async def test_who_only_finds_our_port_puts_nothing_on_record(house: Gatehouse) -> None:

@@ -95,6 +95,25 @@ async def test_a_signal_counts_for_those_whose_expression_says_so() -> None:
     assert [run.trigger.name for run in await world.runs()] == ["deployed"]
 
 
+async def test_who_looks_at_an_application_sees_why_a_signal_has_no_answer() -> None:
+    """Until one has, or the rule says something else; the same again is written once."""
+    rule = replace(SIGNAL, when="payload.app == app.name")
+    world = await _started(rule, replace(SIGNAL, name="any"))
+    await _signal(world, "one", b'{"nothing": 1}')
+    known = (await world.record()).signal_problems
+    assert list(known) == ["deployed"]
+    assert "there is no 'app'" in known["deployed"].why
+    await _pass(world, seconds=60)
+    await _signal(world, "two", b'{"nothing": 2}')
+    assert (await world.record()).signal_problems == known
+    await _signal(world, "three", b'{"app": "another"}')
+    assert (await world.record()).signal_problems == {}
+    await _signal(world, "four", b'{"nothing": 3}')
+    await world.observe(replace(rule, when="payload.nothing > 0"), resource_version="2")
+    await world.settle()
+    assert (await world.record()).signal_problems == {}
+
+
 async def test_a_signal_that_is_no_cloudevent_though_it_says_so_is_parked() -> None:
     """Whoever sent it can be told."""
     world = await _started(SIGNAL)

@@ -15,6 +15,7 @@ from appshield.contracts.applications import (
     RpoState,
     Rto,
     RtoState,
+    SignalProblem,
 )
 from appshield.contracts.identities import AppRef
 from appshield.contracts.streams import APPLICATIONS
@@ -245,6 +246,7 @@ async def test_other_histories_and_other_clusters_are_not_written(place: Place) 
     await place.until_version(3)
 
 
+SINCE = datetime(2026, 11, 24, 12, tzinfo=UTC)
 AT_RISK = Rpo(
     promised_s=3600,
     state="at-risk",
@@ -334,6 +336,27 @@ async def test_a_restore_that_took_too_long_is_an_event_once(place: Place) -> No
     assert await until("broken", 5) == [("RecoveryTimeBroken", "Warning")]
     assert ("RecoveryTimeKept", "Normal") in await until("kept", 6)
     assert ("RecoveryTimeAtRisk", "Warning") in await until("at-risk", 7)
+
+
+async def test_a_signal_that_a_rule_has_no_answer_for_is_a_condition_and_an_event(
+    place: Place,
+) -> None:
+    """Until one has an answer; the same again is no event."""
+    problem = SignalProblem(when="payload.app == 'a'", why="there is no 'app'", since=SINCE)
+
+    async def until(number: int, **problems: SignalProblem) -> list[str]:
+        known = replace(place.record, signal_problems=problems, last_version=number)
+        await place.learn(known)
+        await place.until_version(number)
+        return [one["message"] for one in await place.cluster.list(EVENT, namespace="shop")]
+
+    assert await until(3) == []
+    assert await until(4, deployed=problem) == ["rule deployed: there is no 'app'"]
+    [found] = [one for one in place.status()["conditions"] if one["type"] == "SignalsUnderstood"]
+    assert (found["status"], found["reason"]) == ("False", "NoAnswer")
+    assert len(await until(5, deployed=problem)) == 1
+    await until(6)
+    assert "SignalsUnderstood" not in {one["type"] for one in place.status()["conditions"]}
 
 
 async def test_a_promise_at_risk_is_an_event_once_and_another_when_it_is_kept_again(

@@ -18,6 +18,7 @@ from appshield.contracts.applications import (
     Rpo,
     RpoState,
     RtoState,
+    SignalProblem,
 )
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.health import Health, HealthStatus, Reaction
@@ -97,6 +98,7 @@ class ApplicationCounts(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One application: how it is and why, what is in force for it, what runs and waits.
 
+    `signal_problems` says why the expression of a rule had no answer for the last signal.
     `newest_version` is for who may see versions, `active_run` and `pending_runs` for who may see
     runs; others have nothing there.
     """
@@ -111,6 +113,7 @@ class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...]
     undecided: dict[str, str]
     findings: tuple[str, ...]
+    signal_problems: dict[str, SignalProblem]
     reactions: tuple[Reaction, ...]
     last_restore: MeasuredRestore | None
     versions: int
@@ -329,6 +332,7 @@ async def _detail(backend: Backend, caller: Caller, record: ApplicationRecord) -
         policies=record.policies,
         undecided=record.undecided,
         findings=record.findings,
+        signal_problems=record.signal_problems,
         reactions=record.reactions,
         last_restore=record.last_restore,
         versions=len(versions),
