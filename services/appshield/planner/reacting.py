@@ -159,15 +159,22 @@ def _act_or_wait(asked: _Asked, state: Reacted, now: datetime) -> tuple[Reacted,
     return replace(state, done=True, acting=True, acted_at=acted, problem=""), None
 
 
+def _restored(asked: _Asked, now: datetime) -> tuple[str, datetime | None] | None:
+    """Say whether an application is being restored, or was a moment ago, and until when that is."""
+    if asked.situation.restoring:
+        return "it is being restored", None
+    restored_at = asked.record.restored_at
+    if restored_at is not None and now < restored_at + CALM_AFTER_RESTORE:
+        return "it was restored a moment ago", restored_at + CALM_AFTER_RESTORE
+    return None
+
+
 def _disregarded(asked: _Asked, now: datetime) -> tuple[str, datetime | None]:
     """Say why a condition counts for nothing now, and until when if that is known."""
     record, action = asked.record, asked.reaction.action
     only_tells = isinstance(action, NotifyAction)
-    if asked.reads_health or not only_tells:
-        if asked.situation.restoring:
-            return "it is being restored", None
-        if record.restored_at is not None and now < record.restored_at + CALM_AFTER_RESTORE:
-            return "it was restored a moment ago", record.restored_at + CALM_AFTER_RESTORE
+    if (asked.reads_health or not only_tells) and (found := _restored(asked, now)):
+        return found
     if only_tells:
         return "", None
     if record.health is not None and record.health.deliberate:
