@@ -15,12 +15,12 @@ from msgspec.structs import replace
 from appshield.bus import Delivery, Entry, Retry, StaleRevisionError
 from appshield.contracts.applications import ApplicationObserved
 from appshield.contracts.backups import BackupUnchanged, RepositoryOpened, SnapshotTaken
-from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
+from appshield.contracts.catalog import ApplicationFound
 from appshield.contracts.changes import ChangeMatched, Signal
 from appshield.contracts.health import HealthChanged, ReactionsDue
 from appshield.contracts.identities import AppRef
 from appshield.contracts.maintenance import NamedVersion
-from appshield.contracts.message import Message, Request, StepEvent
+from appshield.contracts.message import Request, StepEvent
 from appshield.contracts.policies import PolicyObserved
 from appshield.contracts.requests import (
     RequestApprove,
@@ -69,7 +69,7 @@ from appshield.planner.runs import Runs
 from appshield.planner.targeting import targets_differ
 from appshield.planner.timing import Timing
 from appshield.planner.triggering import Triggering
-from appshield.planner.turns import Turns
+from appshield.planner.turns import Turns, whose_turns
 from appshield.planner.upkeep import UpkeepPlanning
 from appshield.service import Clock
 from appshield.service.metrics import Gauge
@@ -172,7 +172,7 @@ class Planner:
         self._leadership.ensure()
         try:
             async with AsyncExitStack() as turns:
-                for whose in _whose_turns(delivery.message):
+                for whose in whose_turns(delivery.message):
                     await turns.enter_async_context(self._turns.of(whose))
                 await self._runs.keep_promises()
                 await self._handle(delivery)
@@ -389,17 +389,3 @@ class Planner:
             await self._copies.after(run)
         await self._alerting.after(run)
         await self._reactions.look(run.app_id)
-
-
-def _whose_turns(message: Message) -> tuple[AppRef | str, ...]:
-    """Name what a message is about, so that those about the same are handled one by one.
-
-    The end of a catalog run waits for its findings, which are about other applications.
-    """
-    if isinstance(message, ApplicationFound | CatalogRebuilt):
-        return (message.run, message.app)
-    if isinstance(message, PolicyObserved):
-        return (f"policy {message.app.name}",)
-    if isinstance(message, Signal):
-        return (f"signal {message.name}/{message.id}",)
-    return (message.app,)

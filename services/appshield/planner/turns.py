@@ -8,7 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
+from appshield.contracts.catalog import ApplicationFound, CatalogRebuilt
+from appshield.contracts.changes import Signal
 from appshield.contracts.identities import AppRef
+from appshield.contracts.message import Message
+from appshield.contracts.policies import PolicyObserved
 
 
 class Turns:
@@ -33,3 +37,17 @@ class Turns:
             if isinstance(whose, AppRef) and lock.locked():
                 async with lock:
                     pass
+
+
+def whose_turns(message: Message) -> tuple[AppRef | str, ...]:
+    """Name what a message is about, so that those about the same are handled one by one.
+
+    The end of a catalog run waits for its findings, which are about other applications.
+    """
+    if isinstance(message, ApplicationFound | CatalogRebuilt):
+        return (message.run, message.app)
+    if isinstance(message, PolicyObserved):
+        return (f"policy {message.app.name}",)
+    if isinstance(message, Signal):
+        return (f"signal {message.name}/{message.id}",)
+    return (message.app,)
