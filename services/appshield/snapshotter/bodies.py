@@ -9,6 +9,8 @@ from appshield.kubernetes import Object
 from appshield.podvolumes import labels_of
 
 CLAIM_ANNOTATION = "appshield.io/claim"
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+"""Where a claim that waits for a consumer is to be provisioned; mostly the scheduler writes it."""
 
 
 def name_of(run: str, claim: str) -> str:
@@ -60,15 +62,23 @@ def exposed_snapshot(run: str, claim: str, namespace: str) -> Object:
     }
 
 
-def exposed_claim(run: str, namespace: str, original: Object, restore_size: str) -> Object:
-    """Describe a claim in our own namespace that is filled from the snapshot."""
+def exposed_claim(
+    run: str, namespace: str, original: Object, restore_size: str, node: str
+) -> Object:
+    """Describe a claim in our own namespace that is filled from the snapshot.
+
+    `node` is where the original is in use, empty if it is not: there is the best place for it.
+    """
     claim: str = original["metadata"]["name"]
+    metadata = _metadata(run, claim, namespace)
+    if node:
+        metadata["annotations"][SELECTED_NODE] = node
     spec = original["spec"]
     capacity = original.get("status", {}).get("capacity", {}).get("storage", "")
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
-        "metadata": _metadata(run, claim, namespace),
+        "metadata": metadata,
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "storageClassName": spec.get("storageClassName", ""),

@@ -4,16 +4,25 @@ The agent sees for itself when the mount is there: it is earlier than the API se
 
 The snapshot is handed over without a moment at which nothing keeps it: its first content is set to
 Retain, a static content names the same snapshot, and only then the first pair is removed.
+
+The copy is provisioned for the node on which the original is in use, before there is a pod. For a
+pod whose claim has yet to be bound, the scheduler looks only once a second whether it is.
 """
+
+import contextlib
 
 import msgspec
 
+from appshield.errors import DeadlineError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import POD, PVC, VOLUME_SNAPSHOT, VOLUME_SNAPSHOT_CONTENT
 from appshield.podvolumes import holder_pod, is_block, is_placed, labels_of
 from appshield.service import both
 from appshield.snapshotter import bodies
 from appshield.snapshotter.cutting import Cut, raise_if_failed
+
+_BOUND_ALONE_S = 10.0
+"""How long a claim may take to be bound without a pod; then it gets one all the same."""
 
 
 class Exposed(msgspec.Struct, frozen=True):
@@ -37,8 +46,10 @@ class Exposing:
         self._image = holder_image
         self._timeout_s = timeout_s
 
-    async def expose(self, run: str, cut: Cut, original: Object) -> Exposed:
-        """Make the snapshot of one claim readable.
+    async def expose(self, run: str, cut: Cut, original: Object, node: str) -> Exposed:
+        """Make the snapshot of one claim readable, where the original is in use: on `node`.
+
+        That is empty where it is not in use: then the scheduler chooses.
 
         Raises:
             RunFailedError: the snapshot failed after it was cut.
@@ -49,7 +60,7 @@ class Exposing:
         if namespace != self.namespace:
             ready = await self._hand_over(run, cut)
         restore_size = str(ready["status"].get("restoreSize", ""))
-        claim = bodies.exposed_claim(run, self.namespace, original, restore_size)
+        claim = bodies.exposed_claim(run, self.namespace, original, restore_size, node)
         exposed, _ = await both(self._mount(run, cut, claim), self._remove_first(cut, namespace))
         return exposed
 
@@ -57,6 +68,7 @@ class Exposing:
         """Make a volume of the snapshot, and a pod that mounts it."""
         name = claim["metadata"]["name"]
         await self._make(PVC, claim)
+        await self._wait_for_volume(name, cut)
         pod = holder_pod(
             name=name,
             namespace=self.namespace,
@@ -82,6 +94,18 @@ class Exposing:
             pod_uid=placed["metadata"]["uid"],
             node=placed["spec"]["nodeName"],
         )
+
+    async def _wait_for_volume(self, name: str, cut: Cut) -> None:
+        """Wait until a claim is bound, as long as that may happen without a pod."""
+        with contextlib.suppress(DeadlineError):
+            await self._cluster.wait_for(
+                PVC,
+                name,
+                self.namespace,
+                _is_settled,
+                timeout_s=min(_BOUND_ALONE_S, self._timeout_s),
+                what=f"copy of volume {cut.claim} bound",
+            )
 
     async def _hand_over(self, run: str, cut: Cut) -> Object:
         """Move the snapshot into our own namespace; return its object there."""
@@ -114,6 +138,16 @@ class Exposing:
             await self._cluster.create(kind, body)
         except AlreadyExistsError:
             return  # made by an earlier attempt of this run
+
+
+def _is_settled(claim: Object | None) -> bool:
+    """Whether waiting for a claim without a pod has an end: it is bound, or has to have a pod.
+
+    The latter from the beginning, or since its driver has refused the node that was chosen.
+    """
+    if claim is None or claim.get("status", {}).get("phase") == "Bound":
+        return True
+    return bodies.SELECTED_NODE not in claim["metadata"].get("annotations", {})
 
 
 def _is_ready(obj: Object | None) -> bool:

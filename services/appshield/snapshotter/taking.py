@@ -229,7 +229,7 @@ class Taking:
             if volume.claim not in by_claim:
                 return _live(volume, order.app.namespace)
             exposed = await self._exposing.expose(
-                order.run, by_claim[volume.claim], claims[volume.claim]
+                order.run, by_claim[volume.claim], claims[volume.claim], volume.node
             )
             context.moved()
             return VolumeSource(

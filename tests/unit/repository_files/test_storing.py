@@ -287,6 +287,47 @@ def test_small_files_are_stored_together(
     assert (stored.files, stored.bytes_total, stored.bytes_read) == (5, 5002, 5002)
 
 
+def test_small_files_that_are_not_in_memory_are_asked_for_before_one_is_read(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is in its place with what it holds when it is read, and what happens is reported."""
+    blobs.whole_bytes = 2000
+    (source / "d").mkdir()
+    sizes = {"a": 1000, "b": 0, "c": 2001, "d/e": 2000, "d/f": 1, "gone": 1, "linked": 10}
+    for name, size in sizes.items():
+        (source / name).write_bytes(name[-1:].encode() * size)
+    (source / "other").hardlink_to(source / "linked")
+    asked: list[int] = []
+
+    def preadv(*_: object) -> int:
+        raise BlockingIOError
+
+    def fadvise(descriptor: int, start: int, length: int, advice: int) -> None:
+        assert (start, advice) == (0, os.POSIX_FADV_WILLNEED)
+        asked.append(length)
+        if length == 2000:
+            (source / "d" / "e").write_bytes(b"changed")
+            (source / "gone").unlink()
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    monkeypatch.setattr(os, "posix_fadvise", fadvise)
+    stored = save(source, blobs)
+
+    nodes = nodes_of(blobs, stored)
+    nodes |= {b"d/" + node.name: node for node in blobs.read_tree(nodes[b"d"].subtree or b"")}
+    assert sorted(asked) == [1, 1, 1000, 2000]
+    assert kinds(stored) == {b"gone": "vanished"}
+    assert {name: content(blobs, node) for name, node in nodes.items() if node.kind == "file"} == {
+        b"a": b"a" * 1000,
+        b"b": b"",
+        b"c": b"c" * 2001,
+        b"d/e": b"changed",
+        b"d/f": b"f",
+        b"linked": b"d" * 10,
+        b"other": b"d" * 10,
+    }
+
+
 def test_a_sink_that_fails_for_small_files_fails_the_backup(
     source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

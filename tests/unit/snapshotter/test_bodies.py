@@ -36,7 +36,7 @@ def every_body() -> list[Object]:
         bodies.snapshot(RUN, "data", "shop", "snap"),
         bodies.exposed_content(RUN, "data", "system", content()),
         bodies.exposed_snapshot(RUN, "data", "system"),
-        bodies.exposed_claim(RUN, "system", claim(), "2Gi"),
+        bodies.exposed_claim(RUN, "system", claim(), "2Gi", "node-1"),
         holder_pod(
             name=bodies.name_of(RUN, "data"),
             namespace="system",
@@ -86,9 +86,10 @@ def test_the_copy_is_as_large_as_the_volume_has_become(
     status: Object, restore_size: str, expected: str
 ) -> None:
     """A volume that was grown does not fit into what was once asked for."""
-    made = bodies.exposed_claim(RUN, "system", claim(**status), restore_size)
+    made = bodies.exposed_claim(RUN, "system", claim(**status), restore_size, "")
     assert made["spec"]["resources"]["requests"]["storage"] == expected
     assert made["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert bodies.SELECTED_NODE not in made["metadata"]["annotations"]
     assert made["spec"]["dataSource"]["name"] == bodies.name_of(RUN, "data")
 
 

@@ -1,7 +1,8 @@
 """Saving entries of directories that are no directories themselves: files, links, FIFOs, devices.
 
 Most of the time of a backup of small files is spent here, a few microseconds at a time: an entry
-that is listed as a regular file is opened at once, and small ones are stored together.
+that is listed as a regular file is opened at once, and small ones are stored together, those that
+have to come from the disk a little later than the others.
 """
 
 import errno
@@ -41,6 +42,7 @@ from appshield.repository.files.metadata import (
 )
 from appshield.repository.files.problems import ProblemKind, kind_of_error
 from appshield.repository.files.reading import FileReader, difference
+from appshield.repository.files.reading_ahead import ColdFile, ReadingAhead
 from appshield.repository.nodes import BlobSink
 
 
@@ -68,6 +70,7 @@ class EntryStorer:
         self._workers = workers
         self._reader = FileReader(sink, advance)
         self._gathered = GatheredFiles(sink)
+        self._ahead = ReadingAhead()
         self._linked: dict[Identity, _Linked] = {}
         self._reply = EntriesStored()
         self._job = StoreEntries(0, [], 0, 0)
@@ -98,6 +101,7 @@ class EntryStorer:
     def _store_entries(self, job: StoreEntries, descriptors: tuple[int, ...]) -> EntriesStored:
         self._job, self._reply = job, EntriesStored()
         self._gathered = GatheredFiles(self._sink)
+        self._ahead = ReadingAhead()
         start = self._reader.bytes_read
         for number, (entries, directory) in enumerate(
             zip(job.directories, descriptors, strict=True)
@@ -107,6 +111,7 @@ class EntryStorer:
             self._store_directory(number, directory, entries, nodes, start + job.most_bytes)
             if len(nodes) < len(entries.names):
                 break
+        self._store_cold()
         self._gathered.store()
         self._reply.bytes_read = self._reader.bytes_read - start
         return self._reply
@@ -124,29 +129,58 @@ class EntryStorer:
             if self._reader.bytes_read >= most_bytes and (number or position):
                 return
             self._place = (number, position)
-            try:
-                node = self._store(directory, name, position in others)
-            except OSError as error:
-                self._note(*kind_of_error(error))
-                node = b""
-            nodes.append(node)
+            nodes.append(self._store(directory, name, other=position in others, now=False))
+            if self._ahead.is_full:
+                self._store_cold()
             if self._gathered.is_full:
                 self._gathered.store()
 
-    def _store(self, directory: int, name: bytes, other: bool) -> bytes:  # noqa: FBT001
-        if other:
-            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-            if stat.S_ISDIR(status.st_mode):
-                raise stale(name)
-            self._require_device(name, status)
-            if not stat.S_ISREG(status.st_mode):
-                return self._special(directory, name)
-        descriptor, status = open_regular(name, directory)
+    def _store_cold(self) -> None:
+        """Store the files whose content was asked for; now it is waited for."""
+        for place, directory, name in self._ahead.take():
+            self._place = place
+            node = self._store(directory, name, other=False, now=True)
+            self._nodes[place[1]] = node
+            if self._gathered.is_full:
+                self._gathered.store()
+
+    @property
+    def _nodes(self) -> list[bytes]:
+        """The nodes of the directory at work."""
+        return self._reply.nodes[self._place[0]]
+
+    def _store(self, directory: int, name: bytes, *, other: bool, now: bool) -> bytes:
+        """Return the node of an entry; empty if it is left out, left to others, or still to come.
+
+        `now` means that its content is waited for.
+        """
         try:
-            self._require_device(name, status)
-            return self._file(descriptor, name, status)
-        finally:
-            os.close(descriptor)
+            if other:
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    raise stale(name)
+                self._require_device(name, status)
+                if not stat.S_ISREG(status.st_mode):
+                    return self._special(directory, name)
+            descriptor, status = open_regular(name, directory)
+            try:
+                self._require_device(name, status)
+                if not now and self._is_to_come(descriptor, status, directory, name):
+                    return b""
+                return self._file(descriptor, name, status)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            self._note(*kind_of_error(error))
+            return b""
+
+    def _is_to_come(
+        self, descriptor: int, status: os.stat_result, directory: int, name: bytes
+    ) -> bool:
+        size = status.st_size
+        if status.st_nlink > 1 or not 0 < size <= self._sink.whole_bytes:
+            return False
+        return self._ahead.ask(descriptor, size, ColdFile(self._place, directory, name))
 
     def _require_device(self, name: bytes, status: os.stat_result) -> None:
         if status.st_dev != self._job.device:
@@ -192,7 +226,7 @@ class EntryStorer:
         if problem is not None:
             self._note(*problem)
         self._reply.bytes_total += len(data)
-        place = (self._reply.nodes[-1], self._place[1])
+        place = (self._nodes, self._place[1])
         self._gathered.add(data, place, name, before, attributes)
         return b""
 
