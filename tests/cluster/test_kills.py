@@ -1,6 +1,6 @@
 """Each service is killed once in the middle of a backup and of a restore, and started again.
 
-So are the message bus and the object store.
+So are the message bus, the object store and the API server.
 
 Whatever the stage: exactly one complete version or restore, an application that runs on, and
 nothing left behind. One application serves all of them, so that its numbers tell of a version
@@ -23,7 +23,7 @@ from appshield.contracts.identities import AppRef
 from appshield.contracts.requests import RequestBackup, RequestRestore
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import CATALOG
-from appshield.local.cluster import ClusterFacts
+from appshield.local.cluster import ClusterFacts, ComponentStatus, cluster_status
 from cluster_application import (
     CLAIM,
     deploy,
@@ -35,6 +35,7 @@ from cluster_application import (
     until_running,
 )
 from installation import Installation, Stage
+from local_cluster import settings_of_this_process
 from restic_binary import Restic
 from waiting import wait_until
 
@@ -97,6 +98,23 @@ async def protected(
         yield Protected(installation, restic, app, record.app_id, digest)
 
 
+async def kill_api_server() -> None:
+    """End the API server at once, and wait until its supervisor has started it again."""
+    killed = api_server()
+    os.kill(killed.pid, signal.SIGKILL)
+
+    def again() -> bool:
+        now = api_server()
+        return now.ready and now.starts > killed.starts
+
+    await wait_until(again, deadline_s=60, what="the API server started again")
+
+
+def api_server() -> ComponentStatus:
+    components = cluster_status(settings_of_this_process()).components
+    return next(part for part in components if part.name == "kube-apiserver")
+
+
 def runs(step: str) -> Stage:
     """Say that a run is at a step: order given, outcome not there."""
 
@@ -156,9 +174,24 @@ async def test_an_application_quiesced_by_a_killed_snapshotter_resumes_and_is_sa
     await protected.ensure_one_version(await installation.ended(run), before, tmp_path)
 
 
+async def test_an_api_server_killed_while_the_application_waits_costs_no_version(
+    local_cluster: ClusterFacts, protected: Protected, tmp_path: Path
+) -> None:
+    """Nobody can resume it until the API server is back; it is resumed then, and saved once."""
+    installation = protected.installation
+    before = len(await protected.versions())
+    folder = await folder_on_node(installation, local_cluster, protected.app.namespace)
+    marker = folder / "quiesced"
+    run = await installation.ask(RequestBackup(app=protected.app, request_id=str(uuid4())))
+    await wait_until(marker.exists, deadline_s=60, what="quiesced", every_s=0.005)
+    await kill_api_server()
+    await protected.ensure_one_version(await installation.ended(run), before, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("service", "step"),
     [
+        ("api-server", "apply"),
         ("restorer", "prepare"),
         ("restorer-agent", "load"),
         ("restorer", "load"),
@@ -189,7 +222,7 @@ async def test_a_service_killed_during_a_restore_costs_no_byte_of_it(
         )
         run = await installation.ask(request)
         await installation.reached(run, runs(step), f"step {step}")
-        await installation.kill(service)
+        await (kill_api_server() if service == "api-server" else installation.kill(service))
         ended = await installation.ended(run)
         assert (ended.state, ended.failure) == ("succeeded", None)
         await until_running(installation, target)

@@ -129,9 +129,11 @@ def _unchanged_text(run: Run) -> str:
     return f"version {run.backup.unchanged}" if run.backup and run.backup.unchanged else ""
 
 
-def _approval_text(run: Run) -> str:
+def approval_text(run: Run) -> str:
+    """Write who let a run begin, or how to; of one that waits for nobody any more nothing."""
     if run.approval is None:
-        return f"nobody yet: `appshield approve {run.id}`" if run.needs_approval else ""
+        waits = run.state == "awaiting-approval"
+        return f"nobody yet: `appshield approve {run.id}`" if waits else ""
     return f"{run.approval.actor or 'someone'} at {time_text(run.approval.at)}"
 
 
@@ -153,7 +155,7 @@ def _say_run(run: Run) -> None:
             ("goes on as", run.folded_into),
             ("trigger", f"{run.trigger.kind} {run.trigger.name}".rstrip()),
             ("asked by", run.trigger.actor),
-            ("approved by", _approval_text(run)),
+            ("approved by", approval_text(run)),
             ("reason", run.trigger.reason),
             ("requested at", time_text(run.requested_at)),
             ("took", duration_text(run.started_at, run.finished_at)),
