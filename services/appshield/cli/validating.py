@@ -56,8 +56,9 @@ async def validate(
 ) -> int:
     """Check documents: every error at once, each with file, line and what would be right.
 
-    Documents of other API groups in the same files are passed over with a note. The exit code is
-    2 when anything is wrong, so that it can be a pre-commit hook.
+    Documents of other API groups in the same files are passed over with a note, but for what those
+    of other frameworks ask of AppShield. The exit code is 2 when anything is wrong, so that it can
+    be a pre-commit hook.
     """
     said_s = seconds(backup_takes) if backup_takes else 0
     measured = Measured(namespace=namespace or "default")

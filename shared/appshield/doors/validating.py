@@ -1,15 +1,16 @@
 """What is wrong with documents, and what is legal and probably not meant. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
 
+from appshield.language.adapters.files import find_foreign_problems
 from appshield.language.advising import Took, advise, notes
 from appshield.language.advising_together import Surroundings, advise_together
 from appshield.language.kinds import Resource
 from appshield.language.problems import Finding
-from appshield.language.reading import Document, Reading
+from appshield.language.reading import Document, ForeignDocument, Reading
 
 
 class Valid(msgspec.Struct, frozen=True):
@@ -60,17 +61,33 @@ def report(
     """
     documents = [one for reading in readings for one in reading.documents]
     errors = [error for reading in readings for error in reading.errors]
+    foreign = [one for reading in readings for one in reading.foreign]
     return Report(
         documents=tuple(map(_valid, documents)),
-        errors=(*errors, *refused),
+        errors=(*errors, *_foreign(foreign, around.namespace), *refused),
         warnings=tuple(_warnings(documents, around, took, now)),
         notes=tuple(one.finding(problem) for one in documents for problem in notes(one.resource)),
         passed_over=tuple(
             PassedOver(one.origin, one.line, str(one.object["apiVersion"]), one.object["kind"])
-            for reading in readings
-            for one in reading.foreign
+            for one in foreign
         ),
     )
+
+
+def _foreign(documents: Sequence[ForeignDocument], namespace: str) -> Iterator[Finding]:
+    """Judge what documents of other frameworks ask of AppShield."""
+    for document in documents:
+        place = document.asking_place
+        for problem in find_foreign_problems(document.object, namespace):
+            wrong, _, right = problem.partition("; ")
+            yield Finding(
+                document.origin,
+                place.line,
+                place.column,
+                "asks for protection",
+                wrong,
+                right or "correct it",
+            )
 
 
 def _warnings(

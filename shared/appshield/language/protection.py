@@ -26,7 +26,7 @@ Health = Literal["Healthy", "Progressing", "Degraded", "Missing"]
 Missed = Literal["run-once", "skip"]
 Gated = Literal["rollout", "delete"]
 Approval = Literal["auto", "manual"]
-Count = Annotated[int, Meta(ge=0, le=100_000, extra={"means": "a number from 0 to 100000"})]
+Count = Annotated[int, Meta(ge=0, le=100_000, extra={"means": "a whole number from 0 to 100000"})]
 
 
 VersionChoice = Annotated[
@@ -150,7 +150,8 @@ class Trigger(Part, frozen=True, kw_only=True):
         Meta(description="Windows in which no backup starts.", max_length=32),
     ] = ()
     priority: Annotated[
-        Annotated[int, Meta(ge=-100, le=100, extra={"means": "a number from -100 to 100"})] | None,
+        Annotated[int, Meta(ge=-100, le=100, extra={"means": "a whole number from -100 to 100"})]
+        | None,
         Meta(description=f"Higher goes first when many wait. Default {defaults.PRIORITY}."),
     ] = None
 

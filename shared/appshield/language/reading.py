@@ -57,6 +57,11 @@ class ForeignDocument(msgspec.Struct, frozen=True):
         return self.source.position(()).line
 
     @property
+    def asking_place(self) -> Position:
+        """Where it may ask for protection: its annotations, or else its metadata."""
+        return self.source.position(("metadata", "annotations"))
+
+    @property
     def finding(self) -> Finding:
         """Say that it cannot be taken where only our documents can."""
         wrong = f"{shown(self.object.get('apiVersion'))} is not AppShield's"
@@ -97,6 +102,14 @@ def read_text(text: str | bytes, origin: str) -> Reading:
     for source in sources:
         if source.data is None:
             continue
+        if _holds_ours(source.data):
+            wrong, right = (
+                "documents inside of a List are not read",
+                "write each by itself, with --- between them",
+            )
+            problem = Problem(("items",), wrong, right, at_key=True)
+            errors.append(_finding(problem, source, origin))
+            continue
         if _is_foreign(source.data):
             foreign.append(ForeignDocument(source.data, origin, source))
             continue
@@ -126,6 +139,17 @@ def _is_foreign(data: object) -> bool:
     version = data.get("apiVersion")
     group = version.rpartition("/")[0] if isinstance(version, str) else GROUP
     return not difflib.get_close_matches(group[:80], [GROUP], n=1, cutoff=0.8)
+
+
+def _holds_ours(data: object) -> bool:
+    """Say whether a document is a list, of the API's own kind, that holds documents of ours."""
+    if not isinstance(data, dict) or data.get("kind") != "List":
+        return False
+    items = data.get("items")
+    return any(
+        isinstance(one, dict) and str(one.get("apiVersion")).startswith(f"{GROUP}/")
+        for one in (items if isinstance(items, list) else ())
+    )
 
 
 def _finding(problem: Problem, source: SourceDocument, origin: str) -> Finding:

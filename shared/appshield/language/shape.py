@@ -140,6 +140,9 @@ def _check_literal(value: object, wanted: inspect.LiteralType, path: Path) -> It
         yield Problem(path, f"{shown(value)} is not one of its values", suggestion(value, values))
 
 
+_MERGED = "YAML 1.2 has no merge keys; write the fields themselves"
+
+
 def _check_struct(
     value: dict[str, Any], wanted: inspect.StructType, path: Path
 ) -> Iterator[Problem]:
@@ -150,7 +153,8 @@ def _check_struct(
             yield from _check(content, fields[name].type, (*path, name), {})
         elif wanted.forbid_unknown_fields:
             absent = [one for one in fields if one not in given]
-            yield Problem((*path, name), "unknown field", suggestion(name, absent), at_key=True)
+            right = _MERGED if name == "<<" else suggestion(name, absent)
+            yield Problem((*path, name), "unknown field", right, at_key=True)
     for name, field in fields.items():
         if field.required and name not in given:
             yield Problem((*path, name), "is missing", f"add {_wanted_in_words(field.type)}")

@@ -30,6 +30,38 @@ async def test_other_tools_documents_are_passed_over_with_a_note(
     assert said.err == f"{file}:1: note: Deployment of apps/v1 passed over\n"
 
 
+ARGO_CD = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Application
+metadata:
+  name: guestbook
+  namespace: argocd
+  annotations:
+    appshield.io/criticality: gold
+    appshield.io/schedule: "{schedule}"
+spec:
+  destination: {{ server: https://kubernetes.default.svc, namespace: guestbook }}
+"""
+
+
+async def test_what_documents_of_other_frameworks_ask_for_is_checked(
+    appshield: CommandLine,
+) -> None:
+    """At the annotations that ask, as the watcher would refuse them, and what asks for nothing."""
+    wrong = ARGO_CD.format(schedule="15 * * * * *")
+    said = await appshield("validate", "-", stdin=wrong)
+    assert said.code == 2
+    told = said.err.splitlines()[-1]
+    assert ":7:5: asks for protection: spec.protect[0].on.schedule: a schedule has five" in told
+    assert (await appshield("validate", "-", stdin=ARGO_CD.format(schedule="@daily"))).code == 0
+    shapeless = "apiVersion: gkebackup.gke.io/v1\nkind: ProtectedApplication\nmetadata: [a]\n"
+    said = await appshield("validate", "-", stdin=shapeless)
+    assert said.code == 2
+    assert "is not of the shape of a ProtectedApplication of gkebackup.gke.io" in said.err
+    silent = ARGO_CD.format(schedule="x").replace("appshield.io/", "example.org/")
+    assert (await appshield("validate", "-", stdin=silent)).code == 0
+
+
 async def test_a_profile_that_nobody_proved_is_noted(appshield: CommandLine) -> None:
     """Whoever chooses it has to know; nothing in the document could change it, so it is valid."""
     part = "{name: db, workload: {kind: StatefulSet, name: db}"

@@ -15,6 +15,7 @@ import zstandard
 
 from appshield.errors import InvalidInputError
 from appshield.language.adapters import ADAPTERS, Adapted, Adapter, chosen
+from appshield.language.adapters.files import find_foreign_problems
 from appshield.language.adapters.oam import POLICY_TYPE
 from appshield.language.adapters.packed import UNPACKED_MAX_BYTES
 from appshield.language.kinds import Application
@@ -425,3 +426,31 @@ def test_an_adapter_that_does_not_exist_is_named() -> None:
     """With those that do."""
     with pytest.raises(InvalidInputError, match="there is no adapter helmet"):
         chosen(["helm", "helmet"])
+
+
+@pytest.mark.parametrize("shape", [None, 5, "x", [5], ["x"], {"x": 5}, [{"x": [5]}]], ids=str)
+@pytest.mark.parametrize("field", ["metadata", "spec", "status", "policies", "resources"])
+def test_a_file_of_any_shape_is_told_as_such_or_is_no_concern(field: str, shape: object) -> None:
+    """No schema has seen it: what a person mistypes must not end in a traceback."""
+    for its in ADAPTERS:
+        document: dict[str, Any] = {
+            "apiVersion": f"{its.kind.group}/{its.kind.version}",
+            "kind": its.kind.kind,
+            "metadata": {"name": "x", "annotations": {"appshield.io/protect": "true"}},
+            "spec": {"policies": shape} if field == "policies" else {},
+            "status": {"resources": shape} if field == "resources" else {},
+        }
+        if field in document:
+            document[field] = shape
+        told = list(find_foreign_problems(document, "shop"))
+        assert all("; " in one for one in told), told
+
+
+def test_what_a_file_asks_for_is_checked_as_the_cluster_checks_it() -> None:
+    """An example asks for nothing wrong; the file of another kind is nobody's concern."""
+    assert list(find_foreign_problems(documents("oam")[0], "")) == []
+    document = documents("oam")[0]
+    document["spec"]["policies"][-1]["properties"] = {"typ": "web"}
+    (told,) = find_foreign_problems(document, "")
+    assert told.startswith("spec.typ: unknown field; ")
+    assert not list(find_foreign_problems({"apiVersion": "v1", "kind": "Secret"}, ""))
