@@ -10,7 +10,7 @@ from appshield.contracts import requests
 from appshield.contracts.identities import RunKind, run_id
 from appshield.contracts.message import Request
 from appshield.doors.asking import Asker
-from appshield.kubernetes import Object
+from appshield.manifests.objects import Object
 
 KINDS: Mapping[type[Request], RunKind] = {
     requests.RequestBackup: "backup",
