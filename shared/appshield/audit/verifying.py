@@ -182,7 +182,7 @@ class _Walk:
             yield _about(self.chain, what, first, last)
         archived_to = self._archived.last_of(self.chain)
         if self.chain and archived_to > self.last:
-            what = "{0} are gone from the end of the stream; they are archived"
+            what = "{0} are archived, and gone from the end of the stream"
             yield _about(self.chain, what, self.last + 1, archived_to)
 
     async def _begin(self, line: bytes) -> None:

@@ -194,6 +194,19 @@ async def test_a_stream_that_was_written_anew_is_found_and_not_archived(house: H
     assert any("entry 2 was written anew" in finding.what for finding in report.findings)
 
 
+async def test_a_stream_whose_end_was_cut_off_is_found_by_its_archive(house: House) -> None:
+    """What is left is whole in itself; only the Vault knows that there was more."""
+    await house.record("e1", "e2", "e3")
+    await house.work()
+    kept = [line async for line in lines_of(house.bus)][:2]
+    await house.bus.trim(streams.AUDIT, below_sequence=1_000)
+    await house.bus.append(AUDITED, b"\n".join(kept), after_sequence=0)
+    assert (await verify(lines_of(house.bus), await VaultArchive.listed([]))).ok
+    report = await house.verified()
+    whats = [finding.what for finding in report.findings]
+    assert whats == ["entry 3 is archived, and gone from the end of the stream"]
+
+
 async def test_a_chain_that_does_not_follow_its_archive_is_told_within_the_hour(
     house: House,
 ) -> None:

@@ -105,7 +105,7 @@ async def test_what_was_removed_is_named() -> None:
     lines = written()
     assert said(await verified([*lines[:3], *lines[5:]])) == ["entries 4 to 5 were removed"]
     cut = await verified(lines[:6], Archived(lines, 8))
-    assert said(cut) == ["entries 7 to 8 are gone from the end of the stream; they are archived"]
+    assert said(cut) == ["entries 7 to 8 are archived, and gone from the end of the stream"]
     begun_late = await verified(lines[6:], Archived(lines, 4))
     assert said(begun_late) == ["entries 5 to 6 are neither in the stream nor archived"]
 
