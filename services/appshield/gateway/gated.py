@@ -5,11 +5,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from appshield.bus import Bus
+from appshield.bus import Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.gates import Operation
 from appshield.contracts.identities import AppRef
-from appshield.contracts.streams import APPLICATIONS
 
 
 class Gated(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +23,8 @@ class Gated(msgspec.Struct, frozen=True, kw_only=True):
 class GatedApplications:
     """The gated applications of one cluster, and the runs that are changing any application."""
 
-    def __init__(self, bus: Bus, cluster: str) -> None:
-        self._records = bus.bucket(APPLICATIONS, ApplicationRecord)
+    def __init__(self, records: Watchable[ApplicationRecord], cluster: str) -> None:
+        self._records = records
         self._cluster = cluster
         self._gated: dict[str, Gated] = {}
         self._active: dict[str, str] = {}

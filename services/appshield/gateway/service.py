@@ -6,7 +6,9 @@ import uuid
 import aiohttp
 import structlog
 
-from appshield.contracts.streams import GATEWAY_ORDERS
+from appshield.bus import SharedWatch, Watchable
+from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.streams import APPLICATIONS, GATEWAY_ORDERS
 from appshield.errors import AppShieldError
 from appshield.gate import GateAddress
 from appshield.gateway.admission import GateServer, admission
@@ -33,10 +35,12 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """
     ensure_usable(settings)
     async with joined(settings, "gateway", stopping) as service:
-        service.run(ServedApi(service, settings).serve(), "api")
+        records = SharedWatch(service.bus.bucket(APPLICATIONS, ApplicationRecord))
+        service.run(records.keep(stopping), "records of applications")
+        service.run(ServedApi(service, settings, records).serve(), "api")
         service.run(_send_notices(service, settings), "notices")
         if settings.gate_at:
-            await _serve_gate(service, settings)
+            await _serve_gate(service, settings, records)
         else:
             await stopping.wait()
 
@@ -59,12 +63,14 @@ async def _send_notices(service: Joined, settings: Settings) -> None:
             await pause(service.stopping, CLUSTER_PAUSE_S)
 
 
-async def _serve_gate(service: Joined, settings: Settings) -> None:
+async def _serve_gate(
+    service: Joined, settings: Settings, records: Watchable[ApplicationRecord]
+) -> None:
     """Answer for the gate until told to stop."""
     address, clock, stopping = GateAddress.read(settings.gate_at), SystemClock(), service.stopping
     kubernetes = settings.cluster_access()
     async with Cluster.connect(kubernetes) as cluster:
-        gated = GatedApplications(service.bus, settings.cluster)
+        gated = GatedApplications(records, settings.cluster)
         standing = Standing(cluster)
         deletions = Deletions(service.bus, standing, settings.cluster, clock)
         gate = Gate(

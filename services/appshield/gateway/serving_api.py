@@ -9,7 +9,8 @@ from pathlib import Path
 
 import structlog
 
-from appshield.bus import BusAccess
+from appshield.bus import BusAccess, Watchable
+from appshield.contracts.applications import ApplicationRecord
 from appshield.errors import AppShieldError, InvalidInputError
 from appshield.gateway.access.authenticating import (
     FAILURES_BURST,
@@ -60,13 +61,15 @@ class ServedApi:
         InvalidInputError: what the settings name cannot be used, or the port is somebody else's.
     """
 
-    def __init__(self, service: Joined, settings: Settings) -> None:
+    def __init__(
+        self, service: Joined, settings: Settings, records: Watchable[ApplicationRecord]
+    ) -> None:
         self._service = service
         self._settings = settings
         self._oidc = _oidc(settings)
         self._certificate = _certificate(settings)
         self._sessions = Sessions(service.bus, SystemClock())
-        self._views = WatchedViews(service.bus)
+        self._views = WatchedViews(service.bus, records)
         self._progress = HeardProgress(SystemClock())
         self._listening = _listening(settings.http_host, settings.http_port)
         self._problem = "the cluster was not reached yet"

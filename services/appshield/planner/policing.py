@@ -27,8 +27,8 @@ from appshield.planner.targeting import targets_differ
 from appshield.planner.turns import Turns
 from appshield.service import Clock
 
-_AT_ONCE = 2_000
-"""Several batches of the bus: while one is being stored, those that follow are worked out."""
+_AT_ONCE = 1_500
+"""Three batches of the bus: while one is being stored, those that follow are worked out."""
 
 
 class _Behind(msgspec.Struct, frozen=True):
@@ -110,17 +110,21 @@ class Policing:
     async def _take_turns(self, turns: Turns, apps: list[AppRef]) -> None:
         """Take the turn of each application, which brings it in line."""
 
-        async def take(app: AppRef) -> None:
-            async with turns.of(app):
-                pass
+        waiting, problems = iter(apps), list[BaseException]()
 
-        for start in range(0, len(apps), _AT_ONCE):
-            together = apps[start : start + _AT_ONCE]
-            # None is cancelled for another's error: a write cut short leaves a revision unknown.
-            ended = await asyncio.gather(*map(take, together), return_exceptions=True)
-            for error in ended:
-                if error is not None:
-                    raise error
+        async def take_some() -> None:
+            for app in waiting:
+                try:
+                    async with turns.of(app):
+                        pass
+                except Exception as error:  # noqa: BLE001 - raised when all have ended
+                    problems.append(error)
+                if problems:
+                    return  # none is cancelled: a write cut short leaves a revision unknown
+
+        await asyncio.gather(*(take_some() for _ in range(min(_AT_ONCE, len(apps)))))
+        if problems:
+            raise problems[0]
 
     async def _renew(self, app_id: str, since: datetime) -> None:
         before = self._registry.get(app_id)

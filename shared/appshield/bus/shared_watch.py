@@ -19,15 +19,16 @@ T = TypeVar("T")
 class Watchable(Protocol[T]):
     """What can be watched: a bucket, or a share in the watch of one."""
 
-    def watch(self, *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    def watch(self, *, stopping: asyncio.Event, traces: bool = False) -> AsyncIterator[Change[T]]:
         """See `Bucket.watch`."""
         ...
 
 
 class _Follower(Generic[T]):
-    """What waits for one who follows."""
+    """What waits for one who follows; with `traces`, what went and was never there, too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, traces: bool) -> None:
+        self.traces = traces
         self.waiting: deque[Change[T]] = deque()
         self.news = asyncio.Event()
 
@@ -43,25 +44,38 @@ class SharedWatch(Generic[T]):
     def __init__(self, bucket: Bucket[T]) -> None:
         self._bucket = bucket
         self._present: dict[str, Change[T]] = {}
+        self._gone: dict[str, Change[T]] = {}
         self._marker: Change[T] | None = None
         self._followers: list[_Follower[T]] = []
 
     async def keep(self, stopping: asyncio.Event) -> None:
         """Watch the bucket, for whoever follows, until told to stop."""
-        async for change in self._bucket.watch(stopping=stopping):
-            if change.is_marker:
-                self._marker = change
-            elif change.value is None:
-                self._present.pop(change.key, None)
-            else:
-                self._present[change.key] = change
+        async for change in self._bucket.watch(stopping=stopping, traces=True):
+            is_trace = self._keep(change)
             for follower in self._followers:
-                follower.take(change)
+                if follower.traces or not is_trace:
+                    follower.take(change)
 
-    async def watch(self, *, stopping: asyncio.Event) -> AsyncIterator[Change[T]]:
+    def _keep(self, change: Change[T]) -> bool:
+        """Keep a change for who comes later; say whether it is of a key that was not there."""
+        if change.is_marker:
+            self._marker = change
+        elif change.value is not None:
+            self._gone.pop(change.key, None)
+            self._present[change.key] = change
+        else:
+            self._gone[change.key] = change
+            return self._present.pop(change.key, None) is None
+        return False
+
+    async def watch(
+        self, *, stopping: asyncio.Event, traces: bool = False
+    ) -> AsyncIterator[Change[T]]:
         """See `Bucket.watch`; who comes later is given what is there by then."""
-        follower: _Follower[T] = _Follower()
+        follower: _Follower[T] = _Follower(traces=traces)
         follower.waiting.extend(self._present.values())
+        if traces:
+            follower.waiting.extend(self._gone.values())
         if self._marker is not None:
             follower.waiting.append(self._marker)
         self._followers.append(follower)

@@ -26,13 +26,13 @@ class Place:
         """Begin to watch the bucket."""
         self.tasks.append(asyncio.create_task(self.shared.keep(self.stopping)))
 
-    def follow(self) -> list[Change[str]]:
+    def follow(self, *, traces: bool = False) -> list[Change[str]]:
         """Begin to follow; return what has come so far, which grows."""
         seen: list[Change[str]] = []
         take = seen.append
 
         async def follow() -> None:
-            async for change in self.shared.watch(stopping=self.stopping):
+            async for change in self.shared.watch(stopping=self.stopping, traces=traces):
                 take(change)
 
         self.tasks.append(asyncio.create_task(follow()))
@@ -81,3 +81,30 @@ async def test_who_comes_later_is_given_what_is_there_by_then(place: Place) -> N
     assert said(late) == [("a", "three"), ("", None)]
     await place.bucket.put("c", "four")
     await wait_until(lambda: ("c", "four") in said(late), deadline_s=30, what="what follows")
+
+
+async def test_traces_of_what_is_gone_are_for_who_asks_for_them(place: Place) -> None:
+    """Also for who comes later; nobody else hears of what was never there."""
+    await place.bucket.put("a", "one")
+    await place.bucket.delete("a")
+    await place.bucket.put("b", "two")
+    early, asking = place.follow(), place.follow(traces=True)
+    place.keep()
+    await wait_until(lambda: ("b", "two") in said(early), deadline_s=30, what="what is there")
+    await place.bucket.delete("b")
+    gone = [("a", None), ("b", None)]
+
+    def heard(seen: list[Change[str]]) -> list[tuple[str, str | None]]:
+        return [one for one in said(seen) if one[0] and one[1] is None]
+
+    await wait_until(lambda: heard(asking) == gone, deadline_s=30, what="traces")
+    late, late_asking = place.follow(), place.follow(traces=True)
+    await place.bucket.put("c", "three")
+    everybody = (early, asking, late, late_asking)
+    await wait_until(
+        lambda: all(said(seen)[-1:] == [("c", "three")] for seen in everybody),
+        deadline_s=30,
+        what="what follows",
+    )
+    assert heard(late_asking) == gone
+    assert [heard(seen) for seen in (early, late)] == [[("b", None)], []]

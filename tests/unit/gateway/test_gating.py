@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from admission_reviews import deployment, review, rollout
-from appshield.bus import Bus
+from appshield.bus import Bucket, Bus
 from appshield.contracts import decode
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.gates import GateOverridden, Hold
@@ -49,13 +49,18 @@ class Cluster:
         return self.states
 
 
+def records_on(bus: Bus) -> Bucket[ApplicationRecord]:
+    """Return what is known of applications."""
+    return bus.bucket(APPLICATIONS, ApplicationRecord)
+
+
 class Gatehouse:
     """A gate in front of the planner's world."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.cluster = Cluster()
-        self.gated = GatedApplications(world.bus, "test")
+        self.gated = GatedApplications(records_on(world.bus), "test")
         self._numbers = count(1)
         self.gate = self.gate_over(world.bus)
 
@@ -158,7 +163,7 @@ async def test_a_dry_run_and_an_object_that_is_not_there_begin_nothing(house: Ga
 
 async def test_nothing_is_decided_before_the_applications_are_known(house: Gatehouse) -> None:
     """An empty registry lets nothing pass."""
-    house.gated = GatedApplications(house.world.bus, "test")
+    house.gated = GatedApplications(records_on(house.world.bus), "test")
     with pytest.raises(UnavailableError, match="does not know"):
         await house.asks(rollout(), house.gate_over(house.world.bus))
 
@@ -238,7 +243,7 @@ async def test_our_own_restore_passes_where_it_restores_and_nowhere_else(house: 
     )
     await house.world.bus.bucket(RUNS, Run).put("r-1", run)
     restoring = replace(record, active_run="r-1")
-    await house.world.bus.bucket(APPLICATIONS, ApplicationRecord).put(record.app_id, restoring)
+    await records_on(house.world.bus).put(record.app_id, restoring)
     await house.knows()
     assert (await house.asks(rollout(user=OURSELVES))).allowed
     assert not (await house.asks(rollout(user="anna"))).allowed

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
-from appshield.bus import Bus
-from appshield.contracts.stream_specs import BucketSpec
+from appshield.bus import Watchable
 from appshield.errors import UnavailableError
 
 T = TypeVar("T")
@@ -28,14 +27,12 @@ class Followed(Generic[T, K]):
 
     def __init__(
         self,
-        bus: Bus,
-        spec: BucketSpec,
-        of: type[T],
+        bucket: Watchable[T],
         *,
         keeps: Callable[[T], K],
         told: Callable[[K | None, T | None], None],
     ) -> None:
-        self._bucket = bus.bucket(spec, of)
+        self._bucket = bucket
         self._keeps = keeps
         self._told = told
         self._kept: dict[str, Kept[K]] = {}

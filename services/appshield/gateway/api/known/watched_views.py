@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from appshield.bus import Bus
+from appshield.bus import Bus, Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.catalog import VersionRecord
 from appshield.contracts.policies import PolicyRecord
@@ -55,22 +55,22 @@ class Changed(NamedTuple):
 
 
 class WatchedViews:
-    """Answers from memory, and tells of changes."""
+    """Answers from memory, and tells of changes; `applications` is a watch that others share."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, applications: Watchable[ApplicationRecord] | None = None) -> None:
         self._bus = bus
         self._hearing: list[Hears] = []
         self._made: dict[Hashable, Any] = {}  # each of the type that its maker gives
         self._applications: Followed[ApplicationRecord, ApplicationRecord] = Followed(
-            bus,
-            APPLICATIONS,
-            ApplicationRecord,
+            applications or bus.bucket(APPLICATIONS, ApplicationRecord),
             keeps=lambda record: record,
             told=self._application,
         )
-        self._runs: Followed[Run, RunRow] = Followed(bus, RUNS, Run, keeps=row_of, told=self._run)
+        self._runs: Followed[Run, RunRow] = Followed(
+            bus.bucket(RUNS, Run), keeps=row_of, told=self._run
+        )
         self._policies: Followed[PolicyRecord, PolicyRecord] = Followed(
-            bus, POLICIES, PolicyRecord, keeps=lambda record: record, told=self._policy
+            bus.bucket(POLICIES, PolicyRecord), keeps=lambda record: record, told=self._policy
         )
 
     @property
