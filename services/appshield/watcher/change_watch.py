@@ -34,8 +34,10 @@ from appshield.watcher.remembering import Memory
 
 KEY_SECRET = "appshield-changes"  # noqa: S105 - the name of an object, not a secret
 _KEY_BYTES = 32
-SETTLE_S = 0.5
-"""Many documents may change at once: kinds are read anew once for all of them."""
+SETTLE_S = 0.1
+SETTLE_MAX_S = 2.0
+"""Many documents may change at once: kinds are read anew once for all of them, when none came for
+a moment, but not later than this."""
 LOOK_AGAIN_S = 30.0
 """How soon a kind is found whose definition comes later than the rule."""
 
@@ -125,8 +127,7 @@ class ChangeWatch:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_AGAIN_S if self._records else None):
                     await self._news.wait()
-            await asyncio.sleep(SETTLE_S)  # what changes at the same time is taken together
-            self._news.clear()
+            await self._settled()
             if stopping.is_set() or not self._is_known():
                 continue  # what is not known yet must not look as if it were gone
             try:
@@ -134,6 +135,18 @@ class ChangeWatch:
             except AppShieldError as error:
                 structlog.get_logger().warning("changes not watched", problem=str(error))
                 self._news.set()
+
+    async def _settled(self) -> None:
+        """Return when nothing has changed for a moment: what changes together is one change."""
+        loop = asyncio.get_running_loop()
+        last = loop.time() + SETTLE_MAX_S
+        while True:
+            self._news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(SETTLE_S):
+                    await self._news.wait()
+            if not self._news.is_set() or loop.time() > last:
+                return
 
     def _is_known(self) -> bool:
         return self._in_force.complete and self._known >= len((APPLICATIONS, MEMBERS))

@@ -22,6 +22,8 @@ from appshield.errors import AppShieldError
 MESSAGES_MAX: Final = 500
 """Half of what the server takes in one batch."""
 BYTES_MAX: Final = 1024 * 1024
+_GO_ON_AT_ONCE: Final = 50
+"""So many go on before everybody else has a turn, the connection too."""
 _TIMEOUT_S: Final = 3.0
 _OLDEST_SERVER: Final = (2, 15)
 """Batches came with 2.12; with timers in them only this release was tried."""
@@ -63,17 +65,20 @@ class Grouping:
         return await stored
 
     async def _send_all(self, stream: str) -> None:
-        """Send what waits for a stream; what comes meanwhile is the next batch."""
+        """Send what waits for a stream; what comes meanwhile is the next batch.
+
+        That one is on its way before those of the last one go on: the server has work meanwhile.
+        """
         waiting = self._waiting[stream]
+        sent, first = list[_Waiting](), 0
         try:
-            while waiting:
+            while waiting or sent:
                 count = _fitting(waiting)
                 batch = [one for one in waiting[:count] if not one.stored.done()]  # or cancelled
                 del waiting[:count]
-                first = await self._send(batch) if len(batch) > 1 else 0
-                for number, one in enumerate(batch):
-                    if not one.stored.done():
-                        one.stored.set_result(first and first + number)
+                sending = asyncio.create_task(self._send(batch)) if len(batch) > 1 else None
+                await _let_go_on(sent, first)
+                sent, first = batch, await sending if sending else 0
         finally:
             del self._sending[stream]
 
@@ -108,6 +113,15 @@ def stream_grouped(subject: str) -> str:
     if subject.startswith(f"{_BUCKET}."):
         return f"KV_{subject.split('.', 2)[1]}"
     return TIMERS.name if subject.startswith(_TIMERS) else ""
+
+
+async def _let_go_on(batch: list[_Waiting], first: int) -> None:
+    """Give each message of a batch its sequence; all get 0 if the first one has none."""
+    for number, one in enumerate(batch):
+        if number and number % _GO_ON_AT_ONCE == 0:
+            await asyncio.sleep(0)
+        if not one.stored.done():
+            one.stored.set_result(first and first + number)
 
 
 def _fitting(waiting: list[_Waiting]) -> int:
