@@ -3,8 +3,10 @@
 On a local cluster of its own (API server and etcd as everywhere) and NATS, with AppShield as
 `appshield up` runs it: from the moment at which the API server has answered a change with 2xx, to
 the planner's word that it decides by it, whatever happens (`in force`), to the record of the last
-application that says so, by which watcher and gateway go (`in every record`), and to the status on
-the object (`status`). Results go to `RESULTS-EFFECT.md` beside this file.
+application that says so, by which watcher and gateway go (`in every record`), to the status on the
+object (`status`), and to what a user waits for (`acts`): of a rule that waits for changes, that a
+change of the last application is told; of a gate, that the API server refuses a rollout of it.
+Results go to `RESULTS-EFFECT.md` beside this file.
 """
 
 import argparse
@@ -23,11 +25,16 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from appshield.bus import Bus
+from appshield.contracts import decode, subjects
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.changes import ChangeMatched
+from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyRecord
-from appshield.contracts.streams import APPLICATIONS, POLICIES
-from appshield.kubernetes import Kind, Object, Reflector
-from appshield.kubernetes.kinds import APPLICATION, NAMESPACE, POLICY
+from appshield.contracts.requests import RequestPause
+from appshield.contracts.streams import APPLICATIONS, OUTCOMES, POLICIES
+from appshield.kubernetes import BusyError, Kind, Object, Reflector
+from appshield.kubernetes.kinds import APPLICATION, DEPLOYMENT, NAMESPACE, POLICY
+from appshield.kubernetes.requests import Call
 from appshield.language.object_reading import read_object
 from appshield.language.resolving import revision
 from appshield.local.cluster import ClusterSettings, cluster_down, cluster_up
@@ -40,12 +47,14 @@ RESULTS: Final = HERE / "RESULTS-EFFECT.md"
 COUNTS: Final = (1, 500, 5000)
 ROUNDS: Final = 20
 POLICY_ROUNDS: Final = 5
+ACTING_ROUNDS: Final = 3
 NAMESPACES: Final = 50
 SOME: Final = 20
 """A policy for some concerns one application of so many."""
 LIMIT_S: Final = 1.0
 DEADLINE_S: Final = 120.0
 _AT_ONCE: Final = 16
+_TRY_EVERY_S: Final = 0.05
 
 
 class Row(NamedTuple):
@@ -57,6 +66,7 @@ class Row(NamedTuple):
     recorded_s: tuple[float, ...]
     status_s: tuple[float, ...]
     cpu_s: tuple[float, ...]
+    acts_s: tuple[float, ...] = ()
 
 
 class Seen:
@@ -170,16 +180,127 @@ async def measure(appshield: RunningAppShield, count: int) -> list[Row]:
             finally:
                 await installation.cluster.delete(POLICY, name)
             rows.append(_row(what, count, changes))
+        rows += [await _acting(appshield, seen, count, kind) for kind in ("change", "gate")]
     return rows
 
 
+async def _acting(appshield: RunningAppShield, seen: Seen, count: int, kind: str) -> Row:
+    """Measure how soon a policy for all acts that says what happens at changes."""
+    changes, acts = [], []
+    for number in range(ACTING_ROUNDS):
+        name = f"{kind}-{count}-{number}"
+        installation = appshield.installation
+        probe = Probe(installation, _last(installation, count), f"{name}/acts")
+        try:
+            taken, acts_s = await _acted(appshield, seen, _acting_policy(name, kind), probe, kind)
+        finally:
+            await installation.cluster.delete(POLICY, name)
+            await probe.until_quiet(kind)
+        changes.append(taken)
+        acts.append(acts_s)
+    return _row(f"a Policy for all with a {kind}", count, changes)._replace(acts_s=tuple(acts))
+
+
+async def _acted(
+    appshield: RunningAppShield, seen: Seen, body: Object, probe: "Probe", kind: str
+) -> tuple[tuple[float, float, float, float], float]:
+    """Apply a policy, and try until it acts; return what `_taken` does, and when it acted."""
+    answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def acts() -> float:
+        since = await answered
+        await (probe.refused() if kind == "gate" else probe.told())
+        return time.perf_counter() - since
+
+    acting = asyncio.create_task(acts())
+    taken = await _taken(appshield, seen, POLICY, body, answered)
+    return taken, await acting
+
+
+class Probe:
+    """A Deployment of one application, which is changed until that has a consequence."""
+
+    def __init__(self, installation: Installation, app: AppRef, rule: str) -> None:
+        self._installation = installation
+        self._app = app
+        self._rule = rule
+        self._changed = 0
+
+    async def told(self) -> None:
+        """Change it until the watcher tells of a change."""
+        telling = asyncio.create_task(self._until_told())
+        async with asyncio.timeout(DEADLINE_S):
+            while not telling.done():
+                await self._roll_out(dry_run=False)
+                await asyncio.wait({telling}, timeout=_TRY_EVERY_S)
+        await telling
+
+    async def refused(self) -> None:
+        """Try to change it until the API server refuses that."""
+        await wait_until(
+            self._is_refused, deadline_s=DEADLINE_S, what="the gate", every_s=_TRY_EVERY_S
+        )
+
+    async def until_quiet(self, kind: str) -> None:
+        """Wait until the policy has gone that was measured, for the next one."""
+
+        async def without_rule() -> bool:
+            record = await self._installation.known(self._app)
+            return all(rule.name != self._rule for rule in record.protections)
+
+        await wait_until(without_rule, deadline_s=DEADLINE_S, what="the rule is gone", every_s=0.5)
+        if kind == "gate":
+
+            async def let_pass() -> bool:
+                return not await self._is_refused()
+
+            await wait_until(let_pass, deadline_s=DEADLINE_S, what="no gate", every_s=0.5)
+
+    async def _until_told(self) -> None:
+        subject = subjects.event(ChangeMatched.noun, ChangeMatched.verb, self._app)
+        bus = self._installation.bus
+        async for stored in bus.read(OUTCOMES, filters=(subject,), since="new", follow=True):
+            message = decode(stored.body)
+            if isinstance(message, ChangeMatched) and message.protection == self._rule:
+                return
+
+    async def _is_refused(self) -> bool:
+        try:
+            await self._roll_out(dry_run=True)
+        except BusyError:
+            return True
+        return False
+
+    async def _roll_out(self, *, dry_run: bool) -> None:
+        self._changed += 1
+        environment = [{"name": "NUMBER", "value": f"{self._rule}-{self._changed}"}]
+        containers = [{"name": "main", "env": environment}]
+        await self._installation.cluster.requests.send(
+            Call(
+                method="PATCH",
+                path=DEPLOYMENT.path(self._app.namespace, "web"),
+                doing="roll out",
+                query=(("dryRun", "All"),) if dry_run else (),
+                body={"spec": {"template": {"spec": {"containers": containers}}}},
+                content_type="application/strategic-merge-patch+json",
+                attempts=1,
+            )
+        )
+
+
 async def _taken(
-    appshield: RunningAppShield, seen: Seen, kind: Kind, body: Object
+    appshield: RunningAppShield,
+    seen: Seen,
+    kind: Kind,
+    body: Object,
+    tell_answered: asyncio.Future[float] | None = None,
 ) -> tuple[float, float, float, float]:
     """Change a document; return what `Row` has of one round."""
     before_s = appshield.cpu_s()
     applied = await appshield.installation.cluster.apply(kind, body)
     answered = time.perf_counter()
+    if tell_answered is not None:
+        tell_answered.set_result(answered)
     name = applied["metadata"]["name"]
     wanted: object = applied["metadata"]["generation"]
     if kind == APPLICATION:
@@ -199,7 +320,8 @@ async def _make_up_to(installation: Installation, count: int) -> None:
             NAMESPACE,
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _place(number)}},
         )
-    known = len(await cluster.list(APPLICATION))
+    there = [obj["metadata"]["name"] for obj in await cluster.list(APPLICATION)]
+    known = sum(name.startswith("app-") for name in there)
     at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def make(number: int) -> None:
@@ -212,7 +334,39 @@ async def _make_up_to(installation: Installation, count: int) -> None:
         objects = await cluster.list(APPLICATION)
         return all((obj.get("status") or {}).get("revision") for obj in objects)
 
-    await wait_until(all_known, deadline_s=1800, what=f"{count} applications known", every_s=1)
+    await wait_until(all_known, deadline_s=1800, what=f"{count} applications known", every_s=2)
+    await _make_last(installation, count)
+
+
+async def _make_last(installation: Installation, count: int) -> None:
+    """Make one more, which is brought in line last; it has a Deployment, and makes no runs."""
+    cluster, app = installation.cluster, _last(installation, count)
+    place = app.namespace
+    await cluster.apply(
+        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}}
+    )
+    labels = {"app": "web"}
+    container = {"name": "main", "image": "registry.example/nothing:1"}
+    spec = {
+        "replicas": 0,
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+    }
+    meta = {"name": "web", "namespace": place}
+    await cluster.apply(
+        DEPLOYMENT,
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec},
+    )
+    meta = {"name": app.name, "namespace": place}
+    app_spec = {"type": "web", "criticality": "last"}
+    await cluster.apply(APPLICATION, _object("Application", meta, app_spec))
+    await installation.known(app)
+    pause = RequestPause(app=app, request_id=f"pause-{count}", door="local", reason="measured")
+    await installation.bus.publish(pause)
+
+
+def _last(installation: Installation, count: int) -> AppRef:
+    return installation.app(f"effect-last-{count}", "last")
 
 
 def _application(number: int, changed: int) -> Object:
@@ -227,6 +381,13 @@ def _application(number: int, changed: int) -> Object:
 def _policy(name: str, match: str, changed: int) -> Object:
     rule = {"name": "nightly", "on": {"schedule": f"{changed} 2 * * *"}, "keep": {"last": 3}}
     return _object("Policy", {"name": name}, {"match": match, "protect": [rule]})
+
+
+def _acting_policy(name: str, kind: str) -> Object:
+    change = {"of": ["deployments"], "when": "new.spec.template != old.spec.template"}
+    on = {"change": change} if kind == "change" else {"gate": {"before": ["rollout"]}}
+    rule = {"name": "acts", "on": on}
+    return _object("Policy", {"name": name}, {"match": "app.type == 'web'", "protect": [rule]})
 
 
 def _object(kind: str, metadata: dict[str, str], spec: dict[str, Any]) -> Object:
@@ -250,8 +411,10 @@ def table(rows: list[Row], load: float) -> str:
         "`python -m bench.taking_effect`. `in force`: whatever the planner decides about an "
         "application that it concerns, it decides by it, also one that takes over; `in every "
         "record`: the record of each such application says so, by which watcher and gateway go; "
-        "`status`: the object says so. `CPU`: median of what all processes of AppShield and the "
-        "message bus took until it was in every record."
+        "`status`: the object says so; `acts`: of the last application, which has a Deployment, a "
+        "change is told that its new rule waits for, or a rollout refused by its new gate; both "
+        f"are tried every {_TRY_EVERY_S * 1000:g} ms. `CPU`: median of what all processes of "
+        "AppShield and the message bus took until it was in every record."
     )
     head = "changed | applications | in force | longest | in every record | longest"
     lines = [
@@ -259,22 +422,30 @@ def table(rows: list[Row], load: float) -> str:
         "",
         told,
         "",
-        f"| {head} | status | longest | CPU | may take |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {head} | status | longest | acts | longest | CPU | may take |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        spans = (
-            median(row.in_force_s),
-            max(row.in_force_s),
-            median(row.recorded_s),
-            max(row.recorded_s),
-            median(row.status_s),
-            max(row.status_s),
-            median(row.cpu_s),
-        )
-        shown = " | ".join(f"{span * 1000:,.0f} ms" for span in spans)
-        lines.append(f"| {row.what} | {row.applications:,} | {shown} | {LIMIT_S:g} s |")
+        shown = [
+            *_median_and_longest(row.in_force_s),
+            *_median_and_longest(row.recorded_s),
+            *_median_and_longest(row.status_s),
+            *_median_and_longest(row.acts_s),
+            _milliseconds(median(row.cpu_s)),
+            f"{LIMIT_S:g} s",
+        ]
+        lines.append(f"| {row.what} | {row.applications:,} | {' | '.join(shown)} |")
     return "\n".join(lines) + "\n"
+
+
+def _median_and_longest(spans_s: tuple[float, ...]) -> tuple[str, str]:
+    if not spans_s:
+        return "", ""
+    return _milliseconds(median(spans_s)), _milliseconds(max(spans_s))
+
+
+def _milliseconds(span_s: float) -> str:
+    return f"{span_s * 1000:,.0f} ms"
 
 
 async def run(counts: list[int], name: str) -> list[Row]:
@@ -287,7 +458,7 @@ async def run(counts: list[int], name: str) -> list[Row]:
             async with running(cluster, settings, Path(folder)) as appshield:
                 for count in counts:
                     rows += await measure(appshield, count)
-                    _say(table(rows[-3:], os.getloadavg()[0]))
+                    _say(table(rows[-5:], os.getloadavg()[0]))
     finally:
         await cluster_down(settings, _say, purge=True)
     return rows

@@ -109,22 +109,19 @@ class Policing:
 
     async def _take_turns(self, turns: Turns, apps: list[AppRef]) -> None:
         """Take the turn of each application, which brings it in line."""
-
-        waiting, problems = iter(apps), list[BaseException]()
+        waiting = iter(apps)
 
         async def take_some() -> None:
             for app in waiting:
-                try:
-                    async with turns.of(app):
-                        pass
-                except Exception as error:  # noqa: BLE001 - raised when all have ended
-                    problems.append(error)
-                if problems:
-                    return  # none is cancelled: a write cut short leaves a revision unknown
+                async with turns.of(app):
+                    pass
 
-        await asyncio.gather(*(take_some() for _ in range(min(_AT_ONCE, len(apps)))))
-        if problems:
-            raise problems[0]
+        takers = (take_some() for _ in range(min(_AT_ONCE, len(apps))))
+        # None is cancelled for another's error: a write cut short leaves a revision unknown.
+        ended = await asyncio.gather(*takers, return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _renew(self, app_id: str, since: datetime) -> None:
         before = self._registry.get(app_id)

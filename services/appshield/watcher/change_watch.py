@@ -24,7 +24,7 @@ from appshield.language.expression_errors import ExpressionError
 from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import Reference
-from appshield.service import Clock
+from appshield.service import Clock, together
 from appshield.watcher.changes import Changes, WaitingRule
 from appshield.watcher.documents import DocumentsInForce
 from appshield.watcher.informers import Informers
@@ -38,6 +38,8 @@ SETTLE_S = 0.1
 SETTLE_MAX_S = 2.0
 """Many documents may change at once: kinds are read anew once for all of them, when none came for
 a moment, but not later than this."""
+_FORGOTTEN_AT_ONCE = 500
+"""So many applications are forgotten side by side: as many as the bus stores together."""
 LOOK_AGAIN_S = 30.0
 """How soon a kind is found whose definition comes later than the rule."""
 
@@ -152,8 +154,9 @@ class ChangeWatch:
         return self._in_force.complete and self._known >= len((APPLICATIONS, MEMBERS))
 
     async def _bring_in_line(self) -> None:
-        for app_id in self._memory.apps() - self._records.keys():
-            await self._memory.forget_application(app_id)
+        gone = self._memory.apps() - self._records.keys()
+        forgetting = (self._memory.forget_application(app_id) for app_id in gone)
+        await together(forgetting, at_once=_FORGOTTEN_AT_ONCE)
         for app_id in self._waiting.keys() - self._records.keys():
             del self._waiting[app_id]
         rules = [rule for record in self._records.values() for rule in self._rules(record)]

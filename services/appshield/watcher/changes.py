@@ -30,6 +30,8 @@ from appshield.watcher.remembering import Memory, Remembered
 
 _AT_ONCE = 128
 """So many objects of a whole set are compared side by side; then others have their turn."""
+_LISTED_AT_ONCE = 500
+"""For so many applications it is noted side by side that a kind was listed: one batch of the bus."""
 Belonged = Mapping[str, frozenset[Reference]]
 """What belonged to each application at its last snapshot, also what it only refers to."""
 
@@ -127,7 +129,7 @@ class Changes:
             self._memory.put_listed(app_id, kind.resource, meanings)
             for app_id, meanings in listed.items()
         )
-        await together(listing, at_once=_AT_ONCE)
+        await together(listing, at_once=_LISTED_AT_ONCE)
 
     async def changed(self, kind: Kind, kept: Sighting) -> None:
         """See `Follower`."""
