@@ -25,20 +25,18 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from appshield.bus import Bus
-from appshield.contracts import decode, subjects
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.changes import ChangeMatched
 from appshield.contracts.identities import AppRef
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.requests import RequestPause
-from appshield.contracts.streams import APPLICATIONS, OUTCOMES, POLICIES
-from appshield.kubernetes import BusyError, Kind, Object, Reflector
+from appshield.contracts.streams import APPLICATIONS, POLICIES
+from appshield.kubernetes import Kind, Object, Reflector
 from appshield.kubernetes.kinds import APPLICATION, DEPLOYMENT, NAMESPACE, POLICY
-from appshield.kubernetes.requests import Call
 from appshield.language.object_reading import read_object
 from appshield.language.resolving import revision
 from appshield.local.cluster import ClusterSettings, cluster_down, cluster_up
 from bench.appshield_process import RunningAppShield, running
+from bench.probe import DEADLINE_S, TRY_EVERY_S, Probe
 from installation import Installation
 from waiting import wait_until
 
@@ -52,9 +50,7 @@ NAMESPACES: Final = 50
 SOME: Final = 20
 """A policy for some concerns one application of so many."""
 LIMIT_S: Final = 1.0
-DEADLINE_S: Final = 120.0
 _AT_ONCE: Final = 16
-_TRY_EVERY_S: Final = 0.05
 
 
 class Row(NamedTuple):
@@ -202,7 +198,7 @@ async def _acting(appshield: RunningAppShield, seen: Seen, count: int, kind: str
 
 
 async def _acted(
-    appshield: RunningAppShield, seen: Seen, body: Object, probe: "Probe", kind: str
+    appshield: RunningAppShield, seen: Seen, body: Object, probe: Probe, kind: str
 ) -> tuple[tuple[float, float, float, float], float]:
     """Apply a policy, and try until it acts; return what `_taken` does, and when it acted."""
     answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -215,77 +211,6 @@ async def _acted(
     acting = asyncio.create_task(acts())
     taken = await _taken(appshield, seen, POLICY, body, answered)
     return taken, await acting
-
-
-class Probe:
-    """A Deployment of one application, which is changed until that has a consequence."""
-
-    def __init__(self, installation: Installation, app: AppRef, rule: str) -> None:
-        self._installation = installation
-        self._app = app
-        self._rule = rule
-        self._changed = 0
-
-    async def told(self) -> None:
-        """Change it until the watcher tells of a change."""
-        telling = asyncio.create_task(self._until_told())
-        async with asyncio.timeout(DEADLINE_S):
-            while not telling.done():
-                await self._roll_out(dry_run=False)
-                await asyncio.wait({telling}, timeout=_TRY_EVERY_S)
-        await telling
-
-    async def refused(self) -> None:
-        """Try to change it until the API server refuses that."""
-        await wait_until(
-            self._is_refused, deadline_s=DEADLINE_S, what="the gate", every_s=_TRY_EVERY_S
-        )
-
-    async def until_quiet(self, kind: str) -> None:
-        """Wait until the policy has gone that was measured, for the next one."""
-
-        async def without_rule() -> bool:
-            record = await self._installation.known(self._app)
-            return all(rule.name != self._rule for rule in record.protections)
-
-        await wait_until(without_rule, deadline_s=DEADLINE_S, what="the rule is gone", every_s=0.5)
-        if kind == "gate":
-
-            async def let_pass() -> bool:
-                return not await self._is_refused()
-
-            await wait_until(let_pass, deadline_s=DEADLINE_S, what="no gate", every_s=0.5)
-
-    async def _until_told(self) -> None:
-        subject = subjects.event(ChangeMatched.noun, ChangeMatched.verb, self._app)
-        bus = self._installation.bus
-        async for stored in bus.read(OUTCOMES, filters=(subject,), since="new", follow=True):
-            message = decode(stored.body)
-            if isinstance(message, ChangeMatched) and message.protection == self._rule:
-                return
-
-    async def _is_refused(self) -> bool:
-        try:
-            await self._roll_out(dry_run=True)
-        except BusyError:
-            return True
-        return False
-
-    async def _roll_out(self, *, dry_run: bool) -> None:
-        self._changed += 1
-        environment = [{"name": "NUMBER", "value": f"{self._rule}-{self._changed}"}]
-        containers = [{"name": "main", "env": environment}]
-        await self._installation.cluster.requests.send(
-            Call(
-                method="PATCH",
-                path=DEPLOYMENT.path(self._app.namespace, "web"),
-                doing="roll out",
-                query=(("dryRun", "All"),) if dry_run else (),
-                body={"spec": {"template": {"spec": {"containers": containers}}}},
-                content_type="application/strategic-merge-patch+json",
-                attempts=1,
-            )
-        )
 
 
 async def _taken(
@@ -413,7 +338,7 @@ def table(rows: list[Row], load: float) -> str:
         "record`: the record of each such application says so, by which watcher and gateway go; "
         "`status`: the object says so; `acts`: of the last application, which has a Deployment, a "
         "change is told that its new rule waits for, or a rollout refused by its new gate; both "
-        f"are tried every {_TRY_EVERY_S * 1000:g} ms. `CPU`: median of what all processes of "
+        f"are tried every {TRY_EVERY_S * 1000:g} ms. `CPU`: median of what all processes of "
         "AppShield and the message bus took until it was in every record."
     )
     head = "changed | applications | in force | longest | in every record | longest"

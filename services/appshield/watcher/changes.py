@@ -31,7 +31,7 @@ from appshield.watcher.remembering import Memory, Remembered
 _AT_ONCE = 128
 """So many objects of a whole set are compared side by side; then others have their turn."""
 _LISTED_AT_ONCE = 500
-"""For so many applications it is noted side by side that a kind was listed: one batch of the bus."""
+"""For so many applications it is noted together that a kind was listed: one batch of the bus."""
 Belonged = Mapping[str, frozenset[Reference]]
 """What belonged to each application at its last snapshot, also what it only refers to."""
 

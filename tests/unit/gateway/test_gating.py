@@ -194,7 +194,7 @@ async def test_a_glass_that_is_broken_before_the_applications_are_known_is_on_re
     house: Gatehouse,
 ) -> None:
     """Under the namespace alone: nobody who breaks it waits for the gate to know more."""
-    house.gated = GatedApplications(house.world.bus, "test")
+    house.gated = GatedApplications(records_on(house.world.bus), "test")
     broken = deployment(annotations={"appshield.io/break-glass": "incident 17"})
     gate = house.gate_over(house.world.bus)
     assert (await house.asks(review("DELETE", broken, user="ben"), gate)).allowed
