@@ -221,29 +221,18 @@ class Connection:
 
     @contextlib.asynccontextmanager
     async def bell(self, subject: str) -> AsyncIterator[Bell]:
-        """Have a bell for the time of the block, which is armed.
-
-        Raises:
-            DeniedError: this user may not listen there.
-        """
-        self._violations.pop(subject.lower(), None)
-        bell = Bell(self._client, subject)
+        """Have an armed bell for the block; raises DeniedError for who may not listen there."""
+        bell = Bell(self._client, subject, self._translated)
         self._inboxes.add(bell.inbox)
         try:
-            await self.arm(bell)
+            self._violations.pop(subject.lower(), None)
+            await bell.arm()
             await self._ensure_listening(subject)
             yield bell
         finally:
             self._inboxes.discard(bell.inbox)
             with contextlib.suppress(nats.errors.Error, OSError):
                 await bell.disarm()
-
-    async def arm(self, bell: Bell) -> None:
-        """Let a bell ring again; raises UnavailableError when not connected."""
-        try:
-            await bell.arm()
-        except (nats.errors.Error, OSError) as error:
-            raise self._translated(bell.subject, 0, error) from error
 
     def ensure_allowed(self, subject: str) -> None:
         """Raise DeniedError when the server has refused what was just sent to `subject`."""

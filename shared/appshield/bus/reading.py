@@ -103,7 +103,7 @@ class StreamReader:
         await first_of(listen(), stopping.wait(), self._connection.wait_down(), longest_s=longest_s)
         if not self._connection.is_up or self._connection.outages != self._outages:
             raise UnavailableError(f"the connection was lost while following {self._stream}")
-        await self._connection.arm(hints)
+        await hints.arm()
         return announced
 
     async def _page(self, since: int) -> tuple[list[Stored], bool]:

@@ -33,8 +33,8 @@ async def test_a_bell_rings_once_until_it_is_armed_again(embedded_bus: EmbeddedB
                 assert rung is not None
                 assert rung.body == str(number).encode()
                 assert await bell.rung(0) is None
-                await connection.arm(bell)
-                await connection.arm(bell)  # again it changes nothing
+                await bell.arm()
+                await bell.arm()  # again it changes nothing
             await settled(connection)
     finally:
         await connection.close()
