@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 PACKAGES = ("chromium", "fonts-liberation")
-_QUIET = (
+QUIET = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
@@ -73,7 +73,7 @@ async def browser() -> AsyncIterator["Browser"]:
     ensure_chromium()
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=list(_QUIET)
+            executable_path=shutil.which("chromium"), args=list(QUIET)
         )
         yield launched
         await launched.close()

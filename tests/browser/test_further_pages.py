@@ -122,6 +122,8 @@ async def test_a_comparison_shows_what_changed_and_no_secret(visit: Visiting) ->
         await expect(change.locator("ins").first).to_have_text("on")
         secret = seen.page.get_by_role("listitem").filter(has_text="secret/password").first
         await expect(secret).to_contain_text("digest")
+        await expect(seen.page.get_by_text("service/web", exact=True)).to_be_visible()
+        await expect(seen.page.get_by_text("service", exact=True)).to_have_count(0)
         text = await seen.page.locator("main").inner_text()
         assert "correct horse" not in text
         assert "battery staple" not in text
@@ -178,7 +180,8 @@ async def test_a_restore_is_chosen_checked_confirmed_and_followed(
         await page.keyboard.press("Enter")
         begin = page.get_by_role("button", name="Restore", exact=True)
         await expect(begin).to_have_attribute("aria-disabled", "true")
-        await page.get_by_label("Type diary to confirm").fill("diary")
+        await seen.tab_to(page.get_by_label("Type diary to confirm"))
+        await page.keyboard.type("diary")
         await seen.look("restore-confirm-light")
         assert await seen.flaws() == []
         await page.keyboard.press("Enter")

@@ -199,6 +199,19 @@ async def test_who_is_signed_out_meanwhile_comes_back_to_the_page(visit: Visitin
         await expect(seen.page).to_have_url(re.compile(r"/login\?next=%2Fvaults"))
 
 
+async def test_what_is_not_there_leads_back(visit: Visiting) -> None:
+    """A link to what was deleted says what is missing, and where to go on."""
+    async with visit(EVERYTHING) as seen:
+        for path in ("/applications/shop/gone", "/vaults/gone", "/documents/Policy/-/gone"):
+            await seen.go(path)
+            await expect(seen.page.get_by_role("alert")).to_contain_text("gone")
+            await expect(seen.page.get_by_role("link", name="To the overview")).to_be_visible()
+        await seen.look("gone-light")
+        assert await seen.flaws() == []
+        await seen.page.get_by_role("link", name="To the overview").click()
+        await expect(seen.page.get_by_role("heading", level=1)).to_have_text("Overview")
+
+
 async def test_the_first_load_is_small(visit: Visiting) -> None:
     """Everything that the overview needs, as it goes over the network."""
     async with visit(EVERYTHING) as seen:

@@ -123,7 +123,7 @@ class ApplicationDetail(msgspec.Struct, frozen=True, kw_only=True):
     other_histories: tuple[str, ...]
 
 
-_HEALTH_ORDER = {"Degraded": 0, "Missing": 1, "Unknown": 2, "Progressing": 3, "Healthy": 4}
+_HEALTH_ORDER = {"Missing": 0, "Degraded": 1, "Unknown": 2, "Progressing": 3, "Healthy": 4}
 _RPO_ORDER = {"broken": 0, "at-risk": 1, "kept": 2}
 _RTO_ORDER = {"broken": 0, "at-risk": 1, "unproved": 2, "kept": 3}
 

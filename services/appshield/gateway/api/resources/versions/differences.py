@@ -98,8 +98,12 @@ async def compare_versions(
 
 
 def _is_asked(path: bytes, what: Changed) -> bool:
-    is_object = path.startswith(f"{MANIFESTS}/".encode())
-    return what == "all" or is_object == (what == "objects")
+    """Tell whether a path is asked for; the folder of a kind is neither an object nor a file."""
+    if what == "all":
+        return True
+    if not path.startswith(f"{MANIFESTS}/".encode()):
+        return what == "files"
+    return what == "objects" and path.endswith(b".json")
 
 
 ROUTES: tuple[ControllerRouterHandler, ...] = (compare_versions,)

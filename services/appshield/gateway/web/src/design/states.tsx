@@ -8,6 +8,7 @@ import { useTranslate } from "@/i18n/language";
 import type { MessageKey } from "@/i18n/messages";
 import { Icon, type IconName } from "./icons";
 import { LinkButton } from "./link-button";
+import { Row } from "./page";
 import { Prose } from "./prose";
 import classes from "./states.module.css";
 
@@ -47,16 +48,17 @@ export function Loading({ lines = 4 }: { lines?: number }) {
 }
 
 const SIGNED_OUT = 401;
+const NOT_FOUND = 404;
 const TITLES: Record<number, MessageKey> = {
   [UNREACHABLE]: "error.unreachable",
   403: "error.denied",
-  404: "error.not-found",
+  [NOT_FOUND]: "error.not-found",
   503: "error.unavailable",
 };
 const STEPS: Record<number, MessageKey> = {
   [UNREACHABLE]: "error.unreachable.next",
   403: "error.denied.next",
-  404: "error.not-found.next",
+  [NOT_FOUND]: "error.not-found.next",
   503: "error.unavailable.next",
 };
 
@@ -64,7 +66,9 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
   const t = useTranslate();
   const problem = error instanceof ProblemError ? error.problem : undefined;
   const status = problem?.status ?? -1;
-  const next = problem?.next_step ?? (STEPS[status] ? t(STEPS[status]) : "");
+  // What the API proposes is for its callers; who looks for a page looks for another one.
+  const proposed = status === NOT_FOUND ? undefined : problem?.next_step;
+  const next = proposed ?? (STEPS[status] ? t(STEPS[status]) : "");
   return (
     <div className={classes.state} role="alert" data-failed>
       <span className={classes.picture}>
@@ -82,11 +86,18 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
           {t("error.request")} <code className="mono">{problem.request_id}</code>
         </p>
       )}
-      {again && (
-        <Button variant="default" onClick={again}>
-          {t("error.again")}
-        </Button>
-      )}
+      <Row>
+        {again && (
+          <Button variant="default" onClick={again}>
+            {t("error.again")}
+          </Button>
+        )}
+        {status === NOT_FOUND && (
+          <LinkButton to="/" variant="default">
+            {t("not-found.next")}
+          </LinkButton>
+        )}
+      </Row>
     </div>
   );
 }

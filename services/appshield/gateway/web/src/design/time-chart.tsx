@@ -115,7 +115,7 @@ export function TimeChart(props: TimeChartProps) {
         </span>
       </figcaption>
       <div ref={ref}>
-        <div ref={place} role="img" aria-label={label} />
+        <div ref={place} className={classes.picture} role="img" aria-label={label} />
       </div>
     </figure>
   );

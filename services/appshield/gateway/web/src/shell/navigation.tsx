@@ -1,5 +1,5 @@
 /// Where one can go.
-import { Link } from "@tanstack/react-router";
+import { Link, useRouterState } from "@tanstack/react-router";
 import { Icon, type IconName } from "@/design/icons";
 import { useTranslate } from "@/i18n/language";
 import type { MessageKey } from "@/i18n/messages";
@@ -22,6 +22,7 @@ export const PLACES: readonly Place[] = [
 
 export function Navigation() {
   const t = useTranslate();
+  const pathname = useRouterState({ select: ({ location }) => location.pathname });
   return (
     <nav aria-label={t("nav.label")}>
       <ul className={classes.list}>
@@ -30,6 +31,7 @@ export function Navigation() {
             <Link
               to={to}
               className={classes.link}
+              data-within={holds(to, pathname) || undefined}
               activeOptions={{ exact: to === "/", includeSearch: false }}
             >
               <Icon name={icon} />
@@ -41,3 +43,14 @@ export function Navigation() {
     </nav>
   );
 }
+
+/// Pages whose address does not begin with that of the place to which they belong.
+const WITHIN: readonly (readonly [Place["to"], string])[] = [
+  ["/", "/applications/"],
+  ["/", "/documents/Application/"],
+  ["/policies", "/documents/Policy/"],
+  ["/vaults", "/documents/Vault/"],
+];
+
+const holds = (to: Place["to"], pathname: string): boolean =>
+  WITHIN.some(([place, beginning]) => place === to && pathname.startsWith(beginning));

@@ -11,6 +11,7 @@ import {
 import { ProblemError } from "@/api/problems";
 import { me } from "@/api/queries";
 import { LOGIN_CODE } from "@/pages/login/code";
+import { askAhead } from "@/pages/overview/asked";
 import { given, texts } from "./addresses";
 import { NotFound, PageFailed } from "./failures";
 import { Shell } from "./shell";
@@ -55,6 +56,8 @@ const overview = createRoute({
   getParentRoute: () => inside,
   path: "/",
   validateSearch: texts(["q", "state", "health", "rpo", "criticality", "sort"]),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => askAhead(context.client, deps),
   component: lazyRouteComponent(() => import("@/pages/overview/overview"), "OverviewPage"),
 });
 

@@ -138,6 +138,15 @@ const LOOK = EditorView.theme({
   ".cm-completionDetail": { color: "var(--text-quiet)", fontStyle: "normal" },
   ".cm-explanation": { maxWidth: "420px", padding: "8px 12px", fontSize: "13px" },
   ".cm-explanation span": { color: "var(--text-quiet)" },
+  // The pictures that it would draw are inline ones, which the page's policy forbids.
+  ".cm-lint-marker": { width: "10px", height: "10px", margin: "5px 2px", borderRadius: "50%" },
+  ".cm-lint-marker-error": { content: "''", backgroundColor: "var(--bad)" },
+  ".cm-lint-marker-warning": { content: "''", backgroundColor: "var(--warn)" },
+  ".cm-lintRange-error, .cm-lintRange-warning": {
+    backgroundImage: "none",
+    textDecoration: "underline wavy var(--bad)",
+  },
+  ".cm-lintRange-warning": { textDecorationColor: "var(--warn)" },
   ".cm-diagnostic-error": { borderLeftColor: "var(--bad)" },
   ".cm-diagnostic-warning": { borderLeftColor: "var(--warn)" },
 });

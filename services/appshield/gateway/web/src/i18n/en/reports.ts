@@ -20,6 +20,10 @@ export const reports = {
   "reports.rpo": "RPO kept, of the time",
   "reports.broken": "RPO broken for",
   "reports.restores": "RTO kept, of the restores",
+  "reports.unpromised": {
+    one: "{count} restore, no promise",
+    other: "{count} restores, no promise",
+  },
   "reports.of": "of {count}",
   "reports.rto.last": "RTO, last",
   "reports.rto.worst": "RTO, worst",

@@ -26,6 +26,12 @@ export const reports: Readonly<Record<keyof typeof en, Message>> = {
   "reports.rpo": "RPO соблюдалось, доля времени",
   "reports.broken": "RPO нарушено в течение",
   "reports.restores": "RTO соблюдено, из восстановлений",
+  "reports.unpromised": {
+    one: "{count} восстановление без обещания",
+    few: "{count} восстановления без обещания",
+    many: "{count} восстановлений без обещания",
+    other: "{count} восстановления без обещания",
+  },
   "reports.of": "из {count}",
   "reports.rto.last": "RTO, последнее",
   "reports.rto.worst": "RTO, худшее",

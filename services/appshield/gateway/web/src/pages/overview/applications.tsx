@@ -2,7 +2,7 @@
 import { Button, SegmentedControl, Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { applications, trend } from "@/api/queries";
+import { trend } from "@/api/queries";
 import type { ApplicationSummary, Health, RpoState } from "@/api/types";
 import { Icon } from "@/design/icons";
 import { Row } from "@/design/page";
@@ -17,6 +17,7 @@ import { Moment } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
 import { given } from "@/shell/addresses";
 import classes from "./applications.module.css";
+import { applicationsOf, type OverviewSearch } from "./asked";
 
 const HEALTHS: readonly Health[] = ["Missing", "Degraded", "Unknown", "Progressing", "Healthy"];
 const PROMISES: readonly RpoState[] = ["broken", "at-risk", "kept"];
@@ -24,29 +25,20 @@ const PROMISES: readonly RpoState[] = ["broken", "at-risk", "kept"];
 /// Orphaned histories are shown to those who look for them: there may be many of each name.
 const STATES = ["active", "orphaned", "all"] as const;
 
-interface ApplicationsSearch {
-  q?: string | undefined;
-  state?: string | undefined;
-  health?: string | undefined;
-  rpo?: string | undefined;
-  criticality?: string | undefined;
-  sort?: string | undefined;
-}
-
 export function Applications() {
   const t = useTranslate();
-  const search: ApplicationsSearch = useSearch({ from: "/inside/" });
+  const search: OverviewSearch = useSearch({ from: "/inside/" });
   const navigate = useNavigate({ from: "/" });
   const { sort = "health", state = "active", ...wanted } = search;
   const list = usePagedList(
     useInfiniteQuery({
-      ...applications({ ...wanted, state: state === "all" ? "" : state, sort }),
+      ...applicationsOf(search),
       placeholderData: keepPreviousData,
     }),
   );
-  const show = (next: ApplicationsSearch) =>
+  const show = (next: OverviewSearch) =>
     void navigate({ search: given(next), replace: true, resetScroll: false });
-  const change = (changed: ApplicationsSearch) => show({ ...search, ...changed });
+  const change = (changed: OverviewSearch) => show({ ...search, ...changed });
 
   return (
     <div id="applications" className={classes.anchor}>
@@ -162,27 +154,25 @@ function Trend({ application }: { application: ApplicationSummary }) {
   const sizes = data?.items.map((version) => version.read_bytes).reverse() ?? [];
   return (
     <span ref={ref} className={classes.trend}>
-      {sizes.length > 0 && (
-        <>
-          <Sparkline
-            values={sizes}
-            label={t("applications.trend.of", {
-              count: sizes.length,
-              first: formats.size(sizes[0] ?? 0),
-              last: formats.size(sizes.at(-1) ?? 0),
-            })}
-          />
-          <span className="numbers quiet">{formats.size(sizes.at(-1) ?? 0)}</span>
-        </>
+      {sizes.length > 1 && (
+        <Sparkline
+          values={sizes}
+          label={t("applications.trend.of", {
+            count: sizes.length,
+            first: formats.size(sizes[0] ?? 0),
+            last: formats.size(sizes.at(-1) ?? 0),
+          })}
+        />
       )}
+      {sizes.length > 0 && <span className="numbers quiet">{formats.size(sizes.at(-1) ?? 0)}</span>}
     </span>
   );
 }
 
 interface FilterProps {
-  search: ApplicationsSearch;
+  search: OverviewSearch;
   state: string;
-  change: (changed: ApplicationsSearch) => void;
+  change: (changed: OverviewSearch) => void;
 }
 
 function Filters({ search, state, change }: FilterProps) {

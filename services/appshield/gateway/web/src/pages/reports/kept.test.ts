@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curvesOf, toneOf, written } from "./kept";
+import { curvesOf, inOrder, toneOf, written } from "./kept";
 
 describe("a share of the time", () => {
   it("is whole only when nothing was broken", () => {
@@ -30,5 +30,25 @@ describe("shares over days", () => {
   it("are the worst of each day where there are too many lines", () => {
     const { series } = curvesOf(days, 1, "worst");
     expect(series).toEqual([{ name: "worst", values: [1, 0.5] }]);
+  });
+});
+
+describe("rows of a report", () => {
+  it("stand in the order of how critical they are, and what nobody rated last", () => {
+    const rows = ["", "silver", "own", "gold", "bronze", "platinum"].map((name) => ({
+      name,
+      applications: 1,
+      promised: 0,
+      rpo_kept: null,
+      rpo_broken_s: 0,
+      rto_promised: 0,
+      rto_proved: 0,
+      rto_measured: 0,
+      rto_kept: null,
+      rto_last_s: null,
+      rto_worst_s: null,
+    }));
+    const names = inOrder(rows).map(({ name }) => name);
+    expect(names).toEqual(["platinum", "gold", "silver", "bronze", "own", ""]);
   });
 });

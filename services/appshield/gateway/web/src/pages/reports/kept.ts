@@ -1,5 +1,5 @@
 /// How well promises were kept, for people who read it as a grade. Pure.
-import type { Objectives } from "@/api/reports";
+import type { ObjectiveRow, Objectives } from "@/api/reports";
 import { dayAt } from "@/design/axis";
 import type { Tone } from "@/design/status";
 
@@ -15,6 +15,20 @@ export const toneOf = (share: number): Tone => {
   const shown = written(share);
   return shown === 1 ? "good" : shown >= ALMOST ? "warn" : "bad";
 };
+
+/// What matters most stands first; what nobody has rated stands last.
+const CRITICALITIES: readonly string[] = ["platinum", "gold", "silver", "bronze"];
+
+/// The rows of a report in the order in which people read them.
+export const inOrder = (rows: readonly ObjectiveRow[]): ObjectiveRow[] =>
+  [...rows].sort(
+    (one, other) => placeOf(one) - placeOf(other) || one.name.localeCompare(other.name),
+  );
+
+function placeOf({ name }: ObjectiveRow): number {
+  const known = CRITICALITIES.indexOf(name);
+  return known >= 0 ? known : CRITICALITIES.length + (name ? 0 : 1);
+}
 
 export interface Curve {
   name: string;

@@ -14,7 +14,7 @@ import { LINES_MAX, TimeChart } from "@/design/time-chart";
 import { Duration } from "@/design/values";
 import type { Formats } from "@/i18n/formats";
 import { useFormats, useTranslate } from "@/i18n/language";
-import { curvesOf, toneOf, written } from "./kept";
+import { curvesOf, inOrder, toneOf, written } from "./kept";
 import { PERIODS, sinceOf } from "./periods";
 import classes from "./reports.module.css";
 
@@ -50,7 +50,7 @@ export function ReportsPage() {
       {query.data && <Span data={query.data} />}
       <Records
         title={t("reports.objectives")}
-        list={wholeList(query, ({ items }) => items)}
+        list={wholeList(query, ({ items }) => inOrder(items))}
         columns={columnsIn(t, formats, by)}
         id={({ name }) => name}
         filters={
@@ -182,7 +182,8 @@ function Restores({ row: { rto_kept, rto_measured } }: { row: ObjectiveRow }) {
   const t = useTranslate();
   const formats = useFormats();
   const count = formats.number(rto_measured);
-  if (rto_kept === null) return count;
+  if (rto_measured === 0) return <span className="quiet">–</span>;
+  if (rto_kept === null) return t("reports.unpromised", { count: rto_measured });
   return (
     <>
       <Kept share={rto_kept} /> {t("reports.of", { count })}

@@ -10,6 +10,7 @@ import { Note } from "@/design/note";
 import { Prose } from "@/design/prose";
 import { Loaded, Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
+import { StepWords } from "../runs/step-words";
 import { restoreOf } from "./choices";
 import { PlanView } from "./plan";
 import { StepForm } from "./step-form";
@@ -88,10 +89,11 @@ function DryRun({ run, query }: { run: string; query: ReturnType<typeof useDryRu
   });
   const ended = query.data !== undefined && FINAL.has(query.data.summary.state);
   if (!ended) {
+    const step = query.data?.steps.at(-1)?.name;
     if (query.error && !query.isFetching) return <Loaded query={query}>{() => null}</Loaded>;
     return (
       <Note tone="active" icon="search" title={t("restore.checking")}>
-        <p>{query.data?.steps.at(-1)?.name ?? t("run.pending")}</p>
+        <p>{step ? <StepWords name={step} /> : t("run.pending")}</p>
       </Note>
     );
   }

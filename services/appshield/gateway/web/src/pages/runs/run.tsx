@@ -13,6 +13,7 @@ import { Day, Elapsed, Moment, Size } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import { Logs } from "./logs";
 import { Outcome } from "./outcome";
+import { StepWords } from "./step-words";
 import { Steps } from "./steps";
 
 const FINAL: ReadonlySet<RunState> = new Set(["succeeded", "failed", "cancelled", "folded"]);
@@ -41,6 +42,7 @@ export function RunPage() {
       <Loaded query={query} lines={10}>
         {(detail) => (
           <>
+            <Heard detail={detail} />
             <Outcome detail={detail} />
             <Panel title={t("runs.steps")} flush>
               <Steps detail={detail} />
@@ -53,6 +55,24 @@ export function RunPage() {
         )}
       </Loaded>
     </Page>
+  );
+}
+
+/// What those hear who do not see the page: the state and the steps, not each percent.
+function Heard({ detail: { summary, steps } }: { detail: RunDetail }) {
+  const t = useTranslate();
+  return (
+    <p className="unseen" role="status">
+      {t(`run.${summary.state}`)}
+      {steps
+        .filter(({ state }) => state === "running")
+        .map(({ name }) => (
+          <span key={name}>
+            {". "}
+            <StepWords name={name} />
+          </span>
+        ))}
+    </p>
   );
 }
 

@@ -8,6 +8,7 @@ import { Elapsed } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 import classes from "./run.module.css";
 import { ProgressOfStep } from "./step-progress";
+import { StepWords } from "./step-words";
 
 export function Steps({ detail }: { detail: RunDetail }) {
   const t = useTranslate();
@@ -36,7 +37,9 @@ function Step({ step, progress }: { step: RunStep; progress: StepProgress | unde
     <li className={classes.step} data-state={state}>
       <div className={classes.head}>
         <StepStatus state={state} plain />
-        <code className={classes.name}>{name}</code>
+        <span className={classes.name} title={name}>
+          <StepWords name={name} />
+        </span>
         {attempt > 1 && <span className="quiet">{t("steps.attempt", { attempt })}</span>}
         <span className={classes.when}>
           <span className="quiet">{[worker, node].filter(Boolean).join(" · ")}</span>

@@ -11,11 +11,13 @@ import {
 import { moreOf } from "@/design/more";
 import { Note } from "@/design/note";
 import { Panel, Row } from "@/design/page";
-import { Empty, Loaded } from "@/design/states";
+import { Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
 import { type Column, Table } from "@/design/table";
 import { Size } from "@/design/values";
 import { useFormats, useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
+import classes from "./holds.module.css";
 import type { VersionProps } from "./place";
 
 export default function Holds({ place, record }: VersionProps) {
@@ -65,7 +67,11 @@ function Sources({ place, record, parts }: VersionProps & { parts: HeldParts | u
         </Link>
       ),
     },
-    { name: "kind", title: t("objects.kind"), cell: ({ kind }) => <Tag>{kind}</Tag> },
+    {
+      name: "kind",
+      title: t("objects.kind"),
+      cell: ({ kind }) => <Kind kind={kind} />,
+    },
     {
       name: "method",
       title: t("version.method"),
@@ -109,6 +115,13 @@ function Sources({ place, record, parts }: VersionProps & { parts: HeldParts | u
   );
 }
 
+/// What a part is; `volume/snapshot` says by which method, too, which has a column of its own.
+function Kind({ kind }: { kind: string }) {
+  const t = useTranslate();
+  const text = KINDS[kind.split("/", 1)[0] ?? ""];
+  return <Tag>{text ? t(text) : kind}</Tag>;
+}
+
 function Images({ images }: Pick<HeldParts, "images">) {
   const t = useTranslate();
   const columns: Column<HeldParts["images"][number]>[] = [
@@ -124,7 +137,7 @@ function Images({ images }: Pick<HeldParts, "images">) {
       cell: ({ workload, container }) => `${workload} · ${container}`,
     },
   ];
-  if (images.length === 0) return <Empty title={t("version.images.none")} icon="vaults" />;
+  if (images.length === 0) return <p className={classes.none}>{t("version.images.none")}</p>;
   return (
     <Table
       caption={t("version.images")}
@@ -185,5 +198,11 @@ function Objects({ place }: VersionProps) {
   );
 }
 
+const KINDS: Readonly<Record<string, MessageKey>> = {
+  manifests: "version.kind.manifests",
+  volume: "version.kind.volume",
+  dump: "version.kind.dump",
+  image: "version.kind.image",
+};
 const encoded = (path: string): string => path.split("/").map(encodeURIComponent).join("/");
 const folderOf = (exact: string): string => exact.slice(0, exact.lastIndexOf("/"));
