@@ -15,7 +15,6 @@ import nats.errors
 import structlog
 
 from appshield.bus.access import BusAccess
-from appshield.bus.bell import Bell
 from appshield.bus.inbox import Inbox, Incoming, incoming
 from appshield.bus.patient_client import PatientClient
 from appshield.bus.terms import (
@@ -218,21 +217,6 @@ class Connection:
             self._inboxes.discard(inbox)
             with contextlib.suppress(nats.errors.Error, OSError):
                 await subscription.unsubscribe()
-
-    @contextlib.asynccontextmanager
-    async def bell(self, subject: str) -> AsyncIterator[Bell]:
-        """Have an armed bell for the block; raises DeniedError for who may not listen there."""
-        bell = Bell(self._client, subject, self._translated)
-        self._inboxes.add(bell.inbox)
-        try:
-            self._violations.pop(subject.lower(), None)
-            await bell.arm()
-            await self._ensure_listening(subject)
-            yield bell
-        finally:
-            self._inboxes.discard(bell.inbox)
-            with contextlib.suppress(nats.errors.Error, OSError):
-                await bell.disarm()
 
     def ensure_allowed(self, subject: str) -> None:
         """Raise DeniedError when the server has refused what was just sent to `subject`."""

@@ -3,7 +3,6 @@
 Pages come by direct get, so a reader makes nothing on the server and needs no right to make
 consumers (whoever may make one can have the server deliver to any subject). To follow, the stream
 tells on `stored.<stream>.…` what it has just stored; that is a hint only, the pages are the truth.
-One hint is taken for each look, however many there are.
 """
 
 import asyncio
@@ -15,7 +14,6 @@ from typing import Literal
 import msgspec
 
 from appshield.bus.api import PREFIX, Api, missing
-from appshield.bus.bell import Bell
 from appshield.bus.connection import Connection
 from appshield.bus.inbox import Inbox, Incoming
 from appshield.bus.port import Since
@@ -49,7 +47,7 @@ class StreamReader:
     """Reads one stream through one filter; opened by `reading`."""
 
     def __init__(
-        self, connection: Connection, stream: str, subject: str, answers: Inbox, hints: Bell | None
+        self, connection: Connection, stream: str, subject: str, answers: Inbox, hints: Inbox | None
     ) -> None:
         self._connection = connection
         self._stream = stream
@@ -81,7 +79,7 @@ class StreamReader:
         Raises:
             UnavailableError: there was an outage; hints may have been missed.
         """
-        announced = await self._hint(stopping, min(longest_s, FALLBACK_S))
+        announced = await self._hint(since, stopping, min(longest_s, FALLBACK_S))
         for attempt in range(_LAG_ATTEMPTS):
             found = [message async for message in self.stored(since)]
             if announced < since or (found and found[-1].sequence >= announced):
@@ -89,21 +87,20 @@ class StreamReader:
             await pause(stopping, pause_s(attempt))
         return found
 
-    async def _hint(self, stopping: asyncio.Event, longest_s: float) -> int:
-        """Return the sequence announced, 0 when there was no hint; what comes next is heard."""
+    async def _hint(self, since: int, stopping: asyncio.Event, longest_s: float) -> int:
+        """Return the highest sequence announced, 0 when there was no hint."""
         assert self._hints is not None, "only a reader that was opened to follow has hints"
         hints = self._hints
         announced = 0
 
         async def listen() -> None:
             nonlocal announced
-            if (hint := await hints.rung(FALLBACK_S)) is not None:
-                announced = int(hint.headers.get("Nats-Sequence", "0"))
+            while announced < since and (hint := await hints.next(FALLBACK_S)) is not None:
+                announced = max(announced, int(hint.headers.get("Nats-Sequence", "0")))
 
         await first_of(listen(), stopping.wait(), self._connection.wait_down(), longest_s=longest_s)
         if not self._connection.is_up or self._connection.outages != self._outages:
             raise UnavailableError(f"the connection was lost while following {self._stream}")
-        await hints.arm()
         return announced
 
     async def _page(self, since: int) -> tuple[list[Stored], bool]:
@@ -153,7 +150,7 @@ async def reading(
         if not follow:
             yield StreamReader(connection, stream, subject, answers, None)
             return
-        async with connection.bell(subjects.stored(stream, subject)) as hints:
+        async with connection.inbox(subjects.stored(stream, subject)) as hints:
             yield StreamReader(connection, stream, subject, answers, hints)
 
 
