@@ -156,13 +156,20 @@ class Installation:
 
 @asynccontextmanager
 async def installed(
-    facts: ClusterFacts, folder: Path, *, store: str = "", nats_url: str = "", nats_users: str = ""
+    facts: ClusterFacts,
+    folder: Path,
+    *,
+    store: str = "",
+    nats_url: str = "",
+    nats_users: str = "",
+    separate: bool = True,
 ) -> AsyncIterator[Installation]:
     """Run AppShield with a home of its own against the local cluster, for the time of the block.
 
     With the store `none` it has no object store of its own: Vaults elsewhere are used. With a
     `nats_url` it uses that message bus, with the keys of its users in the folder `nats_users`. It
-    takes over the Vault of the session before.
+    takes over the Vault of the session before. Its services are separate processes, so that one
+    can be killed, unless told otherwise.
     """
     home = Home.from_environment({**os.environ, "APPSHIELD_HOME": str(folder)})
     access = ClusterAccess(kubeconfig=str(facts.kubeconfig))
@@ -190,6 +197,7 @@ async def installed(
             report=lambda _: None,
             ready=ready,
             take_over=True,
+            separate=separate,
         )
     )
     try:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -10,13 +11,20 @@ import pytest
 from appshield.bus import BusAccess, connect_bus
 from appshield.bus.keys import new_seed, public_key
 from appshield.contracts.permissions import users_of
+from appshield.contracts.requests import RequestBackup
+from appshield.contracts.runs import Run
 from appshield.errors import DeniedError, UnavailableError
 from appshield.kubernetes import Cluster, ClusterAccess
 from appshield.local.cluster import ClusterFacts
 from appshield.local.connection import read_connection
 from appshield.local.embedded.bus_configuration import server_configuration
 from appshield.local.embedded.process import OwnedProcess, free_port, program
-from cluster_application import deploy, namespace_of_its_own
+from cluster_application import (
+    deploy,
+    is_quiesced,
+    namespace_of_its_own,
+    nothing_left_behind,
+)
 from command_line import CommandLine
 from failures import traces
 from installation import Installation, installed
@@ -82,7 +90,8 @@ async def test_up_uses_the_bus_that_is_named_with_the_keys_that_are_given(
 ) -> None:
     """It starts none of its own; streams, services and command line meet on the foreign one.
 
-    Its Vault is the one that the session's installation has put into the cluster.
+    Its Vault is the one that the session's installation has put into the cluster. Its services are
+    one process, as they are by default; killed in the middle of a backup it comes back and ends it.
     """
     async with (
         installed(
@@ -91,6 +100,7 @@ async def test_up_uses_the_bus_that_is_named_with_the_keys_that_are_given(
             store="none",
             nats_url=foreign.url,
             nats_users=str(foreign.users),
+            separate=False,
         ) as running,
         namespace_of_its_own(running, "foreign") as namespace,
     ):
@@ -107,7 +117,22 @@ async def test_up_uses_the_bus_that_is_named_with_the_keys_that_are_given(
             APPSHIELD_NATS_SEED_FILE=str(foreign.users / "person.nk"),
         )
         assert (await elsewhere("versions", f"{namespace}/app", "-o", "json")).json() == told.json()
+        killed = await running.ask(
+            RequestBackup(app=running.app(namespace), request_id=str(uuid4()))
+        )
+        await running.reached(killed, _under_way, "a step")
+        await running.kill("services")
+        run = await running.ended(killed)
+        assert (run.state, run.failure) == ("succeeded", None)
+        assert not await is_quiesced(running, namespace)
+        assert await nothing_left_behind(running, namespace)
+        told = await CommandLine(running.home.folder)("versions", f"{namespace}/app", "-o", "json")
+        assert sorted(one["facts"]["number"] for one in told.json()) == [1, 2]
         assert traces(running) == []
+
+
+def _under_way(run: Run) -> bool:
+    return any(step.state == "running" for step in run.steps)
 
 
 async def test_up_with_a_key_that_the_bus_does_not_know_says_which_user(

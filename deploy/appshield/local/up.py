@@ -22,7 +22,7 @@ from appshield.local.connection import Connection, write_connection
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.object_store import EmbeddedObjectStore
 from appshield.local.forking.parent import fork_parent
-from appshield.local.forking.services import ForkedService, ServiceParent
+from appshield.local.forking.services import ForkedService, ServiceParent, ServicesTogether
 from appshield.local.home import Home
 from appshield.local.keeping import keep_running, keep_serving
 from appshield.local.programs import (
@@ -68,11 +68,13 @@ async def run_up(
     ready: asyncio.Event | None = None,
     parent: ServiceParent | None = None,
     take_over: bool = False,
+    separate: bool = False,
 ) -> None:
     """Run AppShield until told to stop; `ready` is set when every service is being started.
 
-    `parent` forks the services, one of our own if none is given. With `take_over` the Vault
-    `primary` may be that of another installation and is replaced.
+    `parent` becomes the services, one of our own if none is given. With `separate` each service is
+    a process of its own, which it forks. With `take_over` the Vault `primary` may be that of
+    another installation and is replaced.
 
     Raises:
         RefusedError: the cluster's Vault `primary` is another one.
@@ -92,30 +94,41 @@ async def run_up(
         surroundings = _surroundings(name, target, home, environment)
         web = web_address(environment, surroundings.web_port)
         _tell_others(home, users("person"), surroundings, web)
-        programs = [
-            ForkedService(
-                name,
-                services,
-                log_file=home.logs / f"{name}.log",
-                environment=environment_of(
-                    name, bus=users(name), surroundings=surroundings, ours=environment
-                ),
+        environments = {
+            program: environment_of(
+                program, bus=users(program), surroundings=surroundings, ours=environment
             )
-            for name in programs_of(target.node)
-        ]
+            for program in programs_of(target.node)
+        }
         async with asyncio.TaskGroup() as tasks:
             for label, server in (("message bus", bus_server), ("object store", store)):
                 if server is not None:
                     kept = keep_serving(label, server, stopping=stopping, report=report)
                     tasks.create_task(kept, name=label)
-            for program in programs:
+            for program in _processes(services, environments, home, separate=separate):
                 keeping = keep_running(program, pids=home.pids, stopping=stopping, report=report)
                 tasks.create_task(keeping, name=program.name)
             tasks.create_task(_keep_account(home, target, stopping, report), name="agents' token")
-            report(f"AppShield runs: {', '.join(programs_of(target.node))}; logs in {home.logs}")
+            report(f"AppShield runs: {', '.join(environments)}; logs in {home.logs}")
             tasks.create_task(_greet(web, home, stopping, report), name="login link")
             if ready is not None:
                 ready.set()
+
+
+def _processes(
+    parent: ServiceParent,
+    environments: Mapping[str, Mapping[str, str]],
+    home: Home,
+    *,
+    separate: bool,
+) -> Sequence[ForkedService | ServicesTogether]:
+    """Describe the processes that the services are: one, or as many."""
+    if not separate:
+        return [ServicesTogether(parent, environments)]
+    return [
+        ForkedService(name, parent, environment=one, log_file=home.logs / f"{name}.log")
+        for name, one in environments.items()
+    ]
 
 
 async def named(target: Target) -> Target:

@@ -39,7 +39,7 @@ async def web(
         raise UnavailableError(
             "the web interface does not answer",
             why=f"nobody listens at {found.web}",
-            next_step="Start it with `appshield up`; its log is gateway.log there.",
+            next_step="Start it with `appshield up`; the folder of its logs is told there.",
         )
     address = link(found.web, new_code(reach.home.logins))
     say(address)

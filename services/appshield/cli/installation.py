@@ -26,6 +26,14 @@ def up(
         bool,
         Parameter(negative="", help="Replace the Vault `primary` of another installation."),
     ] = False,
+    separate: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            help="Run each service as a process of its own: twice the memory, but one can be "
+            "stopped, watched or limited alone.",
+        ),
+    ] = False,
 ) -> None:
     """Run AppShield on this machine until Ctrl-C: message bus, object store, services.
 
@@ -37,7 +45,7 @@ def up(
     target = asyncio.run(_reached(home, kubeconfig=kubeconfig, context=context))
     # between two loops: the services share the memory of what is imported and was used by now
     parent = service_parent(home, os.environ, fork=True)
-    asyncio.run(_run(home, target, parent, take_over=take_over))
+    asyncio.run(_run(home, target, parent, take_over=take_over, separate=separate))
 
 
 async def _reached(home: Home, *, kubeconfig: str, context: str) -> Target:
@@ -45,7 +53,9 @@ async def _reached(home: Home, *, kubeconfig: str, context: str) -> Target:
     return await named(await find_target(home, kubeconfig=kubeconfig, context=context))
 
 
-async def _run(home: Home, target: Target, parent: ServiceParent, *, take_over: bool) -> None:
+async def _run(
+    home: Home, target: Target, parent: ServiceParent, *, take_over: bool, separate: bool
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,6 +70,7 @@ async def _run(home: Home, target: Target, parent: ServiceParent, *, take_over: 
             report=say,
             parent=parent,
             take_over=take_over,
+            separate=separate,
         )
     finally:
         building.cancel()

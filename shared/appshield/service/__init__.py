@@ -13,7 +13,12 @@ from appshield.service.joining import Joined, joined
 from appshield.service.logs import set_up_logs
 from appshield.service.pausing import pause
 from appshield.service.run_logs import run_logs_forwarded
-from appshield.service.running import run_service, start_service
+from appshield.service.running import (
+    exit_code,
+    run_service,
+    serve_until_told,
+    start_service,
+)
 from appshield.service.settings import ServiceSettings, read_settings
 from appshield.service.together import both, together
 
@@ -26,6 +31,7 @@ __all__ = [
     "SystemClock",
     "announce",
     "both",
+    "exit_code",
     "joined",
     "look_for_cycles_rarely",
     "pause",
@@ -36,6 +42,7 @@ __all__ = [
     "run_logs_forwarded",
     "run_service",
     "serve_health",
+    "serve_until_told",
     "set_up_logs",
     "start_service",
     "together",

@@ -9,6 +9,7 @@ import contextlib
 import re
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from appshield.contracts.runs import LogLine
 _WAITING_MAX = 1_000
 _TEXT_CHARACTERS_MAX = 4_000
 _DRAIN_S = 2.0
+_WAITING: ContextVar[asyncio.Queue[LogLine] | None] = ContextVar("run logs", default=None)
 _RUN = re.compile(r"[a-z]-[0-9a-f]{20}")
 _TOLD_APART = frozenset(
     {"run", "app", "service", "level", "event", "timestamp", "subject", "message_id", "delivery"}
@@ -29,7 +31,10 @@ _TOLD_APART = frozenset(
 
 @asynccontextmanager
 async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIterator[None]:
-    """Send every line that is logged with a bound `run` to the bus, for the time of the block."""
+    """Send every line that is logged with a bound `run` to the bus, for the time of the block.
+
+    Lines of the tasks and threads that begin in the block: another service may be in this process.
+    """
     waiting: asyncio.Queue[LogLine] = asyncio.Queue(_WAITING_MAX)
     loop = asyncio.get_running_loop()
 
@@ -38,7 +43,9 @@ async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIt
             waiting.put_nowait(line)
 
     def copied(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:  # noqa: ANN401
-        if (message := log_line(line, service=service, cluster=cluster)) is not None:
+        if _WAITING.get() is waiting and (
+            message := log_line(line, service=service, cluster=cluster)
+        ):
             with contextlib.suppress(RuntimeError):  # the loop is closed: the service has ended
                 loop.call_soon_threadsafe(keep, message)
         return line
@@ -46,6 +53,7 @@ async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIt
     processors: list[Any] = structlog.get_config()["processors"]
     processors.insert(len(processors) - 1, copied)  # right before the line is rendered
     sending = asyncio.create_task(_send(bus, waiting), name="run logs")
+    _WAITING.set(waiting)
     try:
         yield
     finally:

@@ -41,30 +41,49 @@ def start_service(
 
 def run_service(serve: Serve, *, stop_deadline_s: float) -> int:
     """Run `serve` to its end; return the exit code for the process."""
-    try:
-        asyncio.run(_run(serve, stop_deadline_s))
-    except AppShieldError as error:
-        structlog.get_logger().error("stopped by an error", problem=str(error))
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except BaseExceptionGroup as group:
-        known, unknown = group.split(AppShieldError)
-        if unknown is not None or known is None:
-            raise
-        first = first_of(known)
-        structlog.get_logger().error("stopped by an error", problem=str(first))
-        sys.stderr.write(f"error: {first}\n")
-        return first.exit_code
-    return 0
+    return asyncio.run(_until_signalled(serve, stop_deadline_s))
 
 
-async def _run(serve: Serve, stop_deadline_s: float) -> None:
+async def _until_signalled(serve: Serve, stop_deadline_s: float) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    return await exit_code(serve_until_told(serve, stopping, stop_deadline_s=stop_deadline_s))
+
+
+async def exit_code(work: Awaitable[None]) -> int:
+    """Wait for the end of a service's work; tell an error of ours in one line, return its code.
+
+    A defect comes out as it is.
+    """
+    try:
+        await work
+    except AppShieldError as error:
+        return _told(error)
+    except BaseExceptionGroup as group:
+        known, unknown = group.split(AppShieldError)
+        if unknown is not None or known is None:
+            raise
+        return _told(first_of(known))
+    return 0
+
+
+def _told(error: AppShieldError) -> int:
+    structlog.get_logger().error("stopped by an error", problem=str(error))
+    sys.stderr.write(f"error: {error}\n")
+    return error.exit_code
+
+
+async def serve_until_told(
+    serve: Serve, stopping: asyncio.Event, *, stop_deadline_s: float
+) -> None:
+    """Run `serve` to its end; cancel what still runs `stop_deadline_s` after it was told to stop.
+
+    What is away is no error for a service that was told to stop.
+    """
     work = asyncio.ensure_future(serve(stopping))
-    told = asyncio.create_task(stopping.wait(), name="stop signal")
+    told = asyncio.create_task(stopping.wait(), name="told to stop")
     try:
         await asyncio.wait({work, told}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():

@@ -52,6 +52,27 @@ async def test_lines_with_a_run_are_sent_and_others_are_not(
     assert capsys.readouterr().err.count("\n") == 3
 
 
+async def test_services_of_one_process_each_send_their_own_lines() -> None:
+    """Also those that threads of theirs log; nobody sends a line twice."""
+    set_up_logs("services")
+    buses = {name: MemoryBus() for name in ("planner", "uploader")}
+    both = asyncio.Barrier(len(buses))
+
+    async def serve(service: str) -> None:
+        async with run_logs_forwarded(buses[service], service=service, cluster="c"):
+            await both.wait()
+            structlog.get_logger().info(f"{service} in a task", run=RUN)
+            await asyncio.to_thread(structlog.get_logger().info, f"{service} aside", run=RUN)
+            await both.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in buses:
+            tasks.create_task(serve(name))
+    for name, bus in buses.items():
+        found = [(line.service, line.event) for line in lines(bus)]
+        assert found == [(name, f"{name} in a task"), (name, f"{name} aside")]
+
+
 async def test_an_exception_is_sent_as_text() -> None:
     """With the run's lines one sees why."""
     bus = MemoryBus()

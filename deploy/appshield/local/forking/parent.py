@@ -1,5 +1,7 @@
 """The parent of the services: it imports them all, forks each when told to, and tells their ends.
 
+Or it is told to become them all itself, as tasks.
+
 It never has a thread or an event loop. It is forked by its owner or started as a program, dies with
 its owner, and the services stop with it.
 """
@@ -21,7 +23,16 @@ from typing import Final
 import msgspec
 
 from appshield.allocator import fill_gaps, give_memory_back
-from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked
+from appshield.local.forking.orders import (
+    MESSAGE_BYTES_MAX,
+    Become,
+    Ended,
+    Fork,
+    Forked,
+    Order,
+    buried,
+)
+from appshield.local.forking.together import run_together
 from appshield.local.programs import NICENESS, SERVICES, service_of
 
 NAME: Final = "services"
@@ -61,10 +72,19 @@ def fork_parent(log_file: Path, environment: Mapping[str, str]) -> tuple[int, so
 
 
 def serve(control: socket.socket) -> int:
-    """Fork what is ordered until the owner is gone; in a fork, run its service."""
+    """Fork what is ordered until the owner is gone; in a fork, run its service.
+
+    Told to become the services, it runs them all.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the owner decides when to stop
-    order = _serve(control)
-    return 0 if order is None else importlib.import_module(_entry(order.service)).main()
+    match _serve(control):
+        case None:
+            return 0
+        case Fork(service):
+            return int(importlib.import_module(_entry(service)).main())
+        case Become(environments):
+            os.nice(NICENESS)
+            return run_together(environments)
 
 
 def _entry(service: str) -> str:
@@ -72,8 +92,8 @@ def _entry(service: str) -> str:
     return importlib.import_module(f"appshield.{service_of(service)}.__main__").__name__
 
 
-def _serve(control: socket.socket) -> Fork | None:
-    """Fork services until the owner is gone, None then; in a fork, return what it is to be."""
+def _serve(control: socket.socket) -> Order | None:
+    """Fork services until the owner is gone, None then; return what this process is to be."""
     parent = os.getpid()
     services: dict[int, int] = {}
     with selectors.DefaultSelector() as selector:
@@ -87,11 +107,14 @@ def _serve(control: socket.socket) -> Fork | None:
                 packet = control.recv(MESSAGE_BYTES_MAX)
                 if not packet:
                     return None
-                order = msgspec.msgpack.decode(packet, type=Fork)
+                order: Order = msgspec.msgpack.decode(packet, type=Order)
+                if isinstance(order, Become):
+                    control.close()
+                    return order
                 pid = os.fork()
                 if not pid:
                     control.close()
-                    _become(order, parent, services)
+                    _leave_parent(order, parent, services)
                     return order
                 ending = os.pidfd_open(pid)
                 services[ending] = pid
@@ -99,8 +122,8 @@ def _serve(control: socket.socket) -> Fork | None:
                 _tell(control, Forked(pid), ending)
 
 
-def _become(order: Fork, parent: int, others: Iterable[int]) -> None:
-    """Become a service: leave behind what is its parent's, and what the parent ignores."""
+def _leave_parent(order: Fork, parent: int, others: Iterable[int]) -> None:
+    """In a fork: leave behind what is the parent's, and hear what it ignores."""
     for descriptor in others:
         os.close(descriptor)
     _leave(parent, Path(order.log_file), order.environment, name=order.service)
@@ -126,10 +149,8 @@ def _leave(origin: int, log_file: Path, environment: Mapping[str, str], *, name:
 
 
 def _tell_end(control: socket.socket, ending: int, pid: int) -> None:
-    ended = os.waitid(os.P_PIDFD, ending, os.WEXITED)
+    code = buried(ending)
     os.close(ending)
-    assert ended is not None
-    code = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
     _tell(control, Ended(pid, code))
 
 

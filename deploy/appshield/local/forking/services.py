@@ -1,4 +1,4 @@
-"""The parent of the services as its owner sees it, and a service that it forks."""
+"""The parent of the services as its owner sees it, and the services: its forks, or itself."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,15 @@ import msgspec
 
 from appshield.errors import RefusedError, UnavailableError
 from appshield.local.embedded.process import OwnedProcess
-from appshield.local.forking.orders import MESSAGE_BYTES_MAX, Ended, Fork, Forked, Told
+from appshield.local.forking.orders import (
+    MESSAGE_BYTES_MAX,
+    Become,
+    Ended,
+    Fork,
+    Forked,
+    Told,
+    buried,
+)
 from appshield.local.programs import command_of_parent
 
 NAME = "the parent of the services"
@@ -51,25 +59,37 @@ class OwnFork:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._descriptor = os.pidfd_open(pid)
-        self._buried = False
+        self._code: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._pid if self._code is None else None
+
+    async def wait(self) -> int:
+        """Wait for its end; return the exit code, negative for the signal that ended it."""
+        if self._code is None:
+            await _readable(self._descriptor)
+            self._bury()
+        assert self._code is not None
+        return self._code
 
     async def stop(self, deadline_s: float) -> None:
         """Ask it to end and wait; kill it when it has not ended after `deadline_s`."""
-        if self._buried:
+        if self._code is not None:
             return
         signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
         try:
             async with asyncio.timeout(deadline_s):
-                await _readable(self._descriptor)
+                await self.wait()
         except TimeoutError:
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
-            await _readable(self._descriptor)
-        self._bury()
+            await self.wait()
 
     def _bury(self) -> None:
-        os.waitid(os.P_PIDFD, self._descriptor, os.WEXITED)  # it has ended: this returns at once
-        os.close(self._descriptor)
-        self._buried = True
+        if self._code is None:  # whoever waits beside us may have been first
+            self._code = buried(self._descriptor)
+            os.close(self._descriptor)
 
 
 class ServiceParent:
@@ -140,6 +160,22 @@ class ServiceParent:
             self._forked = loop.create_future()
             await loop.sock_sendall(self._control, msgspec.msgpack.encode(order))
             return await self._forked
+
+    async def become(self, order: Become) -> OwnedProcess | OwnFork:
+        """Let its process be the services; it is nobody's parent then, and the caller's to stop."""
+        async with self._turn:
+            await self.start()
+            assert self._control is not None
+            assert self._process is not None
+            control, process = self._control, self._process
+            with contextlib.suppress(ConnectionError):  # it has died: its end is told
+                await asyncio.get_running_loop().sock_sendall(
+                    control, msgspec.msgpack.encode(order)
+                )
+            if self._control is control:
+                self._lose(control)
+            self._process = None
+            return process
 
     async def stop(self) -> None:
         """End its process; services that still run are asked to stop by the kernel."""
@@ -230,6 +266,41 @@ class ForkedService:
         except TimeoutError:
             self._child.signal(signal.SIGKILL)
             await self.wait()
+
+
+class ServicesTogether:
+    """All services as one process, from its start to its end; it can be started again."""
+
+    name = "services"
+
+    def __init__(
+        self, parent: ServiceParent, environments: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        self._parent = parent
+        self._order = Become({name: dict(one) for name, one in environments.items()})
+        self._process: OwnedProcess | OwnFork | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Start the services; they may not be ready yet when this returns."""
+        if self.pid is not None:
+            raise RefusedError(f"{self.name} run already as process {self.pid}")
+        self._process = await self._parent.become(self._order)
+
+    async def wait(self) -> int:
+        """Wait for the end; return the exit code, negative for the signal that ended it."""
+        if self._process is None:
+            raise RefusedError(f"{self.name} were not started")
+        return await self._process.wait()
+
+    async def stop(self, deadline_s: float) -> None:
+        """Ask it to end and wait; kill it when it has not ended after `deadline_s`."""
+        if self._process is not None:
+            await self._process.stop(deadline_s)
 
 
 async def _readable(descriptor: int) -> None:
