@@ -6,8 +6,9 @@ that both go on with. The claim is removed when there is a config; whoever claim
 the config and gives up. Every step can be repeated, so a creator may die between any two.
 """
 
+import contextlib
 import secrets
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -64,48 +65,73 @@ def open_config(stored: bytes, key: SealingKey) -> RepositoryConfig:
     return config
 
 
-def create_config(store: ObjectStore, password: str, *, polynomial: str = "") -> None:
-    """Make the place a repository unless it is one already; its `polynomial` is random if empty.
+class _KeyFile(NamedTuple):
+    """A key file as it is stored, and the key in it, which takes a while to find."""
+
+    stored: bytes
+    key: SealingKey
+
+
+def create_config(store: ObjectStore, password: str, *, polynomial: str = "") -> SealingKey | None:
+    """Make the place a repository, and return the key that it was made with.
+
+    None where it is one already. Its `polynomial` is random if empty.
 
     Raises:
         DeniedError: somebody else is creating it with another password.
     """
+    key: SealingKey | None = None
     for _ in range(MOST_ATTEMPTS):
         if store.size(CONFIG) is not None:
             store.delete(CLAIM)
-            return
-        key_file = _claim(store, password)
-        if key_file is not None and store.size(CONFIG) is None:
-            _create(store, key_file, password, polynomial)
+            return key
+        claimed = _claim(store, password)
+        if claimed is not None and store.size(CONFIG) is None:
+            _create(store, claimed, polynomial)
+            key = claimed.key
     raise UnavailableError("the repository is being created and removed again by others")
 
 
-def _claim(store: ObjectStore, password: str) -> bytes | None:
+def _claim(store: ObjectStore, password: str) -> _KeyFile | None:
     """Return the key file that all creators go on with, None if they are done already."""
-    mine = _key_file_there(store, password) or make_key_file(SealingKey.random(), password)
+    mine = _key_file_there(store, password) or _new_key_file(password)
     try:
-        store.put(CLAIM, mine, only_if_absent=True)
+        store.put(CLAIM, mine.stored, only_if_absent=True)
     except ObjectExistsError:
         try:
-            return store.get(CLAIM)
+            stored = store.get(CLAIM)
         except ObjectMissingError:
             return None
+        return mine if stored == mine.stored else _opened(stored, password)
     return mine
 
 
-def _key_file_there(store: ObjectStore, password: str) -> bytes | None:
+def _new_key_file(password: str) -> _KeyFile:
+    key = SealingKey.random()
+    return _KeyFile(make_key_file(key, password), key)
+
+
+def _opened(stored: bytes, password: str) -> _KeyFile:
+    try:
+        return _KeyFile(stored, open_key_file(stored, password))
+    except WrongPasswordError as error:
+        raise DeniedError(
+            "the repository is being created with another password",
+            next_step=f"If nobody is creating it, delete the object {CLAIM} and try again",
+        ) from error
+
+
+def _key_file_there(store: ObjectStore, password: str) -> _KeyFile | None:
     """Return the key file of a repository that has lost its config: all that is there needs it."""
     why = ""
     for identity, _ in list_files(store, "keys"):
         try:
             stored = read_key_file(store, identity)
-            open_key_file(stored, password)
+            return _KeyFile(stored, open_key_file(stored, password))
         except ObjectMissingError:
             continue
         except (WrongPasswordError, DamagedError) as error:
             why = f"{file_name('keys', identity)}: {error}"
-        else:
-            return stored
     if why:
         raise DeniedError(
             "the repository has lost its config, and the password opens none of its key files",
@@ -115,21 +141,12 @@ def _key_file_there(store: ObjectStore, password: str) -> bytes | None:
     return None
 
 
-def _create(store: ObjectStore, key_file: bytes, password: str, polynomial: str) -> None:
-    try:
-        key = open_key_file(key_file, password)
-    except WrongPasswordError as error:
-        raise DeniedError(
-            "the repository is being created with another password",
-            next_step=f"If nobody is creating it, delete the object {CLAIM} and try again",
-        ) from error
+def _create(store: ObjectStore, claimed: _KeyFile, polynomial: str) -> None:
     config = RepositoryConfig(
         version=FORMAT_VERSION,
         id=secrets.token_hex(32),
         chunker_polynomial=polynomial or f"{random_polynomial():x}",
     )
-    store.put(file_name("keys", file_id(key_file)), key_file)
-    try:
-        store.put(CONFIG, seal_config(config, key), only_if_absent=True)
-    except ObjectExistsError:
-        return
+    store.put(file_name("keys", file_id(claimed.stored)), claimed.stored)
+    with contextlib.suppress(ObjectExistsError):  # another creator was first, with the same key
+        store.put(CONFIG, seal_config(config, claimed.key), only_if_absent=True)

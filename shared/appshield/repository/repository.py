@@ -1,12 +1,13 @@
 """A repository: a store and the key to it. Everything that reads or writes starts here."""
 
+import contextlib
 import threading
 from collections.abc import Iterable
 
 from appshield.errors import DamagedError, DeniedError, NotFoundError, UnavailableError
 from appshield.objectstore import ObjectMissingError, ObjectStore
 from appshield.repository.config import RepositoryConfig, create_config, open_config
-from appshield.repository.crypto import SealingKey
+from appshield.repository.crypto import BrokenSealError, SealingKey
 from appshield.repository.index import Index, IndexDocument
 from appshield.repository.keys import WrongPasswordError, open_key_file, read_key_file
 from appshield.repository.known_files import KnownFiles
@@ -56,7 +57,10 @@ class Repository:
         Raises:
             DeniedError: the one that is there has another password.
         """
-        create_config(store, password, polynomial=like.config.chunker_polynomial if like else "")
+        polynomial = like.config.chunker_polynomial if like else ""
+        if (key := create_config(store, password, polynomial=polynomial)) is not None:
+            with contextlib.suppress(BrokenSealError):  # removed meanwhile, and made by another
+                return cls(store, key, open_config(_read_config(store), key))
         return cls.open(store, password)
 
     @classmethod
