@@ -30,6 +30,8 @@ from failures import traces
 from installation import Installation, installed
 from waiting import wait_until
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @dataclass(frozen=True)
 class Foreign:
@@ -125,7 +127,7 @@ async def test_up_uses_the_bus_that_is_named_with_the_keys_that_are_given(
         run = await running.ended(killed)
         assert (run.state, run.failure) == ("succeeded", None)
         assert not await is_quiesced(running, namespace)
-        assert await nothing_left_behind(running, namespace)
+        assert await nothing_left_behind(running, namespace, killed)
         told = await CommandLine(running.home.folder)("versions", f"{namespace}/app", "-o", "json")
         assert sorted(one["facts"]["number"] for one in told.json()) == [1, 2]
         assert traces(running) == []
