@@ -15,7 +15,8 @@ import nats.errors
 import structlog
 
 from appshield.bus.access import BusAccess
-from appshield.bus.inbox import Inbox, Incoming, incoming
+from appshield.bus.answers import Answers
+from appshield.bus.inbox import Inbox, Incoming
 from appshield.bus.patient_client import PatientClient
 from appshield.bus.terms import (
     denied,
@@ -35,6 +36,7 @@ _PING_EVERY_S = 5
 _PINGS_LOST_MAX = 2
 _CLOSE_TIMEOUT_S = 5.0
 _TELL_BYTES_MAX = 1024 * 1024
+_NOBODY = "503"
 _VIOLATION = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"')
 
 
@@ -59,7 +61,7 @@ class Connection:
         self.outages = 0
         self._fatal: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
         self._last_error = ""
-        self._asked: dict[str, list[asyncio.Future[Exception]]] = {}
+        self._answers = Answers()
         self._inboxes: set[Inbox] = set()
         self._violations: dict[str, str] = {}
 
@@ -150,28 +152,24 @@ class Connection:
             InvalidInputError: larger than the server takes.
         """
         await self._wait_up(timeout_s)
-        ending: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        asked = self._asked.setdefault(subject.lower(), [])
-        asked.append(ending)
-        answer = asyncio.ensure_future(
-            self._client.request(
-                subject, body, timeout=timeout_s, headers=dict(headers) if headers else None
-            )
-        )
-        ends: set[asyncio.Future[Any]] = {answer, ending}
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise ending.result()
-            return incoming(answer.result())
+            async with asyncio.timeout(timeout_s):
+                place = self._answers.place or await self._listen_for_answers()
+                with self._answers.awaited(subject) as (reply, answer):
+                    await self._client.publish(
+                        subject,
+                        body,
+                        reply=f"{place}.{reply}",
+                        headers=dict(headers) if headers else None,
+                    )
+                    found = await answer
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise self._translated(subject, len(body), error) from error
-        finally:
-            answer.cancel()
-            await asyncio.gather(answer, return_exceptions=True)
-            asked.remove(ending)
-            if not asked:
-                self._asked.pop(subject.lower(), None)
+        if isinstance(found, Exception):
+            raise found
+        if found.status == _NOBODY:
+            raise self._translated(subject, len(body), nats.errors.NoRespondersError())
+        return found
 
     async def send(
         self,
@@ -205,7 +203,7 @@ class Connection:
         self._violations.pop(wanted.lower(), None)
         inbox = Inbox(place)
         try:
-            subscription = await self._client.subscribe(wanted, cb=inbox.receive)
+            subscription = await self._client.listen(wanted, inbox.receive)
         except (nats.errors.Error, OSError) as error:
             raise self._translated(wanted, 0, error) from error
         self._inboxes.add(inbox)
@@ -216,7 +214,7 @@ class Connection:
         finally:
             self._inboxes.discard(inbox)
             with contextlib.suppress(nats.errors.Error, OSError):
-                await subscription.unsubscribe()
+                await self._client.end_listening(subscription)
 
     def ensure_allowed(self, subject: str) -> None:
         """Raise DeniedError when the server has refused what was just sent to `subject`."""
@@ -288,6 +286,13 @@ class Connection:
         await self._flush(timeout_s=5)
         await self._flush(timeout_s=5)
 
+    async def _listen_for_answers(self) -> str:
+        """Listen where answers are to arrive; two that ask first at once listen at two places."""
+        place = str(self._client.new_inbox())
+        await self._client.listen(f"{place}.*", self._answers.receive)
+        self._answers.place = place
+        return place
+
     async def _ensure_listening(self, subject: str) -> None:
         """Return when the server knows the subscription; a refusal comes as an error meanwhile."""
         try:
@@ -334,22 +339,19 @@ class Connection:
         if found := _VIOLATION.search(text.lower()):
             act, subject = found.groups()
             self._violations[subject] = text
-            self._end_asked(subject, denied(self.access, "publish", subject))
+            self._answers.end(subject, denied(self.access, "publish", subject))
             self._tell_problem(f"user {self.access.user} was refused a {act} on {subject}")
             return
         self._last_error = text
         if "authorization violation" in text.lower() and not self._fatal.done():
             self._fatal.set_result(unknown_key(self.access))
-        if isinstance(error, nats.errors.SlowConsumerError):
-            self._tell_problem(f"messages on {error.subject} come faster than they are taken")
         structlog.get_logger().debug("bus error", error=text, url=self.access.url)
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
         self._down.set()
         lost = UnavailableError(f"the connection to the message bus at {self.access.url} was lost")
-        for subject in list(self._asked):
-            self._end_asked(subject, lost)
+        self._answers.end_all(lost)
         for inbox in self._inboxes:
             inbox.interrupt()
         if not self._closing:
@@ -369,12 +371,6 @@ class Connection:
         self._down.set()
         if not self._closing:
             self._tell_problem(f"{self.access.url} closed the connection: {self._last_error}")
-
-    def _end_asked(self, subject: str, error: Exception) -> None:
-        """Let everyone who waits for an answer on `subject` fail now."""
-        for ending in self._asked.get(subject, ()):
-            if not ending.done():
-                ending.set_result(error)
 
     def _tell_problem(self, text: str) -> None:
         structlog.get_logger().warning("bus problem", problem=text, url=self.access.url)

@@ -59,10 +59,27 @@ class Grouping:
         if not stream:
             return 0
         stored: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(stream, []).append(_Waiting(subject, body, headers, stored))
+        one = _Waiting(subject, body, headers, stored)
+        self._waiting.setdefault(stream, []).append(one)
+        if stream not in self._sending and await self._stays_alone(stream, one):
+            return 0
         if stream not in self._sending:
             self._sending[stream] = asyncio.create_task(self._send_all(stream))
         return await stored
+
+    async def _stays_alone(self, stream: str, one: _Waiting) -> bool:
+        """Let others come that are to be stored at the same moment; take back one that is alone."""
+        waiting = self._waiting[stream]
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            if one in waiting:
+                waiting.remove(one)
+            raise
+        if len(waiting) == 1 and waiting[0] is one:
+            waiting.clear()
+            return True
+        return False
 
     async def _send_all(self, stream: str) -> None:
         """Send what waits for a stream; what comes meanwhile is the next batch.

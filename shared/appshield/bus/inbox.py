@@ -57,7 +57,7 @@ class Inbox:
             raise UnavailableError("the connection to the message bus was lost")
         return found
 
-    async def receive(self, message: Msg) -> None:
+    def receive(self, message: Msg) -> None:
         """Keep a message of nats-py until it is taken."""
         self._keep(incoming(message))
 
