@@ -19,7 +19,6 @@ BEFORE: Mapping[Story, tuple[Story, ...]] = {
 """What has to be there already."""
 STORIES: Mapping[Story, tuple[str, ...]] = {
     "first backup": (
-        "uploader Bucket.put put APPSHIELD_RESULTS RUN.open.1",
         "uploader Bus.publish_raw publish appshield.v1.evt.repository.opened.test.shop.shop",
         (
             "uploader RetainingStore.delete delete object "
@@ -75,7 +74,6 @@ STORIES: Mapping[Story, tuple[str, ...]] = {
         "uploader Bucket.delete delete APPSHIELD_LOCKS APP.DIGEST",
         "uploader Bucket.put put APPSHIELD_LOCKS APP.DIGEST",
         "uploader Bucket.put put APPSHIELD_RESULTS RUN.commit.1",
-        "uploader Bucket.put put APPSHIELD_RESULTS RUN.open.1",
         "uploader Bucket.put put APPSHIELD_RESULTS RUN.store/manifests.1",
         "uploader Bus.publish_raw publish appshield.v1.evt.backup.stored.test.shop.shop",
         "uploader Bus.publish_raw publish appshield.v1.evt.repository.opened.test.shop.shop",

@@ -6,6 +6,9 @@
                   ─► work, watched          another attempt or a cancelled run stops it
                   ─► record the outcome, publish it, acknowledge the order
 
+What does no harm twice is done at once: whether it is still wanted shows while it is done, nothing
+is recorded, and an outcome that nobody waits for is nothing to the planner.
+
 A failure that AppShield raises on purpose becomes a `StepFailed`; the planner decides what follows.
 Anything unexpected goes back to the consume loop, which delivers the order again.
 """
@@ -38,6 +41,8 @@ from appshield.service.together import both
 
 PROGRESS_EVERY_S = 0.5
 TICK_EVERY_S = 5.0
+WATCHED_AFTER_S = 0.05
+"""To watch whether a step is wanted costs more than many a step does."""
 LOOK_AGAIN_S = 20.0
 """When what an order may have made is looked for again, doubling with each delivery."""
 
@@ -192,17 +197,10 @@ class StepWork:
     async def _handle(self, command: StepCommand, delivery: Delivery) -> None:
         log = structlog.get_logger().bind(step=command.step, attempt=command.attempt)
         key = f"{command.run}.{command.step}.{command.attempt}"
-        done, run = await both(self._recorded(key), self._runs.get(command.run))
-        if done is not None:
-            outcome = msgspec.json.decode(done.value, type=_Outcome)
-            await self._bus.publish_raw(
-                outcome.subject, bytes(outcome.body), message_id=outcome.message_id
-            )
-            log.info("answered from the record")
-            return
         try:
-            if _wanted(run, command).state == "ending":
-                await self._until_others_end(command, delivery)
+            if not command.harmless_twice and await self._is_done(command, key, delivery):
+                log.info("answered from the record")
+                return
             event = await self._watched(command, delivery)
         except Superseded as reason:
             log.info("dropped an order that is no longer wanted", reason=str(reason))
@@ -212,20 +210,28 @@ class StepWork:
             log.warning("step failed", problem=str(error))
             await self._tell_failed(command, error, delivery)
             return
-        recording = self._record(key, event)
-        if command.harmless_twice:
-            await both(recording, self._bus.publish(event))
-        else:
-            await recording
-            await self._bus.publish(event)
+        if self._remembers and not command.harmless_twice:
+            await self._results.put(key, msgspec.Raw(_record(event)))
+        await self._bus.publish(event)
         log.info("step done", outcome=type(event).__name__, took_ms=event.took_ms)
+
+    async def _is_done(self, command: StepCommand, key: str, delivery: Delivery) -> bool:
+        """Answer an order that was done before; else see that it is wanted, and may be done now.
+
+        Raises:
+            Superseded: the run does not wait for it.
+        """
+        done, run = await both(self._recorded(key), self._runs.get(command.run))
+        if done is not None:
+            told = msgspec.json.decode(done.value, type=_Outcome)
+            await self._bus.publish_raw(told.subject, bytes(told.body), message_id=told.message_id)
+            return True
+        if _wanted(run, command).state == "ending":
+            await self._until_others_end(command, delivery)
+        return False
 
     async def _recorded(self, key: str) -> Entry[msgspec.Raw] | None:
         return await self._results.get(key) if self._remembers else None
-
-    async def _record(self, key: str, event: StepEvent) -> None:
-        if self._remembers:
-            await self._results.put(key, msgspec.Raw(_record(event)))
 
     async def _tell_failed(
         self, command: StepCommand, error: AppShieldError, delivery: Delivery
@@ -306,6 +312,7 @@ class StepWork:
             await asyncio.gather(work, watch, return_exceptions=True)
 
     async def _until_unwanted(self, command: StepCommand) -> str:
+        await asyncio.sleep(WATCHED_AFTER_S)
         async for change in self._runs.watch(command.run, stopping=asyncio.Event()):
             if change.value is not None and (why := unwanted(change.value, command)) is not None:
                 return why

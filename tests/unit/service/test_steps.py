@@ -14,6 +14,7 @@ from appshield.contracts.backups import (
     RepositoryOpened,
     SnapshotReleased,
 )
+from appshield.contracts.maintenance import PruneRepository, RepositoryPruned
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import Run, RunState, Step, StepFailed, StepState, Trigger
 from appshield.errors import AppShieldError, NotFoundError, RefusedError, UnavailableError
@@ -23,8 +24,8 @@ from planner_world import APP
 from waiting import wait_until
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-ORDER = OpenRepository(
-    app=APP, run="b-1", step="open", attempt=1, epoch=3, app_id="a-1", vault="main", uid="u-1"
+ORDER = PruneRepository(
+    app=APP, run="b-1", step="prune", attempt=1, epoch=3, app_id="a-1", vault="main"
 )
 
 
@@ -43,7 +44,7 @@ def run(
         requested_at=NOW,
         steps=(
             Step(
-                name="open",
+                name="prune",
                 state=step,
                 attempt=attempt,
                 epoch=epoch,
@@ -65,9 +66,9 @@ class Place:
         self.may_end = asyncio.Event()
         self.may_end.set()
         self.cancelled = False
-        self.work = StepWork(self.bus, worker="w", handlers={OpenRepository: self.open})
+        self.work = StepWork(self.bus, worker="w", handlers={PruneRepository: self.prune})
 
-    async def open(self, command: StepCommand, _: StepContext) -> StepEvent:
+    async def prune(self, command: StepCommand, _: StepContext) -> StepEvent:
         self.began.set()
         try:
             await self.may_end.wait()
@@ -77,12 +78,23 @@ class Place:
         if self.raises is not None:
             raise self.raises
         self.done += 1
-        return outcome(RepositoryOpened, command, highest_version=self.done)
+        return outcome(
+            RepositoryPruned,
+            command,
+            app_id="a-1",
+            vault="main",
+            pruned_at=NOW,
+            bytes_freed=self.done,
+        )
 
     async def write(self, found: Run) -> None:
         await self.bus.bucket(streams.RUNS, Run).put(found.id, found)
 
-    async def order(self, order: OpenRepository = ORDER) -> None:
+    async def open(self, command: StepCommand, _: StepContext) -> StepEvent:
+        self.done += 1
+        return outcome(RepositoryOpened, command, highest_version=self.done)
+
+    async def order(self, order: PruneRepository = ORDER) -> None:
         await self.bus.publish(order)
 
     async def deliver(self) -> None:
@@ -104,7 +116,7 @@ async def test_an_order_becomes_an_outcome_that_says_who_did_it(place: Place) ->
     """Run, step and attempt are those of the order."""
     await place.deliver()
     [event] = place.outcomes()
-    assert (event.run, event.step, event.attempt, event.worker) == ("b-1", "open", 1, "w")
+    assert (event.run, event.step, event.attempt, event.worker) == ("b-1", "prune", 1, "w")
 
 
 async def test_an_order_that_comes_again_is_answered_from_the_record(place: Place) -> None:
@@ -115,6 +127,20 @@ async def test_an_order_that_comes_again_is_answered_from_the_record(place: Plac
     assert place.done == 1
     first, again = place.outcomes()
     assert again == first
+
+
+async def test_what_does_no_harm_twice_is_done_at_once_and_nothing_is_kept_of_it() -> None:
+    """Nobody asks for the run first, and what comes again is done again."""
+    place = Place()
+    work = StepWork(place.bus, worker="w", handlers={OpenRepository: place.open})
+    order = OpenRepository(
+        app=APP, run="b-1", step="open", attempt=1, epoch=3, app_id="a-1", vault="main", uid="u-1"
+    )
+    await place.bus.publish(order)
+    await place.bus.deliver(streams.UPLOADER_ORDERS, work.handle)
+    await place.bus.redeliver(streams.UPLOADER_ORDERS, work.handle)
+    assert place.done == 2
+    assert await place.bus.bucket(streams.RESULTS, object).keys() == []
 
 
 @pytest.mark.parametrize(
@@ -139,7 +165,7 @@ async def test_what_a_dropped_order_has_made_is_told_until_somebody_hears_it(pla
     """Its worker was killed before it told; who drops the order looks, and looks again."""
     answers: list[StepEvent | AppShieldError | None] = [
         UnavailableError("the store does not answer"),
-        outcome(RepositoryOpened, ORDER, highest_version=7),
+        outcome(RepositoryPruned, ORDER, app_id="a-1", vault="main", pruned_at=NOW, bytes_freed=7),
     ]
 
     async def made(command: StepCommand) -> StepEvent | None:
@@ -152,8 +178,8 @@ async def test_what_a_dropped_order_has_made_is_told_until_somebody_hears_it(pla
     work = StepWork(
         place.bus,
         worker="w",
-        handlers={OpenRepository: place.open},
-        aftermaths={OpenRepository: made},
+        handlers={PruneRepository: place.prune},
+        aftermaths={PruneRepository: made},
     )
     await place.write(run(state="cancelled"))
     await place.bus.deliver(streams.UPLOADER_ORDERS, work.handle)
@@ -161,14 +187,16 @@ async def test_what_a_dropped_order_has_made_is_told_until_somebody_hears_it(pla
     await place.bus.pass_time(60)
     await place.bus.deliver(streams.UPLOADER_ORDERS, work.handle)
     [event] = place.outcomes()
-    assert (event.highest_version, place.done) == (7, 0)
+    assert (event.bytes_freed, place.done) == (7, 0)
 
 
 async def test_a_step_that_was_done_and_whose_answer_was_lost_has_not_failed(
     place: Place,
 ) -> None:
     """Nobody need try again; where that cannot be seen it is told as it seems."""
-    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+    made = outcome(
+        RepositoryPruned, ORDER, app_id="a-1", vault="main", pruned_at=NOW, bytes_freed=7
+    )
     answers: list[StepEvent | None] = [None, made]
 
     async def look(_: StepCommand) -> StepEvent | None:
@@ -178,8 +206,8 @@ async def test_a_step_that_was_done_and_whose_answer_was_lost_has_not_failed(
     place.work = StepWork(
         place.bus,
         worker="w",
-        handlers={OpenRepository: place.open},
-        aftermaths={OpenRepository: look},
+        handlers={PruneRepository: place.prune},
+        aftermaths={PruneRepository: look},
     )
     await place.deliver()
     await place.bus.redeliver(streams.UPLOADER_ORDERS, place.work.handle)
@@ -192,7 +220,9 @@ async def test_a_cancel_after_a_failure_that_could_not_be_looked_at_hides_nothin
     place: Place,
 ) -> None:
     """The answer of a commit is lost, the store is down, and the run is cancelled meanwhile."""
-    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+    made = outcome(
+        RepositoryPruned, ORDER, app_id="a-1", vault="main", pruned_at=NOW, bytes_freed=7
+    )
     down = UnavailableError("the store does not answer")
     answers: list[StepEvent | AppShieldError] = [down, down, made]
 
@@ -206,8 +236,8 @@ async def test_a_cancel_after_a_failure_that_could_not_be_looked_at_hides_nothin
     place.work = StepWork(
         place.bus,
         worker="w",
-        handlers={OpenRepository: place.open},
-        aftermaths={OpenRepository: look},
+        handlers={PruneRepository: place.prune},
+        aftermaths={PruneRepository: look},
     )
     await place.deliver()
     [failed] = place.outcomes()
@@ -224,7 +254,9 @@ async def test_a_cancel_after_a_failure_that_could_not_be_looked_at_hides_nothin
 
 async def test_work_that_is_stopped_tells_what_it_has_made_all_the_same(place: Place) -> None:
     """Cancelled in the very moment in which it did what cannot be undone."""
-    made = outcome(RepositoryOpened, ORDER, highest_version=7)
+    made = outcome(
+        RepositoryPruned, ORDER, app_id="a-1", vault="main", pruned_at=NOW, bytes_freed=7
+    )
 
     async def look(_: StepCommand) -> StepEvent | None:
         return made
@@ -232,8 +264,8 @@ async def test_work_that_is_stopped_tells_what_it_has_made_all_the_same(place: P
     place.work = StepWork(
         place.bus,
         worker="w",
-        handlers={OpenRepository: place.open},
-        aftermaths={OpenRepository: look},
+        handlers={PruneRepository: place.prune},
+        aftermaths={PruneRepository: look},
     )
     place.may_end.clear()
     working = asyncio.create_task(place.deliver())
@@ -296,8 +328,8 @@ async def test_a_defect_goes_back_to_the_loop_and_the_next_delivery_is_as_if_new
 
 async def test_a_patient_step_says_that_it_works_while_it_waits(place: Place) -> None:
     """Also when nothing moves: what it waits for has a deadline of its own."""
-    handler = patient(place.open)
-    work = StepWork(place.bus, worker="w", handlers={OpenRepository: handler})
+    handler = patient(place.prune)
+    work = StepWork(place.bus, worker="w", handlers={PruneRepository: handler})
     place.may_end.clear()
     working = asyncio.create_task(place.bus.deliver(streams.UPLOADER_ORDERS, work.handle))
     await wait_until(lambda: place.bus.told, deadline_s=10, what="a sign of life")
@@ -305,7 +337,7 @@ async def test_a_patient_step_says_that_it_works_while_it_waits(place: Place) ->
     await working
     assert place.done == 1
     _, progress = place.bus.told[0]
-    assert (getattr(progress, "step", ""), getattr(progress, "worker", "")) == ("open", "w")
+    assert (getattr(progress, "step", ""), getattr(progress, "worker", "")) == ("prune", "w")
 
 
 async def test_what_a_run_made_is_removed_when_nothing_more_of_it_is_made_here(
@@ -315,7 +347,7 @@ async def test_what_a_run_made_is_removed_when_nothing_more_of_it_is_made_here(
     made: list[str] = []
     winding_up = asyncio.Event()
 
-    async def open_(command: StepCommand, _: StepContext) -> StepEvent:
+    async def prune_(command: StepCommand, _: StepContext) -> StepEvent:
         place.began.set()
         try:
             await asyncio.Event().wait()
@@ -329,9 +361,9 @@ async def test_what_a_run_made_is_removed_when_nothing_more_of_it_is_made_here(
         return outcome(SnapshotReleased, command)
 
     work = StepWork(
-        place.bus, worker="w", handlers={OpenRepository: open_, ReleaseSnapshot: release}
+        place.bus, worker="w", handlers={PruneRepository: prune_, ReleaseSnapshot: release}
     )
-    opening = asyncio.create_task(place.bus.deliver(streams.UPLOADER_ORDERS, work.handle))
+    pruning = asyncio.create_task(place.bus.deliver(streams.UPLOADER_ORDERS, work.handle))
     await place.began.wait()
     ending = run(state="ending", step="failed")
     remove = replace(ending.steps[0], name="release", state="running")
@@ -343,5 +375,5 @@ async def test_what_a_run_made_is_removed_when_nothing_more_of_it_is_made_here(
     removing = asyncio.create_task(place.bus.deliver(streams.SNAPSHOTTER_ORDERS, work.handle))
     await asyncio.wait({removing}, timeout=0.2)
     winding_up.set()
-    await asyncio.gather(opening, removing)
+    await asyncio.gather(pruning, removing)
     assert made == []

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from msgspec.structs import replace
 
 from appshield.bus import Delivery
-from appshield.contracts.backups import OpenRepository, RepositoryOpened
+from appshield.contracts.maintenance import PruneRepository, RepositoryPruned
 from appshield.contracts.message import StepCommand, StepEvent
 from appshield.contracts.runs import Run, Step, Trigger
 from appshield.contracts.streams import OUTCOMES, RUNS
@@ -15,7 +15,7 @@ from memory_bus import MemoryBus
 from planner_world import APP
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-STEP = Step(name="open", state="running", attempt=1, epoch=1, started_at=NOW, deadline_at=NOW)
+STEP = Step(name="prune", state="running", attempt=1, epoch=1, started_at=NOW, deadline_at=NOW)
 RUN = Run(
     id="b-1",
     kind="backup",
@@ -28,8 +28,8 @@ RUN = Run(
     requested_at=NOW,
     steps=(STEP,),
 )
-ORDER = OpenRepository(
-    app=APP, run="b-1", step="open", attempt=1, epoch=1, app_id="a-1", vault="main"
+ORDER = PruneRepository(
+    app=APP, run="b-1", step="prune", attempt=1, epoch=1, app_id="a-1", vault="main"
 )
 
 
@@ -43,7 +43,7 @@ class Work:
         self.at_work = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def open(self, command: StepCommand, _: StepContext) -> StepEvent:
+    async def prune(self, command: StepCommand, _: StepContext) -> StepEvent:
         self.begun += 1
         self.at_work.set()
         self.at_once += 1
@@ -53,7 +53,7 @@ class Work:
         finally:
             await asyncio.sleep(0)  # winding up takes a moment
             self.at_once -= 1
-        return outcome(RepositoryOpened, command, highest_version=0)
+        return outcome(RepositoryPruned, command, app_id="a-1", vault="main", pruned_at=NOW)
 
 
 def delivery(command: StepCommand) -> Delivery:
@@ -72,7 +72,7 @@ async def test_an_order_that_comes_twice_at_once_is_done_once_and_answered_twice
     """The second one finds the record of the first."""
     bus, work = MemoryBus("uploader"), Work()
     await bus.bucket(RUNS, Run).create("b-1", RUN)
-    worker = StepWork(bus, worker="worker", handlers={OpenRepository: work.open})
+    worker = StepWork(bus, worker="worker", handlers={PruneRepository: work.prune})
     both = asyncio.gather(worker.handle(delivery(ORDER)), worker.handle(delivery(ORDER)))
     work.go_on.set()
     await both
@@ -85,7 +85,7 @@ async def test_a_new_attempt_begins_when_the_one_before_has_wound_up() -> None:
     bus, work = MemoryBus("uploader"), Work()
     runs = bus.bucket(RUNS, Run)
     revision = await runs.create("b-1", RUN)
-    worker = StepWork(bus, worker="worker", handlers={OpenRepository: work.open})
+    worker = StepWork(bus, worker="worker", handlers={PruneRepository: work.prune})
     first = asyncio.create_task(worker.handle(delivery(ORDER)))
     await work.at_work.wait()
     again = replace(RUN, steps=(replace(STEP, attempt=2),))
