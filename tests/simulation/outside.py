@@ -52,6 +52,8 @@ class Application:
         self.rest_began_s = 0.0
         self.longest_rest_s = 0.0
         self.snapshots: set[Snapshot] = set()
+        self.released: dict[str, datetime] = {}
+        """When the snapshots of a run were released."""
         self.loaders: set[str] = set()
         self.restored: Counter[str] = Counter()
         self.changes = 0

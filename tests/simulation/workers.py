@@ -156,7 +156,9 @@ class Snapshotter:
         try:
             await self._quiescing.release(order.app_id, order.run)
         finally:
-            await self._remove(self._outside.applications[order.app], order.run)
+            one = self._outside.applications[order.app]
+            await self._remove(one, order.run)
+            one.released[order.run] = self._clock.now()
         shelf = self._shelf(order)
 
         async def unstage() -> None:

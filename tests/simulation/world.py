@@ -140,12 +140,15 @@ class World:
                     self.seen_wrong.append(f"{' and '.join(others)} ran at once")
 
     async def _look_for_unreleased(self) -> None:
-        """Before anything is swept: a run removes what was made while it was under way itself."""
+        """Before anything is swept: a run removes itself what was made until it released that.
+
+        What a stopped worker cuts after that, as after the end of the run, is swept.
+        """
         ended = {run.id: run.finished_at for run in await self.runs()}
         for one in self.applications:
             for each in one.snapshots:
-                ended_at = ended.get(each.run)
-                if ended_at is not None and each.cut_at < ended_at:
+                over_at = ended.get(each.run) and one.released.get(each.run, ended[each.run])
+                if over_at is not None and each.cut_at < over_at:
                     self.seen_wrong.append(f"{each.run} has not released its snapshots")
 
     async def _main(self, service: ServiceName, process: Process) -> None:
