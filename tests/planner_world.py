@@ -157,6 +157,8 @@ class Workers:
         self.done: Counter[str] = Counter()
         self.failures: dict[type[StepCommand], list[AppShieldError]] = {}
         self.versions: dict[str, int] = {}
+        self.highest_version = 0
+        """The highest number that the repository has when it is opened."""
         self.facts: dict[int, VersionFacts] = {}
         self.copied: Counter[tuple[str, int]] = Counter()
         self.broken: dict[str, AppShieldError] = {}
@@ -196,7 +198,7 @@ class Workers:
 
     async def open(self, command: StepCommand, _: StepContext) -> StepEvent:
         self._begin(command)
-        return outcome(RepositoryOpened, command, highest_version=0)
+        return outcome(RepositoryOpened, command, highest_version=self.highest_version)
 
     async def take(self, command: StepCommand, _: StepContext) -> StepEvent:
         self._begin(command)

@@ -125,11 +125,11 @@ def resume_lost() -> Iterator[None]:
 def number_used_again() -> contextlib.AbstractContextManager[Any]:
     """The next version is one above the newest, whatever was promised before."""
 
-    async def newest(self: Registry, app_id: str, *, at_least_above: int) -> int:
-        record = self.get(app_id)
+    async def newest(self: Registry, run: Run, *, at_least_above: int) -> int:
+        record = self.get(run.app_id)
         return (record.last_version if record else 0) + 1
 
-    return mock.patch.object(Registry, "next_version", newest)
+    return mock.patch.object(Registry, "number_for", newest)
 
 
 def commit_not_written_ahead() -> contextlib.AbstractContextManager[Any]:

@@ -276,8 +276,9 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What the planner keeps about one history of versions, under its `app_id`.
 
     `orphaned`: the object is gone, its versions stay. `vault` is where versions come into being,
-    the first of `targets`; the others get copies. `highest_version` is None until the repository
-    was asked, and only grows.
+    the first of `targets`; the others get copies. `highest_version` is the highest number that was
+    taken, None before the first; it only grows. `active_version` is the one that was taken for the
+    active run when that is a backup, and used unless the repository has a higher one.
 
     `protections` and `targets` are in force: made from the document's `own` ones and from the
     `policies` that match; so are `reactions`, and `reacted` says how far they are. `undecided`
@@ -319,6 +320,7 @@ class ApplicationRecord(msgspec.Struct, frozen=True, kw_only=True):
     refused: str = ""
     highest_version: int | None = None
     active_run: str = ""
+    active_version: int | None = None
     pending_runs: tuple[str, ...] = ()
     last_version: int = 0
     last_backup_at: datetime | None = None

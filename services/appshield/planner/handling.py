@@ -333,9 +333,7 @@ class Planner:
         if progress is None:
             return run
         if isinstance(event, RepositoryOpened) and run.version is None:
-            number = await self._registry.next_version(
-                run.app_id, at_least_above=event.highest_version
-            )
+            number = await self._registry.number_for(run, at_least_above=event.highest_version)
             newest = await self._newest_good(run) if run.only_if_changed else None
             return replace(run, version=number, backup=replace(progress, newest=newest))
         if isinstance(event, SnapshotTaken):

@@ -28,7 +28,7 @@ from appshield.planner.lines import (
     same_wish,
 )
 from appshield.planner.promising import promise_wait
-from appshield.planner.registry import Registry
+from appshield.planner.registry import Registry, with_active, without_active
 from appshield.planner.retaining import Retention
 from appshield.planner.runs import Runs
 from appshield.service import Clock
@@ -82,7 +82,7 @@ class Queue:
             if entry.value.state != "pending":
                 self._lines.end(run.id)
                 return False
-            record = await self._registry.write(replace(record, active_run=run.id))
+            record = await self._registry.write(with_active(record, run))
             await self.start_next(record)
         except BaseException:
             self._lines.end(run.id)
@@ -133,10 +133,7 @@ class Queue:
         if record is None or run.kind not in _TAKE_TURNS or record.active_run:
             return
         if run.state in {"running", "ending"}:
-            highest = max(record.highest_version or 0, run.version or 0)
-            await self._registry.write(
-                replace(record, active_run=run.id, highest_version=highest or None)
-            )
+            await self._registry.write(with_active(record, run))
 
     async def start_beside(self, entry: Entry[Run]) -> None:
         """Start a run that changes no application; such runs never wait."""
@@ -169,10 +166,11 @@ class Queue:
         record = self._registry.get(run.app_id)
         if record is None:
             return
+        if run.id == record.active_run:
+            record = without_active(record)
         record = await self._registry.write(
             replace(
                 record,
-                active_run="" if run.id == record.active_run else record.active_run,
                 pending_runs=_without(run.id, record.pending_runs),
                 awaiting_approval=_without(run.id, record.awaiting_approval),
             )
@@ -192,7 +190,7 @@ class Queue:
                 self._lines.leave(record.app_id)
                 return
             self._lines.end(record.active_run)
-            record = await self._registry.write(replace(record, active_run=""))
+            record = await self._registry.write(without_active(record))
         waiting = await self._all(record.pending_runs)
         still = {run.id for run in waiting if run.state not in FINAL_STATES}
         if still != set(record.pending_runs):
@@ -252,7 +250,7 @@ class Queue:
         if (rule := rules.get(chosen.trigger.name)) is not None and rule.at_most is not None:
             begun = {**begun, rule.name: with_begun(rule, begun.get(rule.name, ()), now)}
         record = await self._registry.write(
-            replace(record, active_run=chosen.id, pending_runs=still, begun=begun)
+            with_active(replace(record, pending_runs=still, begun=begun), chosen)
         )
         await self.start_next(record)
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.identities import AppRef
+from appshield.contracts.runs import Run
 from appshield.contracts.streams import APPLICATIONS
 from appshield.planner.leading import Leadership
 from appshield.planner.remembering import Remembered
@@ -57,17 +58,44 @@ class Registry:
             if (known := self.get(record.app_id)) is not None:
                 self._place(known)
 
-    async def next_version(self, app_id: str, *, at_least_above: int) -> int:
-        """Take the next version number; numbers only grow and gaps are fine."""
-        record = self._records.get(app_id)
+    async def number_for(self, run: Run, *, at_least_above: int) -> int:
+        """Return the number of a backup that is under way: the one it began with, if that is free.
+
+        It is not where the repository, or another Vault, turned out to have a higher one.
+        """
+        record = self._records.get(run.app_id)
         if record is None:
-            raise LookupError(f"history {app_id} is unknown")
-        number = max(record.highest_version or 0, record.last_version, at_least_above) + 1
-        await self.write(replace(record, highest_version=number))
+            raise LookupError(f"history {run.app_id} is unknown")
+        used = max(record.last_version, at_least_above)
+        highest = record.highest_version or 0
+        if record.active_run == run.id and record.active_version == highest > used:
+            return highest
+        number = max(highest, used) + 1
+        active = number if record.active_run == run.id else record.active_version
+        await self.write(replace(record, highest_version=number, active_version=active))
         return number
 
     def _place(self, record: ApplicationRecord) -> None:
         self._places.setdefault(record.app, set()).add(record.app_id)
+
+
+def with_active(record: ApplicationRecord, run: Run) -> ApplicationRecord:
+    """Return the record with its active run; a backup takes its number with the same write."""
+    if run.kind != "backup":
+        return replace(record, active_run=run.id, active_version=None)
+    highest = record.highest_version or 0
+    number = run.version or max(highest, record.last_version) + 1
+    return replace(
+        record,
+        active_run=run.id,
+        active_version=number,
+        highest_version=max(highest, number),
+    )
+
+
+def without_active(record: ApplicationRecord) -> ApplicationRecord:
+    """Return the record without an active run."""
+    return replace(record, active_run="", active_version=None)
 
 
 def _age_key(record: ApplicationRecord) -> float:
