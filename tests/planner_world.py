@@ -410,9 +410,11 @@ class World:
         return moved > 0
 
     async def settle(self) -> None:
-        """Go on until nothing waits any more."""
+        """Go on until nothing waits any more, and what was published is cleared."""
         for _ in range(200):
             if not await self.turn():
+                if self.planner is not None:
+                    await self.planner.clear_outboxes()
                 return
         raise AssertionError("the world does not come to rest")
 

@@ -235,6 +235,12 @@ class Planner:
                 async with self._turns.of(record.app):
                     await self._queue.tell_limit(record.app_id)
 
+    async def clear_outboxes(self) -> None:
+        """Clear what is published and not written over since; raises as `look_again`."""
+        for run in self._runs.uncleared():
+            async with self._turns.of(run.app):
+                await self._runs.clear(run.id)
+
     async def _go_on(self, run: str) -> None:
         """Let a run take its place that waits, and whose trigger may not lead to it any more."""
         entry = await self._runs.get(run)

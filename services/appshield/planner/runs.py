@@ -1,6 +1,8 @@
 """Runs in their bucket: state and outbox are written together, published, then cleared.
 
 What is promised at the same time is published side by side: whoever hears of it finds the state.
+An outbox that is published stays written down until the next write of its run, or `clear`: until
+then whoever takes over publishes it again. In memory it is gone at once.
 
 Runs that have not ended are in memory as they were written here. What was only read is not: a
 planner that leads no more may have written it late, and only a write fences that off. After a
@@ -26,6 +28,7 @@ class Runs:
         self._leadership = leadership
         self._known: dict[str, Entry[Run]] = {}
         self._owed: set[str] = set()
+        self._uncleared: set[str] = set()
         self._unsure: set[str] = set()
 
     async def get(self, run_id: str) -> Entry[Run] | None:
@@ -37,6 +40,7 @@ class Runs:
     def forget(self, run_id: str) -> None:
         """Read a run anew the next time."""
         self._known.pop(run_id, None)
+        self._uncleared.discard(run_id)
 
     async def create(self, run: Run) -> Entry[Run]:
         """Write a new run, or find the one that is there under the same identity.
@@ -63,7 +67,9 @@ class Runs:
         return self._keep(Entry(value=run, revision=revision))
 
     async def write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
-        """Write state and outbox over what was seen, publish the outbox, clear it.
+        """Write state and outbox over what was seen, and publish the outbox.
+
+        It is cleared at once where no other write may follow: the run has ended, or is unchanged.
 
         Raises:
             StaleRevisionError: another planner has written in the meantime.
@@ -76,6 +82,30 @@ class Runs:
             self._owed.add(run.id)
             raise
         return written if written.revision == seen.revision else self._keep(written)
+
+    def uncleared(self) -> list[Run]:
+        """List the runs whose outbox is published and may still be written down."""
+        known = [self._known.get(run_id) for run_id in sorted(self._uncleared)]
+        return [entry.value for entry in known if entry is not None]
+
+    async def clear(self, run_id: str) -> None:
+        """Clear an outbox that is published, unless a write of the run has done it by now.
+
+        Raises:
+            StaleRevisionError: another planner has written in the meantime.
+        """
+        entry = self._known.get(run_id)
+        if entry is None or run_id not in self._uncleared:
+            return
+        self._leadership.ensure()
+        self._uncleared.discard(run_id)
+        try:
+            revision = await self._bucket.update(run_id, entry.value, entry.revision)
+        except BaseException:
+            self.forget(run_id)
+            self._owed.add(run_id)
+            raise
+        self._keep(Entry(value=entry.value, revision=revision))
 
     def doubt(self, run_id: str) -> None:
         """Have it seen to by `born_unseen` that a run, if there is one, goes on.
@@ -100,13 +130,18 @@ class Runs:
 
     async def _write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
         revision = seen.revision
-        if run != seen.value:
+        changed = run != seen.value
+        if changed:
             revision = await self._bucket.update(run.id, run, seen.revision)
+            self._uncleared.discard(run.id)
         if not run.outbox:
             return Entry(value=run, revision=revision)
         await together(self._publish(promised) for promised in run.outbox)
         cleared = replace(run, outbox=())
-        revision = await self._bucket.update(run.id, cleared, revision)
+        if changed and run.state not in FINAL_STATES:
+            self._uncleared.add(run.id)
+        else:
+            revision = await self._bucket.update(run.id, cleared, revision)
         return Entry(value=cleared, revision=revision)
 
     def _keep(self, entry: Entry[Run]) -> Entry[Run]:

@@ -1,6 +1,7 @@
 """Wiring of the planner: what is built from what, and what runs beside what."""
 
 import asyncio
+import contextlib
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ from appshield.bus import Bus, Retry, StaleRevisionError
 from appshield.contracts import streams, subjects
 from appshield.contracts.message import Message
 from appshield.contracts.runs import Progress
-from appshield.errors import UnavailableError
+from appshield.errors import AppShieldError, UnavailableError
 from appshield.planner.admitting import Admission
 from appshield.planner.admitting_maintenance import MaintenanceAdmission
 from appshield.planner.agents import keep_agent_consumers
@@ -50,6 +51,7 @@ _CONSUMERS = (
     streams.PLANNER_SIGNALS,
 )
 _LOOK_AGAIN_AFTER_S = 1.0
+_CLEAR_EVERY_S = 1.0
 _AUDIT_CONCURRENCY = 256
 """What waits at one moment becomes one message of the audit."""
 
@@ -116,6 +118,7 @@ def _consume(
     tasks.create_task(_listen(bus, planner, over), name="progress")
     tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
     tasks.create_task(_look_again(planner, over), name="look again")
+    tasks.create_task(_keep_cleared(planner, over), name="clear outboxes")
 
 
 async def _look_again(planner: Planner, over: asyncio.Event) -> None:
@@ -131,6 +134,14 @@ async def _look_again(planner: Planner, over: asyncio.Event) -> None:
             await pause(over, _LOOK_AGAIN_AFTER_S)
         else:
             break
+
+
+async def _keep_cleared(planner: Planner, over: asyncio.Event) -> None:
+    """Clear outboxes now and then: of a run that moves on, its next write has done it."""
+    while not over.is_set():
+        await pause(over, _CLEAR_EVERY_S)
+        with contextlib.suppress(Retry, AppShieldError):  # it is tried again, or the lead is lost
+            await planner.clear_outboxes()
 
 
 def _audit(
