@@ -43,11 +43,13 @@ class ObjectiveRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ObjectiveDay(msgspec.Struct, frozen=True, kw_only=True):
-    """How the promises of a row were kept on one day (UTC)."""
+    """How the promises of a row were kept on one day (UTC), and its longest restore that ended."""
 
     day: date
     name: str
     rpo_kept: float | None
+    rto_kept: float | None
+    rto_worst_s: float | None
 
 
 class Span(NamedTuple):
@@ -125,10 +127,20 @@ def report(
             for record in records
             if (promise := promise_of(record, runs.get(record.app_id, ()))) is not None
         ]
-        rows.append(_row(name, records, promises, runs, span))
+        restores = sorted(_restores(records, runs, span))
+        rows.append(_row(name, records, promises, restores, span))
         for day in span.days():
             kept, _ = _kept(promises, day)
-            days.append(ObjectiveDay(day=day.begin.date(), name=name, rpo_kept=kept))
+            ended = [one for one in restores if day.begin <= one.ended_at < day.end]
+            days.append(
+                ObjectiveDay(
+                    day=day.begin.date(),
+                    name=name,
+                    rpo_kept=kept,
+                    rto_kept=_in_time(ended),
+                    rto_worst_s=max((one.took_s for one in ended), default=None),
+                )
+            )
     return rows, days
 
 
@@ -136,12 +148,10 @@ def _row(
     name: str,
     records: Sequence[ApplicationRecord],
     promises: Sequence[Promise],
-    runs: Mapping[str, Sequence[RunRow]],
+    restores: Sequence[Restored],
     span: Span,
 ) -> ObjectiveRow:
     kept, broken_s = _kept(promises, span)
-    restores = sorted(_restores(records, runs, span))
-    judged = [one.took_s <= one.promised_s for one in restores if one.promised_s]
     return ObjectiveRow(
         name=name,
         applications=len(records),
@@ -151,10 +161,16 @@ def _row(
         rto_promised=sum(1 for record in records if record.rto_alert_s),
         rto_proved=sum(1 for record in records if _is_proved(record)),
         rto_measured=len(restores),
-        rto_kept=sum(judged) / len(judged) if judged else None,
+        rto_kept=_in_time(restores),
         rto_last_s=restores[-1].took_s if restores else None,
-        rto_worst_s=max(one.took_s for one in restores) if restores else None,
+        rto_worst_s=max((one.took_s for one in restores), default=None),
     )
+
+
+def _in_time(restores: Iterable[Restored]) -> float | None:
+    """Return the part of the restores that took no longer than promised; None: nothing was."""
+    judged = [one.took_s <= one.promised_s for one in restores if one.promised_s]
+    return sum(judged) / len(judged) if judged else None
 
 
 def _is_proved(record: ApplicationRecord) -> bool:

@@ -119,6 +119,20 @@ def test_promises_about_restores_are_held_against_those_that_were_measured() -> 
     assert (none.rto_promised, none.rto_proved, none.rto_measured, none.rto_kept) == (0, 0, 1, None)
 
 
+def test_each_day_has_its_longest_restore_and_the_part_that_was_in_time() -> None:
+    """The day on which a restore ends counts; a day without one says nothing."""
+    runs = [
+        run("web", 1, 2, kind="restore"),
+        run("web", 5, 1, kind="restore"),
+        run("web", 23, 3, kind="restore"),
+    ]
+    three_days = Span(NOON, NOON + timedelta(days=2))
+    web = application("web", rto_s=5400)
+    _, days = report({"gold": [web]}, {"a-web": runs}, three_days)
+    found = [(day.rto_kept, day.rto_worst_s) for day in days]
+    assert found == [(0.5, 7200), (0.0, 3 * 3600), (None, None)]
+
+
 def test_what_a_sheet_would_take_for_a_formula_is_text() -> None:
     """Criticalities are free text of whoever writes documents."""
     rows, _ = report({"=cmd()": [application("web")]}, {}, DAY)

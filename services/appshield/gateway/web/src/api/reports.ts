@@ -18,11 +18,20 @@ export interface ObjectiveRow {
   rto_worst_s: number | null;
 }
 
+/// One day (UTC) of a row; `rto_worst_s` is the longest restore that ended on it.
+export interface ObjectiveDay {
+  day: string;
+  name: string;
+  rpo_kept: number | null;
+  rto_kept: number | null;
+  rto_worst_s: number | null;
+}
+
 export interface Objectives {
   from: string;
   to: string;
   items: ObjectiveRow[];
-  days: { day: string; name: string; rpo_kept: number | null }[];
+  days: ObjectiveDay[];
 }
 
 const WHERE = "/reports/objectives";

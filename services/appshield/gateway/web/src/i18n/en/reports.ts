@@ -29,6 +29,9 @@ export const reports = {
   "reports.rto.worst": "RTO, worst",
   "reports.over-time": "RPO kept, day by day",
   "reports.over-time.of": "How far RPO promises were kept, day by day; the table has the sums",
+  "reports.rto.over-time": "The longest restore, day by day",
+  "reports.rto.over-time.of":
+    "How long the longest restore of each day took; the table has the last and the worst",
   "reports.worst": "The worst of all",
   "reports.none": "Nothing to report yet",
   "reports.none.next": "A promise comes from a rule with `rpo`, or from an alert of a policy.",

@@ -37,6 +37,9 @@ export const reports: Readonly<Record<keyof typeof en, Message>> = {
   "reports.rto.worst": "RTO, худшее",
   "reports.over-time": "Соблюдение RPO по дням",
   "reports.over-time.of": "Насколько соблюдалось RPO по дням; итоги в таблице",
+  "reports.rto.over-time": "Самое долгое восстановление по дням",
+  "reports.rto.over-time.of":
+    "Сколько длилось самое долгое восстановление каждого дня; последнее и худшее есть в таблице",
   "reports.worst": "Худшее из всех",
   "reports.none": "Пока не о чем сообщать",
   "reports.none.next": "Обещание даёт правило с `rpo` или оповещение политики.",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { curvesOf, inOrder, toneOf, written } from "./kept";
+import { curvesOf, inOrder, LONGEST_RESTORE, RPO_KEPT, toneOf, written } from "./kept";
 
 describe("a share of the time", () => {
   it("is whole only when nothing was broken", () => {
@@ -12,14 +12,14 @@ describe("a share of the time", () => {
 
 describe("shares over days", () => {
   const days = [
-    { day: "2026-03-02", name: "gold", rpo_kept: 0.5 },
-    { day: "2026-03-01", name: "gold", rpo_kept: 1 },
-    { day: "2026-03-02", name: "silver", rpo_kept: 0.75 },
-    { day: "2026-03-02", name: "", rpo_kept: null },
+    { day: "2026-03-02", name: "gold", rpo_kept: 0.5, rto_kept: 1, rto_worst_s: 40 },
+    { day: "2026-03-01", name: "gold", rpo_kept: 1, rto_kept: null, rto_worst_s: null },
+    { day: "2026-03-02", name: "silver", rpo_kept: 0.75, rto_kept: null, rto_worst_s: 90 },
+    { day: "2026-03-02", name: "", rpo_kept: null, rto_kept: null, rto_worst_s: null },
   ];
 
   it("are a line for each row, from the oldest day, with gaps where nothing was promised", () => {
-    const { times, series } = curvesOf(days, 4, "worst");
+    const { times, series } = curvesOf(days, RPO_KEPT, 4, "worst");
     expect(times).toHaveLength(2);
     expect(series).toEqual([
       { name: "gold", values: [1, 0.5] },
@@ -28,8 +28,10 @@ describe("shares over days", () => {
   });
 
   it("are the worst of each day where there are too many lines", () => {
-    const { series } = curvesOf(days, 1, "worst");
+    const { series } = curvesOf(days, RPO_KEPT, 1, "worst");
     expect(series).toEqual([{ name: "worst", values: [1, 0.5] }]);
+    const longest = curvesOf(days, LONGEST_RESTORE, 1, "worst");
+    expect(longest.series).toEqual([{ name: "worst", values: [null, 90] }]);
   });
 });
 

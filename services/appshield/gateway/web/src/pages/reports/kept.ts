@@ -1,5 +1,5 @@
 /// How well promises were kept, for people who read it as a grade. Pure.
-import type { ObjectiveRow, Objectives } from "@/api/reports";
+import type { ObjectiveDay, ObjectiveRow } from "@/api/reports";
 import { dayAt } from "@/design/axis";
 import type { Tone } from "@/design/status";
 
@@ -41,20 +41,35 @@ export interface Curves {
   series: Curve[];
 }
 
+export interface Measure {
+  of: (day: ObjectiveDay) => number | null;
+  /// The worst of several.
+  worst: (...values: number[]) => number;
+}
+
+export const RPO_KEPT: Measure = { of: ({ rpo_kept }) => rpo_kept, worst: Math.min };
+export const LONGEST_RESTORE: Measure = { of: ({ rto_worst_s }) => rto_worst_s, worst: Math.max };
+
 /// One line for each row over its days; of more rows than a person can tell apart the worst alone.
-export function curvesOf(days: Objectives["days"], lines_max: number, worst: string): Curves {
+export function curvesOf(
+  days: readonly ObjectiveDay[],
+  measure: Measure,
+  lines_max: number,
+  worst: string,
+): Curves {
   const dates = [...new Set(days.map(({ day }) => day))].sort();
   const rows = new Map<string, Map<string, number>>();
-  for (const { day, name, rpo_kept } of days) {
-    if (rpo_kept === null) continue;
-    const row = rows.get(name) ?? new Map<string, number>();
-    rows.set(name, row.set(day, rpo_kept));
+  for (const one of days) {
+    const value = measure.of(one);
+    if (value === null) continue;
+    const row = rows.get(one.name) ?? new Map<string, number>();
+    rows.set(one.name, row.set(one.day, value));
   }
   const times = dates.map(dayAt);
   if (rows.size > lines_max) {
     const values = dates.map((day) => {
       const found = [...rows.values()].flatMap((row) => row.get(day) ?? []);
-      return found.length > 0 ? Math.min(...found) : null;
+      return found.length > 0 ? measure.worst(...found) : null;
     });
     return { times, series: [{ name: worst, values }] };
   }

@@ -14,7 +14,15 @@ import { LINES_MAX, TimeChart } from "@/design/time-chart";
 import { Duration } from "@/design/values";
 import type { Formats } from "@/i18n/formats";
 import { useFormats, useTranslate } from "@/i18n/language";
-import { curvesOf, inOrder, toneOf, written } from "./kept";
+import {
+  curvesOf,
+  inOrder,
+  LONGEST_RESTORE,
+  type Measure,
+  RPO_KEPT,
+  toneOf,
+  written,
+} from "./kept";
 import { PERIODS, sinceOf } from "./periods";
 import classes from "./reports.module.css";
 
@@ -80,7 +88,7 @@ export function ReportsPage() {
           </Empty>
         }
       />
-      {query.data && query.data.days.length > 1 && <OverTime data={query.data} />}
+      {query.data && query.data.days.length > 1 && <OverTime days={query.data.days} />}
     </Page>
   );
 }
@@ -192,31 +200,62 @@ function Restores({ row: { rto_kept, rto_measured } }: { row: ObjectiveRow }) {
 }
 
 /// Each day of each row; a mean over all of them would hide the days that were bad.
-function OverTime({ data: { days } }: { data: Objectives }) {
+function OverTime({ days }: { days: Objectives["days"] }) {
+  const t = useTranslate();
+  const formats = useFormats();
+  return (
+    <>
+      <DayByDay
+        days={days}
+        measure={RPO_KEPT}
+        title={t("reports.over-time")}
+        label={t("reports.over-time.of")}
+        format={formats.percent}
+        told={(share) => formats.percent(written(share), 2)}
+        highest={1.05}
+      />
+      <DayByDay
+        days={days}
+        measure={LONGEST_RESTORE}
+        title={t("reports.rto.over-time")}
+        label={t("reports.rto.over-time.of")}
+        format={formats.duration}
+        told={formats.duration}
+      />
+    </>
+  );
+}
+
+interface DayByDayProps {
+  days: Objectives["days"];
+  measure: Measure;
+  title: string;
+  label: string;
+  /// Writes a value at the axis.
+  format: (value: number) => string;
+  /// Writes the value that somebody points at.
+  told: (value: number) => string;
+  highest?: number;
+}
+
+function DayByDay({ days, measure, title, told, ...chart }: DayByDayProps) {
   const t = useTranslate();
   const formats = useFormats();
   const curves = useMemo(
-    () => curvesOf(named(days, t("reports.unnamed")), LINES_MAX, t("reports.worst")),
-    [days, t],
+    () => curvesOf(named(days, t("reports.unnamed")), measure, LINES_MAX, t("reports.worst")),
+    [days, measure, t],
   );
   function describe(at: number): string {
     const shown = curves.series.flatMap(({ name, values }) => {
-      const share = values[at];
-      return typeof share === "number" ? [`${name} ${formats.percent(written(share), 2)}`] : [];
+      const value = values[at];
+      return typeof value === "number" ? [`${name} ${told(value)}`] : [];
     });
     return [formats.date(new Date((curves.times[at] ?? 0) * 1_000)), ...shown].join(" · ");
   }
   if (curves.series.length === 0) return null;
   return (
-    <Panel title={t("reports.over-time")} flush>
-      <TimeChart
-        label={t("reports.over-time.of")}
-        format={formats.percent}
-        highest={1.05}
-        daily
-        describe={describe}
-        {...curves}
-      />
+    <Panel title={title} flush>
+      <TimeChart daily describe={describe} {...chart} {...curves} />
     </Panel>
   );
 }
