@@ -74,6 +74,23 @@ async def test_a_list_shows_what_the_caller_may_see() -> None:
         assert [one["app_id"] for one in page["items"]] == ["a-1", "a-2"]
 
 
+async def test_a_parameter_that_a_route_does_not_know_is_an_error() -> None:
+    """A misspelt filter would show everything; whoever may not ask is told only that."""
+    application = rest_api(await bus_with_applications(), VIEWER)
+    async with client_of(application) as client:
+        answer = await client.get(PATH + "/applications?helth=Missing")
+        assert answer.status_code == 400
+        told = answer.json()
+        assert told["detail"] == "there is no parameter `helth` here"
+        assert told["next_step"].startswith("Did you mean `health`? It takes criticality, ")
+        answer = await client.get(PATH + "/me?x=1")
+        assert answer.status_code == 400
+        assert answer.json()["next_step"] == "It takes none."
+        assert (await client.get("/healthz?probe=1")).status_code == 200
+    async with client_of(application, "") as client:
+        assert (await client.get(PATH + "/applications?helth=Missing")).status_code == 401
+
+
 async def test_what_runs_and_what_is_kept_are_rights_of_their_own() -> None:
     """Who may only see that an application is there is told of neither."""
     bus = MemoryBus()

@@ -24,6 +24,7 @@ from appshield.gateway.api.frame.backend import Backend
 from appshield.gateway.api.frame.callers import OWN_HEADER
 from appshield.gateway.api.frame.commands import commands_of
 from appshield.gateway.api.frame.compression import compression
+from appshield.gateway.api.frame.known_parameters import KnownParameters
 from appshield.gateway.api.frame.problems import failed, refused_by_frame, told, too_deep
 from appshield.gateway.api.frame.request_ids import name_request
 from appshield.gateway.api.frame.rights import PUBLIC_KEY, check_right
@@ -122,7 +123,7 @@ def _application(
             "commands": Provide(commands_of),
         },
         middleware=[DefineMiddleware(Recognizing, exclude_from_auth_key=PUBLIC_KEY)],
-        guards=[check_right],
+        guards=[check_right, KnownParameters()],
         exception_handlers={
             AppShieldError: told,
             HTTPException: refused_by_frame,

@@ -25,7 +25,8 @@ Every error is problem details (RFC 9457) with the next step. Lists come in page
 of the page before (`next`), `sort` by a field, downwards with `-` before it; what is too long to be
 put in order (files, differences, logs) has one order. What changes something
 answers 202 with the run that does it; the same `Idempotency-Key` gives the same run. Things that
-can be changed carry an `ETag`, which a change names as `If-Match`. Times are UTC.
+can be changed carry an `ETag`, which a change names as `If-Match`. A parameter that a route does
+not know is an error. Times are UTC.
 """
 
 
