@@ -1,6 +1,7 @@
 """Runs in their bucket: state and outbox are written together, published, then cleared.
 
-What is promised at the same time is published side by side: whoever hears of it finds the state.
+Orders are published first, as somebody waits for what they do; what else is promised at the same
+time, side by side: whoever hears of it finds the state.
 An outbox that is published stays written down until the next write of its run, or `clear`: until
 then whoever takes over publishes it again. In memory it is gone at once.
 
@@ -14,9 +15,11 @@ from msgspec.structs import replace
 from appshield.bus import Bucket, Bus, Entry, KeyExistsError
 from appshield.contracts.runs import FINAL_STATES, OutboxEntry, Run
 from appshield.contracts.streams import RUNS
-from appshield.contracts.subjects import timer
+from appshield.contracts.subjects import ROOT, timer
 from appshield.planner.leading import Leadership
 from appshield.service import together
+
+_ORDERS = f"{ROOT}.cmd."
 
 
 class Runs:
@@ -136,7 +139,9 @@ class Runs:
             self._uncleared.discard(run.id)
         if not run.outbox:
             return Entry(value=run, revision=revision)
-        await together(self._publish(promised) for promised in run.outbox)
+        orders = [promised for promised in run.outbox if promised.subject.startswith(_ORDERS)]
+        await together(self._publish(promised) for promised in orders)
+        await together(self._publish(one) for one in run.outbox if one not in orders)
         cleared = replace(run, outbox=())
         if changed and run.state not in FINAL_STATES:
             self._uncleared.add(run.id)
