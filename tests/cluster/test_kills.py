@@ -124,6 +124,16 @@ def runs(step: str) -> Stage:
     return at
 
 
+async def quiesced(protected: Protected, facts: ClusterFacts) -> tuple[str, Path]:
+    """Ask for a backup and wait until the application waits; return the run, and what shows it."""
+    installation = protected.installation
+    folder = await folder_on_node(installation, facts, protected.app.namespace)
+    marker = folder / "quiesced"
+    run = await installation.ask(RequestBackup(app=protected.app, request_id=str(uuid4())))
+    await wait_until(marker.exists, deadline_s=60, what="quiesced", every_s=0.005)
+    return run, marker
+
+
 def ensure_rows(rows: dict[int, str]) -> None:
     """Rows are an unbroken sequence, each whole."""
     assert rows
@@ -164,10 +174,7 @@ async def test_an_application_quiesced_by_a_killed_snapshotter_resumes_and_is_sa
     """The promise to resume is kept long before the order comes again."""
     installation = protected.installation
     before = len(await protected.versions())
-    folder = await folder_on_node(installation, local_cluster, protected.app.namespace)
-    marker = folder / "quiesced"
-    run = await installation.ask(RequestBackup(app=protected.app, request_id=str(uuid4())))
-    await wait_until(marker.exists, deadline_s=60, what="quiesced", every_s=0.005)
+    run, marker = await quiesced(protected, local_cluster)
     os.kill(installation.pid("snapshotter"), signal.SIGKILL)
     assert marker.exists(), "killed while the application waits"
     await wait_until(lambda: not marker.exists(), deadline_s=RESUMED_WITHIN_S, what="resumed")
@@ -180,10 +187,7 @@ async def test_an_api_server_killed_while_the_application_waits_costs_no_version
     """Nobody can resume it until the API server is back; it is resumed then, and saved once."""
     installation = protected.installation
     before = len(await protected.versions())
-    folder = await folder_on_node(installation, local_cluster, protected.app.namespace)
-    marker = folder / "quiesced"
-    run = await installation.ask(RequestBackup(app=protected.app, request_id=str(uuid4())))
-    await wait_until(marker.exists, deadline_s=60, what="quiesced", every_s=0.005)
+    run, _ = await quiesced(protected, local_cluster)
     await kill_api_server()
     await protected.ensure_one_version(await installation.ended(run), before, tmp_path)
 

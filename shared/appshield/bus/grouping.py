@@ -71,7 +71,7 @@ class Grouping:
         """Let others come that are to be stored at the same moment; take back one that is alone."""
         waiting = self._waiting[stream]
         try:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # one turn: whoever stores at the same moment comes in it
         except asyncio.CancelledError:
             if one in waiting:
                 waiting.remove(one)
@@ -136,7 +136,7 @@ async def _let_go_on(batch: list[_Waiting], first: int) -> None:
     """Give each message of a batch its sequence; all get 0 if the first one has none."""
     for number, one in enumerate(batch):
         if number and number % _GO_ON_AT_ONCE == 0:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # others have their turn between many messages
         if not one.stored.done():
             one.stored.set_result(first and first + number)
 

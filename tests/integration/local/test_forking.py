@@ -6,18 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from appshield.bus import connect_bus
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import free_port
 from appshield.local.forking.services import ForkedService, ServiceParent
-from appshield.local.programs import environment_of_parent
-from embedded_bus import running_bus
 from service_process import readiness
 from waiting import wait_for_now, wait_until
 
@@ -48,25 +45,6 @@ asyncio.run(keep())
 """
 
 MakeService = Callable[[str], tuple[ForkedService, int]]
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
-    """A message bus with the streams of AppShield."""
-    async with running_bus(tmp_path / "bus") as running:
-        async with connect_bus(running.access("tester"), name="tests") as bus:
-            await bus.ensure_topology()
-        yield running
-
-
-@pytest.fixture
-async def parent(tmp_path: Path) -> AsyncIterator[ServiceParent]:
-    """The parent of the services; they end with it."""
-    started = ServiceParent(
-        environment=environment_of_parent(os.environ), log_file=tmp_path / "services.log"
-    )
-    yield started
-    await started.stop()
 
 
 @pytest.fixture

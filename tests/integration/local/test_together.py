@@ -8,39 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
-from appshield.bus import connect_bus
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import free_port
 from appshield.local.forking.services import ServiceParent, ServicesTogether
 from appshield.local.keeping import keep_running
-from appshield.local.programs import environment_of_parent, pid_file
-from embedded_bus import running_bus
+from appshield.local.programs import pid_file
 from service_process import readiness
 from waiting import wait_until
 
 STOP_DEADLINE_S = 25.0
 START_DEADLINE_S = 45.0
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
-    """A message bus with the streams of AppShield."""
-    async with running_bus(tmp_path / "bus") as running:
-        async with connect_bus(running.access("tester"), name="tests") as bus:
-            await bus.ensure_topology()
-        yield running
-
-
-@pytest.fixture
-async def parent(tmp_path: Path) -> AsyncIterator[ServiceParent]:
-    """What becomes the services."""
-    started = ServiceParent(
-        environment=environment_of_parent(os.environ), log_file=tmp_path / "services.log"
-    )
-    yield started
-    await started.stop()
 
 
 def settings_of(service: str, server: EmbeddedBus, port: int = 0, **more: str) -> dict[str, str]:

@@ -1,10 +1,27 @@
-"""Places to restore into."""
+"""Places to save from and to restore into."""
 
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from repository_fakes import MemoryBlobs
+from stored_directories import CHUNK_BYTES
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """An empty directory to save."""
+    source = tmp_path / "source"
+    source.mkdir()
+    return source
+
+
+@pytest.fixture
+def blobs() -> MemoryBlobs:
+    """Where what is saved goes."""
+    return MemoryBlobs(chunk_bytes=CHUNK_BYTES)
 
 
 @pytest.fixture
