@@ -45,7 +45,8 @@ def _run(arguments: list[str]) -> int:
         )
     except CycloptsError as error:
         text = " ".join(str(error).split()).rstrip(".")
-        return _fail(f"{text}. `appshield {_command(arguments)}--help` shows what is possible.", 2)
+        text += "" if text.endswith("?") else "."
+        return _fail(f"{text} `appshield {_command(arguments)}--help` shows what is possible.", 2)
     sys.stdout.flush()
     return code if isinstance(code, int) else OK
 

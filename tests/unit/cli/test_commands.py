@@ -28,6 +28,15 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "Exit codes" not in said
 
 
+def test_a_misspelt_option_is_one_line_that_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was meant, and where to look."""
+    assert entry.main(["up", "--seperate"]) == 2
+    assert capsys.readouterr().err == (
+        "error: Unknown option: --seperate. Did you mean --separate? "
+        "`appshield up --help` shows what is possible.\n"
+    )
+
+
 def test_the_help_of_all_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """No command is hidden."""
     assert entry.main(["--help"]) == 0
