@@ -82,11 +82,15 @@ def measure(
 class PeakMemory:
     """Watches the memory of processes in a thread, while the block runs.
 
-    Those of `roots` count with all their descendants, but for those of `without`.
+    Those of `roots` count with all their descendants, but for those of `without`. Looking takes
+    `share` of one processor at most.
     """
 
-    def __init__(self, *roots: int, without: Collection[int] = ()) -> None:
+    def __init__(
+        self, *roots: int, without: Collection[int] = (), share: float = SAMPLING_SHARE
+    ) -> None:
         self.peak_bytes = 0
+        self._share = share
         self._roots = roots
         self._without = without
         self._ended, self._end = os.pipe()
@@ -107,7 +111,7 @@ class PeakMemory:
             before_s = time.thread_time()
             seen = sum(map(pss_bytes, tree(*self._roots, without=self._without)))
             self.peak_bytes = max(self.peak_bytes, seen)
-            waiting_s = max(SAMPLE_EVERY_S, (time.thread_time() - before_s) / SAMPLING_SHARE)
+            waiting_s = max(SAMPLE_EVERY_S, (time.thread_time() - before_s) / self._share)
 
 
 def tree(*roots: int, without: Collection[int] = ()) -> Iterator[int]:
