@@ -18,7 +18,7 @@ from appshield.repository.recovering import Recovery, mend
 from appshield.vault import ApplicationShelf
 
 KNOWN_S = 600.0
-KNOWN_BYTES = 16 << 20
+KNOWN_BYTES = 4 << 20
 KNOWN_FILES_MAX = 128
 """Of so many repositories files stay known: an index keeps a descriptor open."""
 
