@@ -188,7 +188,8 @@ from appshield.repository.workers.pool import WorkerPool
 from appshield.repository.workers.jobs import Echo
 from test_workers import setup_in
 pool = WorkerPool(setup_in(Path(sys.argv[1])), workers=2)
-pool.submit(Echo(), done=lambda _: None)
+pool.start()
+pool.broadcast(Echo(), done=lambda _: None)
 pool.drain()
 print("ready", flush=True)
 time.sleep(600)
