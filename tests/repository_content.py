@@ -3,7 +3,7 @@
 import datetime as dt
 import io
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from appshield.objectstore import ObjectStore
@@ -16,7 +16,7 @@ from appshield.repository import (
     Writer,
     seal_snapshot,
 )
-from appshield.repository.nodes import BlobSink
+from appshield.repository.nodes import BlobSink, ReadInto
 from appshield.repository.packs import PACK_BYTES
 from appshield.repository.settings import PackSettings
 
@@ -42,9 +42,9 @@ def directory_node(name: bytes, subtree: bytes) -> Node:
     )  # fmt: skip
 
 
-def stream(data: bytes) -> Callable[[int], bytes]:
+def stream(data: bytes) -> ReadInto:
     """Return what reads `data` like a file."""
-    return io.BytesIO(data).read
+    return io.BytesIO(data).readinto
 
 
 def noise(size_bytes: int, seed: int = 0) -> bytes:

@@ -9,7 +9,14 @@ import msgspec
 from appshield.errors import DamagedError
 from appshield.repository.compression import Compression
 from appshield.repository.gotext import json_name
-from appshield.repository.nodes import BlobAt, Node, PlainBlobs, StoredEntry, TreeSink
+from appshield.repository.nodes import (
+    BlobAt,
+    Node,
+    PlainBlobs,
+    ReadInto,
+    StoredEntry,
+    TreeSink,
+)
 from appshield.repository.tree_writing import TreeWriter
 from appshield.repository.trees import decode_node, encode_node
 from appshield.repository.treestream import encoded_entries, entries_of
@@ -46,16 +53,17 @@ class MemoryBlobs:
     def add_small(self, chunks: Sequence[bytes]) -> list[bytes]:
         return [self.add_data(chunk) for chunk in chunks]
 
-    def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+    def add_file(self, read_into: ReadInto) -> tuple[tuple[bytes, ...], int]:
         ids: list[bytes] = []
         size = 0
+        window = memoryview(bytearray(self._chunk_bytes))
         while True:
             self.on_chunk()
-            chunk = read(self._chunk_bytes)
-            if not chunk:
+            read = read_into(window)
+            if not read:
                 return tuple(ids), size
-            ids.append(self._add(chunk))
-            size += len(chunk)
+            ids.append(self._add(bytes(window[:read])))
+            size += read
 
     def add_tree(self, nodes: Iterable[Node]) -> bytes:
         entries = map(_encode_entry, sorted(nodes, key=lambda node: node.name))

@@ -204,7 +204,7 @@ def _join(reader: Reader, writer: Writer, facts: VersionFacts) -> bytes:
 
 
 def _document(name: str, content: bytes, writer: Writer) -> Node:
-    blobs, size_bytes = writer.add_file(io.BytesIO(content).read)
+    blobs, size_bytes = writer.add_file(io.BytesIO(content).readinto)
     return Node(
         name=name.encode(),
         kind="file",

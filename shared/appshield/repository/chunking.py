@@ -7,13 +7,14 @@ tell which known file is stored. Readers accept any cuts; only deduplication dep
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pyfastcdc import FastCDC
 
 from appshield.repository.crypto import SealingKey
 from appshield.repository.memory import untouched
+from appshield.repository.nodes import ReadInto
 
 SMALLEST_BYTES: Final = 256 << 10
 AVERAGE_BYTES: Final = 512 << 10
@@ -26,10 +27,10 @@ READ_BYTES: Final = 1 << 20
 class Chunks(NamedTuple):
     """Chunks that follow each other in a buffer, from its start."""
 
-    buffer: bytes | memoryview
+    buffer: memoryview
     sizes: list[int]
 
-    def pieces(self) -> Iterator[bytes | memoryview]:
+    def pieces(self) -> Iterator[memoryview]:
         """Yield each of them."""
         start = 0
         for size in self.sizes:
@@ -51,34 +52,21 @@ class Chunker:
         )
         self._spare: deque[memoryview] = deque()
 
-    def chunks(self, read: Callable[[int], bytes]) -> Iterator[Chunks]:
-        """Yield the chunks of a stream, some at a time; those are valid until the next.
-
-        `read(n)` returns up to `n` bytes, and `b""` at the end.
-        """
-        head = _read_fully(read, SMALLEST_BYTES + 1)
-        if len(head) <= SMALLEST_BYTES:
-            # most files: no window for them
-            if head:
-                yield Chunks(head, [len(head)])
-            return
+    def chunks(self, read_into: ReadInto) -> Iterator[Chunks]:
+        """Yield the chunks of a stream, some at a time; those are valid until the next."""
         window = self._spare.pop() if self._spare else memoryview(untouched(WINDOW_BYTES))
-        yield from self._cut(window, head, read)
+        yield from self._cut(window, read_into)
         self._spare.append(window)
 
-    def _cut(
-        self, window: memoryview, head: bytes, read: Callable[[int], bytes]
-    ) -> Iterator[Chunks]:
+    def _cut(self, window: memoryview, read_into: ReadInto) -> Iterator[Chunks]:
         """Slide the window over the stream. A cut holds if a largest chunk could be seen there."""
-        filled = len(head)
-        window[:filled] = head
+        filled = 0
         ended = False
         while not ended:
             while filled < len(window) and not ended:
-                part = read(min(len(window) - filled, READ_BYTES))
-                window[filled : filled + len(part)] = part
-                filled += len(part)
-                ended = not part
+                read = read_into(window[filled : filled + READ_BYTES])
+                filled += read
+                ended = not read
             end, sizes = 0, []
             for chunk in self._cutter.cut_buf(window[:filled]):
                 if not ended and chunk.offset + LARGEST_BYTES > filled:
@@ -89,12 +77,3 @@ class Chunker:
                 yield Chunks(window, sizes)
             window[: filled - end] = window[end:filled]
             filled -= end
-
-
-def _read_fully(read: Callable[[int], bytes], size: int) -> bytes:
-    parts: list[bytes] = []
-    missing = size
-    while missing and (part := read(missing)):
-        parts.append(part)
-        missing -= len(part)
-    return b"".join(parts)

@@ -77,6 +77,10 @@ class TreeSink(Protocol):
         ...
 
 
+ReadInto = Callable[[memoryview], int]
+"""Reads into a buffer, from its start, as much as comes at once; returns how much, 0 at the end."""
+
+
 class BlobSink(Protocol):
     """Takes what is saved.
 
@@ -111,11 +115,8 @@ class BlobSink(Protocol):
         """Store files of one chunk each, at most some MiB together; return their blob ids."""
         ...
 
-    def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
-        """Cut a stream into chunks and store them; return their ids and the size in bytes.
-
-        `read(n)` returns up to `n` bytes, and `b""` at the end.
-        """
+    def add_file(self, read_into: ReadInto) -> tuple[tuple[bytes, ...], int]:
+        """Cut a stream into chunks and store them; return their ids and the size in bytes."""
         ...
 
     def add_tree(self, nodes: Iterable[Node]) -> bytes:

@@ -27,7 +27,7 @@ from appshield.repository.claims import KnownBlobs
 from appshield.repository.crypto import SealingKey
 from appshield.repository.hashing import sha256_each
 from appshield.repository.layout import file_name
-from appshield.repository.nodes import Node
+from appshield.repository.nodes import Node, ReadInto
 from appshield.repository.packs import FinishedPack, PackBuilder, StoredPack
 from appshield.repository.pool import BoundedPool, Failure
 from appshield.repository.settings import PackSettings
@@ -131,11 +131,11 @@ class PackingWriter:
             self._put("data", lambda pack: pack.add_each(self._codec, new, packed))
         return identities
 
-    def add_file(self, read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+    def add_file(self, read_into: ReadInto) -> tuple[tuple[bytes, ...], int]:
         """See BlobSink.add_file."""
         content: list[bytes] = []
         size_bytes = 0
-        for chunks in self._chunker.chunks(read):
+        for chunks in self._chunker.chunks(read_into):
             identities = sha256_each(chunks.buffer, chunks.sizes)
             for identity, chunk in zip(identities, chunks.pieces(), strict=True):
                 self._add_named("data", identity, chunk)

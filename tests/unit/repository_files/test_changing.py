@@ -9,6 +9,7 @@ import pytest
 
 from appshield.errors import UnavailableError
 from appshield.repository.files import store_directory
+from appshield.repository.nodes import ReadInto
 from file_trees import make_sparse, never, opened, save
 from repository_fakes import MemoryBlobs
 from stored_directories import CHUNK_BYTES, content, kinds, nodes_of, on_chunk
@@ -182,14 +183,14 @@ def test_an_unreadable_file_is_reported_and_left_out(
     (source / "bad").write_bytes(b"b" * 3000)
     (source / "good").write_bytes(b"g" * 3000)
     bad = (source / "bad").stat().st_ino
-    real_pread = os.pread
+    real_preadv = os.preadv
 
-    def pread(descriptor: int, length: int, offset: int) -> bytes:
+    def preadv(descriptor: int, buffers: list[memoryview], offset: int) -> int:
         if os.fstat(descriptor).st_ino == bad and offset:
             raise OSError(errno.EIO, "Input/output error")
-        return real_pread(descriptor, length, offset)
+        return real_preadv(descriptor, buffers, offset)
 
-    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(os, "preadv", preadv)
     stored = save(source, blobs)
 
     assert list(nodes_of(blobs, stored)) == [b"good"]
@@ -202,7 +203,7 @@ def test_a_failing_sink_is_not_taken_for_an_unreadable_file(
     """A backup without room in its store fails; it does not leave out all files."""
     (source / "file").write_text("content")
 
-    def full(read: Callable[[int], bytes]) -> tuple[tuple[bytes, ...], int]:
+    def full(read_into: ReadInto) -> tuple[tuple[bytes, ...], int]:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(blobs, "add_file", full)

@@ -105,7 +105,9 @@ class Place:
 
 def _volume(writer: BlobSink, files: dict[bytes, bytes], at: int) -> Node:
     nodes = [
-        replace(file_node(name, *writer.add_file(io.BytesIO(content).read)), inode=at, ctime_ns=at)
+        replace(
+            file_node(name, *writer.add_file(io.BytesIO(content).readinto)), inode=at, ctime_ns=at
+        )
         for name, content in sorted(files.items())
     ]
     root = directory_node(b"data", writer.add_tree(nodes))
@@ -113,7 +115,7 @@ def _volume(writer: BlobSink, files: dict[bytes, bytes], at: int) -> Node:
 
 
 def _dump(writer: BlobSink, at: int) -> Node:
-    node = file_node(b"db", *writer.add_file(io.BytesIO(b"insert").read))
+    node = file_node(b"db", *writer.add_file(io.BytesIO(b"insert").readinto))
     return replace(node, mtime_ns=at, ctime_ns=at)
 
 

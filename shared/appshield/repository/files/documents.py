@@ -6,7 +6,7 @@ from io import BytesIO
 
 from appshield.errors import InvalidInputError
 from appshield.repository.files.problems import shown
-from appshield.repository.nodes import BlobSink, Node, NodeKind
+from appshield.repository.nodes import BlobSink, Node, NodeKind, ReadInto
 
 _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
@@ -36,7 +36,7 @@ def store_streams(
         *above, name = _components(path)
         for depth in range(len(above) + 1):
             directories.setdefault(tuple(above[:depth]), {})
-        ids, size = sink.add_file(read)
+        ids, size = sink.add_file(_into(read))
         node = _node(name, "file", mtime_ns, content=ids, size_bytes=size)
         directories[tuple(above)][name] = node
     for directory in sorted(directories, key=len, reverse=True):
@@ -62,9 +62,18 @@ def store_stream(
     """
     encoded = os.fsencode(name)
     _check(encoded, name)
-    ids, size = sink.add_file(read)
+    ids, size = sink.add_file(_into(read))
     node = _node(encoded, "file", mtime_ns, content=ids, size_bytes=size)
     return sink.add_tree((node,)), size
+
+
+def _into(read: Callable[[int], bytes]) -> ReadInto:
+    def read_into(buffer: memoryview) -> int:
+        data = read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    return read_into
 
 
 def _node(

@@ -116,20 +116,20 @@ class FileReader:
         position = segment.start
         failure: OSError | None = None
 
-        def read(limit: int) -> bytes:
+        def read_into(buffer: memoryview) -> int:
             nonlocal position, failure
             try:
-                data = os.pread(descriptor, min(limit, segment.end - position), position)
+                read = os.preadv(descriptor, [buffer[: segment.end - position]], position)
             except OSError as error:
                 failure = error
-                return b""
-            position += len(data)
-            self.bytes_read += len(data)
-            self._advance(len(data))
-            return data
+                return 0
+            position += read
+            self.bytes_read += read
+            self._advance(read)
+            return read
 
         with storing():
-            stored = self._sink.add_file(read)
+            stored = self._sink.add_file(read_into)
         if failure is not None:
             raise failure
         return stored
