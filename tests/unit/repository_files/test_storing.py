@@ -9,6 +9,7 @@ import pytest
 
 from appshield.errors import RunFailedError, UnavailableError
 from appshield.repository.files import StoppedError, problems
+from appshield.repository.files.reading_ahead import BEGINNING_BYTES
 from file_trees import describe, make_sparse, save
 from repository_fakes import MemoryBlobs
 from stored_directories import content, kinds, nodes_of, on_chunk
@@ -63,13 +64,17 @@ def test_small_files_that_are_not_in_memory_are_asked_for_before_one_is_read(
         (source / name).write_bytes(name[-1:].encode() * size)
     (source / "other").hardlink_to(source / "linked")
     asked: list[int] = []
+    real_preadv = os.preadv
 
-    def preadv(*_: object) -> int:
-        raise BlockingIOError
+    def preadv(descriptor: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags & os.RWF_NOWAIT:
+            raise BlockingIOError
+        return real_preadv(descriptor, buffers, offset)
 
     def fadvise(descriptor: int, start: int, length: int, advice: int) -> None:
         assert (start, advice) == (0, os.POSIX_FADV_WILLNEED)
-        asked.append(length)
+        if length != BEGINNING_BYTES:
+            asked.append(length)
         if length == 2000:
             (source / "d" / "e").write_bytes(b"changed")
             (source / "gone").unlink()
@@ -91,6 +96,40 @@ def test_small_files_that_are_not_in_memory_are_asked_for_before_one_is_read(
         b"linked": b"d" * 10,
         b"other": b"d" * 10,
     }
+
+
+def test_what_follows_a_larger_file_is_asked_for_before_that_is_read(
+    source: Path, blobs: MemoryBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is at work meanwhile; only regular files are asked for, and each is stored whole."""
+    for name in ("1", "2", "5"):
+        (source / name).write_bytes(name.encode() * 5000)
+    os.mkfifo(source / "3")
+    (source / "4").symlink_to("1")
+    steps: list[str] = []
+    real_preadv = os.preadv
+
+    def name_of(descriptor: int) -> str:
+        return Path(f"/proc/self/fd/{descriptor}").readlink().name
+
+    def preadv(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        if not offset:
+            steps.append(f"read {name_of(descriptor)}")
+        return real_preadv(descriptor, buffers, offset)
+
+    def fadvise(descriptor: int, *_: int) -> None:
+        steps.append(f"ask for {name_of(descriptor)}")
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    monkeypatch.setattr(os, "posix_fadvise", fadvise)
+    stored = save(source, blobs)
+
+    assert steps == ["ask for 2", "read 1", "read 2", "read 5"]
+    nodes = nodes_of(blobs, stored)
+    assert [content(blobs, nodes[name]) for name in (b"1", b"2", b"5")] == [
+        name * 5000 for name in (b"1", b"2", b"5")
+    ]
+    assert not stored.problems
 
 
 def test_a_sink_that_fails_for_small_files_fails_the_backup(

@@ -42,7 +42,12 @@ from appshield.repository.files.metadata import (
 )
 from appshield.repository.files.problems import ProblemKind, kind_of_error
 from appshield.repository.files.reading import FileReader, difference
-from appshield.repository.files.reading_ahead import ColdFile, ReadingAhead
+from appshield.repository.files.reading_ahead import (
+    ColdFile,
+    ReadingAhead,
+    ask_for_file,
+    ask_for_part,
+)
 from appshield.repository.nodes import BlobSink
 
 
@@ -75,6 +80,17 @@ class EntryStorer:
         self._reply = EntriesStored()
         self._job = StoreEntries(0, [], 0, 0)
         self._place = (0, 0)
+        self._descriptors: tuple[int, ...] = ()
+
+    def ask_for(self, job: msgspec.Struct, descriptors: tuple[int, ...]) -> None:
+        """Have the first file of a job read from the disk while another job is at work."""
+        match job:
+            case StoreEntries(directories=[entries, *_]):
+                _ask_for_file(entries, 0, descriptors[0])
+            case StorePart():
+                ask_for_part(descriptors[0], job.start)
+            case _:
+                pass
 
     def run(
         self, job: msgspec.Struct, descriptors: tuple[int, ...]
@@ -99,7 +115,7 @@ class EntryStorer:
         return PartStored(content, end, self._reader.bytes_read - before)
 
     def _store_entries(self, job: StoreEntries, descriptors: tuple[int, ...]) -> EntriesStored:
-        self._job, self._reply = job, EntriesStored()
+        self._job, self._descriptors, self._reply = job, descriptors, EntriesStored()
         self._gathered = GatheredFiles(self._sink)
         self._ahead = ReadingAhead()
         start = self._reader.bytes_read
@@ -134,6 +150,11 @@ class EntryStorer:
                 self._store_cold()
             if self._gathered.is_full:
                 self._gathered.store()
+
+    def _ask_for_following(self) -> None:
+        """Have the file after the one at work read from the disk meanwhile."""
+        number, position = self._place
+        _ask_for_file(self._job.directories[number], position + 1, self._descriptors[number])
 
     def _store_cold(self) -> None:
         """Store the files whose content was asked for; now it is waited for."""
@@ -201,6 +222,7 @@ class EntryStorer:
         attributes = self._attributes(descriptor)
         if not linked and (data := self._reader.read_whole(descriptor, before)):
             return self._later(descriptor, name, before, attributes, data)
+        self._ask_for_following()
         stored = self._reader.read(descriptor, before)
         if stored.problem is not None:
             self._note(*stored.problem)
@@ -268,6 +290,11 @@ class EntryStorer:
 
     def _note(self, kind: ProblemKind, detail: str) -> None:
         self._reply.problems.append(EntryProblem(Place(*self._place), kind, detail))
+
+
+def _ask_for_file(entries: DirectoryNames, position: int, directory: int) -> None:
+    if position < len(entries.names) and position not in entries.others:
+        ask_for_file(directory, entries.names[position])
 
 
 def _is_same(one: os.stat_result, other: os.stat_result) -> bool:

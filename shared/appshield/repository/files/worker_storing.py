@@ -9,6 +9,7 @@ from appshield.repository.freshness import Freshness
 from appshield.repository.index import Index
 from appshield.repository.packing import BytesRead, PackingWriter
 from appshield.repository.workers.context import Emit, WorkerContext
+from appshield.repository.workers.ports import Work
 
 TELL_BYTES = 8 << 20
 """How much is read before it is told, unless the job ends."""
@@ -46,8 +47,10 @@ class WorkerStoring:
         """See Part.close."""
         self._writer.close()
 
-    def run(self, job: msgspec.Struct, descriptors: tuple[int, ...]) -> msgspec.Struct:
-        """Do a job of `entry_jobs`."""
+    def run(self, job: msgspec.Struct, descriptors: tuple[int, ...]) -> Work[msgspec.Struct]:
+        """Do a job of `entry_jobs`; what it begins with is asked for before the one before it."""
+        self._storer.ask_for(job, descriptors)
+        yield
         if isinstance(job, FlushPacks):
             self._writer.flush()
         reply = self._storer.run(job, descriptors)
@@ -67,6 +70,6 @@ class WorkerStoring:
 
 def store(
     context: WorkerContext, job: msgspec.Struct, descriptors: tuple[int, ...]
-) -> msgspec.Struct:
+) -> Work[msgspec.Struct]:
     """Handle a job of `entry_jobs`."""
     return context.part(WorkerStoring).run(job, descriptors)
