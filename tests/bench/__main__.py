@@ -6,7 +6,6 @@ import datetime as dt
 import os
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +17,11 @@ from bench.machine import facts
 from bench.measuring import become_reaper
 from bench.memory import MemoryBench, memory_rows
 from bench.memory import markdown as memory_markdown
-from bench.programs import all_programs
-from bench.rows import Row, selected
+from bench.programs import all_programs, commit
+from bench.rows import selected
 from bench.running import Bench, describe, run
-from bench.samples import Samples, summarize
-from bench.table import Summaries, markdown
+from bench.samples import Samples, summarize, together
+from bench.table import markdown
 from go_programs import cache_folder
 
 HERE: Final = Path(__file__).parent
@@ -34,6 +33,8 @@ RAM_DISK: Final = Path("/dev/shm")
 ROOM_NEEDED_BYTES: Final = 12 * 1024**3
 
 NOTES: Final = """\
+The facts above are of the run that wrote this. Each row names the run that measured it, its date
+and the commit of AppShield; all of a row is of one run.
 All programs take turns at each step, in another order each round. Ratios are of medians. The source
 is on the disk and read once before each suite (page cache warm). `cold` rows: the cache folder of
 the program was removed before; in all other rows it is as the steps before have left it. AppShield
@@ -67,7 +68,7 @@ def main() -> None:
     if not (remembered if of_memory else rows):
         sys.exit(f"no row has all words of {asked.only}")
     cache = cache_folder() / "bench"
-    samples = Samples(cache / "samples.jsonl", asked.run_id, asked.scale)
+    samples = Samples(cache / "samples.jsonl", asked.run_id, asked.scale, commit=commit())
     work = _work_folder(asked.work, cache)
     programs = [] if asked.cluster or of_memory else all_programs(work / "homes")
     known = facts(programs, work)
@@ -90,14 +91,17 @@ def main() -> None:
         parts = (describe(known), cluster_rows.NOTES, cluster_rows.markdown(summaries))
         _write(asked, CLUSTER_RESULTS if whole else None, "\n".join(parts), cache)
         return
+    runs = [summaries, *(summarize(samples.read(run)) for run in asked.with_run)]
     if of_memory:
-        table = memory_markdown(memory_rows(large=True), summaries)
+        table = memory_markdown(memory_rows(large=True), together(runs, rounds=1, programs=1))
         text = "\n".join((describe(known), MEMORY_NOTES, table))
         _write(asked, MEMORY_RESULTS if asked.scale == 1.0 else None, text, cache)
         return
     everything = selected([])
-    text = "\n".join([describe(known), NOTES, markdown(everything, summaries)])
-    whole = asked.scale == 1.0 and is_whole(everything, summaries)
+    united = together(runs, rounds=ROUNDS_NEEDED, programs=len(programs))
+    whole = asked.scale == 1.0 and all(row.name in united for row in everything)
+    table = markdown(everything, united if whole else summaries)
+    text = "\n".join([describe(known), NOTES, table])
     _write(asked, RESULTS if whole else None, text, cache)
 
 
@@ -107,15 +111,6 @@ def _write(asked: argparse.Namespace, whole: Path | None, text: str, cache: Path
     target = whole or asked.output or cache / f"{asked.run_id}.md"
     target.write_text(f"# Measured: run {asked.run_id}, scale {asked.scale:g}\n\n{text}")
     _say(f"written to {target}")
-
-
-def is_whole(rows: Sequence[Row], summaries: Summaries) -> bool:
-    """Tell whether every row was measured often enough with every program."""
-    return all(
-        len(programs := summaries.get(row.name, {})) == 3
-        and all(summary.rounds >= ROUNDS_NEEDED for summary in programs.values())
-        for row in rows
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,6 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=ROUNDS_NEEDED)
     add("--scale", type=float, default=1.0, help="part of the data, to try the harness itself")
     add("--run-id", default=now, help="go on with a run that was made in part")
+    add(
+        "--with-run",
+        action="append",
+        default=[],
+        metavar="RUN",
+        help="take rows from this run that the one at hand has not measured whole; repeatable",
+    )
     add("--work", type=Path, help="where repositories, caches and restored files are")
     add("--output", type=Path, help="where the table of a run goes that is not whole")
     return parser  # fmt: skip

@@ -205,18 +205,18 @@ def _made_at() -> dt.datetime:
 
 def markdown(rows: Sequence[MemoryRow], summaries: Mapping[str, Mapping[str, Summary]]) -> str:
     """Write the rows beside their bounds, those that were not measured, too."""
-    lines = ["| row | peak PSS MiB | at most | holds | wall s | CPU s |"]
-    lines.append("| --- | ---: | ---: | --- | ---: | ---: |")
+    lines = ["| row | peak PSS MiB | at most | holds | wall s | CPU s | measured |"]
+    lines.append("| --- | ---: | ---: | --- | ---: | ---: | --- |")
     for row in rows:
         most = row.bound_bytes(summaries)
         bound = "–" if most is None else f"{most / MIB:.0f}"
         found = summaries.get(row.name, {}).get(PROGRAM)
         if found is None:
-            lines.append(f"| {row.name} | not measured | {bound} | – | – | – |")
+            lines.append(f"| {row.name} | not measured | {bound} | – | – | – | – |")
             continue
         holds = "–" if most is None else "yes" if found.pss_peak_bytes <= most else "**no**"
         lines.append(
             f"| {row.name} | {found.pss_peak_bytes / MIB:.0f} | {bound} | {holds} "
-            f"| {found.wall_s[1]:.1f} | {found.cpu_s[1]:.1f} |"
+            f"| {found.wall_s[1]:.1f} | {found.cpu_s[1]:.1f} | {found.measured} |"
         )
     return "\n".join(lines) + "\n"

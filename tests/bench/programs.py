@@ -60,7 +60,7 @@ class AppShield:
 
     def __init__(self, homes: Path) -> None:
         self.name = "appshield"
-        self.version = _commit()
+        self.version = commit()
         self._home = homes / self.name
 
     def prepare(self, target: Target, repository: str) -> None:
@@ -237,7 +237,7 @@ def _run(command: Command) -> bytes:
     return ended.stdout
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return what is measured: the commit, and whether the product's files differ from it."""
     told = ["git", "describe", "--always", "--abbrev=10"]
     commit = subprocess.run(told, cwd=CHECKOUT, capture_output=True, check=True, text=True).stdout

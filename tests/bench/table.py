@@ -51,9 +51,10 @@ def reaches_goal(programs: Mapping[str, Summary]) -> bool:
 def _ratios(rows: Sequence[Row], summaries: Summaries) -> Iterator[str]:
     yield (
         "| row | wall ÷ restic | required | goal ≤ 0.50 | CPU ÷ restic (≤ 0.90) | wall ÷ kopia "
-        "| CPU ÷ kopia | PSS ÷ restic | PSS ÷ kopia | stored ÷ restic | stored ÷ kopia | holds |"
+        "| CPU ÷ kopia | PSS ÷ restic | PSS ÷ kopia | stored ÷ restic | stored ÷ kopia | holds "
+        "| measured |"
     )
-    yield "| --- |" + " ---: |" * 10 + " --- |"
+    yield "| --- |" + " ---: |" * 10 + " --- | --- |"
     for row in rows:
         programs = summaries[row.name]
         failed = verdict(row, programs)
@@ -69,6 +70,7 @@ def _ratios(rows: Sequence[Row], summaries: Summaries) -> Iterator[str]:
             *(_number(_of(programs, "pss_peak_bytes", other)) for other in (RESTIC, KOPIA)),
             *(_number(_of(programs, "stored_bytes", other)) for other in (RESTIC, KOPIA)),
             "**no**: " + ", ".join(failed) if failed else "yes",
+            programs[OURS].measured if OURS in programs else "–",
         ]
         yield _line(cells)
 

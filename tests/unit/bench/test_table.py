@@ -8,7 +8,7 @@ from bench.measuring import Measured
 from bench.memory import markdown as memory_markdown
 from bench.memory import memory_rows
 from bench.rows import SUITES, Row, Suite, selected, steps_to_run
-from bench.samples import Samples, Summary, summarize
+from bench.samples import Samples, Summary, summarize, together
 from bench.table import markdown, reaches_goal, verdict
 
 FIRST = Row("s3", "small", "first")
@@ -73,6 +73,35 @@ def test_a_run_in_parts_is_one_run_and_no_other(tmp_path: Path) -> None:
         mine.add(number, "row", "restic", took(wall_s, stored=7))
     found = summarize(Samples(file, "mine", 1.0).read())["row"]["restic"]
     assert (found.rounds, found.wall_s, found.stored_bytes) == (3, (1.0, 2.0), 7)
+
+
+def test_a_row_is_of_one_run_and_says_which(tmp_path: Path) -> None:
+    """Of the first run that has measured it whole, whatever the others have."""
+    file = tmp_path / "samples.jsonl"
+    runs = []
+    for run, rounds, wall_s in (("new", 1, 4.0), ("old", 2, 9.0), ("older", 2, 5.0)):
+        samples = Samples(file, run, 1.0, commit=f"commit of {run}")
+        for number in range(rounds):
+            samples.add(number, FIRST.name, "appshield", took(wall_s))
+        runs.append(summarize(samples.read()))
+    assert samples.read("new") != samples.read()
+    found = together(runs, rounds=2, programs=1)
+    assert found[FIRST.name]["appshield"].wall_s == (9.0, 9.0)
+    told = found[FIRST.name]["appshield"].measured
+    assert told.startswith("old, 20")
+    assert told.endswith(", commit of old")
+    assert f"| {told} |" in markdown([FIRST], found)
+    assert not together(runs, rounds=2, programs=2), "kopia and restic were not measured"
+
+
+def test_what_a_run_has_measured_is_not_measured_again(tmp_path: Path) -> None:
+    """A round of a row counts when all programs are there: a go that was stopped goes on so."""
+    samples = Samples(tmp_path / "samples.jsonl", "mine", 1.0)
+    samples.add(0, "row", "restic", took(1.0))
+    assert not samples.has(0, "row", ["restic", "kopia"])
+    samples.add(0, "row", "kopia", took(1.0))
+    assert samples.has(0, "row", ["restic", "kopia"])
+    assert not samples.has(1, "row", ["restic", "kopia"])
 
 
 def test_every_bound_belongs_to_a_row() -> None:
