@@ -2,8 +2,9 @@
 
 A lock is a sealed file in `locks/`. Any number of shared locks go together; an exclusive lock goes
 with no other. To acquire: look, write the own lock, wait a moment, look again. Who writes a shared
-lock waits only where the second look does not show the own one (ADR 56). A holder writes a new lock
-every five minutes and then deletes the one before.
+lock looks at once, too, and begins where that shows the own one (ADR 56); what the look after the
+wait shows ends it as it would end restic (ADR 79). A holder writes a new lock every five minutes
+and then deletes the one before.
 
 A lock that has grown old still counts, as it does for restic: its holder may be asleep, and goes on
 when it wakes and finds its lock. A foreign lock is never removed here. A dead worker's own lock is
@@ -310,15 +311,18 @@ class RepositoryLock:
     def _settle(self) -> None:
         """Look a second time: a lock that was written in the same moment shows.
 
-        Whoever is alone in a repository waits before, as restic does. Others need not, where the
-        list is no older than their own lock: who writes an exclusive one later finds theirs.
+        Whoever is alone in a repository waits before, as restic does. Others may begin earlier, if
+        the list is no older than their own lock: who writes an exclusive one later finds theirs.
+        They look once more when restic does.
         """
         self._conflict = LockLostError("it was released before it had settled")
         try:
-            if self.exclusive or not self._sees_itself():
-                if self._released.wait(self._timing.settle_s):
-                    return
-                self._sees_itself()
+            if not self.exclusive and self._sees_itself_alone():
+                self._conflict = None
+                self._settled.set()
+            if self._released.wait(self._timing.settle_s):
+                return
+            self._sees_itself()
             self._conflict = None
         except AppShieldError as error:
             self._conflict = error
@@ -327,6 +331,13 @@ class RepositoryLock:
                 self._remove(self._lock_id)
         finally:
             self._settled.set()
+
+    def _sees_itself_alone(self) -> bool:
+        """Tell whether the own lock is listed, and none that does not go with it."""
+        try:
+            return self._sees_itself()
+        except RepositoryLockedError:
+            return False  # it may be gone when it counts: who wrote it sees ours, too
 
     def _sees_itself(self) -> bool:
         """Tell whether the own lock is listed; raises as `acquire` what else is."""

@@ -39,6 +39,18 @@ class LaggingStore(PausingStore):
         return iter(()) if hidden else super().list(prefix)
 
 
+class UnevenStore(PausingStore):
+    """Its next list of locks shows all of them but one."""
+
+    def __init__(self, inner: MemoryObjectStore) -> None:
+        super().__init__(inner)
+        self.unseen = ""
+
+    def list(self, prefix: str) -> Iterator[ObjectFacts]:
+        unseen, self.unseen = self.unseen, ""
+        return (found for found in super().list(prefix) if found.name != unseen)
+
+
 class Turns:
     """Lets two take turns in a given order; when it is over, or one has left, they run freely."""
 
@@ -228,6 +240,24 @@ def test_a_list_that_lags_behind_is_asked_again(store: MemoryObjectStore) -> Non
     with pytest.raises(RepositoryLockedError, match="ann@host"):
         acquire(Repository.open(lagging, PASSWORD))
     assert len(names_in(store, "locks")) == 1
+
+
+async def test_who_shares_looks_again_when_restic_does(store: MemoryObjectStore) -> None:
+    """A list may show the own lock before that of another: work that has begun ends then."""
+    repository = Repository.create(store, PASSWORD)
+    uneven = UnevenStore(store)
+
+    def race(_: str) -> None:
+        if not uneven.unseen:
+            uneven.unseen = f"locks/{put_lock(repository, exclusive=True)}"
+
+    uneven.before_put = race
+    lock = acquire(Repository.open(uneven, PASSWORD), timing=LockTiming(settle_s=0.05))
+    await wait_until(lambda: len(names_in(store, "locks")) == 1, deadline_s=30, what="a look")
+    for asked in (lock.ensure_fresh, lock.ensure_held, lock.renew):
+        with pytest.raises(UnavailableError, match=r"ann@host|lock of the repository is lost"):
+            asked()
+    lock.release()
 
 
 def test_the_id_is_recorded_before_the_lock_is_there(store: MemoryObjectStore) -> None:

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from appshield.objectstore import MemoryObjectStore
+from appshield.repository import Reader, Repository
+from appshield.repository.blobs import blob_id
 from appshield.repository.files.sparse import write_sparsely
+from appshield.repository.layout import file_name
 from appshield.repository.native import SWITCH
 from file_trees import bring_back, describe, save
+from repository_content import PASSWORD, store_files, writing
 from repository_fakes import MemoryBlobs
 
 BLOCK = 4096
@@ -42,3 +47,31 @@ def test_plain_files_come_back_whole(
     stored = save(source, blobs)
     bring_back(target, stored.tree_id, blobs, root_node=stored.root_node)
     assert describe(target) == describe(source)
+
+
+@pytest.mark.usefixtures("native_library")
+@pytest.mark.parametrize("native", ["1", "0"], ids=["C", "Python"])
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_file_that_is_damaged_in_one_pack_comes_from_another(
+    target: Path, monkeypatch: pytest.MonkeyPatch, native: str, damaged: int
+) -> None:
+    """Two that store the same at one time store it twice, and either will do."""
+    monkeypatch.setenv(SWITCH, native)
+    store = MemoryObjectStore()
+    Repository.create(store, PASSWORD)
+    files = {b"file": b"content" * 100}
+    with (
+        writing(Repository.open(store, PASSWORD)) as first,
+        writing(Repository.open(store, PASSWORD)) as second,
+    ):
+        tree = store_files(first, files)
+        store_files(second, files)
+    repository = Repository.open(store, PASSWORD)
+    places = repository.index.places("data", blob_id(files[b"file"]))
+    packs = [file_name("data", place.pack_id) for place in places]
+    assert len(packs) == 2
+    broken = bytearray(store.get(packs[damaged]))
+    broken[20] ^= 1
+    store.put(packs[damaged], bytes(broken))
+    bring_back(target, tree, Reader(repository))
+    assert (target / "file").read_bytes() == files[b"file"]

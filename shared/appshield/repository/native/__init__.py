@@ -66,10 +66,7 @@ class NativeCode:
         return NativeOpener(self._open, self._free_opener, opener)
 
     def sha256_each(self, buffer: bytes | memoryview, sizes: Iterable[int]) -> list[bytes]:
-        """Return the SHA-256 of pieces that follow each other in a buffer, from its start.
-
-        The buffer is `bytes` or writable.
-        """
+        """Return the SHA-256 of pieces that follow each other in a buffer, from its start."""
         starts = list(accumulate(sizes, initial=0))
         assert starts[-1] <= len(buffer)
         table = bytearray().join(
@@ -80,7 +77,7 @@ class NativeCode:
         return [digest for _, _, digest in PIECE.iter_unpack(table)]
 
     def write_files(self, table: bytearray, count: int, names: bytes, buffer: memoryview) -> None:
-        """Write the files of a table, a `FILE` each, with what is in a writable buffer."""
+        """Write the files of a table, a `FILE` each, with what is in a buffer."""
         self._write_files(_at(table), count, names, _at(buffer), len(buffer))
 
     def unchanged(
@@ -118,9 +115,14 @@ class NativeOpener:
 
 
 def _at(buffer: "bytes | bytearray | memoryview | array[int]") -> object:
-    """Return the address of a buffer, which stays where it is as long as this lives."""
+    """Return the address of a buffer, which stays where it is as long as this lives.
+
+    What is in a read-only view is copied: C may only read it.
+    """
     if isinstance(buffer, bytes):
         return buffer
+    if isinstance(buffer, memoryview) and buffer.readonly:
+        return buffer.tobytes()
     return ctypes.byref(ctypes.c_char.from_buffer(buffer))
 
 
