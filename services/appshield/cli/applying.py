@@ -1,4 +1,8 @@
-"""`appshield apply`: checked documents into the cluster, until the planner works by them."""
+"""`appshield apply`: checked documents into the cluster, until AppShield works by them.
+
+A policy is in force at once for however many applications it concerns; what is shown of them
+follows. That is waited for for a moment only, and told when it takes longer.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,6 +30,7 @@ from appshield.language.reading import Document
 from appshield.language.resolving import revision
 
 _KNOWN_WITHIN_S = 15.0
+_SETTLED_WITHIN_S = 0.5
 _TAKEN_UP = frozenset({APPLICATION.kind, POLICY.kind, PROFILE.kind})
 """Kinds of which another revision takes effect; the others are read where they are used."""
 RecordT = TypeVar("RecordT", ApplicationRecord, PolicyRecord)
@@ -137,8 +142,9 @@ async def _known(bucket: Bucket[RecordT], cluster: str, obj: Object) -> None:
     uid, name = obj["metadata"]["uid"], name_of(obj)
     wanted = revision(read_object(obj).spec)
     stopping = asyncio.Event()
+    in_force = False
     try:
-        async with asyncio.timeout(_KNOWN_WITHIN_S):
+        async with asyncio.timeout(_KNOWN_WITHIN_S) as limit:
             async for change in bucket.watch(stopping=stopping):
                 record = change.value
                 if record is None or record.uid != uid or record.app.cluster != cluster:
@@ -147,10 +153,20 @@ async def _known(bucket: Bucket[RecordT], cluster: str, obj: Object) -> None:
                     continue  # said of the document before
                 if record.refused:
                     raise RefusedError(f"{name} is not accepted", why=record.refused)
-                settled = not isinstance(record, PolicyRecord) or record.settled
-                if record.revision == wanted and settled:
+                if record.revision != wanted:
+                    continue
+                if not isinstance(record, PolicyRecord) or record.settled:
                     return
+                if record.in_force_since is not None and not in_force:
+                    in_force = True
+                    limit.reschedule(asyncio.get_running_loop().time() + _SETTLED_WITHIN_S)
     except TimeoutError as error:
+        if in_force:
+            note(
+                f"{name} is in force; what is shown of the applications that it concerns follows. "
+                "`appshield policies` says when it is done."
+            )
+            return
         raise DeadlineError(
             f"{name} was not taken up within {_KNOWN_WITHIN_S:g} s",
             next_step="Check that `appshield up` runs against this cluster.",

@@ -58,7 +58,9 @@ def _state(view: PolicyView) -> str:
         return "refused"
     if view.undecided:
         return f"{len(view.undecided)} undecided"
-    return "in force" if view.policy.settled else "taking effect"
+    if view.policy.in_force_since is None:
+        return "taking effect"
+    return "in force" if view.policy.settled else "in force, applications follow"
 
 
 def _say_one(view: PolicyView) -> None:

@@ -8,7 +8,8 @@ import structlog
 
 from appshield.bus import SharedWatch, Watchable
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.streams import APPLICATIONS, GATEWAY_ORDERS
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, GATEWAY_ORDERS, POLICIES
 from appshield.errors import AppShieldError
 from appshield.gate import GateAddress
 from appshield.gateway.admission import GateServer, admission
@@ -70,7 +71,8 @@ async def _serve_gate(
     address, clock, stopping = GateAddress.read(settings.gate_at), SystemClock(), service.stopping
     kubernetes = settings.cluster_access()
     async with Cluster.connect(kubernetes) as cluster:
-        gated = GatedApplications(records, settings.cluster)
+        policies = service.bus.bucket(POLICIES, PolicyRecord)
+        gated = GatedApplications(records, policies, settings.cluster)
         standing = Standing(cluster)
         deletions = Deletions(service.bus, standing, settings.cluster, clock)
         gate = Gate(

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from appshield.application.facts import facts_of
+from appshield.application.rules_in_force import combine, offer, own_protection
 from appshield.bus import Bus
 from appshield.contracts.applications import (
     ApplicationRecord,
@@ -23,7 +24,6 @@ from appshield.contracts.backups import DocumentRevision
 from appshield.contracts.health import Reacted, Reaction
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_key, policy_place
 from appshield.contracts.streams import POLICIES
-from appshield.language.combining import Offer, combine_rules
 from appshield.language.expression_errors import ExpressionError
 from appshield.language.matching import Matching
 from appshield.planner.leading import Leadership
@@ -77,16 +77,20 @@ class Policies:
         if seen is None or replace(seen, in_force_since=None, settled=False) != record:
             await self._write(key, record)
 
-    async def put_in_force(self, key: str, since: datetime) -> None:
-        """Note that all is decided by a policy from now on, unless that is noted or it is gone."""
+    async def put_in_force(self, key: str, now: datetime) -> datetime | None:
+        """Note that all is decided by a policy from now on; return since when, None if it is gone.
+
+        Once that is noted it stays.
+        """
         seen = self._records.get(key)
         if seen is not None and seen.in_force_since is None:
-            await self._records.write(key, replace(seen, in_force_since=since))
+            seen = await self._records.write(key, replace(seen, in_force_since=now))
+        return seen.in_force_since if seen else None
 
-    async def settle(self, key: str) -> None:
-        """Note that every application is in line with a policy, unless it is gone."""
+    async def settle(self, key: str, since: datetime | None) -> None:
+        """Note that all applications are in line with a policy as it is in force since then."""
         seen = self._records.get(key)
-        if seen is not None:
+        if seen is not None and seen.in_force_since == since:
             await self._records.write(key, replace(seen, settled=True))
 
     def unsettled_since(self) -> datetime | None:
@@ -116,7 +120,7 @@ class Policies:
         matching = self._in(record.app.cluster)
         matching.put_application(record.app_id, facts_of(record))
         names = matching.policies_of(record.app_id)
-        own = record.own or OwnProtection(protections=record.protections, targets=record.targets)
+        own = own_protection(record)
         in_force = self._combine(record.app.cluster, own, names)
         return replace(
             record,
@@ -153,11 +157,8 @@ class Policies:
             if len(self._combined) >= _COMBINED_MAX:
                 self._combined = {}  # of documents as they were once
             policies = self._named(cluster, names)
-            combined = combine_rules(
-                Offer(policy="", rules=own.protections, targets=own.targets),
-                [_offer(policy) for policy in policies],
-                _completed,
-            )
+            offers = [offer(one.app.name, one.protections, one.targets) for one in policies]
+            combined = combine(own, offers)
             known = self._combined[key] = _InForce(
                 protections=tuple(rule for _, rule in combined.rules),
                 targets=combined.targets,
@@ -238,14 +239,3 @@ def _reactions(policies: list[PolicyRecord]) -> tuple[Reaction, ...]:
         for reaction in policy.reactions:
             found.setdefault(reaction.digest, replace(reaction, policy=policy.app.name))
     return tuple(found.values())
-
-
-def _offer(policy: PolicyRecord) -> Offer[Protection]:
-    rules = tuple(
-        replace(rule, targets=rule.targets or policy.targets) for rule in policy.protections
-    )
-    return Offer(policy=policy.app.name, rules=rules, targets=policy.targets)
-
-
-def _completed(rule: Protection, name: str, targets: tuple[str, ...]) -> Protection:
-    return replace(rule, name=name, targets=targets)

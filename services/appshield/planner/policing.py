@@ -1,12 +1,14 @@
 """A policy that has changed is in force at once; applications are brought in line after that.
 
 Whoever gets the turn of an application that is behind brings it in line first. So a policy is in
-force as soon as the turns have ended that were under way when it came, however many applications it
-concerns; their records and timers follow, and a planner that takes over begins with them.
+force as soon as the turns have ended in which something was being decided when it came, however
+many applications it concerns; their records and timers follow, and a planner that takes over begins
+with them.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
@@ -27,8 +29,13 @@ from appshield.planner.targeting import targets_differ
 from appshield.planner.turns import Turns
 from appshield.service import Clock
 
-_AT_ONCE = 1_500
-"""Three batches of the bus: while one is being stored, those that follow are worked out."""
+_AT_ONCE = 500
+"""One batch of the bus: nobody waits for all of them."""
+_BEGIN_AT_ONCE = 50
+"""So many begin before everybody else has a turn."""
+MANY = 500
+FOLLOW_AFTER_S = 0.5
+"""So long many applications are left as they are: whoever acts by the policy has the processor."""
 
 
 class _Behind(msgspec.Struct, frozen=True):
@@ -59,17 +66,26 @@ class Policing:
         self._alerting = alerting
         self._clock = clock
         self._behind: dict[AppRef, _Behind] = {}
+        self._renewing: set[AppRef] = set()
 
     async def observed(self, fact: PolicyObserved, turns: Turns) -> None:
-        """Take in the newest fact about one Policy object."""
-        await self._policies.take_in(fact)
-        concerned = self._policies.concerned(fact, self._registry.all())
-        since = self._clock.now()
-        self._fall_behind(concerned, since)
-        await turns.over()
-        await self._policies.put_in_force(policy_key(fact.app), since)
+        """Take in the newest fact about one Policy object.
+
+        One that comes after it waits until this one is in force, not for what follows.
+        """
+        key = policy_key(fact.app)
+        async with turns.of(f"policy {key}"):
+            await self._policies.take_in(fact)
+            concerned = self._policies.concerned(fact, self._registry.all())
+            now = self._clock.now()
+            self._fall_behind(concerned, now)
+            await turns.over(but=self._renewing)  # they see that they are behind before they decide
+            since = await self._policies.put_in_force(key, now)
+        if len(concerned) > MANY:
+            await asyncio.sleep(FOLLOW_AFTER_S)
         await self._take_turns(turns, [record.app for record in concerned])
-        await self._policies.settle(policy_key(fact.app))
+        async with turns.of(f"policy {key}"):
+            await self._policies.settle(key, since)
         structlog.get_logger().info(
             "policy taken in", policy=fact.app.name, applications=len(concerned)
         )
@@ -81,18 +97,30 @@ class Policing:
         self._fall_behind(self._registry.all(), self._policies.unsettled_since() or now)
         await self.catch_up(turns)
         for key in self._policies.names():
-            await self._policies.put_in_force(key, now)
-            await self._policies.settle(key)
+            await self._policies.settle(key, await self._policies.put_in_force(key, now))
 
     async def bring_in_line(self, app: AppRef) -> None:
         """Bring an application in line that is behind; only who has its turn may do so."""
-        behind = self._behind.get(app)
-        if behind is None:
-            return
-        for record in self._registry.histories_of(app):
-            await self._renew(record.app_id, behind.since)
-        if self._behind.get(app) is behind:  # else another policy came meanwhile
-            del self._behind[app]
+        before: dict[str, ApplicationRecord] = {}
+        while (behind := self._behind.get(app)) is not None:
+            histories = list(self._registry.histories_of(app))
+            before = {record.app_id: record for record in histories} | before
+            with self._renewed(app):
+                for record in histories:
+                    await self._observation.renew(record.app_id, behind.since)
+            if self._behind.get(app) is behind:  # else another policy came meanwhile
+                del self._behind[app]
+        for app_id, record in before.items():
+            await self._look(app_id, record)
+
+    @contextmanager
+    def _renewed(self, app: AppRef) -> Iterator[None]:
+        """Note that nothing is decided about an application for the time of the block."""
+        self._renewing.add(app)
+        try:
+            yield
+        finally:
+            self._renewing.discard(app)
 
     async def catch_up(self, turns: Turns) -> None:
         """Bring in line whatever is behind: for who looks at all applications without a turn."""
@@ -111,28 +139,30 @@ class Policing:
         """Take the turn of each application, which brings it in line."""
         waiting = iter(apps)
 
-        async def take_some() -> None:
+        async def take_some(number: int) -> None:
+            for _ in range(number // _BEGIN_AT_ONCE):
+                await asyncio.sleep(0)
             for app in waiting:
                 async with turns.of(app):
                     pass
 
-        takers = (take_some() for _ in range(min(_AT_ONCE, len(apps))))
+        takers = map(take_some, range(min(_AT_ONCE, len(apps))))
         # None is cancelled for another's error: a write cut short leaves a revision unknown.
         ended = await asyncio.gather(*takers, return_exceptions=True)
         for error in ended:
             if error is not None:
                 raise error
 
-    async def _renew(self, app_id: str, since: datetime) -> None:
-        before = self._registry.get(app_id)
-        await self._observation.renew(app_id, since)
+    async def _look(self, app_id: str, before: ApplicationRecord) -> None:
+        """Let what stands on an application's rules follow them."""
         record = self._registry.get(app_id)
-        if record is not None and targets_differ(record, before):
+        if record is None or record == before:
+            return
+        if targets_differ(record, before):
             await self._copies.plan(app_id)
-        if record is not None and (before is None or _promises(record) != _promises(before)):
+        if _promises(record) != _promises(before):
             await self._alerting.look(app_id)
-        if record != before:
-            await self._reactions.look(app_id)
+        await self._reactions.look(app_id)
 
 
 def _promises(record: ApplicationRecord) -> tuple[int, int]:

@@ -4,7 +4,7 @@ Whoever gets an application's turn finds it in line with the policies that are i
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -31,10 +31,10 @@ class Turns:
                 await self._in_line(whose)
             yield
 
-    async def over(self) -> None:
-        """Return when every turn of an application has ended that is under way now."""
+    async def over(self, *, but: Container[AppRef] = ()) -> None:
+        """Return when every turn of an application has ended that is under way now, or is `but`."""
         for whose, lock in list(self._locks.items()):
-            if isinstance(whose, AppRef) and lock.locked():
+            if isinstance(whose, AppRef) and lock.locked() and whose not in but:
                 async with lock:
                     pass
 
@@ -47,7 +47,7 @@ def whose_turns(message: Message) -> tuple[AppRef | str, ...]:
     if isinstance(message, ApplicationFound | CatalogRebuilt):
         return (message.run, message.app)
     if isinstance(message, PolicyObserved):
-        return (f"policy {message.app.name}",)
+        return ()  # it takes those that it needs, as long as it needs them
     if isinstance(message, Signal):
         return (f"signal {message.name}/{message.id}",)
     return (message.app,)

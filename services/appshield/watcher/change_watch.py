@@ -1,36 +1,38 @@
 """Which kinds are watched for changes, and for which rules: as applications and documents are now.
 
-The registry says which rules are in force, those of policies included; the document says what
-belongs to the application. When either changes, the kinds concerned are read anew, for the rules
-that there are then. Without a rule that waits for changes nothing is watched.
+Records and policies say which rules are in force; the document says what belongs to the
+application. When one of them changes, the kinds concerned are read anew, for the rules that there
+are then. Without a rule that waits for changes nothing is watched. What takes longer the more
+applications there are, is noted and tidied beside it, and nobody waits for that.
 """
 
 import asyncio
 import base64
 import contextlib
 import secrets
+from functools import partial
 
+import msgspec
 import structlog
 
 from appshield.bus import Bus, Watchable
-from appshield.contracts.applications import ApplicationRecord, Protection
+from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.health import Members
 from appshield.contracts.identities import SYSTEM_NAMESPACE
-from appshield.contracts.streams import APPLICATIONS, MEMBERS
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, MEMBERS, POLICIES
 from appshield.errors import AppShieldError
 from appshield.kubernetes import AlreadyExistsError, Cluster, Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, SECRET
-from appshield.language.expression_errors import ExpressionError
-from appshield.language.resolved import ResolvedApplication
 from appshield.manifests.kinds import matches_kind
 from appshield.manifests.objects import Reference
-from appshield.service import Clock, together
-from appshield.watcher.changes import Changes, WaitingRule
+from appshield.service import Clock, pause, together
+from appshield.watcher.changes import Changes
 from appshield.watcher.documents import DocumentsInForce
 from appshield.watcher.informers import Informers
 from appshield.watcher.own_namespace import ensure_own_namespace
-from appshield.watcher.projecting import meaning, reads_of
 from appshield.watcher.remembering import Memory
+from appshield.watcher.waiting_rules import WaitingRules
 
 KEY_SECRET = "appshield-changes"  # noqa: S105 - the name of an object, not a secret
 _KEY_BYTES = 32
@@ -38,10 +40,19 @@ SETTLE_S = 0.1
 SETTLE_MAX_S = 2.0
 """Many documents may change at once: kinds are read anew once for all of them, when none came for
 a moment, but not later than this."""
-_FORGOTTEN_AT_ONCE = 500
-"""So many applications are forgotten side by side: as many as the bus stores together."""
+_FORGOTTEN_AT_ONCE = 100
+"""So many applications are forgotten side by side; then others have their turn."""
+TIDY_AGAIN_S = 1.0
 LOOK_AGAIN_S = 30.0
 """How soon a kind is found whose definition comes later than the rule."""
+
+
+class _Followed(msgspec.Struct, frozen=True):
+    """A kind that is followed: what policies asked of it then, and its follower."""
+
+    offered: frozenset[tuple[str, str, str, str]]
+    named: frozenset[str]
+    changes: Changes
 
 
 class ChangeWatch:
@@ -52,26 +63,30 @@ class ChangeWatch:
         *,
         bus: Bus,
         records: Watchable[ApplicationRecord],
+        policies: Watchable[PolicyRecord],
         cluster: Cluster,
         informers: Informers,
         cluster_name: str,
         clock: Clock,
     ) -> None:
         self._bus = bus
-        self._watched = records
+        self._records = records
+        self._policies = policies
         self._cluster = cluster
         self._informers = informers
         self._cluster_name = cluster_name
         self._clock = clock
         self._memory = Memory(bus)
-        self._records: dict[str, ApplicationRecord] = {}
-        self._in_force = DocumentsInForce(lambda _: self._news.set(), while_going=True)
+        self._in_force = DocumentsInForce(self._take_documents, while_going=True)
+        self._rules = WaitingRules(lambda: self._in_force.documents)
         self._belonged: dict[str, frozenset[Reference]] = {}
-        self._followed: dict[Kind, tuple[frozenset[tuple[str, str, str]], Changes]] = {}
-        self._waiting: dict[str, tuple[object, list[WaitingRule]]] = {}
+        self._followed: dict[Kind, _Followed] = {}
+        self._changed: set[str] = set()
         self._renewed: set[str] = set()
-        self._known = 0
+        self._known: set[str] = set()
         self._news = asyncio.Event()
+        self._listed: set[Kind] = set()
+        self._untidy = asyncio.Event()
         self._key = b""
 
     async def keep_told(self, stopping: asyncio.Event) -> None:
@@ -79,41 +94,59 @@ class ChangeWatch:
         await self._memory.load()
         self._informers.follow(APPLICATION, self._in_force)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch_registry(stopping), name="rules that wait for changes")
+            tasks.create_task(self._watch_records(stopping), name="applications with rules")
+            tasks.create_task(self._watch_policies(stopping), name="policies with rules")
             tasks.create_task(self._watch_members(stopping), name="what belongs to applications")
             tasks.create_task(self._follow_kinds(stopping), name="kinds that change")
+            tasks.create_task(self._keep_tidy(stopping), name="what is remembered of changes")
 
-    async def _watch_registry(self, stopping: asyncio.Event) -> None:
-        async for change in self._watched.watch(stopping=stopping):
+    async def _watch_records(self, stopping: asyncio.Event) -> None:
+        async for change in self._records.watch(stopping=stopping):
             record = change.value
             if change.is_marker:
-                self._known += 1
-            elif record is not None and record.app.cluster == self._cluster_name:
-                if not self._take_record(record):
-                    continue  # its runs go on, no more
-            else:
+                self._know(APPLICATIONS.name)
                 continue
-            self._news.set()
+            ours = record is not None and record.app.cluster == self._cluster_name
+            if self._rules.take_record(change.key, record if ours else None):
+                self._take_application(change.key)
+        self._news.set()
+        self._untidy.set()
+
+    async def _watch_policies(self, stopping: asyncio.Event) -> None:
+        async for change in self._policies.watch(stopping=stopping):
+            policy = change.value
+            if change.is_marker:
+                self._rules.know_policies()
+                self._know(POLICIES.name)
+                continue
+            if policy is not None and policy.app.cluster != self._cluster_name:
+                continue
+            if self._rules.take_policy(change.key, policy):
+                self._news.set()
         self._news.set()
 
-    def _take_record(self, record: ApplicationRecord) -> bool:
-        """Keep a record while a rule of it waits for changes; say whether that is news."""
-        rules = tuple(filter(_waits, record.protections)) if record.state == "active" else ()
-        if not rules:
-            return self._records.pop(record.app_id, None) is not None
-        before, self._records[record.app_id] = self._records.get(record.app_id), record
-        known = (
-            (before.app, before.uid, tuple(filter(_waits, before.protections))) if before else ()
-        )
-        return known != (record.app, record.uid, rules)
+    def _take_documents(self, uids: list[str]) -> None:
+        for app_id in filter(None, map(self._rules.take_document, uids)):
+            self._take_application(app_id)
+        self._news.set()
+
+    def _take_application(self, app_id: str) -> None:
+        """Note that other rules of an application may wait."""
+        self._changed.add(app_id)
+        for followed in self._followed.values():
+            followed.changes.outdate(app_id)
+        self._news.set()
+
+    def _know(self, bucket: str) -> None:
+        self._known.add(bucket)
+        self._news.set()
 
     async def _watch_members(self, stopping: asyncio.Event) -> None:
         async for change in self._bus.bucket(MEMBERS, Members).watch(stopping=stopping):
             if change.is_marker:
-                self._known += 1
-            elif not self._take_members(change.key, change.value):
-                continue
-            self._news.set()
+                self._know(MEMBERS.name)
+            elif self._take_members(change.key, change.value):
+                self._news.set()
 
     def _take_members(self, app_id: str, members: Members | None) -> bool:
         objects = members.objects if members else ()
@@ -127,7 +160,7 @@ class ChangeWatch:
     async def _follow_kinds(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_AGAIN_S if self._records else None):
+                async with asyncio.timeout(LOOK_AGAIN_S if self._rules.kinds() else None):
                     await self._news.wait()
             await self._settled()
             if stopping.is_set() or not self._is_known():
@@ -151,87 +184,98 @@ class ChangeWatch:
                 return
 
     def _is_known(self) -> bool:
-        return self._in_force.complete and self._known >= len((APPLICATIONS, MEMBERS))
+        all_known = self._known == {APPLICATIONS.name, MEMBERS.name, POLICIES.name}
+        return self._in_force.complete and all_known
 
     async def _bring_in_line(self) -> None:
-        gone = self._memory.apps() - self._records.keys()
-        forgetting = (self._memory.forget_application(app_id) for app_id in gone)
-        await together(forgetting, at_once=_FORGOTTEN_AT_ONCE)
-        for app_id in self._waiting.keys() - self._records.keys():
-            del self._waiting[app_id]
-        rules = [rule for record in self._records.values() for rule in self._rules(record)]
-        if rules and not self._key:
+        named = self._rules.kinds()
+        if named and not self._key:
             self._key = await change_key(self._cluster)
+        kinds = await self._kinds(named)
+        changed, self._changed = self._changed, set()
         renewed, self._renewed = self._renewed, set()
-        kinds = await self._kinds(rules)
         for kind in self._followed.keys() - kinds.keys():
-            self._informers.unfollow(kind, self._followed.pop(kind)[1])
-        for kind, waiting in kinds.items():
-            wanted = frozenset((one.app_id, one.rule.name, one.means) for one in waiting)
+            self._informers.unfollow(kind, self._followed.pop(kind).changes)
+        for kind, names in kinds.items():
             known = self._followed.get(kind)
+            offered = self._rules.offered(names)
             if known is not None:
-                if known[0] == wanted and not any(one.app_id in renewed for one in waiting):
+                same = (known.offered, known.named) == (offered, names)
+                if same and not _concerns(known.changes, changed, renewed):
+                    known.changes.confirm(changed)
                     continue
-                self._informers.unfollow(kind, known[1])
+                self._informers.unfollow(kind, known.changes)
             changes = Changes(
                 bus=self._bus,
                 memory=self._memory,
                 clock=self._clock,
                 key=self._key,
-                rules=waiting,
+                rules=self._rules,
+                named=names,
                 belonged=self._belonged,
+                listed=partial(self._note_listed, kind),
             )
-            self._followed[kind] = (wanted, changes)
+            self._followed[kind] = _Followed(offered, names, changes)
             self._informers.follow(kind, changes)
+        self._untidy.set()
 
-    def _rules(self, record: ApplicationRecord) -> list[WaitingRule]:
-        """Return the rules of an application that wait for changes, worked out once for each."""
-        application = self._in_force.documents.get(record.uid)
-        if application is None:
-            return []
-        stands_on = (record.app, tuple(filter(_waits, record.protections)), application)
-        known = self._waiting.get(record.app_id)
-        if known is None or known[0] != stands_on:
-            known = self._waiting[record.app_id] = (stands_on, _work_out(record, application))
-        return known[1]
-
-    async def _kinds(self, rules: list[WaitingRule]) -> dict[Kind, list[WaitingRule]]:
-        found: dict[Kind, list[WaitingRule]] = {}
-        if not rules:
-            return found
-        wanted = {one.rule.change_of for one in rules}
+    async def _kinds(self, named: set[str]) -> dict[Kind, frozenset[str]]:
+        """Return the kinds that rules wait for, each with the names by which rules name it."""
+        if not named:
+            return {}
         self._cluster.refresh()
+        found = {}
         for kind in await self._cluster.kinds():
-            if not kind.namespaced:
-                continue
-            named = {of for of in wanted if matches_kind(of, kind.group, kind.kind, kind.plural)}
-            if named:
-                found[kind] = [one for one in rules if one.rule.change_of in named]
+            names = {of for of in named if matches_kind((of,), kind.group, kind.kind, kind.plural)}
+            if kind.namespaced and names:
+                found[kind] = frozenset(names)
         return found
 
+    def _note_listed(self, kind: Kind) -> None:
+        self._listed.add(kind)
+        self._untidy.set()
 
-def _work_out(record: ApplicationRecord, application: ResolvedApplication) -> list[WaitingRule]:
-    belongs = (application.resources, [one.workload for one in application.components])
-    waiting = []
-    for rule in filter(_waits, record.protections):
-        try:
-            reads = reads_of(rule)
-        except ExpressionError as error:
-            structlog.get_logger().warning(
-                "rule not understood", rule=rule.name, problem=str(error)
-            )
-            continue
-        waiting.append(
-            WaitingRule(
-                app=record.app,
-                app_id=record.app_id,
-                application=application,
-                rule=rule,
-                means=meaning(rule, belongs),
-                reads=reads,
-            )
-        )
-    return waiting
+    async def _keep_tidy(self, stopping: asyncio.Event) -> None:
+        """Remember which kinds were listed for which applications, and forget what is over."""
+        while not stopping.is_set():
+            await self._untidy.wait()
+            self._untidy.clear()
+            if stopping.is_set() or not self._is_known():
+                continue
+            try:
+                await self._tidy()
+            except AppShieldError as error:
+                structlog.get_logger().warning("changes not remembered", problem=str(error))
+                await pause(stopping, TIDY_AGAIN_S)
+                self._untidy.set()
+
+    async def _tidy(self) -> None:
+        while self._listed:
+            kind = self._listed.pop()
+            if (followed := self._followed.get(kind)) is None:
+                continue
+            try:
+                await followed.changes.keep_listed(kind)
+            except AppShieldError:
+                self._listed.add(kind)
+                raise
+        remembered = list(self._memory.apps())
+        for first in range(0, len(remembered), _FORGOTTEN_AT_ONCE):
+            some = remembered[first : first + _FORGOTTEN_AT_ONCE]
+            await together(map(self._tidy_application, some), at_once=_FORGOTTEN_AT_ONCE)
+
+    async def _tidy_application(self, app_id: str) -> None:
+        if self._rules.of(app_id):
+            return
+        await self._memory.forget_application(app_id)
+        if self._rules.of(app_id):  # one came meanwhile: what it has seen may be forgotten
+            self._renewed.add(app_id)
+            self._news.set()
+
+
+def _concerns(changes: Changes, changed: set[str], renewed: set[str]) -> bool:
+    """Say whether what has changed makes a difference for who follows a kind."""
+    return any(map(changes.waits_otherwise, changed)) or any(map(changes.waits_in, renewed))
 
 
 async def change_key(cluster: Cluster) -> bytes:
@@ -255,7 +299,3 @@ async def change_key(cluster: Cluster) -> bytes:
             await cluster.create(SECRET, made)
         there = await cluster.get(SECRET, KEY_SECRET, SYSTEM_NAMESPACE) or made
     return base64.b64decode(there["data"]["key"])
-
-
-def _waits(rule: Protection) -> bool:
-    return rule.trigger == "change"

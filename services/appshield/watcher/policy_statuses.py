@@ -6,10 +6,9 @@ from typing import Any
 
 import structlog
 
-from appshield.bus import Bus, Watchable
+from appshield.bus import Watchable
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
-from appshield.contracts.streams import POLICIES
 from appshield.errors import AppShieldError, UnavailableError
 from appshield.kubernetes import Cluster, Object
 from appshield.kubernetes.kinds import POLICY
@@ -30,13 +29,13 @@ class PolicyStatuses:
     def __init__(
         self,
         *,
-        bus: Bus,
+        policies: Watchable[PolicyRecord],
         records: Watchable[ApplicationRecord],
         cluster: Cluster,
         cluster_name: str,
         clock: Clock,
     ) -> None:
-        self._bus = bus
+        self._watched = policies
         self._records = records
         self._clock = clock
         self._cluster = cluster
@@ -55,7 +54,7 @@ class PolicyStatuses:
             tasks.create_task(self._write_all(stopping))
 
     async def _watch_policies(self, stopping: asyncio.Event) -> None:
-        async for change in self._bus.bucket(POLICIES, PolicyRecord).watch(stopping=stopping):
+        async for change in self._watched.watch(stopping=stopping):
             if change.value is None:
                 self._policies.pop(change.key, None)
             elif change.value.app.cluster == self._cluster_name:

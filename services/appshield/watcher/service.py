@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from appshield.bus import SharedWatch
 from appshield.contracts.applications import ApplicationRecord
-from appshield.contracts.streams import APPLICATIONS
+from appshield.contracts.policies import PolicyRecord
+from appshield.contracts.streams import APPLICATIONS, POLICIES
 from appshield.gate import GateAddress
 from appshield.kubernetes import Cluster, Kind, Reflector
 from appshield.kubernetes.kinds import (
@@ -43,6 +44,13 @@ from appshield.watcher.wish_rights import WishRights
 from appshield.watcher.wishing import Wishing, installed_at
 
 
+class _Known(NamedTuple):
+    """What the planner keeps, watched once for all who follow it."""
+
+    records: SharedWatch[ApplicationRecord]
+    policies: SharedWatch[PolicyRecord]
+
+
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Watch and tell until told to stop."""
     kubernetes = settings.cluster_access()
@@ -53,6 +61,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         if settings.install_kinds:
             await install_kinds(cluster)
         records = SharedWatch(service.bus.bucket(APPLICATIONS, ApplicationRecord))
+        known_policies = SharedWatch(service.bus.bucket(POLICIES, PolicyRecord))
         statuses = Statuses(records=records, cluster=cluster, cluster_name=settings.cluster)
         surroundings = Surroundings()
         told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
@@ -72,7 +81,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         policies = Reflector(cluster, POLICY, sink=noting(POLICY.kind, asked))
         profiles = Reflector(cluster, PROFILE, sink=noting(PROFILE.kind, own))
         policy_statuses = PolicyStatuses(
-            bus=service.bus,
+            policies=known_policies,
             records=records,
             cluster=cluster,
             cluster_name=settings.cluster,
@@ -91,14 +100,16 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         vaults = Reflector(cluster, VAULT, sink=noting(VAULT.kind, vault_statuses))
         service.run(vaults.run(stopping), "watch Vaults")
         service.run(recording.keep_told(stopping), "documents on record")
-        known = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
-        service.run(_when_known(known, reflector, stopping), "watch applications")
+        around = together((surroundings.known(), own.listed.wait(), asked.listed.wait()))
+        service.run(_when_known(around, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         service.run(statuses.keep_written(stopping), "statuses")
-        _watch_objects(service, cluster, settings, stopping, informers=informers, records=records)
+        known = _Known(records, known_policies)
+        _watch_objects(service, cluster, settings, stopping, informers=informers, known=known)
         _adapt(service, cluster, settings, stopping)
-        _keep_gate(service, cluster, records, settings, stopping)
+        _keep_gate(service, cluster, known, settings, stopping)
         service.run(records.keep(stopping), "records of applications")
+        service.run(known_policies.keep(stopping), "records of policies")
         service.run(_doubt(records, (telling, told), stopping), "what the bus has lost")
         await _see_to_wishes(service, cluster, settings, stopping)
 
@@ -110,12 +121,12 @@ def _watch_objects(
     stopping: asyncio.Event,
     *,
     informers: Informers,
-    records: SharedWatch[ApplicationRecord],
+    known: _Known,
 ) -> None:
     """Tell how applications are, and what of them changes."""
     health = HealthWatch(
         bus=service.bus,
-        records=records,
+        records=known.records,
         cluster=cluster,
         informers=informers,
         cluster_name=settings.cluster,
@@ -124,7 +135,8 @@ def _watch_objects(
     service.run(health.keep_told(stopping), "health of applications")
     changes = ChangeWatch(
         bus=service.bus,
-        records=records,
+        records=known.records,
+        policies=known.policies,
         cluster=cluster,
         informers=informers,
         cluster_name=settings.cluster,
@@ -145,14 +157,15 @@ def _adapt(service: Joined, cluster: Cluster, settings: Settings, stopping: asyn
 def _keep_gate(
     service: Joined,
     cluster: Cluster,
-    records: SharedWatch[ApplicationRecord],
+    known: _Known,
     settings: Settings,
     stopping: asyncio.Event,
 ) -> None:
     """Keep the gate installed, where there is one."""
     if settings.gate_at:
         keeping = GateKeeping(
-            records=records,
+            records=known.records,
+            policies=known.policies,
             cluster=cluster,
             cluster_name=settings.cluster,
             address=GateAddress.read(settings.gate_at),

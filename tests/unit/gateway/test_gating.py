@@ -13,14 +13,25 @@ from appshield.bus import Bucket, Bus
 from appshield.contracts import decode
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.gates import GateOverridden, Hold
-from appshield.contracts.identities import run_id
+from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.message import Message
+from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_place
 from appshield.contracts.runs import RestoreProgress, Run, Trigger
-from appshield.contracts.streams import APPLICATIONS, HOLDS, OBSERVATIONS, RUNS
+from appshield.contracts.streams import (
+    APPLICATIONS,
+    HOLDS,
+    OBSERVATIONS,
+    PLANNER_FACTS,
+    PLANNER_REQUESTS,
+    POLICIES,
+    RUNS,
+)
 from appshield.errors import InvalidInputError, UnavailableError
 from appshield.gateway.gated import GatedApplications
 from appshield.gateway.gating import Gate
 from appshield.gateway.reviewing import AdmissionRequest, Answer, read_review
+from appshield.planner.policing import Policing
+from appshield.planner.turns import Turns
 from planner_world import APP, BusClock, World
 from waiting import wait_until
 
@@ -54,13 +65,18 @@ def records_on(bus: Bus) -> Bucket[ApplicationRecord]:
     return bus.bucket(APPLICATIONS, ApplicationRecord)
 
 
+def gated_on(bus: Bus) -> GatedApplications:
+    """Build what follows records and policies."""
+    return GatedApplications(records_on(bus), bus.bucket(POLICIES, PolicyRecord), "test")
+
+
 class Gatehouse:
     """A gate in front of the planner's world."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.cluster = Cluster()
-        self.gated = GatedApplications(records_on(world.bus), "test")
+        self.gated = gated_on(world.bus)
         self._numbers = count(1)
         self.gate = self.gate_over(world.bus)
 
@@ -77,13 +93,20 @@ class Gatehouse:
 
     async def knows(self) -> None:
         """Take in what the registry says now."""
-        self.gated.complete = False
+        gated = self.gated = gated_on(self.world.bus)
+        self.gate = self.gate_over(self.world.bus)
         stopping = asyncio.Event()
-        following = asyncio.create_task(self.gated.keep(stopping))
-        await wait_until(lambda: self.gated.complete, deadline_s=5, what="the registry known")
+        following = asyncio.create_task(gated.keep(stopping))
+        await wait_until(lambda: gated.complete, deadline_s=5, what="the registry known")
         stopping.set()
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+    async def sees_a_policy(self) -> bool:
+        """Say whether a policy is in force."""
+        bucket = self.world.bus.bucket(POLICIES, PolicyRecord)
+        known = [entry.value async for entry in bucket.items()]
+        return any(policy.in_force_since is not None for policy in known)
 
     async def asks(self, body: bytes, gate: Gate | None = None) -> Answer:
         """Let the API server ask."""
@@ -163,7 +186,7 @@ async def test_a_dry_run_and_an_object_that_is_not_there_begin_nothing(house: Ga
 
 async def test_nothing_is_decided_before_the_applications_are_known(house: Gatehouse) -> None:
     """An empty registry lets nothing pass."""
-    house.gated = GatedApplications(records_on(house.world.bus), "test")
+    house.gated = gated_on(house.world.bus)
     with pytest.raises(UnavailableError, match="does not know"):
         await house.asks(rollout(), house.gate_over(house.world.bus))
 
@@ -194,7 +217,7 @@ async def test_a_glass_that_is_broken_before_the_applications_are_known_is_on_re
     house: Gatehouse,
 ) -> None:
     """Under the namespace alone: nobody who breaks it waits for the gate to know more."""
-    house.gated = GatedApplications(records_on(house.world.bus), "test")
+    house.gated = gated_on(house.world.bus)
     broken = deployment(annotations={"appshield.io/break-glass": "incident 17"})
     gate = house.gate_over(house.world.bus)
     assert (await house.asks(review("DELETE", broken, user="ben"), gate)).allowed
@@ -263,3 +286,44 @@ async def test_a_namespace_goes_when_all_in_it_is_in_the_version(house: Gatehous
 
 async def _lost(_: Message) -> None:
     raise UnavailableError("the bus is gone")
+
+
+async def test_a_gate_of_a_policy_holds_while_the_record_of_its_application_is_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From when the policy is in force, also at a gateway that starts then; its run is made."""
+    world, go_on = World(), asyncio.Event()
+    await world.observe()
+    await world.new_planner()
+    await world.settle()
+    follow = Policing._take_turns
+
+    async def wait(self: Policing, turns: Turns, apps: list[AppRef]) -> None:
+        await go_on.wait()
+        await follow(self, turns, apps)
+
+    monkeypatch.setattr(Policing, "_take_turns", wait)
+    policy = PolicyObserved(
+        app=policy_place("test", "guard"),
+        uid="p-1",
+        resource_version="1",
+        exists=True,
+        generation=1,
+        revision="r1",
+        match="app.namespace == 'shop'",
+        protections=(RULE,),
+    )
+    await world.bus.publish(policy)
+    taking_in = asyncio.create_task(world.deliver(PLANNER_FACTS))
+    house = Gatehouse(world)
+    await wait_until(house.sees_a_policy, deadline_s=30, what="the policy in force")
+    await house.knows()
+    assert (await world.record()).protections == ()
+    assert not (await house.asks(rollout())).allowed
+    await world.deliver(PLANNER_REQUESTS)
+    [run] = await world.runs()
+    assert (run.trigger.kind, run.trigger.name) == ("gate", "guard/before-change")
+    go_on.set()
+    await taking_in
+    await world.settle()
+    assert (await house.asks(rollout())).allowed

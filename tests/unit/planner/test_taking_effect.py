@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from appshield.application.rules_in_force import RulesInForce
 from appshield.contracts import streams, subjects
 from appshield.contracts.applications import ApplicationObserved, ApplicationRecord, Protection
 from appshield.contracts.identities import AppRef, application_id
 from appshield.contracts.policies import PolicyObserved, PolicyRecord, policy_place
+from appshield.contracts.streams import APPLICATIONS
 from appshield.planner import policing
 from appshield.planner.turns import Turns
 from planner_world import APP, Killed, World
@@ -161,3 +163,42 @@ async def test_the_turns_under_way_are_over_once_they_have_ended() -> None:
         assert not over.done()
         ends.set()
         await asyncio.gather(over, *taken)
+
+
+async def test_who_goes_by_policies_finds_the_rules_that_the_record_will_have() -> None:
+    """Of the kind that is asked for; overridden, stated twice and of other policies as well."""
+    changed = Protection(name="changed", trigger="change", change_of=("secrets",))
+    other = replace(changed, change_of=("configmaps",))
+    own = (replace(HOURLY, name="mine"), replace(changed, name="own"))
+    seen = replace(SEEN, protections=own, criticality="gold")
+    policies = {
+        "a": (changed, HOURLY),
+        "b": (changed, other),
+        "c": (other, replace(changed, name="mine")),
+        "d": (NIGHTLY,),
+        "e": (replace(changed, name="never"),),
+    }
+    facts = [
+        replace(
+            policy(1, HOURLY),
+            app=policy_place("test", name),
+            uid=name,
+            protections=rules,
+            match=f"app.namespace == 'shop' && app.criticality != {name!r}".replace(
+                "'e'", "'gold'"
+            ),
+        )
+        for name, rules in policies.items()
+    ]
+    world = await world_with(seen, *facts)
+    (record,) = [
+        one.value async for one in world.bus.bucket(APPLICATIONS, ApplicationRecord).items()
+    ]
+    found = RulesInForce(lambda rule: rule.trigger == "change")
+    async for entry in world.bus.bucket(streams.POLICIES, PolicyRecord).items():
+        found.take(entry.key, entry.value)
+    behind = replace(record, protections=(), policies=())
+    expected = [rule.name for rule in record.protections if rule.trigger == "change"]
+    assert [rule.name for rule in found.of(behind)] == expected
+    assert {"own", "a/changed", "b/changed"} == set(expected)
+    assert found.of(replace(behind, state="orphaned")) == ()

@@ -3,16 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from appshield.contracts.applications import ApplicationRecord, Protection
 from appshield.contracts.changes import ChangeMatched
 from appshield.contracts.health import MemberRef, Members
 from appshield.contracts.identities import AppRef
-from appshield.contracts.streams import APPLICATIONS, MEMBERS, OUTCOMES, PROJECTIONS
+from appshield.contracts.policies import PolicyRecord, policy_key, policy_place
+from appshield.contracts.streams import (
+    APPLICATIONS,
+    MEMBERS,
+    OUTCOMES,
+    POLICIES,
+    PROJECTIONS,
+)
 from appshield.errors import UnavailableError
 from appshield.kubernetes import Kind, Object
 from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, DEPLOYMENT, SECRET
@@ -20,6 +29,7 @@ from appshield.service import SystemClock
 from appshield.watcher import change_watch
 from appshield.watcher.change_watch import ChangeWatch
 from appshield.watcher.informers import Informers
+from appshield.watcher.remembering import Memory
 from fake_kubernetes import FakeKubernetes
 from memory_bus import MemoryBus
 from waiting import wait_until
@@ -88,6 +98,21 @@ class Shop:
         )
         await self.bus.bucket(APPLICATIONS, ApplicationRecord).put("a-1", record)
 
+    async def policy(
+        self, *rules: Protection, name: str = "all", in_force: bool = True, settled: bool = False
+    ) -> None:
+        """Let the planner have a policy for all of the shop; the record does not follow."""
+        place = policy_place("test", name)
+        record = PolicyRecord(
+            app=place,
+            uid=name,
+            match="app.namespace == 'shop'",
+            protections=rules,
+            in_force_since=datetime(2026, 11, 30, tzinfo=UTC) if in_force else None,
+            settled=settled,
+        )
+        await self.bus.bucket(POLICIES, PolicyRecord).put(policy_key(place), record)
+
     def told(self) -> list[tuple[str, str, bool]]:
         """List what was told: rule, object, and whether it is gone; each identity once."""
         facts = [one for one in self.bus.published(OUTCOMES) if isinstance(one, ChangeMatched)]
@@ -136,6 +161,7 @@ class Shop:
             watch = ChangeWatch(
                 bus=self.bus,
                 records=self.bus.bucket(APPLICATIONS, ApplicationRecord),
+                policies=self.bus.bucket(POLICIES, PolicyRecord),
                 cluster=cluster,
                 informers=informers,
                 cluster_name="test",
@@ -339,4 +365,84 @@ async def test_what_is_remembered_of_an_application_goes_with_it(shop: Shop) -> 
     async with shop.watched():
         await shop.is_at_rest()
         await shop.document()
+        await wait_until(shop.forgot, deadline_s=DEADLINE_S, what="nothing is remembered")
+
+
+async def test_a_rule_of_a_policy_acts_before_the_record_says_so(shop: Shop) -> None:
+    """Also one that comes while another one does."""
+    await shop.document()
+    shop.fake.put(deployment("web:1"))
+    async with shop.watched():
+        await shop.policy(rule("deployments", when=ROLLOUT))
+        await shop.is_at_rest()
+        shop.fake.put(deployment("web:2"))
+        rolled_out = ("all/changed", "Deployment shop/web", False)
+        await shop.tells(rolled_out)
+        await shop.policy(rule("configmaps", name="settings"), name="more")
+        await shop.is_at_rest(CONFIG_MAP)
+        shop.fake.put(plain(CONFIG_MAP, "made"))
+        await shop.tells(rolled_out, ("more/settings", "ConfigMap shop/made", False))
+
+
+async def test_what_is_new_is_told_before_it_is_written_down_that_all_was_looked_at(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes longer the more applications there are."""
+    looked = asyncio.Event()
+
+    async def fails(*_: object) -> None:
+        looked.set()
+        raise UnavailableError("the bus is away")
+
+    monkeypatch.setattr(Memory, "put_listed", fails)
+    await shop.document()
+    async with shop.watched():
+        await shop.policy(rule("configmaps"))
+        await looked.wait()
+        shop.fake.put(plain(CONFIG_MAP, "made"))
+        await shop.tells(("all/changed", "ConfigMap shop/made", False))
+
+
+async def test_what_is_known_of_an_application_is_written_down_though_it_changed_meanwhile(
+    shop: Shop,
+) -> None:
+    """Its rules stayed as they are, so nothing is read again."""
+    await shop.document()
+    async with shop.watched():
+        await shop.policy(rule("deployments", when=ROLLOUT))
+        await shop.is_at_rest()
+        await shop.policy(rule("deployments", when=ROLLOUT), rule("configmaps", name="settings"))
+        record = await shop.bus.bucket(APPLICATIONS, ApplicationRecord).get("a-1")
+        assert record is not None
+        changed = replace(record.value, criticality="gold")
+        await shop.bus.bucket(APPLICATIONS, ApplicationRecord).put("a-1", changed)
+        await shop.is_at_rest(CONFIG_MAP)
+
+
+async def test_a_watcher_that_starts_while_records_are_behind_goes_on_by_the_policy(
+    shop: Shop,
+) -> None:
+    """It tells what happened while nobody watched."""
+    await shop.document()
+    shop.fake.put(deployment("web:1"))
+    await shop.policy(rule("deployments", when=ROLLOUT))
+    async with shop.watched():
+        await shop.is_at_rest()
+    shop.fake.put(deployment("web:2"))
+    async with shop.watched():
+        await shop.tells(("all/changed", "Deployment shop/web", False))
+
+
+async def test_a_changed_policy_counts_once_it_is_in_force(shop: Shop) -> None:
+    """Until then the one before does; a policy that is gone does not."""
+    await shop.document()
+    shop.fake.put(deployment("web:1"))
+    async with shop.watched():
+        await shop.policy(rule("deployments", when=ROLLOUT))
+        await shop.is_at_rest()
+        await shop.policy(rule("secrets"), in_force=False)
+        shop.fake.put(deployment("web:2"))
+        await shop.tells(("all/changed", "Deployment shop/web", False))
+        place = policy_key(policy_place("test", "all"))
+        await shop.bus.bucket(POLICIES, PolicyRecord).delete(place)
         await wait_until(shop.forgot, deadline_s=DEADLINE_S, what="nothing is remembered")
