@@ -85,6 +85,7 @@ class ChangeWatch:
         self._renewed: set[str] = set()
         self._known: set[str] = set()
         self._news = asyncio.Event()
+        self._at_once = False
         self._listed: set[Kind] = set()
         self._untidy = asyncio.Event()
         self._key = b""
@@ -122,6 +123,7 @@ class ChangeWatch:
             if policy is not None and policy.app.cluster != self._cluster_name:
                 continue
             if self._rules.take_policy(change.key, policy):
+                self._at_once = True
                 self._news.set()
         self._news.set()
 
@@ -172,11 +174,17 @@ class ChangeWatch:
                 self._news.set()
 
     async def _settled(self) -> None:
-        """Return when nothing has changed for a moment: what changes together is one change."""
+        """Return when nothing has changed for a moment: what changes together is one change.
+
+        A policy is not waited for: few come together, and each may be for many applications.
+        """
         loop = asyncio.get_running_loop()
         last = loop.time() + SETTLE_MAX_S
         while True:
             self._news.clear()
+            if self._at_once:
+                self._at_once = False
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTLE_S):
                     await self._news.wait()

@@ -12,7 +12,8 @@ from typing import NamedTuple, get_args
 
 from appshield.language.advising_rules import advise_rule, period_s
 from appshield.language.component_spec import RUNNABLE, Component, Strategy
-from appshield.language.expressions import REACTION
+from appshield.language.expression_values import AppFacts
+from appshield.language.expressions import MATCH, REACTION
 from appshield.language.kinds import Application, Policy, Resource, Restore, Vault
 from appshield.language.policy_spec import PolicySpec
 from appshield.language.problems import Path, Problem
@@ -27,6 +28,17 @@ WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "Job", "Pod")
 TYPE_GROUPS = ("database", "cache", "search", "queue")
 """What types begin with by convention; any other beginning is as good."""
 
+_ANY_APPLICATION = AppFacts(
+    name="",
+    namespace="",
+    namespace_labels={},
+    type="",
+    criticality="",
+    labels={},
+    annotations={},
+    components=(),
+    volumes=(),
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -48,6 +60,7 @@ def advise(resource: Resource, now: datetime, *, took: Took = NOBODY_KNOWS) -> I
             yield from _application(resource, spec)
             yield from _rules(resource.spec.protect, spec, now, took.backup_s)
         case Policy():
+            yield from _match(resource.spec.match, (*spec, "match"))
             yield from _rules(resource.spec.protect, spec, now, took.backup_s)
             yield from _promises(resource.spec, spec, now, took)
             for index, reaction in enumerate(resource.spec.react):
@@ -58,6 +71,12 @@ def advise(resource: Resource, now: datetime, *, took: Took = NOBODY_KNOWS) -> I
             yield from _choice(resource.spec.version, (*spec, "version"))
         case _:
             return
+
+
+def _match(match: str, path: Path) -> Iterator[Problem]:
+    """Warn of an expression that no application can fit; a wrong one is refused elsewhere."""
+    if MATCH.condition(match).is_never_true(MATCH.values(app=_ANY_APPLICATION)):
+        yield Problem(path, "is never true: no application matches", "compare what can be so")
 
 
 def notes(resource: Resource) -> Iterator[Problem]:

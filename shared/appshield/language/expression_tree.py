@@ -39,7 +39,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One operation, with its operands in the order of evaluation.
 
     `name`: of a variable, an attribute or a function. `text`: of a constant that is a text;
-    `is_null`: of one that is null.
+    `is_null`: of one that is null. `truth`: of one that is true or false.
     `overloads`: what the function may turn out to be.
     """
 
@@ -47,6 +47,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     text: str | None = None
     is_null: bool = False
+    truth: bool | None = None
     overloads: frozenset[str] = frozenset()
     operands: tuple["Node", ...] = ()
     bound: frozenset[str] = frozenset()
@@ -112,6 +113,11 @@ def tree(serialized: bytes) -> Node:
 def reads(root: Node) -> frozenset[Read]:
     """Return what the expression depends on."""
     return frozenset(_reads(root, frozenset()))
+
+
+def path_of(node: Node) -> Read:
+    """Return the variable, attributes and keys that a node leads to; empty for anything else."""
+    return _path(node, frozenset())
 
 
 def shape(root: Node) -> Shape:
@@ -186,7 +192,7 @@ def _reads(node: Node, bound: frozenset[str]) -> Iterator[Read]:
 
 
 def _path(node: Node, bound: frozenset[str]) -> Read:
-    """Return the variable, attributes and keys that a node leads to; empty for anything else."""
+    """Return what `path_of` does; variables that are `bound` lead nowhere."""
     if node.kind == "name":
         return () if node.name in bound else tuple(node.name.split("."))
     if node.kind == "select":
@@ -215,7 +221,12 @@ def _node(data: bytes, overloads: dict[bytes | int, frozenset[str]]) -> Node:
 
     match kind:
         case "constant":
-            made = Node(kind=kind, text=text(6) if 6 in inner else None, is_null=1 in inner)
+            made = Node(
+                kind=kind,
+                text=text(6) if 6 in inner else None,
+                is_null=1 in inner,
+                truth=bool(inner[2][0]) if 2 in inner else None,
+            )
         case "name":
             made = Node(kind=kind, name=text(1))
         case "select":

@@ -18,6 +18,7 @@ import msgspec
 from cel_expr_python import cel
 
 from appshield.language import expression_errors as errors
+from appshield.language.expression_constants import is_never_true
 from appshield.language.expression_errors import ExpressionError, ExpressionProblem, UndecidedError
 from appshield.language.expression_tree import Read, Shape, pattern_weight, reads, shape, tree
 from appshield.language.expression_types import PACKAGE, MessageTypes
@@ -136,7 +137,7 @@ class Environment:
         found = shape(root)
         if too_much := list(self._too_much(found)):
             raise ExpressionError(text, too_much)
-        return Condition(text, compiled, found, reads(root))
+        return Condition(text, compiled, found, reads(root), never=is_never_true(root))
 
     def problems(self, text: str) -> tuple[ExpressionProblem, ...]:
         """Return all that is wrong with an expression."""
@@ -191,15 +192,34 @@ class Condition:
     """A compiled expression that says yes or no."""
 
     def __init__(
-        self, text: str, compiled: cel.Expression, found: Shape, read: frozenset[Read]
+        self,
+        text: str,
+        compiled: cel.Expression,
+        found: Shape,
+        read: frozenset[Read],
+        *,
+        never: bool,
     ) -> None:
         self.text = text
+        self._never = never
         self.reads = read
         self.compared = found.compared
         self._compiled = compiled
         self._shape = found
         self._calls_max = found.calls + LIBRARY_STEPS_MAX * found.calls_in_loops
         self._searches = found.searches + found.searches_in_loops
+
+    def is_never_true(self, example: Values) -> bool:
+        """Say whether it is plainly false whatever it is about; of any `example`, if it reads none.
+
+        Of others that are never true most are not recognised.
+        """
+        if self._never or self.reads:
+            return self._never
+        try:
+            return not self.holds(example)
+        except UndecidedError:
+            return True
 
     def holds(self, values: Values) -> bool:
         """Say whether the expression is true.

@@ -33,6 +33,7 @@ def _policy(rest: str) -> str:
     return f'{{match: "true", {rest}}}'
 
 
+NIGHTLY = "protect: [{name: a, on: {schedule: '30 2 * * *'}, keep: {last: 3}}]"
 BLACKOUT = "blackout: [{schedule: '0 2 * * *', for: 1h}]"
 RESTORE = "{restore: {version: last-good, approve: auto}}"
 VAULT = (
@@ -206,3 +207,49 @@ QUIET = [
 def test_what_is_meant_is_not_warned_of(spec: str) -> None:
     """A warning that is wrong teaches people to read none."""
     assert _warned("Application", spec) == []
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "false",
+        "!true",
+        "1 == 2",
+        "'a'.startsWith('b')",
+        "duration('1h') > duration('2h')",
+        "app.type == 'web' && false",
+        "false || 'a' == 'b'",
+        "!(true || app.type == 'web')",
+        "app.type == 'a' && app.type == 'b'",
+        "app.type == 'a' && (app.name == 'x' && 'b' == app.type)",
+        "app.labels['a'] == 'x' && !(app.labels['a'] in ['x', 'y'])",
+        "app.type in ['a', 'b'] && app.type in ['c']",
+        "app.type in ['a', 'b'] && app.type != 'a' && app.type != 'b'",
+        "app.type in []",
+        "(app.type == 'a' && app.type == 'b') || (app.name == 'c' && app.name == 'd')",
+    ],
+)
+def test_a_match_that_nothing_can_fit_is_a_warning(match: str) -> None:
+    (warning,) = _warned("Policy", f'{{match: "{match}", {NIGHTLY}}}')
+    assert warning == "spec.match: is never true: no application matches; compare what can be so"
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "true",
+        "app.type == 'a' || app.type == 'b'",
+        "app.type == 'a' && app.name == 'b'",
+        "app.type == 'a' && app.type == 'a'",
+        "app.type in ['a', 'b'] && app.type in ['b', 'c']",
+        "app.type in ['a', app.name] && app.type == 'b'",
+        "app.type != 'a' && app.type != 'b'",
+        "!(app.type == 'a' && app.type == 'b')",
+        "app.volumes.exists(v, v.claim == 'a') && app.volumes.exists(v, v.claim == 'b')",
+        "app.labels['a'] == 'x' && app.labels['b'] == 'y'",
+        "app.namespaceLabels['team'] == 'a' && app.labels['team'] == 'b'",
+        "app == null || app.type == 'web'",
+    ],
+)
+def test_a_match_that_something_may_fit_is_none(match: str) -> None:
+    assert _warned("Policy", f'{{match: "{match}", {NIGHTLY}}}') == []
