@@ -1,7 +1,8 @@
 """Documents of other frameworks on the real cluster, with definitions of their kinds installed.
 
-The definitions are made here and keep every field: what counts is that the API server serves the
-kinds under their real names, and that the documents are those of the public examples.
+The definitions say of each field that is used what those of the projects say (`foreign_kinds`), and
+documents are written as strictly as kubectl does: what a project's own definition refuses is
+refused here.
 """
 
 import asyncio
@@ -11,19 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from appshield.errors import InvalidInputError
 from appshield.kubernetes import Kind, Object, PodRef, kinds, ready
 from appshield.kubernetes.kinds import APPLICATION, CONFIG_MAP, CRD, NAMESPACE, SECRET, STATEFUL_SET
-from appshield.language.adapters import ADAPTERS, ForeignKind
+from appshield.kubernetes.requests import Call
+from appshield.language.adapters import ADAPTERS
 from appshield.local.cluster import STORAGE_CLASS, ClusterFacts
 from appshield.watcher.adapting import kind_of
 from cluster_application import namespace_of_its_own
+from foreign_kinds import FOREIGN, TRACKER, definition, has_status_apart
 from installation import Installation
 from unit.language.adapters.test_adapters import documents
 
-TRACKER = ForeignKind(
-    "core.oam.dev", "v1beta1", "ResourceTracker", "resourcetrackers", namespaced=False
-)
-FOREIGN = [adapter.kind for adapter in ADAPTERS if adapter.kind.group]
 TAKEN_UP_S = 60.0
 """A kind that was not served when the services started is asked for again every 30 s."""
 DUMP = """
@@ -49,28 +49,6 @@ spec:
 """
 
 
-def definition(kind: ForeignKind) -> Object:
-    schema: dict[str, Any] = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    version = {"name": kind.version, "served": True, "storage": True}
-    names = {"kind": kind.kind, "plural": kind.plural, "singular": kind.kind.lower()}
-    scope = "Namespaced" if kind.namespaced else "Cluster"
-    metadata: Object = {"name": f"{kind.plural}.{kind.group}"}
-    if kind.group.endswith(".k8s.io"):  # the API server asks for it in groups of the community
-        url = "https://github.com/kubernetes-sigs/application"
-        metadata["annotations"] = {"api-approved.kubernetes.io": f"unapproved, {url}"}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": metadata,
-        "spec": {
-            "group": kind.group,
-            "names": names,
-            "scope": scope,
-            "versions": [version | {"schema": {"openAPIV3Schema": schema}}],
-        },
-    }
-
-
 @pytest.fixture(scope="module")
 async def kinds_served(installation: Installation) -> AsyncIterator[None]:
     """Have the API server serve every foreign kind for the time of these tests."""
@@ -91,12 +69,23 @@ def _established(obj: Object | None) -> bool:
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
-async def _write(installation: Installation, body: Object) -> None:
+async def _write(installation: Installation, body: Object, *, dry_run: bool = False) -> None:
+    """Create an object as strictly as kubectl does; its status too, as its controller would."""
     served = [kind_of(kind) for kind in [*FOREIGN, TRACKER]]
     every = {(kind.api_version, kind.kind): kind for kind in [*served, SECRET, CONFIG_MAP]}
     kind: Kind = every[body["apiVersion"], body["kind"]]
-    namespace = body["metadata"].get("namespace", "")
-    await installation.cluster.create(kind, body, namespace=namespace)
+    name, namespace = body["metadata"]["name"], body["metadata"].get("namespace", "")
+    call = Call(
+        method="POST",
+        path=kind.path(namespace),
+        doing=f"create {name}",
+        query=(("fieldValidation", "Strict"), *((("dryRun", "All"),) if dry_run else ())),
+        body=body,
+    )
+    await installation.cluster.requests.send(call)
+    if has_status_apart(body) and body.get("status") and not dry_run:
+        status = body["status"]
+        await installation.cluster.patch_status(kind, name, status, namespace=namespace)
 
 
 async def _adapted(installation: Installation, namespace: str, name: str) -> Object:
@@ -180,6 +169,46 @@ def _workload(name: str, image: str) -> Object:
             "volumeClaimTemplates": [claim],
         },
     }
+
+
+WRONG = [
+    ("oam", ("spec", "components", 0, "type"), None),
+    ("oam", ("spec", "polices"), []),
+    ("argocd", ("spec", "project"), None),
+    ("argocd", ("status", "history", 0, "deployedAt"), "yesterday"),
+    ("argocd", ("status", "resources", 0, "hook"), "no"),
+    ("app.k8s.io", ("spec", "componentKinds", 0, "group"), None),
+    ("gke-all", ("spec", "components", 0, "strategy", "type"), "BackupSome"),
+    ("gke-all", ("spec", "components", 0, "resourceKind"), "DaemonSet"),
+]
+
+
+@pytest.mark.usefixtures("kinds_served")
+@pytest.mark.parametrize(("name", "path", "value"), WRONG)
+async def test_what_a_project_s_definition_refuses_is_refused(
+    installation: Installation, name: str, path: tuple[str | int, ...], value: object
+) -> None:
+    """A field that is missing, misspelt, of another type, or none of the choices."""
+    document = documents(name)[0]
+    document["metadata"]["namespace"] = "default"
+    await _write(installation, document, dry_run=True)
+    place: Any = document
+    for step in path[:-1]:
+        place = place[step]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    with pytest.raises(InvalidInputError):
+        await _write(installation, document, dry_run=True)
+
+
+@pytest.mark.usefixtures("kinds_served")
+@pytest.mark.parametrize("name", ["argocd-sources", "gke-one", "gke-dump"])
+async def test_every_other_example_is_accepted(installation: Installation, name: str) -> None:
+    for document in documents(name):
+        document["metadata"]["namespace"] = "default"
+        await _write(installation, document, dry_run=True)
 
 
 @pytest.mark.usefixtures("kinds_served")

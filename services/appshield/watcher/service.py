@@ -5,7 +5,7 @@ from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from appshield.bus import SharedWatch
+from appshield.bus import Bus, SharedWatch
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.policies import PolicyRecord
 from appshield.contracts.streams import APPLICATIONS, POLICIES
@@ -50,6 +50,20 @@ class _Known(NamedTuple):
     records: SharedWatch[ApplicationRecord]
     policies: SharedWatch[PolicyRecord]
 
+    @classmethod
+    def on(cls, bus: Bus) -> "_Known":
+        """Build the watches."""
+        applications, policies = (
+            bus.bucket(APPLICATIONS, ApplicationRecord),
+            bus.bucket(POLICIES, PolicyRecord),
+        )
+        return cls(SharedWatch(applications), SharedWatch(policies))
+
+    def run(self, service: Joined) -> None:
+        """Watch until the service is told to stop."""
+        service.run(self.records.keep(service.stopping), "records of applications")
+        service.run(self.policies.keep(service.stopping), "records of policies")
+
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Watch and tell until told to stop."""
@@ -60,9 +74,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     ):
         if settings.install_kinds:
             await install_kinds(cluster)
-        records = SharedWatch(service.bus.bucket(APPLICATIONS, ApplicationRecord))
-        known_policies = SharedWatch(service.bus.bucket(POLICIES, PolicyRecord))
-        statuses = Statuses(records=records, cluster=cluster, cluster_name=settings.cluster)
+        known = _Known.on(service.bus)
+        statuses = Statuses(records=known.records, cluster=cluster, cluster_name=settings.cluster)
         surroundings = Surroundings()
         told = Telling(bus=service.bus, reading=Policies(settings.cluster), reporter=statuses)
         asked = AskedAnnotations(told, surroundings.look_again)
@@ -81,8 +94,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         policies = Reflector(cluster, POLICY, sink=noting(POLICY.kind, asked))
         profiles = Reflector(cluster, PROFILE, sink=noting(PROFILE.kind, own))
         policy_statuses = PolicyStatuses(
-            policies=known_policies,
-            records=records,
+            policies=known.policies,
+            records=known.records,
             cluster=cluster,
             cluster_name=settings.cluster,
             clock=SystemClock(),
@@ -104,13 +117,11 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(_when_known(around, reflector, stopping), "watch applications")
         service.run(policy_statuses.keep_written(stopping), "statuses of policies")
         service.run(statuses.keep_written(stopping), "statuses")
-        known = _Known(records, known_policies)
         _watch_objects(service, cluster, settings, stopping, informers=informers, known=known)
         _adapt(service, cluster, settings, stopping)
         _keep_gate(service, cluster, known, settings, stopping)
-        service.run(records.keep(stopping), "records of applications")
-        service.run(known_policies.keep(stopping), "records of policies")
-        service.run(_doubt(records, (telling, told), stopping), "what the bus has lost")
+        known.run(service)
+        service.run(_doubt(known.records, (telling, told), stopping), "what the bus has lost")
         await _see_to_wishes(service, cluster, settings, stopping)
 
 
