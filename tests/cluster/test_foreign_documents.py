@@ -171,7 +171,7 @@ def _workload(name: str, image: str) -> Object:
     }
 
 
-WRONG = [
+WRONG: list[tuple[str, tuple[str | int, ...], object]] = [
     ("oam", ("spec", "components", 0, "type"), None),
     ("oam", ("spec", "polices"), []),
     ("argocd", ("spec", "project"), None),
