@@ -75,8 +75,8 @@ Agents on nodes have one each, made by the planner: `<service>-<cluster>-<node>`
 _GRANTED = """
 Agents reach the volumes of a node, hold no key of a Vault, and are lent that of the repository that
 an order is about: sealed, to them alone, while its step is under way (ADR 38).
-Watcher, agents, `person` and `operator` are in an account beside that of the streams: what the
-server answers them is kept nowhere (ADR 67).
+All but `planner` and `installer` are in an account beside that of the streams: what the server
+answers them is kept nowhere (ADR 67).
 
 Beside these stand the users that `appshield bus-user add` makes, each with a grant (ADR 48) and an
 account of the server of its own (ADR 21): they publish

@@ -1,10 +1,10 @@
 """What the embedded server of the message bus is told, as it reads it: JSON is its own form. Pure.
 
-The streams and the services that share their consumers are in one account. All other users of
-AppShield itself (watcher, agents, command line) are in another one, and each user that was added
-has an account of its own; these take in the subjects that they may use. Permissions alone would not
-do: the server sends an answer wherever the asker has it sent, past the asker's permissions, and a
-stream keeps it there. Into the account of the streams no answer goes from another one.
+The streams and those who administer them (planner, installer) are in one account. All other users
+of AppShield itself are in another one, and each user that was added has an account of its own;
+these take in the subjects that they may use. Permissions alone would not do: the server sends an
+answer wherever the asker has it sent, past the asker's permissions, and a stream keeps it there.
+Into the account of the streams no answer goes from another one.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from appshield.contracts import subjects
 from appshield.contracts.agents import AgentService
 from appshield.contracts.permissions import UserSpec
 from appshield.contracts.stream_specs import MIB
-from appshield.contracts.streams import BUCKETS, CONSUMERS, STREAMS
+from appshield.contracts.streams import BUCKETS, STREAMS
 from appshield.local.embedded.process import LOOPBACK
 
 MESSAGE_BYTES_MAX = 4 * MIB
@@ -114,12 +114,8 @@ def own_account(user: UserSpec, key: str) -> Account:
 
 
 def is_guarded(user: UserSpec) -> bool:
-    """Say whether a user is kept out of the account of the streams.
-
-    Not those who share a consumer: of a process that is killed the server may find out too late
-    from another account, and sends it what the next one should have got at once.
-    """
-    return not user.administers and not set(user.consumes).intersection(CONSUMERS)
+    """Say whether a user is kept out of the account of the streams: all but administrators are."""
+    return not user.administers
 
 
 def _account_of_streams(users: Sequence[KnownUser]) -> Account:
