@@ -1,8 +1,7 @@
 """Looks at the dependencies of the image: `python -m tidy.requirement_scan`, part of `poe check`.
 
 Each is one version with the digests of its files and comes from the registry by its name alone:
-what is built is what was tested. Whether a version is known to be vulnerable is told by services
-that a build must not depend on; see contracts/adr/0043.
+what is built is what was tested. `advisory_scan` asks whether one is known to be vulnerable.
 """
 
 import re

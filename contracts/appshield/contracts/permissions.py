@@ -104,6 +104,7 @@ PLANNER = UserSpec(
         streams.CATALOG,
         streams.LEASES,
         streams.AGENTS,
+        streams.PROMISES,
     ),
     looks_at=(streams.GRANTS,),
     administers=True,
@@ -172,7 +173,13 @@ GATEWAY = UserSpec(
     consumes=(streams.GATEWAY_ORDERS,),
     reads=(streams.OUTCOMES, streams.HISTORY, streams.LOGS, streams.DEAD, streams.AUDIT),
     keeps=(streams.AGENTS, streams.HOLDS, streams.ASKED, streams.SESSIONS),
-    looks_at=(streams.RUNS, streams.APPLICATIONS, streams.POLICIES, streams.CATALOG),
+    looks_at=(
+        streams.RUNS,
+        streams.APPLICATIONS,
+        streams.POLICIES,
+        streams.CATALOG,
+        streams.PROMISES,
+    ),
 )
 PERSON = UserSpec(
     name="person",
@@ -194,6 +201,7 @@ PERSON = UserSpec(
         streams.CATALOG,
         streams.AGENTS,
         streams.HOLDS,
+        streams.PROMISES,
     ),
 )
 OPERATOR = UserSpec(

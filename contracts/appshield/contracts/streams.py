@@ -248,6 +248,11 @@ PROJECTIONS = BucketSpec(
     purpose="what the watcher remembers of objects whose changes are waited for",
     bytes_max=256 * MIB,
 )
+PROMISES = BucketSpec(
+    name="APPSHIELD_PROMISES",
+    purpose="how promises about recovery were kept, by day that is over and part of applications",
+    bytes_max=256 * MIB,
+)
 BUCKETS = (
     RUNS,
     APPLICATIONS,
@@ -266,6 +271,7 @@ BUCKETS = (
     ASKED,
     SESSIONS,
     PROJECTIONS,
+    PROMISES,
 )
 
 PLANNER_FACTS = ConsumerSpec(name="planner-facts", stream=STATE.name, filters=STATE.subjects)

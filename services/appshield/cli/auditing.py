@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from appshield.audit import (
+    Head,
     Report,
     Wish,
     is_wanted,
@@ -102,7 +103,11 @@ async def export(*, since: Since = "") -> None:
 async def verify_chain(
     *,
     vaults: Annotated[
-        bool, Parameter(negative="--no-vaults", help="Compare with what is archived in Vaults.")
+        bool,
+        Parameter(
+            negative="--no-vaults",
+            help="Compare with what is archived in Vaults, and what the cluster remembers.",
+        ),
     ] = True,
     ended: Ended = (),
     output: Output = "text",
@@ -110,14 +115,17 @@ async def verify_chain(
     """Verify that nothing in the audit was changed, left out or written anew; exit code 8 if so."""
     reach = Reach.here()
     from appshield.audit.finding import VaultArchive, archive_of
+    from appshield.audit.remembering import Memory
 
     archive = VaultArchive((), ())
     away: Mapping[str, AppShieldError] = {}
+    remembered: tuple[Head, ...] = ()
     if vaults:
         async with reach.cluster() as cluster:
             archive, away = await archive_of(cluster)
+            remembered = (await Memory.of(cluster)).heads
     async with reach.bus() as bus:
-        report = await verify(lines_of(bus), archive, ended=frozenset(ended))
+        report = await verify(lines_of(bus), archive, remembered=remembered, ended=frozenset(ended))
     if output == "json":
         say_json(report)
     else:
@@ -168,6 +176,7 @@ def _say(report: Report) -> None:
             ("chain", report.chain or "none yet"),
             ("entries", f"{report.first} to {report.last}" if report.last else "none"),
             ("archived", f"to {report.archived_to}, {report.segments} objects"),
+            ("remembered", f"to {report.remembered_to}" if report.remembered_to else "nothing"),
             ("head", report.head if report.last else ""),
         )
     )

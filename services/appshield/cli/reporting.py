@@ -55,7 +55,8 @@ async def report(
             if record.state == "active" and namespace in {"", record.app.namespace}
         ]
         runs = [row_of(run) for run in await all_runs(bus)]
-    told = objectives(records, runs, by=by, span=span_of(now - timedelta(days=days), now, now))
+        span = span_of(now - timedelta(days=days), now, now)
+        told = await objectives(bus, records, runs, by=by, span=span, now=now)
     match output:
         case "json":
             say_json(told)

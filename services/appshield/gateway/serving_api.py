@@ -39,6 +39,7 @@ from appshield.gateway.certificates import CertificateFiles
 from appshield.gateway.hardening import Hardened
 from appshield.gateway.measuring import VaultMeasures
 from appshield.gateway.opened_versions import OpenedVersions
+from appshield.gateway.remembering_audit import RememberingAudit
 from appshield.gateway.replaying import ParkedMessages
 from appshield.gateway.serving import Server
 from appshield.gateway.settings import Settings
@@ -98,7 +99,7 @@ class ServedApi:
                 await pause(stopping, _CLUSTER_PAUSE_S)
 
     async def _serve_over(self, cluster: Cluster) -> None:
-        """Serve, and tell listeners what changes, until told to stop."""
+        """Serve, tell listeners what changes, and keep the end of the audit, until told to stop."""
         stopping, access = self._service.stopping, Access(Reviews(cluster.requests.send))
         feed = Feed(self._views, access, SystemClock(), self._settings.cluster)
         contents = OpenedVersions(ClusterVaults(cluster).access)
@@ -108,12 +109,17 @@ class ServedApi:
             self._views.heard_by(feed),
             self._progress.heard_by(feed.progressed),
         ):
-            telling = asyncio.create_task(feed.keep(stopping), name="feed")
+            remembering = RememberingAudit(self._service.bus, cluster, SystemClock())
+            beside = [
+                asyncio.create_task(feed.keep(stopping), name="feed"),
+                asyncio.create_task(remembering.keep(stopping), name="memory of the audit"),
+            ]
             try:
                 await server.serve_until(stopping)
             finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
+                for task in beside:
+                    task.cancel()
+                await asyncio.gather(*beside, return_exceptions=True)
 
     def _server(
         self, cluster: Cluster, access: Access, feed: Feed, contents: OpenedVersions

@@ -114,7 +114,9 @@ def _consume(
             name=consumer.name,
         )
     tasks.create_task(keep_agent_consumers(bus, over), name="agents")
-    tasks.create_task(keep_trimmed(bus, settings.history, over), name="trim")
+    reports_kept = timedelta(days=settings.reports_kept_days)
+    trimming = keep_trimmed(bus, settings.history, over, reports_kept=reports_kept)
+    tasks.create_task(trimming, name="trim")
     tasks.create_task(_listen(bus, planner, over), name="progress")
     tasks.create_task(bus.sweep_exhausted(stopping=over), name="exhausted")
     tasks.create_task(_look_again(planner, over), name="look again")

@@ -17,6 +17,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     none of these. `signals` maps subjects of other tools to signals, each as `SUBJECT=SIGNAL`, or
     as `STREAM:SUBJECT=SIGNAL` where a stream holds the subject already. The audit is archived after
     `audit_archive_every_s` in which something was done, and whenever so many entries are not yet.
+    How promises were kept on a day stays known for `reports_kept_days`.
     """
 
     concurrency: int = 16
@@ -27,6 +28,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     signals: tuple[str, ...] = ()
     audit_archive_every_s: Annotated[float, Meta(gt=0)] = 3_600.0
     audit_archive_entries: AtLeastOne = 1_000
+    reports_kept_days: Annotated[int, Meta(ge=31)] = 400
 
     def limits(self) -> Limits:
         """Give the limits on runs at once."""

@@ -1,6 +1,7 @@
 """What is kept for a while behind the planner, then goes: what it has read, and ended runs.
 
-What is unread and runs that have not ended never go; nor do versions, which are no runs.
+What is unread and runs that have not ended never go; nor do versions, which are no runs. How
+promises were kept on the days of runs is written down for reports before the runs go.
 """
 
 import asyncio
@@ -17,16 +18,19 @@ from appshield.contracts.streams import (
     RUNS,
     SIGNALS,
 )
+from appshield.doors.promised_days import RUNS_KEPT
 from appshield.errors import UnavailableError
+from appshield.planner.promised_days import write_days
 from appshield.service import pause
 
 _READ = ((OUTCOMES, PLANNER_OUTCOMES), (SIGNALS, PLANNER_SIGNALS))
 _EVERY_S = 60.0
 _RUNS_EVERY_S = 3_600.0
-RUNS_KEPT = timedelta(days=30)
 
 
-async def keep_trimmed(bus: Bus, history: int, stopping: asyncio.Event) -> None:
+async def keep_trimmed(
+    bus: Bus, history: int, stopping: asyncio.Event, *, reports_kept: timedelta
+) -> None:
     """Drop what the planner has acknowledged or ended long ago, until told to stop."""
     runs = bus.bucket(RUNS, Run)
     looked_at = -_RUNS_EVERY_S
@@ -37,7 +41,9 @@ async def keep_trimmed(bus: Bus, history: int, stopping: asyncio.Event) -> None:
                 if floor > history:
                     await bus.trim(stream, below_sequence=floor - history)
             if time.monotonic() - looked_at > _RUNS_EVERY_S:
-                await forget_runs(runs, datetime.now(UTC))
+                now = datetime.now(UTC)
+                await write_days(bus, now, reports_kept)
+                await forget_runs(runs, now)
                 looked_at = time.monotonic()
         await pause(stopping, _EVERY_S)
 

@@ -1,10 +1,11 @@
 """Verifying the audit: the stream against itself, and against what was archived of it.
 
 Alone, a stream shows what was changed, left out or put elsewhere in it, but not what is missing at
-its end, nor that all of it was written anew. The archive shows that, up to the last entry in it.
+its end, nor that all of it was written anew. The archive shows that, up to the last entry in it,
+and what the cluster remembers up to a newer one.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -35,7 +36,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What was verified, and what is wrong; nothing is where `findings` is empty.
 
-    The stream holds entries `first` to `last`, and those to `archived_to` are in a Vault, too.
+    The stream holds entries `first` to `last`; those to `archived_to` are in a Vault, too, and the
+    cluster remembers that there is `remembered_to`.
     """
 
     chain: str
@@ -43,6 +45,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     head: str
     archived_to: int
+    remembered_to: int
     segments: int
     findings: tuple[Finding, ...]
     findings_total: int
@@ -54,21 +57,27 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def verify(
-    lines: AsyncIterator[bytes], archive: Archive, *, ended: frozenset[str] = frozenset()
+    lines: AsyncIterator[bytes],
+    archive: Archive,
+    *,
+    remembered: Sequence[Head] = (),
+    ended: frozenset[str] = frozenset(),
 ) -> Report:
     """Verify what the stream holds, and everything that was archived.
 
-    `ended` names chains that are known to have ended, as the bus that held them was lost.
+    `remembered` is the newest entry of each chain that the cluster knows of; `ended` names chains
+    that are known to have ended, as the bus that held them was lost.
     """
+    heads = {head.chain: head for head in remembered}
     findings: list[Finding] = []
     archived = _Archived(archive)
     findings += [found async for found in archived.check()]
-    walk = _Walk(archived)
+    walk = _Walk(archived, heads)
     async for line in lines:
         await walk.take(line)
     findings += walk.findings
     findings += walk.end()
-    findings += _ended_chains(archive, walk.chain, ended)
+    findings += _ended_chains(archive, heads, walk.chain, ended)
     findings += _lost_anchors(walk.anchors | archived.anchors, archive)
     return Report(
         chain=walk.chain,
@@ -76,6 +85,7 @@ async def verify(
         last=walk.last,
         head=walk.head,
         archived_to=archived.last_of(walk.chain),
+        remembered_to=heads[walk.chain].sequence if walk.chain in heads else 0,
         segments=len(archive.segments),
         findings=tuple(findings[:_FINDINGS_MAX]),
         findings_total=len(findings),
@@ -136,10 +146,11 @@ class _Archived:
 
 
 class _Walk:
-    """Along the stream, comparing each line with its archived one."""
+    """Along the stream, comparing each line with its archived one, and with what is remembered."""
 
-    def __init__(self, archived: _Archived) -> None:
+    def __init__(self, archived: _Archived, heads: Mapping[str, Head]) -> None:
         self._archived = archived
+        self._heads = heads
         self._along: Chain | None = None
         self._differing: list[tuple[int, Segment]] = []
         self.findings: list[Finding] = []
@@ -184,6 +195,10 @@ class _Walk:
         if self.chain and archived_to > self.last:
             what = "{0} are archived, and gone from the end of the stream"
             yield _about(self.chain, what, self.last + 1, archived_to)
+        head = self._heads.get(self.chain)
+        if head is not None and head.sequence > max(self.last, archived_to):
+            what = "{0} were cut off the end: the cluster remembers the last one"
+            yield _about(self.chain, what, max(self.last, archived_to) + 1, head.sequence)
 
     async def _begin(self, line: bytes) -> None:
         """Find out what the oldest line in the stream must follow."""
@@ -208,6 +223,10 @@ class _Walk:
         found = await self._archived.digest(self.chain, self.last)
         if found is not None and found[0] != digest_of(line):
             self._differing.append((self.last, found[1]))
+        head = self._heads.get(self.chain)
+        if head is not None and head.sequence == self.last and head.digest != digest_of(line):
+            what = "{0} was written anew, or one before it: the cluster remembers another one"
+            self.findings.append(_about(self.chain, what, self.last, self.last))
 
 
 def _covers(segment: Segment, chain: str, sequence: int) -> bool:
@@ -223,12 +242,18 @@ def _anchor_in(line: bytes) -> AuditAnchor | None:
         return None
 
 
-def _ended_chains(archive: Archive, present: str, ended: frozenset[str]) -> Iterator[Finding]:
-    for chain in dict.fromkeys(segment.chain for segment in archive.segments):
-        if chain != present and chain not in ended:
-            last = max(one.last for one in archive.segments if one.chain == chain)
-            what = f"the stream of the chain {chain} is gone; it is archived up to entry {last}"
-            yield _finding(chain, what, 1, last)
+def _ended_chains(
+    archive: Archive, heads: Mapping[str, Head], present: str, ended: frozenset[str]
+) -> Iterator[Finding]:
+    archived = {segment.chain: segment.last for segment in sorted(archive.segments)}
+    for chain in dict.fromkeys((*archived, *heads)):
+        if chain == present or chain in ended:
+            continue
+        kept_to = archived.get(chain, 0)
+        last = max(kept_to, heads[chain].sequence if chain in heads else 0)
+        kept = f"it is archived up to entry {kept_to}" if kept_to else "nothing of it is archived"
+        beyond = f", and it had {last}" if last > kept_to else ""
+        yield _finding(chain, f"the stream of the chain {chain} is gone; {kept}{beyond}", 1, last)
 
 
 def _lost_anchors(anchors: set[AuditAnchor], archive: Archive) -> Iterator[Finding]:

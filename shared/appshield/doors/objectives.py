@@ -2,7 +2,7 @@
 
 The promise about the recovery point is kept at a moment when the newest version that there was then
 is no older than promised; its age counts from when its backup began. What is known of it are the
-backups of the last thirty days, so a span of before that says nothing. The promise about the
+backups of the last thirty days, and what was written down of the days before. The promise about the
 recovery time is kept by a restore of a whole version that took no longer; an application that
 promises one and was never restored proves nothing.
 """
@@ -14,6 +14,8 @@ from typing import NamedTuple
 import msgspec
 
 from appshield.contracts.applications import ApplicationRecord
+from appshield.contracts.promised_days import PromisedDay
+from appshield.doors.promised_days import Past, Sum
 from appshield.doors.run_rows import RunRow
 
 _DAY = timedelta(days=1)
@@ -114,63 +116,71 @@ def promise_of(record: ApplicationRecord, runs: Iterable[RunRow]) -> Promise | N
     return Promise(since, tuple(kept))
 
 
+def day_of(
+    record: ApplicationRecord, promise: Promise | None, runs: Sequence[RunRow], day: Span
+) -> PromisedDay | None:
+    """Say how an application kept its promises on a day; None where there is nothing to say."""
+    restores = sorted(_restores([record], {record.app_id: runs}, day))
+    found = _sum((promise,) if promise else (), restores, day, None)
+    return found if found.promised_s or found.restores else None
+
+
 def report(
     groups: Mapping[str, Sequence[ApplicationRecord]],
     runs: Mapping[str, Sequence[RunRow]],
     span: Span,
+    before: Past | None = None,
 ) -> tuple[list[ObjectiveRow], list[ObjectiveDay]]:
-    """Report about groups of applications, by name; `runs` are those of each history."""
+    """Report about groups of applications, by name; `runs` are those of each history.
+
+    They tell of the time after `before`, which is what was written down.
+    """
     rows, days = [], []
+    before = before or Past({}, span.begin, span.begin)
+    recent = Span(max(span.begin, before.end), span.end)
     for name, records in sorted(groups.items()):
         promises = [
             promise
             for record in records
             if (promise := promise_of(record, runs.get(record.app_id, ()))) is not None
         ]
-        restores = sorted(_restores(records, runs, span))
-        rows.append(_row(name, records, promises, restores, span))
-        for day in span.days():
-            kept, _ = _kept(promises, day)
+        restores = sorted(_restores(records, runs, recent))
+        rows.append(_row(name, records, _sum(promises, restores, recent, before.total.get(name))))
+        for day in span.days() if before.by_day else ():
+            known = day.begin >= before.end
             ended = [one for one in restores if day.begin <= one.ended_at < day.end]
+            told = None if known else before.days.get((day.begin.date(), name))
+            summed = _sum(promises if known else (), ended, day, told)
             days.append(
                 ObjectiveDay(
                     day=day.begin.date(),
                     name=name,
-                    rpo_kept=kept,
-                    rto_kept=_in_time(ended),
-                    rto_worst_s=max((one.took_s for one in ended), default=None),
+                    rpo_kept=_part(summed.kept_s, summed.promised_s),
+                    rto_kept=_part(summed.in_time, summed.judged),
+                    rto_worst_s=summed.worst_s if summed.restores else None,
                 )
             )
     return rows, days
 
 
-def _row(
-    name: str,
-    records: Sequence[ApplicationRecord],
-    promises: Sequence[Promise],
-    restores: Sequence[Restored],
-    span: Span,
-) -> ObjectiveRow:
-    kept, broken_s = _kept(promises, span)
+def _row(name: str, records: Sequence[ApplicationRecord], summed: PromisedDay) -> ObjectiveRow:
     return ObjectiveRow(
         name=name,
         applications=len(records),
-        promised=len(promises),
-        rpo_kept=kept,
-        rpo_broken_s=broken_s,
+        promised=sum(1 for record in records if record.rpo is not None),
+        rpo_kept=_part(summed.kept_s, summed.promised_s),
+        rpo_broken_s=summed.promised_s - summed.kept_s,
         rto_promised=sum(1 for record in records if record.rto_alert_s),
         rto_proved=sum(1 for record in records if _is_proved(record)),
-        rto_measured=len(restores),
-        rto_kept=_in_time(restores),
-        rto_last_s=restores[-1].took_s if restores else None,
-        rto_worst_s=max((one.took_s for one in restores), default=None),
+        rto_measured=summed.restores,
+        rto_kept=_part(summed.in_time, summed.judged),
+        rto_last_s=summed.last_s if summed.restores else None,
+        rto_worst_s=summed.worst_s if summed.restores else None,
     )
 
 
-def _in_time(restores: Iterable[Restored]) -> float | None:
-    """Return the part of the restores that took no longer than promised; None: nothing was."""
-    judged = [one.took_s <= one.promised_s for one in restores if one.promised_s]
-    return sum(judged) / len(judged) if judged else None
+def _part(some: float, of: float) -> float | None:
+    return some / of if of else None
 
 
 def _is_proved(record: ApplicationRecord) -> bool:
@@ -179,16 +189,26 @@ def _is_proved(record: ApplicationRecord) -> bool:
     return last is not None and last.took_s <= record.rto_alert_s
 
 
-def _kept(promises: Iterable[Promise], span: Span) -> tuple[float | None, float]:
-    """Return the part of the promised time in which promises were kept, and the rest in seconds."""
+def _sum(
+    promises: Iterable[Promise], restores: Sequence[Restored], span: Span, before: Sum | None
+) -> PromisedDay:
+    """Add up what runs tell of a span of time and what was written down of the days before it."""
     promised, kept = timedelta(), timedelta()
     for one in promises:
         more_promised, more_kept = one.in_span(span)
         promised += more_promised
         kept += more_kept
-    if not promised:
-        return None, 0.0
-    return kept / promised, (promised - kept).total_seconds()
+    judged = [one for one in restores if one.promised_s]
+    earlier = before or Sum()
+    return PromisedDay(
+        promised_s=promised.total_seconds() + earlier.promised_s,
+        kept_s=kept.total_seconds() + earlier.kept_s,
+        restores=len(restores) + earlier.restores,
+        judged=len(judged) + earlier.judged,
+        in_time=sum(1 for one in judged if one.took_s <= one.promised_s) + earlier.in_time,
+        last_s=restores[-1].took_s if restores else earlier.last_s,
+        worst_s=max((earlier.worst_s, *(one.took_s for one in restores))),
+    )
 
 
 def _restores(

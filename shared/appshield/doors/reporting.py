@@ -1,4 +1,4 @@
-"""The report about promises: over which span of time, what makes a row, and as a sheet. Pure."""
+"""The report about promises: over which span of time, what makes a row, and as a sheet."""
 
 import csv
 import io
@@ -9,18 +9,25 @@ from typing import Literal
 
 import msgspec
 
+from appshield.bus import Bus
 from appshield.contracts.applications import ApplicationRecord
 from appshield.doors.objectives import ObjectiveDay, ObjectiveRow, Span, report
+from appshield.doors.promised_days import past
 from appshield.doors.run_rows import RunRow
 from appshield.errors import InvalidInputError
 
 By = Literal["criticality", "application"]
 _USUAL = timedelta(days=30)
-LONGEST = timedelta(days=92)
+LONGEST = timedelta(days=366)
+LONGEST_BY_DAY = timedelta(days=92)
+"""Longer ones by application have no days: there would be millions."""
 
 
 class Objectives(msgspec.Struct, frozen=True, kw_only=True, rename={"begin": "from", "end": "to"}):
-    """How promises were kept in a span of time: over all of it, and on each day."""
+    """How promises were kept in a span of time: over all of it, and on each day.
+
+    Days of single applications are left out where there are more than 92.
+    """
 
     begin: datetime
     end: datetime
@@ -29,17 +36,28 @@ class Objectives(msgspec.Struct, frozen=True, kw_only=True, rename={"begin": "fr
     days: list[ObjectiveDay]
 
 
-def objectives(
-    records: Iterable[ApplicationRecord], runs: Iterable[RunRow], *, by: By, span: Span
+async def objectives(
+    bus: Bus,
+    records: Iterable[ApplicationRecord],
+    runs: Iterable[RunRow],
+    *,
+    by: By,
+    span: Span,
+    now: datetime,
 ) -> Objectives:
-    """Report about applications that are there, with all runs that are known."""
+    """Report about applications that are there, with all that is known of their runs."""
     groups: dict[str, list[ApplicationRecord]] = defaultdict(list)
+    rows_of: dict[str, str] = {}
     for record in records:
-        groups[str(record.app) if by == "application" else record.criticality].append(record)
+        name = str(record.app) if by == "application" else record.criticality
+        groups[name].append(record)
+        rows_of[record.app_id] = name
     of: dict[str, list[RunRow]] = defaultdict(list)
     for run in runs:
         of[run.app_id].append(run)
-    rows, days = report(groups, of, span)
+    by_day = by == "criticality" or span.end - span.begin <= LONGEST_BY_DAY
+    before = await past(bus, rows_of, begin=span.begin, now=now, by_day=by_day)
+    rows, days = report(groups, of, span, before)
     return Objectives(begin=span.begin, end=span.end, by=by, items=rows, days=days)
 
 

@@ -84,8 +84,12 @@ async def may_publish(bus: JetStreamBus, subject: str, body: bytes = b"") -> boo
         await bus._connection.request(subject, body, timeout_s=0.3)
     except DeniedError:
         return False
-    except UnavailableError:
-        return True
+    except UnavailableError:  # a refusal comes before the answer to a later question
+        assert not await bus.health()
+        try:
+            bus._connection.ensure_allowed(subject)
+        except DeniedError:
+            return False
     return True
 
 

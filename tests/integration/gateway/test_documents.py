@@ -89,6 +89,26 @@ async def client(place: Place) -> AsyncIterator[httpx.AsyncClient]:
         yield opened
 
 
+async def test_what_was_read_is_sent_back_as_it_is(place: Place, client: httpx.AsyncClient) -> None:
+    """With its status and its tag in it, which says which state is meant."""
+    assert (await client.put(POLICY, content=GOLD)).status_code == 201
+    stored = place.fake.take(kinds.POLICY, "gold")
+    assert stored is not None
+    place.fake.put({**stored, "status": {"observedGeneration": 1}})
+    read = (await client.get(POLICY)).json()
+    assert read["document"]["status"]
+    again = await client.put(POLICY, json=read)
+    assert again.status_code == 200, again.text
+    assert again.json()["document"]["spec"] == read["document"]["spec"]
+    assert again.headers["etag"] == read["etag"]
+    read["document"]["spec"]["match"] = "app.criticality == 'bronze'"
+    changed = await client.put(POLICY, json=read)
+    assert changed.status_code == 200, changed.text
+    assert (await client.put(POLICY, json=read)).status_code == 412
+    other = {**changed.json(), "kept": 1}
+    assert (await client.put(POLICY, json=other)).status_code == 422
+
+
 async def test_a_document_is_made_replaced_and_deleted_in_the_state_that_is_meant(
     place: Place, client: httpx.AsyncClient
 ) -> None:

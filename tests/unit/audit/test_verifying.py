@@ -210,3 +210,48 @@ def test_a_line_is_one_line() -> None:
     assert b"\n" not in lines[0]
     entry = msgspec.json.decode(lines[0], type=type(read_entry(lines[0])))
     assert replace(entry).event.reason == "one\ntwo\r\n"
+
+
+def head_of(lines: Sequence[bytes]) -> Head:
+    """Give the head that a chain has after these lines."""
+    return Head(chain=CHAIN, sequence=len(lines), digest=digest_of(lines[-1]))
+
+
+async def test_what_is_cut_off_the_end_is_found_though_nothing_is_archived() -> None:
+    """The cluster remembers how far it went; also beyond what was archived."""
+    lines = written()
+    remembered = [head_of(lines)]
+    whole = await verify(_given(lines), Archived(), remembered=remembered)
+    assert (whole.ok, whole.remembered_to) == (True, ENTRIES)
+    cut = await verify(_given(lines[:9]), Archived(), remembered=remembered)
+    assert said(cut) == [
+        "entries 10 to 12 were cut off the end: the cluster remembers the last one"
+    ]
+    cut = await verify(_given(lines[:9]), Archived(lines, 11), remembered=remembered)
+    assert said(cut) == [
+        "entries 10 to 11 are archived, and gone from the end of the stream",
+        "entry 12 was cut off the end: the cluster remembers the last one",
+    ]
+
+
+async def test_what_is_written_anew_after_what_was_archived_is_found() -> None:
+    """Other entries take the place of those that were cut off, as many or more."""
+    lines = written()
+    head = Head(chain=CHAIN, sequence=9, digest=digest_of(lines[8]))
+    anew = [*lines[:9], *link(head, [event(f"new{number}") for number in range(5)], AT)[0]]
+    report = await verify(_given(anew), Archived(lines, 9), remembered=[head_of(lines)])
+    assert said(report) == [
+        "entry 12 was written anew, or one before it: the cluster remembers another one"
+    ]
+
+
+async def test_a_chain_that_ended_before_it_was_archived_is_found() -> None:
+    """Until a person says that its bus was lost."""
+    lines = written()
+    gone = Head(chain="ended", sequence=3, digest="0" * 64)
+    report = await verify(_given(lines), Archived(), remembered=[gone])
+    assert said(report) == [
+        "the stream of the chain ended is gone; nothing of it is archived, and it had 3"
+    ]
+    known = await verify(_given(lines), Archived(), remembered=[gone], ended=frozenset({"ended"}))
+    assert known.ok

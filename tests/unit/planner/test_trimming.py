@@ -7,8 +7,9 @@ from msgspec.structs import replace
 from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import Run
 from appshield.contracts.streams import RUNS
+from appshield.doors.promised_days import RUNS_KEPT
 from appshield.planner.promising import promise
-from appshield.planner.trimming import RUNS_KEPT, forget_runs
+from appshield.planner.trimming import forget_runs
 from planner_world import APP, World
 
 

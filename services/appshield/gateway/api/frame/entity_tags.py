@@ -31,14 +31,14 @@ def tagged(request: AnyRequest, value: T) -> Response[T | None]:
     return Response(value, headers=headers)
 
 
-def demand_match(request: AnyRequest, tag: str) -> None:
-    """Let a write go on that is about this state.
+def demand_match(request: AnyRequest, tag: str, *, named: str = "") -> None:
+    """Let a write go on that is about this state; `named` is what its body says that it is about.
 
     Raises:
         PreconditionRequiredError: it does not say which state it is about.
         PreconditionFailedError: it is about another one.
     """
-    wanted = request.headers.get("If-Match", "")
+    wanted = request.headers.get("If-Match", "") or named
     if not wanted:
         raise PreconditionRequiredError(
             "the request does not say which state it means to change",

@@ -97,8 +97,11 @@ _WRITES = {
 }
 
 
-class StoredDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as it stands in the cluster, with its status; `etag` names its state."""
+class StoredDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document as it stands in the cluster, with its status; `etag` names its state.
+
+    It may be sent back as it is, with what was changed in its document.
+    """
 
     etag: str
     document: dict[str, Any]
@@ -184,16 +187,18 @@ async def put_document(
 ) -> Response[StoredDocument]:
     """Write a document: make it, or replace it as a whole in the state that `If-Match` names.
 
-    It is written in the caller's name: the cluster decides whether they may, and what it accepts.
+    What was read may be sent back changed: its `etag` says then which state is meant. It is written
+    in the caller's name: the cluster decides whether they may, and what it accepts.
     """
     place = _place(kind, namespace)
-    written = _meant(body, kind, place, name)
+    content, named = _unwrapped(body)
+    written = _meant(content, kind, place, name)
     cluster = backend.clusters.in_name_of(caller)
     act = _act(
         request, caller, "write-document", named_document(kind, place, name), dry_run=dry_run
     )
     async with audited(backend.auditor, act) as noted:
-        present, stored = await _write(request, cluster, written, dry_run=dry_run)
+        present, stored = await _write(request, cluster, written, named=named, dry_run=dry_run)
         noted.generation = generation_text(_listed(stored).generation)
     backend.workloads.forget()
     return _stored(stored, HTTPStatus.OK if present or dry_run else HTTPStatus.CREATED)
@@ -255,7 +260,7 @@ async def visible_document(
 
 
 async def _write(
-    request: AnyRequest, cluster: Cluster, written: Object, *, dry_run: bool
+    request: AnyRequest, cluster: Cluster, written: Object, *, named: str, dry_run: bool
 ) -> tuple[Object | None, Object]:
     """Make a document, or replace it in the state that is meant; return what was and what is.
 
@@ -265,7 +270,7 @@ async def _write(
     name, place = meta["name"], meta.get("namespace", "")
     for _ in range(_TRIES):
         present = await cluster.get(kind, name, place)
-        _demand(request, present)
+        _demand(request, present, named)
         try:
             if present is None:
                 return None, await cluster.create(kind, written, namespace=place, dry_run=dry_run)
@@ -294,6 +299,15 @@ def _place(kind: str, namespace: str) -> str:
     return "" if namespace == IN_NO_NAMESPACE else namespace
 
 
+def _unwrapped(body: bytes) -> tuple[bytes, str]:
+    """Take the document out of what reading one gave; return it with the state that this names."""
+    try:
+        read = msgspec.json.decode(body, type=StoredDocument)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return body, ""
+    return msgspec.json.encode(read.document), read.etag
+
+
 def _meant(body: bytes, kind: str, place: str, name: str) -> Object:
     """Read the document of a body, which has to be the one of the path.
 
@@ -315,15 +329,15 @@ def _meant(body: bytes, kind: str, place: str, name: str) -> Object:
     return written
 
 
-def _demand(request: AnyRequest, present: Object | None) -> None:
+def _demand(request: AnyRequest, present: Object | None, named: str = "") -> None:
     """Let a write go on that is about the present state; what is not there needs no tag.
 
     Raises:
         PreconditionRequiredError, PreconditionFailedError: it is not.
     """
     if present is not None:
-        demand_match(request, _etag(present))
-    elif request.headers.get("If-Match"):
+        demand_match(request, _etag(present), named=named)
+    elif request.headers.get("If-Match") or named:
         raise _has_changed()
 
 

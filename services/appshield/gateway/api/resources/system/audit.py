@@ -24,6 +24,7 @@ from appshield.audit import (
     verify,
 )
 from appshield.audit.finding import archive_of
+from appshield.audit.remembering import Memory
 from appshield.bus import Bus
 from appshield.contracts.audit import AuditDoor, AuditEntry, AuditOutcome
 from appshield.doors.actions import SEE_AUDIT
@@ -59,7 +60,8 @@ class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
 class AuditVerification(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the audit is as it was written: `whole`, or what is wrong, and where.
 
-    It was compared with what is archived, but for the Vaults in `vaults_unread`.
+    It was compared with what is archived, but for the Vaults in `vaults_unread`, and with the
+    newest entry that the cluster remembers, `remembered_to`.
     """
 
     whole: bool
@@ -68,6 +70,7 @@ class AuditVerification(msgspec.Struct, frozen=True, kw_only=True):
     last: int
     head: str
     archived_to: int
+    remembered_to: int
     segments: int
     findings: tuple[Finding, ...]
     findings_total: int
@@ -154,8 +157,11 @@ async def verify_audit(
     ] = None,
 ) -> AuditVerification:
     """Verify that nothing in the audit was changed, left out or written anew."""
-    archive, away = await archive_of(backend.clusters.own())
-    report = await verify(lines_of(backend.bus), archive, ended=frozenset(ended or ()))
+    cluster = backend.clusters.own()
+    archive, away = await archive_of(cluster)
+    memory = await Memory.of(cluster)
+    lines = lines_of(backend.bus)
+    report = await verify(lines, archive, remembered=memory.heads, ended=frozenset(ended or ()))
     return AuditVerification(
         whole=report.ok,
         chain=report.chain,
@@ -163,6 +169,7 @@ async def verify_audit(
         last=report.last,
         head=report.head,
         archived_to=report.archived_to,
+        remembered_to=report.remembered_to,
         segments=report.segments,
         findings=report.findings,
         findings_total=report.findings_total,

@@ -59,7 +59,8 @@ async def report_objectives(
     ] = "json",
 ) -> Response[bytes]:
     """Report which promises about recovery were kept, of applications that the caller may see."""
-    span = span_of(begin, end, backend.clock.now())
+    now = backend.clock.now()
+    span = span_of(begin, end, now)
     records = [
         record
         for record in await backend.views.applications()
@@ -68,11 +69,13 @@ async def report_objectives(
     namespaces = {record.app.namespace for record in records}
     seen = await backend.access.visible(caller, SEE_APPLICATIONS, namespaces)
     seen &= await backend.access.visible(caller, SEE_RUNS, namespaces)
-    told = objectives(
+    told = await objectives(
+        backend.bus,
         (record for record in records if record.app.namespace in seen),
         await backend.views.runs(),
         by=by,
         span=span,
+        now=now,
     )
     if written == "csv":
         name = f"objectives-{span.begin:%Y-%m-%d}-{span.end:%Y-%m-%d}.csv"

@@ -1,6 +1,6 @@
 /// How far back a report looks. Pure.
 
-export const PERIODS = [7, 30, 90] as const;
+export const PERIODS = [7, 30, 90, 365] as const;
 const DAY_MS = 86_400_000;
 
 /// The beginning of the day so many days ago, so that a link means the same all day.
