@@ -5,7 +5,9 @@ framework would only say that a body is no JSON.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
@@ -17,6 +19,16 @@ YAML = "application/yaml"
 JSON = "application/json"
 ORIGIN = "document"
 """What findings call a text that has no file."""
+
+
+class StoredDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A document as it stands in the cluster, with its status; `etag` names its state.
+
+    It may be sent back as it is, with what was changed in its document.
+    """
+
+    etag: str
+    document: dict[str, Any]
 
 
 def _body() -> RequestBody:
@@ -48,6 +60,15 @@ class TakesDocuments(Operation):
     def __post_init__(self) -> None:
         """Say so in the OpenAPI document, as the route takes bytes."""
         self.request_body = _body()
+
+
+def unwrapped(body: bytes) -> tuple[bytes, str]:
+    """Take the document out of what reading one gave; return it with the state that this names."""
+    try:
+        read = msgspec.json.decode(body, type=StoredDocument)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return body, ""
+    return msgspec.json.encode(read.document), read.etag
 
 
 def the_document(body: bytes) -> Document:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, delete, get, put
@@ -54,7 +54,12 @@ from appshield.gateway.api.frame.problems import (
 from appshield.gateway.api.frame.request_ids import request_id
 from appshield.gateway.api.frame.responses import problem
 from appshield.gateway.api.frame.rights import anyone
-from appshield.gateway.api.resources.documents.bodies import TakesDocuments, the_document
+from appshield.gateway.api.resources.documents.bodies import (
+    StoredDocument,
+    TakesDocuments,
+    the_document,
+    unwrapped,
+)
 from appshield.kubernetes import (
     AlreadyExistsError,
     Cluster,
@@ -95,16 +100,6 @@ _WRITES = {
     422: problem("Something is wrong with the document; each thing at its line and column."),
     428: problem("The document exists, and `If-Match` does not say in which state it is meant."),
 }
-
-
-class StoredDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A document as it stands in the cluster, with its status; `etag` names its state.
-
-    It may be sent back as it is, with what was changed in its document.
-    """
-
-    etag: str
-    document: dict[str, Any]
 
 
 class ListedDocument(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,7 +186,7 @@ async def put_document(
     in the caller's name: the cluster decides whether they may, and what it accepts.
     """
     place = _place(kind, namespace)
-    content, named = _unwrapped(body)
+    content, named = unwrapped(body)
     written = _meant(content, kind, place, name)
     cluster = backend.clusters.in_name_of(caller)
     act = _act(
@@ -297,15 +292,6 @@ def _place(kind: str, namespace: str) -> str:
         )
         raise NotFoundError(f"{KINDS[kind].plural} stand in {where}")
     return "" if namespace == IN_NO_NAMESPACE else namespace
-
-
-def _unwrapped(body: bytes) -> tuple[bytes, str]:
-    """Take the document out of what reading one gave; return it with the state that this names."""
-    try:
-        read = msgspec.json.decode(body, type=StoredDocument)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return body, ""
-    return msgspec.json.encode(read.document), read.etag
 
 
 def _meant(body: bytes, kind: str, place: str, name: str) -> Object:
