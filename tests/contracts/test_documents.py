@@ -1,6 +1,7 @@
 """The contracts cannot drift: what is committed beside them is what they say."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,20 @@ import pytest
 
 from appshield.contracts import MESSAGES, Message, decode, encode
 from appshield.contracts.__main__ import main
-from appshield.contracts.documents import ELSEWHERE, documents, example, samples
+from appshield.contracts.documents import (
+    ELSEWHERE,
+    GENERATED_FROM,
+    documents,
+    example,
+    samples,
+)
 from appshield.contracts.runs import Progress
+from appshield.planner import backing_up, restoring
 
-FOLDER = Path(__file__).parents[2] / "contracts"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "contracts"
+PAGE = (FOLDER / "README.md").read_text()
+WRITTEN = PAGE.partition(GENERATED_FROM)[0]
 SAMPLES = sorted((FOLDER / "samples").glob("*/*.json"))
 MAKE = "run `uv run poe contracts` and read the difference"
 
@@ -21,7 +32,32 @@ MAKE = "run `uv run poe contracts` and read the difference"
 @pytest.mark.parametrize("path", sorted(documents()))
 def test_what_is_generated_is_committed(path: str) -> None:
     """Schemas and README change only together with the contracts, where a person reads it."""
-    assert (FOLDER / path).read_text() == documents()[path], MAKE
+    assert (FOLDER / path).read_text() == documents(PAGE)[path], MAKE
+
+
+def test_what_people_wrote_about_the_flow_names_what_is_there() -> None:
+    """Messages, modules and steps of the page's first part exist under these names."""
+    quoted = set(re.findall(r"`([^`\n]+)`", WRITTEN)) | set(re.findall(r"\w+", WRITTEN))
+    messages = {name for name in quoted if re.fullmatch(r"(?:[A-Z][a-z]+){2,}", name)}
+    assert messages - {"AppShield", "JetStream"} <= {message.__name__ for message in MESSAGES}
+
+    homes = [ROOT / part / "appshield" for part in ("contracts", "shared", "services")]
+    modules = {name for name in quoted if name.endswith(".py")} - {"service.py", "settings.py"}
+    assert len(modules) > 15
+    assert not [name for name in modules if not any((home / name).exists() for home in homes)]
+
+
+def test_the_flow_on_the_page_is_the_planners() -> None:
+    """The page lists the steps of a backup and of a restore in the order that they have."""
+    listed = re.findall(r"^(\w+) +(?:uploader|snapshotter|restorer) ", WRITTEN, re.MULTILINE)
+    for flow in (backing_up, restoring):
+        steps = (flow.__doc__ or "").partition(": ")[2].partition(".")[0]
+        told = [re.match(r"\w+", step.strip()) for step in steps.split("─►")]
+        names = [found.group() for found in told if found]
+        assert len(names) > 4
+        assert listed[: len(names)] == names
+        del listed[: len(names)]
+    assert not listed
 
 
 def test_no_schema_is_left_of_a_message_that_is_gone() -> None:
@@ -96,7 +132,10 @@ def test_the_command_writes_everything_and_keeps_samples(tmp_path: Path) -> None
     kept.write_text("kept")
     stale = tmp_path / "schemas/Forgotten.json"
     stale.write_text("{}")
+    page = tmp_path / "README.md"
+    page.write_text(f"# Written by people\n\n{page.read_text()}")
     main(tmp_path)
+    assert page.read_text().startswith(f"# Written by people\n\n{GENERATED_FROM}\n\n|")
     assert kept.read_text() == "kept"
     assert not stale.exists()
     made = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}

@@ -8,7 +8,8 @@ from appshield.contracts.documents import documents, samples
 
 def main(folder: Path) -> None:
     """Bring schemas and README up to date in `folder`, and add samples that are missing."""
-    made = documents()
+    page = folder / "README.md"
+    made = documents(page.read_text() if page.exists() else "")
     for stale in (folder / "schemas").glob("*.json"):
         if f"schemas/{stale.name}" not in made:
             stale.unlink()
