@@ -19,12 +19,11 @@ from appshield.contracts.requests import RequestBackup
 from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.local.embedded.message_bus import EmbeddedBus
 from appshield.local.embedded.process import OwnedProcess
-from appshield.local.programs import Surroundings, environment_of
 from appshield.service import announce
 from appshield.service.steps import StepContext, StepWork
 from embedded_bus import running_bus
 from planner_world import APP, CUT_AT, WORKER_CONSUMERS, Workers
-from service_process import command_of
+from service_process import process_of
 from waiting import wait_until
 
 _STOP_DEADLINE_S = 20.0
@@ -66,24 +65,8 @@ class Plant:
         """Start one more planner."""
         self._started += 1
         name = f"planner-{self._started}"
-        surroundings = Surroundings(
-            cluster=APP.cluster,
-            kubeconfig="",
-            context="",
-            node="",
-            kubelet_root="",
-            holder_image="",
-        )
-        process = OwnedProcess(
-            name,
-            command_of("planner"),
-            log_file=self._folder / f"{name}.log",
-            environment=environment_of(
-                "planner",
-                bus=self.server.access("planner"),
-                surroundings=surroundings,
-                ours=os.environ,
-            ),
+        process = process_of(
+            "planner", self.server, self._folder / f"{name}.log", cluster=APP.cluster
         )
         await process.start()
         self._leaving.push_async_callback(process.stop, _STOP_DEADLINE_S)

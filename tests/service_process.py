@@ -1,4 +1,4 @@
-"""A service as a process of its own, for tests of what it says when it cannot run."""
+"""A service as a process of its own: beside a message bus, or alone, where it cannot run."""
 
 import asyncio
 import json
@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+
+from appshield.local.embedded.message_bus import EmbeddedBus
+from appshield.local.embedded.process import OwnedProcess
+from appshield.local.programs import Surroundings, environment_of
 
 _KEPT = ("PATH", "HOME", "LANG", "PYTHONPATH")
 END_DEADLINE_S = 60.0
@@ -31,6 +35,33 @@ class Ended:
 def command_of(service: str) -> list[str]:
     """Write the command line of a service that is started alone; it ends with the test."""
     return ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", f"appshield.{service}"]
+
+
+def process_of(
+    service: str,
+    server: EmbeddedBus,
+    log_file: Path,
+    *,
+    cluster: str,
+    kubeconfig: Path | None = None,
+) -> OwnedProcess:
+    """Describe a service of an installation of this bus, on no node; its log is named like it."""
+    surroundings = Surroundings(
+        cluster=cluster,
+        kubeconfig=str(kubeconfig or ""),
+        context="",
+        node="",
+        kubelet_root="",
+        holder_image="",
+    )
+    return OwnedProcess(
+        log_file.stem,
+        command_of(service),
+        log_file=log_file,
+        environment=environment_of(
+            service, bus=server.access(service), surroundings=surroundings, ours=os.environ
+        ),
+    )
 
 
 async def started(service: str, **settings: str | Path) -> asyncio.subprocess.Process:

@@ -14,8 +14,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,12 +36,10 @@ from appshield.contracts.runs import Run, Step, Trigger
 from appshield.contracts.sources import StoredSource
 from appshield.contracts.streams import APPLICATIONS, CATALOG, RUNS
 from appshield.local.embedded.message_bus import EmbeddedBus
-from appshield.local.embedded.process import OwnedProcess
-from appshield.local.programs import Surroundings, environment_of
 from bench.sections import with_section
-from bench.watching import RESULTS, memory_mib
+from bench.services import memory_mib, serving
+from bench.watching import RESULTS
 from embedded_bus import TESTER
-from service_process import command_of
 from waiting import wait_until
 
 TITLE: Final = "(b) A planner's restart"
@@ -173,32 +170,6 @@ async def _put_run(runs: Any, run: Run) -> None:
     await runs.put(run.id, run)
 
 
-@asynccontextmanager
-async def planner(server: EmbeddedBus, log: Path) -> AsyncIterator[int]:
-    """Run a planner for the time of the block; yield its process id."""
-    around = Surroundings(
-        cluster=CLUSTER,
-        kubeconfig="",
-        context="",
-        node="",
-        kubelet_root="",
-        holder_image="",
-    )
-    process = OwnedProcess(
-        "planner",
-        command_of("planner"),
-        log_file=log,
-        environment=environment_of(
-            "planner", bus=server.access("planner"), surroundings=around, ours=os.environ
-        ),
-    )
-    await process.start()
-    try:
-        yield process.pid or 0
-    finally:
-        await process.stop(20)
-
-
 async def measure(folder: Path, applications: int) -> tuple[float, float, float, float]:
     """Return the seconds until ready, of them in the processor, and the memory now and at most."""
     async with (
@@ -211,7 +182,7 @@ async def measure(folder: Path, applications: int) -> tuple[float, float, float,
         runs = bus.bucket(RUNS, Run)
         await bus.publish(RequestBackup(app=app_of(0), request_id="bench"))
         started = time.monotonic()
-        async with planner(server, folder / "planner.log") as pid:
+        async with serving("planner", server, folder / "planner.log", cluster=CLUSTER) as pid:
 
             async def admitted() -> bool:
                 return await runs.get(asked) is not None

@@ -42,7 +42,8 @@ from appshield.service.steps import StepHandler, StepWork
 from appshield.watcher.kinds import install_kinds
 from bench.measuring import cpu_of
 from bench.sections import with_section
-from bench.watching import RESULTS, watcher
+from bench.services import serving
+from bench.watching import CLUSTER, RESULTS
 from embedded_bus import running_bus
 from planner_processes import Plant, plant
 from planner_world import APP, Workers
@@ -95,7 +96,10 @@ async def latency(folder: Path, count: int, rounds: int) -> str:
         tasks.create_task(bus.consume(streams.UPLOADER_ORDERS, work.handle, stopping=stopping))
         planner = await running.start_planner()
         await running.until_leads(planner)
-        async with watcher(running.server, facts.kubeconfig, folder / "watcher.log"):
+        log = folder / "watcher.log"
+        async with serving(
+            "watcher", running.server, log, cluster=CLUSTER, kubeconfig=facts.kubeconfig
+        ):
             await _until_remembered(running.bus, count * OBJECTS_PER_APPLICATION)
             await _until_told(running.bus, count)
             written = [await _write(cluster, number) for number in range(rounds)]
@@ -189,7 +193,9 @@ async def burst(folder: Path, count: int) -> str:
         planner = await running.start_planner()
         await running.until_leads(planner)
         log = folder / "watcher.log"
-        async with watcher(running.server, facts.kubeconfig, log, cluster=APP.cluster):
+        async with serving(
+            "watcher", running.server, log, cluster=APP.cluster, kubeconfig=facts.kubeconfig
+        ):
             await _until_told(running.bus, count)
             over = asyncio.Event()
             counting = asyncio.create_task(_counted(cluster, over))

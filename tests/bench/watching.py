@@ -14,8 +14,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -38,12 +37,10 @@ from appshield.kubernetes.kinds import (
 )
 from appshield.local.cluster import ClusterSettings, cluster_up
 from appshield.local.embedded.message_bus import EmbeddedBus
-from appshield.local.embedded.process import OwnedProcess
-from appshield.local.programs import Surroundings, environment_of
 from appshield.watcher.kinds import install_kinds
 from bench.sections import with_section
+from bench.services import memory_mib, serving
 from embedded_bus import TESTER
-from service_process import command_of
 from waiting import wait_until
 
 HERE: Final = Path(__file__).parent
@@ -151,43 +148,6 @@ async def told(bus: Bus) -> int:
     return sum(isinstance(one, HealthChanged) for one in messages)
 
 
-@asynccontextmanager
-async def watcher(
-    server: EmbeddedBus, kubeconfig: Path, log: Path, *, cluster: str = CLUSTER
-) -> AsyncIterator[int]:
-    """Run a watcher for the time of the block; yield its process id."""
-    around = Surroundings(
-        cluster=cluster,
-        kubeconfig=str(kubeconfig),
-        context="",
-        node="",
-        kubelet_root="",
-        holder_image="",
-    )
-    process = OwnedProcess(
-        "watcher",
-        command_of("watcher"),
-        log_file=log,
-        environment=environment_of(
-            "watcher", bus=server.access("watcher"), surroundings=around, ours=os.environ
-        ),
-    )
-    await process.start()
-    try:
-        yield process.pid or 0
-    finally:
-        await process.stop(20)
-
-
-def memory_mib(pid: int) -> tuple[float, float]:
-    """Return the resident memory of a process now, and the most that it was."""
-    fields = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-    )
-    now, most = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
-    return now, most
-
-
 async def measure(folder: Path) -> str:
     """Return the section."""
     named = os.environ.get("APPSHIELD_BENCH_CLUSTER", "bench")
@@ -202,7 +162,10 @@ async def measure(folder: Path) -> str:
         await bus.ensure_topology()
         await know(bus, cluster)
         started = time.monotonic()
-        async with watcher(server, facts.kubeconfig, folder / "watcher.log") as pid:
+        log = folder / "watcher.log"
+        async with serving(
+            "watcher", server, log, cluster=CLUSTER, kubeconfig=facts.kubeconfig
+        ) as pid:
             await wait_until(
                 lambda: _all_told(bus), deadline_s=READY_DEADLINE_S, what="every health is told"
             )

@@ -6,7 +6,7 @@ gives it; the API server applies the policies that were installed with the kinds
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -348,12 +348,7 @@ async def test_nobody_asks_in_the_name_of_somebody_else(
         made = await writer.create(kinds.BACKUP, honest, namespace=place.namespace)
         assert made["metadata"]["annotations"].items() >= true.items()
         for other in (forged, dict.fromkeys(true)):
-            changed: Object = {"metadata": {"annotations": other}}
-            await _unless_forged(
-                writer.merge_patch(kinds.BACKUP, "honest", changed, namespace=place.namespace)
-            )
-            found = await place.admin.get(kinds.BACKUP, "honest", place.namespace)
-            assert found is not None
+            found = await _annotated(place, writer, kinds.BACKUP, "honest", other)
             assert found["metadata"]["annotations"].items() >= true.items()
 
 
@@ -391,13 +386,19 @@ async def test_nobody_writes_a_document_in_the_name_of_somebody_else(
     async with place.account() as other:
         theirs = (await own_identity(other)).username
         for annotations in (forged, writer_annotations(theirs, 1), writer_annotations(theirs, 2)):
-            changed: Object = {"metadata": {"annotations": annotations}}
-            await _unless_forged(
-                other.merge_patch(kinds.APPLICATION, "made-1", changed, namespace=place.namespace)
-            )
-            found = await place.admin.get(kinds.APPLICATION, "made-1", place.namespace)
-            assert found is not None
+            found = await _annotated(place, other, kinds.APPLICATION, "made-1", annotations)
             assert writer_of(found) == own
+
+
+async def _annotated(
+    place: Place, writer: Cluster, kind: Kind, name: str, annotations: Mapping[str, str | None]
+) -> Object:
+    """Try to annotate an object as `writer`; return the object as it is then."""
+    changed: Object = {"metadata": {"annotations": dict(annotations)}}
+    await _unless_forged(writer.merge_patch(kind, name, changed, namespace=place.namespace))
+    found = await place.admin.get(kind, name, place.namespace)
+    assert found is not None
+    return found
 
 
 async def _unless_forged(writing: Awaitable[Object]) -> Object | None:

@@ -1,7 +1,6 @@
 """Copying between two Vaults as the uploader does it, in memory: once, whole, with its promises."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,49 +18,27 @@ from appshield.errors import DamagedError, NotFoundError, UnavailableError
 from appshield.objectstore import MemoryObjectStore
 from appshield.repository import (
     Reader,
-    Repository,
     RepositoryLock,
     RepositoryLockedError,
     SnapshotDocument,
-    Writer,
     check,
-    seal_snapshot,
 )
-from appshield.repository.files import store_documents
 from appshield.uploader.copying import Copying
-from appshield.vault import ApplicationIdentity, ApplicationShelf, Vault
+from appshield.vault import ApplicationIdentity
 from failing_store import names_in
-from memory_bus import MemoryBus
 from repository_content import SWIFT, noise
+from two_vaults import APP_ID, NOW, TwoVaults
 from wanted_step import WantedStep
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-APP_ID = "a-1"
 
 
-class Places:
+class Places(TwoVaults):
     """One application in the Vault `main`, which is copied to the Vault `other`."""
 
     def __init__(self) -> None:
-        self.bus = MemoryBus("uploader")
-        self.stores = {name: MemoryObjectStore() for name in ("main", "other")}
+        super().__init__()
         self.versions: dict[int, NamedVersion] = {}
-        for name in self.stores:
-            self.vault(name).initialize()
-
-    def vault(self, name: str) -> Vault:
-        return Vault(self.stores[name], bytes(31) + name[:1].encode(), name)
-
-    async def open(self, name: str) -> Vault:
-        return self.vault(name)
-
-    def shelf(self, name: str) -> ApplicationShelf:
-        return self.vault(name).application(APP_ID)
-
-    def repository(self, name: str) -> Repository:
-        shelf = self.shelf(name)
-        return Repository.create(shelf.repository_store, shelf.repository_password())
 
     def back_up(self, number: int) -> VersionFacts:
         """Make a version in the first Vault as a commit does."""
@@ -76,25 +53,13 @@ class Places:
             cut_at=NOW,
             trigger="manual",
         )
-        repository = self.repository("main")
         files = {
             "appshield/version.json": msgspec.json.encode(facts),
             "volumes/data/own": noise(40_000, number),
             "volumes/data/same": noise(40_000, 99),
         }
-        with RepositoryLock.acquire(repository, owner="test", timing=SWIFT) as lock:
-            with Writer(repository, lock) as writer:
-                tree = store_documents(files, writer, mtime_ns=0)
-            document = SnapshotDocument(
-                time=NOW,
-                tree=tree.hex(),
-                paths=("/shop/shop",),
-                hostname="appshield-test",
-                tags=(app_tag(APP_ID), version_tag(number), run_tag(facts.run)),
-            )
-            sealed = seal_snapshot(repository, document)
-            repository.publish_snapshot(sealed, lock=lock)
-        self.versions[number] = NamedVersion(number=number, snapshot_id=sealed.snapshot_id)
+        snapshot_id = self.publish(files, app_tag(APP_ID), version_tag(number), run_tag(facts.run))
+        self.versions[number] = NamedVersion(number=number, snapshot_id=snapshot_id)
         self.shelf("main").write_identity(
             ApplicationIdentity(
                 app_id=APP_ID,

@@ -1,7 +1,5 @@
 """Healing one Vault from another as the uploader does it, in memory: content and documents."""
 
-from datetime import UTC, datetime
-
 import pytest
 from msgspec.structs import replace
 
@@ -14,60 +12,42 @@ from appshield.contracts.maintenance import (
 )
 from appshield.custody import Custody
 from appshield.errors import UnavailableError
-from appshield.objectstore import MemoryObjectStore
 from appshield.repository import (
     Reader,
     Repository,
     RepositoryLock,
     SnapshotDocument,
-    Writer,
     check,
     copy_tree,
     seal_snapshot,
 )
-from appshield.repository.files import store_documents
 from appshield.uploader.findings import THE_DOCUMENT, known_damage
 from appshield.uploader.repairing import Repairing
-from appshield.vault import ApplicationShelf, Vault
+from appshield.vault import Vault
 from failing_store import names_in
-from memory_bus import MemoryBus
 from repository_content import SWIFT, noise
+from two_vaults import APP_ID, TwoVaults
 from wanted_step import WantedStep
 
 APP = AppRef(cluster="test", namespace="shop", name="shop")
-NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-APP_ID = "a-1"
 OWN = "volumes/data/own"
 
 
-class Places:
+class Places(TwoVaults):
     """An application with two versions in the Vault `main`, and copies of both in `other`."""
 
     def __init__(self) -> None:
-        self.bus = MemoryBus("uploader")
-        self.stores = {name: MemoryObjectStore() for name in ("main", "other")}
+        super().__init__()
         self.versions: dict[int, KnownVersion] = {}
         self.away: set[str] = set()
-        for name in self.stores:
-            self.vault(name).initialize()
         for number in (1, 2):
             self._back_up(number)
         self._copy()
-
-    def vault(self, name: str) -> Vault:
-        return Vault(self.stores[name], bytes(31) + name[:1].encode(), name)
 
     async def open(self, name: str) -> Vault:
         if name in self.away:
             raise UnavailableError(f"Vault {name} does not answer")
         return self.vault(name)
-
-    def shelf(self, name: str = "main") -> ApplicationShelf:
-        return self.vault(name).application(APP_ID)
-
-    def repository(self, name: str = "main") -> Repository:
-        shelf = self.shelf(name)
-        return Repository.create(shelf.repository_store, shelf.repository_password())
 
     async def repair(self) -> RepositoryRepaired:
         order = RepairRepository(
@@ -118,21 +98,10 @@ class Places:
         return document
 
     def _back_up(self, number: int) -> None:
-        repository = self.repository()
         files = {OWN: noise(40_000, number), "volumes/data/same": noise(40_000, 99)}
-        with RepositoryLock.acquire(repository, owner="test", timing=SWIFT) as lock:
-            with Writer(repository, lock) as writer:
-                tree = store_documents(files, writer, mtime_ns=0)
-            document = SnapshotDocument(
-                time=NOW,
-                tree=tree.hex(),
-                paths=("/shop/shop",),
-                tags=(version_tag(number), run_tag(f"b-{number}")),
-            )
-            sealed = seal_snapshot(repository, document)
-            repository.publish_snapshot(sealed, lock=lock)
+        snapshot_id = self.publish(files, version_tag(number), run_tag(f"b-{number}"))
         self.versions[number] = KnownVersion(
-            number=number, snapshot_id=sealed.snapshot_id, run=f"b-{number}"
+            number=number, snapshot_id=snapshot_id, run=f"b-{number}"
         )
 
     def _copy(self) -> None:
