@@ -32,7 +32,7 @@ class AppShieldError(Exception):
 
     def __str__(self) -> str:
         text = self.what if not self.why else f"{self.what}: {self.why}"
-        return text if not self.next_step else f"{text}. {self.next_step}"
+        return text if not self.next_step else f"{text.rstrip('.')}. {self.next_step}"
 
 
 class InvalidInputError(AppShieldError):

@@ -52,7 +52,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         text = f"{self.what}: {self.why}" if self.why else self.what
-        return f"{text}. {self.next_step}" if self.next_step else text
+        return f"{text.rstrip('.')}. {self.next_step}" if self.next_step else text
 
 
 class StepFailed(StepEvent, frozen=True, kw_only=True, tag="appshield.v1.step_failed"):

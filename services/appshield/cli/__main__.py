@@ -1,5 +1,6 @@
 """`appshield`: run one command; every error becomes one line and an exit code."""
 
+import errno
 import os
 import sys
 import traceback
@@ -9,7 +10,9 @@ from datetime import UTC, datetime
 
 from appshield.cli.exits import INTERRUPTED, OK, UNEXPECTED
 from appshield.cli.importing import load_less
-from appshield.errors import AppShieldError
+from appshield.errors import AppShieldError, UnavailableError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, CancelledError):
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last boundary: no trace for users
-        return _unexpected(error)
+        return _no_room(error) if _is_no_room(error) else _unexpected(error)
 
 
 def _run(arguments: list[str]) -> int:
@@ -44,7 +47,7 @@ def _run(arguments: list[str]) -> int:
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
     except CycloptsError as error:
-        text = " ".join(str(error).split()).rstrip(".")
+        text = " ".join(str(error).split()).rstrip("., ")
         text += "" if text.endswith("?") else "."
         return _fail(f"{text} `appshield {_command(arguments)}--help` shows what is possible.", 2)
     sys.stdout.flush()
@@ -71,6 +74,16 @@ def _fail_of_many(group: BaseExceptionGroup[BaseException]) -> int:
         return _unexpected(group)
     first = first_of(known)
     return _fail(str(first), first.exit_code)
+
+
+def _is_no_room(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+def _no_room(error: Exception) -> int:
+    place = getattr(error, "filename", None) or "the disk, or what the output goes to,"
+    told = UnavailableError(f"{place} is full", next_step="Make room there and try again.")
+    return _fail(str(told), told.exit_code)
 
 
 def _fail(text: str, code: int) -> int:

@@ -103,29 +103,44 @@ async def dump_path(
 
     def dumping(opened: Opened) -> None:
         node = opened.reader.find(opened.roots[0], os.fsencode(path))
-        with _output(file) as to:
+        with output_into(file) as to:
             dump(opened.reader, node, to)
 
     await read(of, dumping)
 
 
 @contextlib.contextmanager
-def _output(file: Path | None) -> Iterator[BinaryIO]:
+def output_into(file: Path | None) -> Iterator[BinaryIO]:
     """Give standard output, or a new file that appears under its name once it is whole."""
     if file is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     try:
-        descriptor, made = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as opened:
-                yield opened
-            Path(made).replace(file)
-        finally:
-            Path(made).unlink(missing_ok=True)
+        with _as_it_is(file) if _is_special(file) else _once_whole(file.resolve()) as opened:
+            yield opened
     except OSError as error:
         raise InvalidInputError(f"{file} cannot be written", why=error.strerror or "") from error
+
+
+def _is_special(file: Path) -> bool:
+    """Whether there is a device or a pipe of this name, which nothing may take the place of."""
+    return file.exists() and not file.is_file()
+
+
+def _as_it_is(file: Path) -> BinaryIO:
+    return file.open("wb")
+
+
+@contextlib.contextmanager
+def _once_whole(file: Path) -> Iterator[BinaryIO]:
+    descriptor, made = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            yield opened
+        Path(made).replace(file)
+    finally:
+        Path(made).unlink(missing_ok=True)
 
 
 def say_entries(entries: Iterable[Entry], version: int, output: str) -> None:

@@ -119,7 +119,8 @@ def error_for(
     region: str = "",
 ) -> AppShieldError:
     """Return our error for an answer that is not a success; `region` is where the bucket is."""
-    said = " ".join(part for part in (f"HTTP {status}", code, message) if part)
+    named = "" if code == str(status) else code  # an answer without a body has no other name
+    said = " ".join(part for part in (f"HTTP {status}", named, message) if part)
     if code == "NoSuchBucket":
         return NotFoundError(
             f"bucket {location.bucket} does not exist at {location.endpoint}",

@@ -250,7 +250,10 @@ class Reader(BlobReader):
             node = self._child(below, part) if below else None
             below = node.subtree if node else None
         if node is None:
-            raise NotFoundError(f"there is no {raw.decode('utf-8', 'replace')!r} in this version")
+            raise NotFoundError(
+                f"there is no {raw.decode('utf-8', 'replace')!r} in this version",
+                next_step="`appshield ls` lists what it holds",
+            )
         return node
 
     def _child(self, tree_id: bytes, name: bytes) -> Node | None:

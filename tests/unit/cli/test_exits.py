@@ -1,5 +1,7 @@
 """Exit codes are documented, and every error becomes one line."""
 
+import errno
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ import pytest
 from appshield import errors
 from appshield.cli import __main__ as entry
 from appshield.cli.exits import EXIT_CODES, exit_table
-from appshield.errors import AppShieldError, DamagedError
+from appshield.contracts.runs import Failure
+from appshield.errors import AppShieldError, DamagedError, UnavailableError
 
 
 def kinds() -> list[type[AppShieldError]]:
@@ -95,6 +98,35 @@ def test_ctrl_c_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     """As shells expect."""
     raising(KeyboardInterrupt(), monkeypatch)
     assert entry.main([]) == 130
+
+
+def test_a_full_disk_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said in one line, with the file where that is known."""
+    for places in ((), ("/home/ann/lock",)):
+        raising(OSError(errno.ENOSPC, "No space left on device", *places), monkeypatch)
+        assert entry.main([]) == UnavailableError.exit_code
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {''.join(places) or 'the disk'}")
+        assert said.endswith(" full. Make room there and try again.\n")
+
+
+def test_a_sentence_ends_once() -> None:
+    """Also where it is another system's own words."""
+    for told in (
+        DamagedError("a", why="it says no.", next_step="Do that."),
+        Failure(what="a", why="it says no.", next_step="Do that."),
+    ):
+        assert str(told) == "a: it says no. Do that."
+
+
+def test_a_wrong_command_is_told_without_the_rest_of_a_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The parser's list of commands ends in a comma and three points where it is long."""
+    assert entry.main(["bakup"]) == 2
+    assert re.search(r"\w\. `appshield --help`", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from appshield.errors import AppShieldError, DeniedError, InvalidInputError, UnavailableError
 from appshield.objectstore import S3Credentials, S3Location, S3ObjectStore, S3Patience
-from appshield.objectstore.answers import Answer
+from appshield.objectstore.answers import Answer, error_for
 from appshield.objectstore.requests import RETRY_AFTER_MAX_S
 from s3_impostor import Impostor, Reply, error_body, s3_impostor
 
@@ -115,3 +115,15 @@ def test_a_body_that_is_cut_off_is_never_taken_for_the_whole(reply: Reply) -> No
         assert store_at(impostor).get("x", offset=0, length=10) == b"0123456789"
     with s3_impostor(*[reply] * 3) as impostor, pytest.raises(AppShieldError, match="reached"):
         store_at(impostor).get("x", offset=0, length=10)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("403", "says HTTP 403 Forbidden"), ("AccessDenied", "says HTTP 403 AccessDenied Forbidden")],
+)
+def test_a_denial_says_its_status_once(code: str, said: str) -> None:
+    """An answer without a body has no name for what it denies: the SDK gives its status again."""
+    location = S3Location(endpoint="http://127.0.0.1:1", bucket="bucket")
+    told = error_for(403, code, "Forbidden", location, S3Credentials("ann", "secret"))
+    assert isinstance(told, DeniedError)
+    assert told.why.endswith(said)

@@ -116,7 +116,7 @@ class FolderLock:
                 raise RefusedError(
                     f"{self._what} already runs in {self._path.parent}",
                     why=f"process {pid} holds it",
-                    next_step="Stop it first, or choose another folder",
+                    next_step="Stop it first, or let APPSHIELD_HOME name another folder",
                 )
             if holders.server and waited_s > ORPHAN_DEADLINE_S:
                 holders.server.signal(signal.SIGKILL)
