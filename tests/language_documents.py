@@ -7,6 +7,7 @@ its resume) is put right afterwards, in one function for each such type.
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
@@ -30,6 +31,12 @@ _BY_MEANING: dict[str, st.SearchStrategy[Any]] = {
     "a time zone such as Europe/Berlin": st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kabul"]),
     "an expression in CEL": st.just("true"),
 }
+
+
+def as_data(resolved: msgspec.Struct) -> Fields:
+    """Return a resolved document as plain data, to be compared with what is expected."""
+    data: Fields = msgspec.json.decode(msgspec.json.encode(resolved))
+    return data
 
 
 def documents(kind: str) -> st.SearchStrategy[Fields]:

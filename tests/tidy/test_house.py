@@ -74,6 +74,20 @@ def test_a_file_can_be_held_in_mind(path: Path) -> None:
     assert ast.get_docstring(tree) or not text.strip()
 
 
+def test_what_a_check_is_told_to_overlook_says_why() -> None:
+    """Behind each `noqa` and `type: ignore`, on its own line, with the code of what it is."""
+    overlooked = re.compile(r"# (noqa|type: ignore)")
+    reasoned = re.compile(r"(noqa: [A-Z0-9, ]+?|type: ignore\[[a-z, -]+\])(  | - | # |  # )\S.*\w")
+    lines = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in tracked("*.py")
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if overlooked.search(line) and not reasoned.search(line)
+    ]
+    assert lines == []
+
+
 def test_no_folder_of_the_namespace_claims_it() -> None:
     """`appshield` is one namespace over four roots: none of them may hold an __init__.py."""
     assert [p for p in SOURCES if p.parent.name == "appshield" and p.name == "__init__.py"] == []

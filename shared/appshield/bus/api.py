@@ -63,7 +63,6 @@ class StreamState(msgspec.Struct, frozen=True):
 
     messages: int = 0
     bytes: int = 0
-    first_seq: int = 0
     last_seq: int = 0
 
 
@@ -76,9 +75,8 @@ class StreamInfo(Answer, frozen=True):
 
 
 class Sequences(msgspec.Struct, frozen=True):
-    """A place in a stream, as a consumer and as the stream count it."""
+    """How far a consumer is in its stream, as the stream counts."""
 
-    consumer_seq: int = 0
     stream_seq: int = 0
 
 

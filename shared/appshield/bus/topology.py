@@ -11,7 +11,6 @@ import structlog
 from appshield.bus.api import (
     CONSUMER_NOT_FOUND,
     STREAM_NOT_FOUND,
-    Answer,
     Api,
     ConsumerInfo,
     Done,
@@ -29,11 +28,6 @@ from appshield.errors import RefusedError
 _FIXED = ("retention", "storage")
 _DUPLICATE_WINDOW_S = 120.0
 _RETENTION: dict[Literal["limits", "work"], str] = {"limits": "limits", "work": "workqueue"}
-
-
-class _Success(Answer, frozen=True):
-    success: bool = False
-    purged: int = 0
 
 
 class Topology:
@@ -118,7 +112,7 @@ class Topology:
     async def purge(self, stream: str, request: dict[str, object]) -> None:
         """Remove messages; no error when the stream is not there."""
         try:
-            await self._api.call(f"STREAM.PURGE.{stream}", request, _Success)
+            await self._api.call(f"STREAM.PURGE.{stream}", request, Done)
         except ServerRefusedError as error:
             if error.err_code != STREAM_NOT_FOUND:
                 raise

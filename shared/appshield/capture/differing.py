@@ -7,7 +7,7 @@ ones and nobody can guess them afterwards; where a secret occurs in another obje
 
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from appshield.capture.captured import Object
@@ -30,7 +30,7 @@ def object_differences(
     """
     secret = "Secret" in (before.get("kind"), after.get("kind"))
 
-    def told(value: Any, path: Path) -> str:  # noqa: ANN401  any part of an object
+    def told(value: object, path: Path) -> str:
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         if secret and path and path[0] in _SECRET_FIELDS:
             digest = hmac.new(key, text.encode(), "sha256").hexdigest()
@@ -48,7 +48,7 @@ class _Absent:
     """Stands for a field that is not there."""
 
 
-def _words(old: Any, new: Any, path: Path, told: Any) -> str:  # noqa: ANN401  as above
+def _words(old: object, new: object, path: Path, told: Callable[[object, Path], str]) -> str:
     if isinstance(old, _Absent):
         return f"added {told(new, path)}"
     if isinstance(new, _Absent):
@@ -56,7 +56,7 @@ def _words(old: Any, new: Any, path: Path, told: Any) -> str:  # noqa: ANN401  a
     return f"{told(old, path)} -> {told(new, path)}"
 
 
-def _compare(old: Any, new: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:  # noqa: ANN401
+def _compare(old: object, new: object, path: Path) -> Iterator[tuple[Path, object, object]]:
     if isinstance(old, dict) and isinstance(new, dict):
         for field in sorted(old.keys() | new.keys(), key=str):
             one, other = old.get(field, _Absent()), new.get(field, _Absent())
@@ -74,7 +74,9 @@ def _compare(old: Any, new: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:
         yield path, old, new
 
 
-def _leaves(value: Any, path: Path, *, removed: bool) -> Iterator[tuple[Path, Any, Any]]:  # noqa: ANN401
+def _leaves(
+    value: dict[str, Any] | list[Any], path: Path, *, removed: bool
+) -> Iterator[tuple[Path, object, object]]:
     """Tell of a part that is there on one side only value by value, so that each is judged."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for field, inner in items:

@@ -213,6 +213,7 @@ class KeepingReflector(Generic[T]):
     ) -> AsyncGenerator[list[_Event], None]:
         """Give what has come, as it comes: what came together is one list."""
         namespace = self._selection.namespace
+        watched_s = WATCH_S * random.uniform(0.8, 1.0)  # noqa: S311 - spreads load
         call = Call(
             method="GET",
             path=self._kind.path(namespace),
@@ -220,7 +221,7 @@ class KeepingReflector(Generic[T]):
                 *self._selection.query,
                 ("watch", "true"),
                 ("allowWatchBookmarks", "true"),
-                ("timeoutSeconds", str(int(WATCH_S * random.uniform(0.8, 1.0)))),  # noqa: S311
+                ("timeoutSeconds", str(int(watched_s))),
                 *query,
             ),
             doing=f"watch {self._kind.described(namespace=namespace)}",

@@ -5,7 +5,6 @@ seconds, the trigger becomes exactly one variant, and the revision names the con
 """
 
 import hashlib
-from typing import Any
 
 import msgspec
 
@@ -21,7 +20,6 @@ from appshield.language.resolved import (
     GateTrigger,
     HealthTrigger,
     ManualTrigger,
-    Resolved,
     ResolvedApplication,
     ResolvedBlackout,
     ResolvedComponent,
@@ -176,12 +174,6 @@ def resolve_keep(keep: Keep) -> ResolvedKeep:
 def revision(spec: msgspec.Struct) -> str:
     """Return the SHA-256 (hex) of the canonical JSON of a spec."""
     return hashlib.sha256(msgspec.json.encode(spec, order="deterministic")).hexdigest()
-
-
-def as_data(resolved: Resolved) -> dict[str, Any]:
-    """Return the resolved model as plain data, for JSON and YAML."""
-    data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(resolved))
-    return data
 
 
 def _reaction(reaction: Reaction) -> ResolvedReaction:

@@ -5,7 +5,6 @@ and the report ends in logs; images are, as they are what one looks for.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from appshield.manifests.objects import Object, pointer
 
@@ -22,7 +21,7 @@ def differences(first: Object, second: Object) -> list[str]:
     return list(_compare(first, second, ()))
 
 
-def _compare(first: Any, second: Any, path: tuple[str | int, ...]) -> Iterator[str]:  # noqa: ANN401
+def _compare(first: object, second: object, path: tuple[str | int, ...]) -> Iterator[str]:
     if isinstance(first, dict) and isinstance(second, dict):
         for field in sorted(first.keys() | second.keys(), key=str):
             inner = (*path, field)

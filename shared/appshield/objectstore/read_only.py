@@ -16,13 +16,13 @@ class ReadOnlyStore:
     inner: ObjectStore
     name: str
 
-    def put(  # the arguments are the port's
+    def put(
         self,
-        name: str,  # noqa: ARG002
-        data: Content,  # noqa: ARG002
+        name: str,  # noqa: ARG002 - the port's
+        data: Content,  # noqa: ARG002 - the port's
         *,
-        only_if_absent: bool = False,  # noqa: ARG002
-        sha256: str | None = None,  # noqa: ARG002
+        only_if_absent: bool = False,  # noqa: ARG002 - the port's
+        sha256: str | None = None,  # noqa: ARG002 - the port's
     ) -> None:
         """See ObjectStore.put."""
         raise self._refusal()

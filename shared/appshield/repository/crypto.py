@@ -193,10 +193,9 @@ class _Contexts:
 
     def __init__(self, encrypt: bytes, mac_k: bytes) -> None:
         ctr: CipherContext = Cipher(algorithms.AES(encrypt), modes.CTR(NO_IV)).encryptor()
-        # one block at a time, each a fresh nonce: what the construction asks of AES here
         block: CipherContext = Cipher(
             algorithms.AES(mac_k),
-            modes.ECB(),  # noqa: S305
+            modes.ECB(),  # noqa: S305 - one block at a time, each a fresh nonce, as Poly1305-AES asks
         ).encryptor()
         self.reset_nonce = ctr.reset_nonce
         self.apply_ctr = ctr.update_into

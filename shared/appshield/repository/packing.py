@@ -101,7 +101,7 @@ class PackingWriter:
     def pool(
         self,
         go_on: Callable[[], None],  # noqa: ARG002 - there are no processes to wait for
-        on_event: Callable[[msgspec.Struct], None],  # noqa: ARG002
+        on_event: Callable[[msgspec.Struct], None],  # noqa: ARG002 - nor any that tell
     ) -> AbstractContextManager[JobPool | None]:
         """See BlobSink.pool: a worker has no workers."""
         return nullcontext()

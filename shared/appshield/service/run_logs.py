@@ -42,7 +42,9 @@ async def run_logs_forwarded(bus: Bus, *, service: str, cluster: str) -> AsyncIt
         with contextlib.suppress(asyncio.QueueFull):
             waiting.put_nowait(line)
 
-    def copied(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> Any:  # noqa: ANN401
+    def copied(
+        _logger: object, _method: str, line: MutableMapping[str, Any]
+    ) -> MutableMapping[str, Any]:
         if _WAITING.get() is waiting and (
             message := log_line(line, service=service, cluster=cluster)
         ):

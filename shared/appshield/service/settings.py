@@ -85,7 +85,7 @@ def _path(wanted: type, text: Any) -> Any:  # noqa: ANN401  msgspec's own signat
     raise TypeError(f"settings hold no {wanted.__name__}")
 
 
-def _is_list(wanted: Any) -> bool:  # noqa: ANN401
+def _is_list(wanted: object) -> bool:
     return getattr(wanted, "__origin__", None) in {list, tuple}
 
 

@@ -15,13 +15,12 @@ from appshield.language.kinds import KINDS, Application, Policy, Vault, document
 from appshield.language.object_reading import read_object
 from appshield.language.reading import read_documents
 from appshield.language.resolving import (
-    as_data,
     resolve,
     resolve_policy,
     resolve_vault,
     revision,
 )
-from language_documents import documents
+from language_documents import as_data, documents
 
 SCHEMAS = {
     crd["spec"]["names"]["kind"]: crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]

@@ -13,7 +13,8 @@ from appshield.language.describing import decide, facts_of
 from appshield.language.effective import EffectiveProtection, PolicyMatch
 from appshield.language.kinds import Application, Policy
 from appshield.language.reading import read_documents
-from appshield.language.resolving import as_data, resolve, resolve_policy
+from appshield.language.resolving import resolve, resolve_policy
+from language_documents import as_data
 from unit.language.policy_samples import application, nightly, policy
 
 DOCUMENTS = Path(__file__).parent / "documents"

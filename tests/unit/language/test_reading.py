@@ -15,8 +15,9 @@ from appshield.language.object_reading import read_object
 from appshield.language.problems import DocumentError
 from appshield.language.profiles import shipped_profiles
 from appshield.language.reading import read_documents, read_text
-from appshield.language.resolving import as_data, resolve, resolve_policy, resolve_vault
+from appshield.language.resolving import resolve, resolve_policy, resolve_vault
 from appshield.language.yaml_source import DEPTH_MAX, SIZE_MAX_BYTES
+from language_documents import as_data
 
 DOCUMENTS = Path(__file__).parent / "documents"
 EXAMPLES = Path(__file__).parents[3] / "contracts" / "language" / "examples"

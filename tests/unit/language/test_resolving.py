@@ -21,8 +21,9 @@ from appshield.language.resolved import (
     Schedule,
     SignalTrigger,
 )
-from appshield.language.resolving import as_data, resolve
+from appshield.language.resolving import resolve
 from appshield.language.values import RateLimit, duration, rate, seconds
+from language_documents import as_data
 
 
 def _resolve(**spec: object) -> ResolvedApplication:

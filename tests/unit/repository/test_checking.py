@@ -37,7 +37,6 @@ class Damaged:
         self.kept = back_up(self.store, KEPT, "kept")
         self.lost = back_up(self.store, LOST, "lost")
         self.repository = Repository.open(self.store, PASSWORD)
-        ((self.kept_id, _),) = self.repository.snapshots_with_tag("kept")
         ((self.lost_id, _),) = self.repository.snapshots_with_tag("lost")
 
     def pack_of(self, kind: str, identity: bytes) -> str:
@@ -302,7 +301,9 @@ def test_turns_of_a_sample_read_every_pack_once(damaged: Damaged) -> None:
         assert sum(report.packs_read > 0 for report in reports) >= 4
 
 
-@pytest.mark.parametrize("wrong", [{}, {"share": 0.5, "size_bytes": 1}, {"share": 0}, {"size_bytes": 0}])  # fmt: skip # noqa: E501
+@pytest.mark.parametrize(
+    "wrong", [{}, {"share": 0.5, "size_bytes": 1}, {"share": 0}, {"size_bytes": 0}]
+)
 def test_a_sample_that_makes_no_sense_is_refused(wrong: dict[str, float]) -> None:
     """With the next step in the message."""
     with pytest.raises(InvalidInputError, match="Give a share"):

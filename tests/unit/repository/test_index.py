@@ -1,5 +1,6 @@
 """The index in memory: small, quick, shared between processes, and never mistaken."""
 
+import itertools
 import os
 import random
 import subprocess
@@ -76,7 +77,8 @@ def test_every_blob_is_found_where_it_is_and_no_other() -> None:
 @pytest.mark.usefixtures("both_ways")
 def test_ids_that_begin_alike_are_told_apart() -> None:
     """All 256 bits are compared: 64 that agree are chance, and would be silent loss."""
-    ids = [b"\7" * 8 + bytes([a, b]) + b"\7" * 21 + bytes([c]) for a in (0, 9) for b in (0, 9) for c in (0, 9)]  # fmt: skip # noqa: E501
+    alike = itertools.product((0, 9), repeat=3)
+    ids = [b"\7" * 8 + bytes([a, b]) + b"\7" * 21 + bytes([c]) for a, b, c in alike]
     document = IndexDocument([indexed_pack("ab" * 32, [entry(one) for one in ids[1:]])])
     index = Index.of_documents([document])
     assert [index.has("data", one) for one in ids] == [False] + [True] * 7

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -27,8 +28,8 @@ ORDER = TakeSnapshot(
 )
 
 
-def part(name: str, **changes: object) -> CapturedComponent:
-    quiesce = CapturedHook(command=("quiesce", name), timeout_s=20, **changes)  # type: ignore[arg-type]
+def part(name: str, **changes: Any) -> CapturedComponent:
+    quiesce = CapturedHook(command=("quiesce", name), timeout_s=20, **changes)
     return CapturedComponent(
         name=name, quiesce=quiesce, resume=CapturedHook(command=("resume", name))
     )

@@ -104,7 +104,8 @@ class ReferencePage(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path="/", media_type=MediaType.HTML)
 
-    def render(self, _request: Request[Any, Any, Any], schema: dict[str, Any]) -> bytes:  # noqa: D102
+    def render(self, _request: Request[Any, Any, Any], schema: dict[str, Any]) -> bytes:
+        """Write the page, as Litestar asks for it."""
         return page(schema).encode()
 
 
