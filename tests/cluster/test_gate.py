@@ -27,6 +27,7 @@ from appshield.kubernetes.kinds import (
 )
 from appshield.kubernetes.requests import MERGE_PATCH, Call
 from appshield.local.cluster import ClusterFacts
+from appshield.watcher.broken_glass import UNKNOWN
 from appshield.watcher.gate_keeping import remove_gate
 from appshield.watcher.gate_webhooks import CONFIGURATIONS
 from cluster_application import NAME
@@ -201,20 +202,29 @@ async def test_dead_it_holds_only_what_fails_closed(shop: Shop, closed: Shop) ->
     assert (await shop.colour(), await closed.colour()) == ("blue", "green")
 
 
+async def test_a_glass_that_is_broken_while_all_is_dead_is_on_record_afterwards(
+    closed: Shop,
+) -> None:
+    """Neither gate nor watcher saw it: the watcher finds it when it is back, and who is unknown."""
+    with _silent(closed.installation), _silent(closed.installation, "watcher"):
+        await closed.annotate(BREAK_GLASS, "AppShield is dead")
+        await closed.roll_out("green")
+    told = await wait_until(
+        lambda: _broken(closed, UNKNOWN), deadline_s=60, what="the audit tells of it"
+    )
+    assert (told.object, told.cause) == ("rollout of Deployment web", "AppShield is dead")
+    assert told.outcome == "allowed"
+
+
 async def test_a_broken_glass_lets_pass_and_is_on_record(closed: Shop) -> None:
     """No version is made; who did what and why is in the audit stream."""
     await closed.annotate(BREAK_GLASS, "incident 17")
     await closed.roll_out("blue")
     assert await closed.versions() == []
 
-    async def on_record() -> AuditEvent | None:
-        async for line in lines_of(closed.installation.bus):
-            event = read_entry(line).event
-            if event.action == "break-glass" and event.app.namespace == closed.namespace:
-                return event
-        return None
-
-    told = await wait_until(on_record, deadline_s=10, what="the audit")
+    told = await wait_until(
+        lambda: _broken(closed, "appshield-admin"), deadline_s=30, what="the audit"
+    )
     assert (told.object, told.cause) == ("rollout of Deployment web", "incident 17")
     assert (told.actor, told.door, told.outcome) == ("appshield-admin", "gate", "allowed")
 
@@ -297,10 +307,21 @@ async def _is_named(shop: Shop) -> bool:
     return False
 
 
+async def _broken(shop: Shop, actor: str) -> AuditEvent | None:
+    """Find in the audit that somebody broke the glass of a shop's gate."""
+    async for line in lines_of(shop.installation.bus):
+        event = read_entry(line).event
+        if (event.action, event.actor) == ("break-glass", actor) and (
+            event.app.namespace == shop.namespace
+        ):
+            return event
+    return None
+
+
 @contextmanager
-def _silent(installation: Installation) -> Iterator[None]:
-    """Let the gateway answer nothing for the time of the block."""
-    pid = installation.pid("gateway")
+def _silent(installation: Installation, service: str = "gateway") -> Iterator[None]:
+    """Let a service, the gateway if none is named, answer nothing for the time of the block."""
+    pid = installation.pid(service)
     os.kill(pid, signal.SIGSTOP)
     try:
         yield

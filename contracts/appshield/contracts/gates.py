@@ -36,6 +36,7 @@ class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_ov
     """Somebody broke the glass: an operation passed the gate without a version, for a reason.
 
     `app` is the application whose gate it was, without a name where the gate did not know it yet.
+    `change` names what it made of the object, see `change_passed`.
     """
 
     noun: ClassVar[str] = "gate"
@@ -47,6 +48,7 @@ class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_ov
     actor: str
     reason: str
     at: datetime
+    change: str = ""
 
     def subject(self) -> str:
         """Name the subject on which this is told: of what anyone did."""
@@ -55,3 +57,14 @@ class GateOverridden(Event, frozen=True, kw_only=True, tag="appshield.v1.gate_ov
     def message_id(self) -> str:
         """Name the fact after the API server's identity of the admission, and the application."""
         return f"{self.admission}.{self.app.name}.{self.verb}"
+
+
+def change_passed(uid: str, operation: Operation, generation: int) -> str:
+    """Name a change of an object, the same for whoever is asked before and whoever sees it after.
+
+    Args:
+        uid: of the object.
+        operation: what is done to it.
+        generation: the one that the API server gives it with this change.
+    """
+    return f"{uid}.{'gone' if operation == 'delete' else generation}"

@@ -16,7 +16,7 @@ import structlog
 
 from appshield.bus import Bus, Entry, KeyExistsError, StaleRevisionError
 from appshield.contracts.catalog import VersionRecord
-from appshield.contracts.gates import GateOverridden, Hold, Operation
+from appshield.contracts.gates import GateOverridden, Hold, Operation, change_passed
 from appshield.contracts.identities import AppRef, run_id
 from appshield.contracts.requests import RequestGate
 from appshield.contracts.runs import Run
@@ -199,6 +199,9 @@ class Gate:
                         actor=request.user,
                         reason=reason,
                         at=self._clock.now(),
+                        change=change_passed(
+                            request.uid_of_object, operation, request.generation_made
+                        ),
                     )
                 )
             structlog.get_logger().warning(

@@ -64,6 +64,11 @@ class AdmissionRequest(msgspec.Struct, frozen=True, rename="camel"):
         return str(metadata(self.before).get("uid") or "")
 
     @property
+    def generation_made(self) -> int:
+        """The generation that the object has after the change; 0 where it is gone then."""
+        return int(metadata(self.object or {}).get("generation") or 0)
+
+    @property
     def place(self) -> str:
         """The namespace that the operation is about; of a Namespace that itself."""
         return self.namespace or (self.name if self.kind.kind == "Namespace" else "")

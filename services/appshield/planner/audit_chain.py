@@ -28,8 +28,11 @@ from appshield.service import Clock
 REMEMBERED = 1_024
 LINES_MAX = 250
 ARCHIVE = "archive-audit"
+BREAK_GLASS = "break-glass"
 _ARCHIVER = "uploader"
 """Who archives; what anybody else says of anchors counts for nothing."""
+_GATE = "gate"
+"""Whose word it is that a glass was broken; others find that out afterwards."""
 _RETRY_S = 0.5
 
 
@@ -103,12 +106,23 @@ class AuditChain:
         self._leadership.ensure()
         await self._ensure_known()
         batch = self._waiting[:LINES_MAX]
-        fresh = {named: one.event for one in batch if (named := _named(one.event)) not in self._ids}
-        if fresh:
-            await self._append(list(fresh.values()))
+        if fresh := self._fresh([one.event for one in batch]):
+            await self._append(fresh)
         for one in batch:
             one.recorded = True
         self._waiting = [one for one in self._waiting if not one.recorded]
+
+    def _fresh(self, events: list[AuditEvent]) -> list[AuditEvent]:
+        """Leave out what is told already, and what somebody found that the gate has told."""
+        fresh: dict[str, AuditEvent] = {}
+        passed = {_passed(one) for one in events if one.teller == _GATE}
+        for one in events:
+            found = one.teller != _GATE and one.action == BREAK_GLASS
+            if found and (_passed(one) in passed or _passed(one) in self._ids):
+                continue
+            if (named := _named(one)) not in self._ids:
+                fresh[named] = one
+        return list(fresh.values())
 
     async def _append(self, events: list[AuditEvent]) -> None:
         lines, head = link(self.head, events, self._clock.now())
@@ -189,6 +203,8 @@ class AuditChain:
 
     def _remember(self, stored: int, sequence: int, event: AuditEvent) -> None:
         self._ids[_named(event)] = stored
+        if event.teller == _GATE and event.action == BREAK_GLASS:
+            self._ids[_passed(event)] = stored
         if event.action != ARCHIVE:
             self._worth_archiving = sequence
             self._since = self._since or event.at
@@ -213,6 +229,11 @@ class AuditChain:
 def _named(event: AuditEvent) -> str:
     """Name what was told, for whoever told it: nobody takes the place of another's word."""
     return f"{event.teller} {event.id}"
+
+
+def _passed(event: AuditEvent) -> str:
+    """Name what passed a gate by a broken glass, whoever tells of it."""
+    return f"{BREAK_GLASS} {event.request_id} {event.app}"
 
 
 def told(delivery: Delivery) -> AuditEvent:

@@ -155,6 +155,7 @@ def overridden(fact: GateOverridden) -> AuditEvent:
         actor=plain(fact.actor),
         object=plain(f"{fact.operation} of {fact.about}"),
         cause=plain(fact.reason),
+        request_id=plain(fact.change),
     )
 
 

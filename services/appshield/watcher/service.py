@@ -27,6 +27,7 @@ from appshield.rights.reviews import Reviews
 from appshield.service import Joined, SystemClock, joined, put_aside, together
 from appshield.watcher.adapting import Adapting, kind_of
 from appshield.watcher.asking import AskedAnnotations
+from appshield.watcher.broken_glass import BrokenGlass
 from appshield.watcher.change_watch import ChangeWatch
 from appshield.watcher.gate_keeping import GateKeeping
 from appshield.watcher.health import HealthWatch
@@ -119,7 +120,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         service.run(statuses.keep_written(stopping), "statuses")
         _watch_objects(service, cluster, settings, stopping, informers=informers, known=known)
         _adapt(service, cluster, settings, stopping)
-        _keep_gate(service, cluster, known, settings, stopping)
+        _keep_gate(service, cluster, settings, stopping, informers=informers, known=known)
         known.run(service)
         service.run(_doubt(known.records, (telling, told), stopping), "what the bus has lost")
         await _see_to_wishes(service, cluster, settings, stopping)
@@ -168,11 +169,13 @@ def _adapt(service: Joined, cluster: Cluster, settings: Settings, stopping: asyn
 def _keep_gate(
     service: Joined,
     cluster: Cluster,
-    known: _Known,
     settings: Settings,
     stopping: asyncio.Event,
+    *,
+    informers: Informers,
+    known: _Known,
 ) -> None:
-    """Keep the gate installed, where there is one."""
+    """Keep the gate installed, where there is one, and tell what passed it unseen."""
     if settings.gate_at:
         keeping = GateKeeping(
             records=known.records,
@@ -184,6 +187,14 @@ def _keep_gate(
         )
         service.health.add("gate", keeping.problems)
         service.run(keeping.keep_installed(stopping), "gate")
+        broken = BrokenGlass(
+            bus=service.bus,
+            records=known.records,
+            informers=informers,
+            cluster_name=settings.cluster,
+            clock=SystemClock(),
+        )
+        service.run(broken.keep_told(stopping), "broken glass")
 
 
 async def _recording(service: Joined, settings: Settings) -> Recording:

@@ -45,3 +45,9 @@ def state_of(obj: Object) -> str:
     spec = {name: value for name, value in mapping(obj, "spec").items() if name != "replicas"}
     text = json.dumps(spec, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+
+
+def template_of(obj: Object) -> str:
+    """Return a digest of the pod template of a workload: another one is a rollout."""
+    text = json.dumps(mapping(mapping(obj, "spec"), "template"), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]

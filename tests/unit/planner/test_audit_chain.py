@@ -198,6 +198,30 @@ async def test_broken_glass_is_an_entry() -> None:
     )
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "later"])
+async def test_broken_glass_that_is_found_afterwards_is_no_second_entry(*, together: bool) -> None:
+    """Of the same change, also by the next planner; what the gate did not tell is one."""
+    bus = MemoryBus()
+    first = event("first")
+    told = replace(event("a"), teller="gate", action="break-glass", request_id="uid.2")
+    found = replace(told, id="b", teller="watcher")
+    unseen = replace(found, id="c", request_id="uid.3")
+    chain = await planner(bus)
+    if together:
+        await asyncio.gather(*map(chain.record, (first, told, found, unseen)))
+    else:
+        await chain.record(first)
+        await chain.record(told)
+        chain = await planner(bus)
+        for one in (found, unseen):
+            await chain.record(one)
+    assert {entry.event.id for entry in await entries(bus)} == {"first", "a", "c"}
+    pretended = replace(told, id="d", teller="person", request_id="uid.4")
+    await chain.record(pretended)
+    await chain.record(replace(found, id="e", request_id="uid.4"))
+    assert {entry.event.id for entry in await entries(bus)} == {"first", "a", "c", "d", "e"}
+
+
 async def test_what_is_nothing_for_the_audit_is_parked() -> None:
     """It does not stand in the way of the rest."""
     bus = MemoryBus()
