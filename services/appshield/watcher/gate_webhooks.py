@@ -102,15 +102,18 @@ class GatedNamespaces(msgspec.Struct, frozen=True, kw_only=True):
 def webhook_configurations(
     namespaces: GatedNamespaces, address: GateAddress, authority: Authority
 ) -> dict[str, Object | None]:
-    """Return each configuration by its name; None for one that is not needed."""
+    """Return each configuration by its name, in the order in which they are installed.
+
+    What tells of a broken glass is there before anything is held. None for one that is not needed.
+    """
     client = _client(address, authority, PATH)
     wanted = [one for one in _RULES if namespaces.of(one)]
     closed = [_held(one, namespaces, client, fails=True) for one in wanted]
     opened = [_held(one, namespaces, client, fails=False) for one in wanted]
     told = [_overridden(one, namespaces, client) for one in wanted]
     return {
-        FAIL_CONFIGURATION: _configuration(FAIL_CONFIGURATION, closed),
         IGNORE_CONFIGURATION: _configuration(IGNORE_CONFIGURATION, [*opened, *told]),
+        FAIL_CONFIGURATION: _configuration(FAIL_CONFIGURATION, closed),
     }
 
 
