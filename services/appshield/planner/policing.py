@@ -29,8 +29,8 @@ from appshield.planner.targeting import targets_differ
 from appshield.planner.turns import Turns
 from appshield.service import Clock
 
-_AT_ONCE = 500
-"""One batch of the bus: nobody waits for all of them."""
+_AT_ONCE = 1_500
+"""Three batches of the bus: while one is being stored, those that follow are worked out."""
 _BEGIN_AT_ONCE = 50
 """So many begin before everybody else has a turn."""
 MANY = 500
