@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Locator, Page, ViewportSize, expect
+from playwright.async_api import Browser, Locator, Page, Request, ViewportSize, expect
+
+from public_routes import is_public
 
 Mode = Literal["light", "dark", "phone"]
 MODES: tuple[Mode, ...] = ("light", "dark", "phone")
@@ -33,7 +35,7 @@ class Visit:
         self._home = urlsplit(url).netloc
         self._axe = axe
         page.set_default_timeout(DEADLINE_MS)
-        page.on("request", lambda request: self._asked(request.url))
+        page.on("request", self._asked)
         page.on("pageerror", lambda error: self.troubles.append(str(error)))
         page.on("console", lambda message: self._said(message.type, message.text))
 
@@ -85,9 +87,12 @@ class Visit:
                     found.append(f"{name} on a {place}")
         return found
 
-    def _asked(self, url: str) -> None:
-        if urlsplit(url).netloc != self._home:
-            self.troubles.append(f"a request to {url}")
+    def _asked(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.netloc != self._home:
+            self.troubles.append(f"a request to {request.url}")
+        elif not request.is_navigation_request() and not is_public(request.method, url.path):
+            self.troubles.append(f"{request.method} {url.path} is no route of the public API")
 
     def _said(self, kind: str, text: str) -> None:
         if kind in {"error", "warning"}:
@@ -103,8 +108,12 @@ async def visiting(
     caller: str,
     mode: Mode = "light",
     language: str = "en-GB",
+    port: int | None = None,
 ) -> AsyncIterator[Visit]:
-    """Visit as somebody, with nothing remembered; nobody without a name."""
+    """Visit as somebody, with nothing remembered; nobody without a name.
+
+    `port` is the gateway's own, where another one leads to it.
+    """
     context = await browser.new_context(
         base_url=url,
         viewport=_PHONE if mode == "phone" else _DESK,
@@ -115,7 +124,7 @@ async def visiting(
     )
     try:
         if caller:
-            cookie = f"appshield-session-{urlsplit(url).port}"
+            cookie = f"appshield-session-{port or urlsplit(url).port}"
             await context.add_cookies([{"name": cookie, "value": caller, "url": url}])
         yield Visit(await context.new_page(), url, axe)
     finally:

@@ -55,6 +55,17 @@ def _shop() -> list[Object]:
         _pod("shop", "db-0", owner=database),
         _pod("shop", "web-6f9c7", owner=web),
         _object("v1", "PersistentVolumeClaim", "shop", "data-db-0", **_claim("20Gi")),
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": "pv-1", "uid": "pv-1"},
+            "spec": {
+                "capacity": {"storage": "20Gi"},
+                "storageClassName": "fast",
+                "csi": {"driver": "csi.example", "volumeHandle": "v-1"},
+                "claimRef": {"namespace": "shop", "name": "data-db-0"},
+            },
+        },
         _object("v1", "Service", "shop", "db", spec={"selector": {"app": "db"}}),
         _object("v1", "Service", "shop", "web", spec={"selector": {"app": "web"}}),
         _object("v1", "ConfigMap", "shop", "settings", data={"currency": "EUR"}),

@@ -33,6 +33,7 @@ from appshield.vault import VaultAccess
 from embedded_bus import running_bus
 from fake_kubernetes import FakeKubernetes
 from rest_api import CLUSTER, NoLogins, RightsByTable, no_vault, rest_backend
+from seeded_audit import seed_audit
 from seeded_bus import seed_bus
 from seeded_cluster import seed_cluster
 
@@ -105,6 +106,7 @@ async def running_seeded_gateway(
     ):
         await bus.ensure_topology()
         await seed_bus(bus, datetime.now(UTC))
+        await seed_audit(bus, datetime.now(UTC))
         seed_cluster(fake)
         async with (
             _api_over(bus, cluster, vaults) as application,

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser
@@ -37,27 +38,32 @@ async def seeded_gateway(
         yield gateway
 
 
+@pytest.fixture(scope="session")
+def website_axe(website_source: Path) -> str:
+    """What finds flaws on a page, as a script."""
+    return (website_source / "node_modules/axe-core/axe.min.js").read_text()
+
+
 @pytest.fixture
 def visit(
-    browser: Browser, seeded_gateway: SeededGateway, website_source: Path
+    browser: Browser, seeded_gateway: SeededGateway, website_axe: str
 ) -> Callable[..., AbstractAsyncContextManager[Visit]]:
-    """Visit the gateway as somebody."""
-    return partial(_visit, browser, seeded_gateway.url, _axe(website_source))
+    """Visit the gateway as somebody, `at` another address that leads to it."""
+    return partial(_visit, browser, seeded_gateway.url, website_axe)
 
 
 @pytest.fixture(scope="session")
 async def window(
-    browser: Browser, seeded_gateway: SeededGateway, website_source: Path
+    browser: Browser, seeded_gateway: SeededGateway, website_axe: str
 ) -> AsyncIterator[Callable[[Mode], Awaitable[Visit]]]:
     """Look at page after page in one window for each mode: what it has loaded it keeps."""
-    axe = _axe(website_source)
     opened: dict[Mode, Visit] = {}
     async with AsyncExitStack() as windows:
 
         async def in_mode(mode: Mode) -> Visit:
             if mode not in opened:
                 opened[mode] = await windows.enter_async_context(
-                    visiting(browser, seeded_gateway.url, axe, caller=EVERYTHING, mode=mode)
+                    visiting(browser, seeded_gateway.url, website_axe, caller=EVERYTHING, mode=mode)
                 )
             opened[mode].troubles.clear()
             return opened[mode]
@@ -65,11 +71,8 @@ async def window(
         yield in_mode
 
 
-def _axe(website_source: Path) -> str:
-    return (website_source / "node_modules/axe-core/axe.min.js").read_text()
-
-
 def _visit(
-    browser: Browser, url: str, axe: str, caller: str, **wanted: Any
+    browser: Browser, url: str, axe: str, caller: str, *, at: str = "", **wanted: Any
 ) -> AbstractAsyncContextManager[Visit]:
-    return visiting(browser, url, axe, caller=caller, **wanted)
+    port = urlsplit(url).port
+    return visiting(browser, at or url, axe, caller=caller, port=port, **wanted)

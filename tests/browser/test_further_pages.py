@@ -16,36 +16,17 @@ from appshield.kubernetes.kinds import APPLICATION
 from browser_visits import MODES, Mode, Visit
 from seeded_gateway import EVERYTHING, LOOKING, SeededGateway
 from seeded_versions import APP, APP_ID, HOSTILE, policy
+from visited_pages import FURTHER_PAGES, RESTORE, VERSION
 
 Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
 Window = Callable[[Mode], Awaitable[Visit]]
 
-VERSION = "/applications/diary/diary/versions/2"
-RESTORE = "/applications/diary/diary/restore?version=2"
-PAGES = {
-    "version": (VERSION, "password"),
-    "version-files": (f"{VERSION}?tab=files&path=volumes%2Fdata", "today.txt"),
-    "version-compare": (f"{VERSION}?tab=compare", "configmap/settings"),
-    "version-compare-files": (f"{VERSION}?tab=compare&what=files", "volumes/data/new.txt"),
-    "restore-where": (f"{RESTORE}&existing=1&target=diary-restored", "Namespace"),
-    "restore-what": (f"{RESTORE}&step=what&paths=volumes%2Fdata", "volumes/data"),
-    "restore-no-version": ("/applications/diary/diary/restore", "v2"),
-    "policies": ("/policies", "No policy yet"),
-    "policy": ("/documents/Policy/-/gold", "Nothing is wrong with it"),
-    "document-proposed": ("/documents/Application/new?namespace=legacy", "Proposed"),
-    "vaults": ("/vaults", "primary"),
-    "vault": ("/vaults/primary", "Deduplication"),
-    "reports": ("/reports", "gold"),
-    "audit": ("/audit", "Nothing has been recorded yet"),
-}
-"""Each page, and something that stands on it when it is complete."""
-
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", FURTHER_PAGES)
 async def test_a_page_shuts_nobody_out(name: str, mode: Mode, window: Window) -> None:
     """It has no flaw that axe finds, no error, nothing to scroll sideways, nothing from outside."""
-    path, content = PAGES[name]
+    path, content = FURTHER_PAGES[name]
     seen = await window(mode)
     await seen.go(path)
     await expect(seen.page.get_by_text(content).first).to_be_visible()
@@ -59,7 +40,7 @@ async def test_a_page_shuts_nobody_out(name: str, mode: Mode, window: Window) ->
 async def test_long_words_fit(visit: Visiting) -> None:
     """Russian ones: no page is wider than the screen, on a phone or a desk, and no table is cut."""
     async with visit(EVERYTHING, language="ru-RU") as seen:
-        paths = {name: path for name, (path, _) in PAGES.items()}
+        paths = {name: path for name, (path, _) in FURTHER_PAGES.items()}
         assert await seen.too_wide(paths, "russian") == []
         assert seen.troubles == []
 
@@ -132,6 +113,19 @@ async def test_a_comparison_shows_what_changed_and_no_secret(visit: Visiting) ->
         for path, word in (("new.txt", "Added"), ("old.txt", "Removed"), ("today.txt", "Changed")):
             line = seen.page.get_by_role("listitem").filter(has_text=f"volumes/data/{path}").first
             await expect(line).to_contain_text(word)
+
+
+async def test_where_everything_is_protected_a_document_is_begun_all_the_same(
+    visit: Visiting,
+) -> None:
+    """Nothing can be proposed then; the page says so, and the editor is there."""
+    async with visit(EVERYTHING) as seen:
+        await seen.go("/documents/Application/new?namespace=shop")
+        note = seen.page.get_by_role("region", name="Everything in shop is protected already")
+        await expect(note).to_contain_text("nothing is proposed")
+        editor = seen.page.get_by_role("textbox", name="Application, as YAML")
+        await expect(editor).to_contain_text("namespace: shop")
+        assert await seen.flaws() == []
 
 
 async def test_who_may_not_restore_sees_which_right_is_missing(visit: Visiting) -> None:

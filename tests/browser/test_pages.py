@@ -12,29 +12,12 @@ from playwright.async_api import expect
 from appshield.contracts.applications import ApplicationRecord, Pause
 from appshield.contracts.streams import APPLICATIONS
 from browser_visits import MODES, SCREENSHOTS, Mode, Visit
-from seeded_bus import AWAITING_APPROVAL, FAILED, RESTORED, RUNNING, WAITING
 from seeded_gateway import EVERYTHING, LOOKING, SeededGateway
+from visited_pages import PAGES
 
 Visiting = Callable[..., AbstractAsyncContextManager[Visit]]
 Window = Callable[[Mode], Awaitable[Visit]]
 
-PAGES = {
-    "overview": "/",
-    "application": "/applications/shop/shop",
-    "application-objects": "/applications/shop/shop?tab=objects",
-    "application-policies": "/applications/shop/shop?tab=policies",
-    "application-events": "/applications/shop/shop?tab=events",
-    "application-degraded": "/applications/bank/ledger",
-    "application-paused": "/applications/office/wiki",
-    "application-without-versions": "/applications/lab/notebook",
-    "runs": "/runs",
-    "run-running": f"/runs/{RUNNING}",
-    "run-failed": f"/runs/{FAILED}",
-    "run-restored": f"/runs/{RESTORED}",
-    "run-awaiting-approval": f"/runs/{AWAITING_APPROVAL}",
-    "run-waiting": f"/runs/{WAITING}",
-    "nothing-there": "/no/such/page",
-}
 FIRST_LOAD_BYTES_MAX = 300_000
 _COLOUR = "one => getComputedStyle(one).color"
 
@@ -193,9 +176,11 @@ async def test_who_is_signed_out_meanwhile_comes_back_to_the_page(visit: Visitin
         await seen.go("/")
         await seen.page.context.clear_cookies()
         await seen.page.get_by_role("link", name="Vaults").click()
-        await expect(seen.page.get_by_text("You are not signed in any more")).to_be_visible()
+        note = seen.page.get_by_role("region", name="You are not signed in any more")
+        await expect(note).to_contain_text("you come back to this page")
         await seen.look("signed-out-light")
-        await seen.page.get_by_role("link", name="Sign in").click()
+        assert await seen.flaws() == []
+        await note.get_by_role("link", name="Sign in").click()
         await expect(seen.page).to_have_url(re.compile(r"/login\?next=%2Fvaults"))
 
 

@@ -118,6 +118,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+WaitReason = Literal["settle", "at-most", "blackout", "limit"]
+
+
 class Wait(msgspec.Struct, frozen=True, kw_only=True):
     """Why a run that could begin does not yet: its rule's settle time, rate or window, or a limit.
 
@@ -125,7 +128,7 @@ class Wait(msgspec.Struct, frozen=True, kw_only=True):
     for first, however often it was meanwhile.
     """
 
-    reason: Literal["settle", "at-most", "blackout", "limit"]
+    reason: WaitReason
     why: str
     since: datetime
     until: datetime | None = None

@@ -15,7 +15,7 @@ from appshield.cli.reaching import Reach
 from appshield.contracts import decode
 from appshield.contracts.stream_specs import StreamSpec
 from appshield.contracts.streams import OUTCOMES, STATE
-from appshield.doors.events import sentence
+from appshield.doors.event_words import sentence
 from appshield.doors.naming import Wanted, wanted
 
 _STREAMS = (STATE, OUTCOMES)

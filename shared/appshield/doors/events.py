@@ -18,19 +18,23 @@ from appshield.contracts.applications import (
     ApplicationObserved,
     ApplicationRecord,
     PauseChanged,
-    Rpo,
     RpoChanged,
-    Rto,
     RtoChanged,
 )
-from appshield.contracts.backups import BackupStored, BackupUnchanged
-from appshield.contracts.changes import ChangeMatched
-from appshield.contracts.health import HealthChanged, Reaction
+from appshield.contracts.backups import BackupStored
+from appshield.contracts.health import HealthChanged
 from appshield.contracts.message import Message, StepEvent
 from appshield.contracts.runs import Failure, RunChanged, StepFailed
 from appshield.contracts.stream_specs import StreamSpec
 from appshield.contracts.streams import HISTORY, OUTCOMES
 from appshield.contracts.subjects import event, told
+from appshield.doors.event_words import (
+    EventCode,
+    coded,
+    coded_reaction,
+    reaction_sentence,
+    sentence,
+)
 
 EventKind = Literal[
     "run",
@@ -54,9 +58,10 @@ _WELL = frozenset({"Healthy", "Progressing", "Unknown"})
 class ToldEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Something that was told about an application, `text` in words.
 
-    `state` is what it entered: a run `succeeded`, its health `Degraded`, a promise `at-risk`, its
-    document `refused`. `problem` says that somebody may have to do something about it. What does
-    not belong to a kind of event is empty.
+    `code` and `values` say the same for other languages (`event_words`). `state` is what it
+    entered: a run `succeeded`, its health `Degraded`, a promise `at-risk`, its document `refused`.
+    `problem` says that somebody may have to do something about it. What does not belong to a kind
+    of event is empty.
     """
 
     id: str
@@ -64,6 +69,8 @@ class ToldEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: EventKind
     state: str
     text: str
+    code: EventCode
+    values: dict[str, str] = {}
     problem: bool = False
     run: str = ""
     step: str = ""
@@ -89,8 +96,16 @@ async def events_of(bus: Bus, record: ApplicationRecord) -> list[ToldEvent]:
 def event_of(message: Message, event_id: str, at: datetime) -> ToldEvent:
     """Put a fact into the form that people and tools are shown. Pure."""
     kind, state, problem = _standing(message)
+    code, values = coded(message)
     base = ToldEvent(
-        id=event_id, at=at, kind=kind, state=state, text=sentence(message), problem=problem
+        id=event_id,
+        at=at,
+        kind=kind,
+        state=state,
+        text=sentence(message),
+        code=code,
+        values=values,
+        problem=problem,
     )
     match message:
         case RunChanged(run=run, version=version, failure=failure):
@@ -104,26 +119,6 @@ def event_of(message: Message, event_id: str, at: datetime) -> ToldEvent:
     return base
 
 
-def sentence(message: Message) -> str:
-    """Write a fact in one line, without the name of the application. Pure."""
-    match message:
-        case RunChanged():
-            version = f" (version {message.version})" if message.version is not None else ""
-            text = f"{message.kind} {message.run} {message.state}{version}"
-            return f"{text}: {message.failure}" if message.failure else text
-        case StepFailed():
-            again = "; it is tried again" if message.again else ""
-            return f"{message.run} {message.step} failed: {message.failure}{again}"
-        case BackupUnchanged():
-            return f"{message.run}: nothing changed since version {message.number}"
-        case StepEvent():
-            return f"{message.run} {message.step}: {message.verb}"
-        case ChangeMatched():
-            gone = "is gone" if message.deleted else "changed"
-            return f"{message.object} {gone}: rule {message.protection} waits for that"
-    return _of_state(message)
-
-
 def acted(record: ApplicationRecord) -> Iterator[ToldEvent]:
     """Tell when reactions acted, as far back as their rates make the planner remember. Pure."""
     reactions = {one.digest: one for one in record.reactions}
@@ -131,8 +126,16 @@ def acted(record: ApplicationRecord) -> Iterator[ToldEvent]:
         if (reaction := reactions.get(reacted.digest)) is None:
             continue
         for at in reacted.acted_at:
-            event_id, text = f"{reaction.digest}.{at.timestamp():.0f}", _reaction_text(reaction)
-            yield ToldEvent(id=event_id, at=at, kind="reaction", state="acted", text=text)
+            code, values = coded_reaction(reaction)
+            yield ToldEvent(
+                id=f"{reaction.digest}.{at.timestamp():.0f}",
+                at=at,
+                kind="reaction",
+                state="acted",
+                text=reaction_sentence(reaction),
+                code=code,
+                values=values,
+            )
 
 
 def _of(stream: StreamSpec, stored: Stored) -> ToldEvent:
@@ -164,34 +167,6 @@ def _kind_of_step(message: Message) -> EventKind:
     return "step" if isinstance(message, StepEvent) else "change"
 
 
-def _of_state(message: Message) -> str:
-    match message:
-        case HealthChanged():
-            health = message.health
-            why = "; ".join(f"{one.object}: {one.why}" for one in health.reasons[:3])
-            text = f"health {health.status}, before {message.before}"
-            return f"{text}: {why}" if why else text
-        case ApplicationObserved():
-            if message.refused:
-                return f"document refused: {message.refused}"
-            return "document in force" if message.exists else "the object is gone"
-        case PauseChanged():
-            by = f" by {message.actor}" if message.actor else ""
-            text = f"{'paused' if message.paused else 'not paused any more'}{by}"
-            return f"{text}: {message.reason}" if message.reason else text
-        case RpoChanged(rpo=promise) | RtoChanged(rto=promise):
-            return _of_promise(promise)
-    return type(message).__name__
-
-
-def _of_promise(promise: Rpo | Rto) -> str:
-    stands = f"{promise.state}: {promise.promised_s} s promised"
-    if isinstance(promise, Rpo):
-        return f"recovery point {stands} since {promise.counted_from:%Y-%m-%d %H:%M} UTC"
-    expected = f", about {promise.expected_s:.0f} s expected" if promise.expected_s else ""
-    return f"recovery time {stands}{expected}"
-
-
 def _changes(events: Iterable[ToldEvent]) -> Iterator[ToldEvent]:
     """Leave out what says the same as the one of its kind before: facts are told again."""
     before: dict[EventKind, tuple[str, str]] = {}
@@ -199,9 +174,3 @@ def _changes(events: Iterable[ToldEvent]) -> Iterator[ToldEvent]:
         if before.get(one.kind) != (one.state, one.text):
             before[one.kind] = (one.state, one.text)
             yield one
-
-
-def _reaction_text(reaction: Reaction) -> str:
-    action = type(reaction.action).__name__.removesuffix("Action").lower()
-    source = f" of policy {reaction.policy}" if reaction.policy else ""
-    return f"reaction{source} to {reaction.when}: {action}"

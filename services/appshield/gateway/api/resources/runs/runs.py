@@ -29,6 +29,7 @@ from appshield.contracts.runs import (
     Step,
     Trigger,
     Wait,
+    WaitReason,
 )
 from appshield.doors.actions import SEE_RUNS
 from appshield.doors.run_rows import RunRow
@@ -55,7 +56,10 @@ _TAGS = ["Runs"]
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run in a list; `problem` is why it failed, `waits_for` what holds it back."""
+    """A run in a list; `problem` is why it failed, `waits_for` what holds it back.
+
+    `wait_reason` is the same as a word.
+    """
 
     id: str
     kind: RunKind
@@ -71,6 +75,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     version: int | None
     problem: str
     waits_for: str
+    wait_reason: WaitReason | None
 
 
 class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +191,7 @@ def run_summary(run: Run) -> RunSummary:
         version=run.version,
         problem=str(run.failure) if run.failure else "",
         waits_for=run.wait.why if run.wait else "",
+        wait_reason=run.wait.reason if run.wait else None,
     )
 
 

@@ -1,7 +1,11 @@
-/// One way to ask the REST API: JSON in and out, errors as `ProblemError`, never a redirect.
+/// The only way to the REST API: JSON in and out, errors as `ProblemError`, never a redirect. Nothing
+/// else in the interface sends a request or knows where the API is.
 import { ProblemError, problemOf, UNREACHABLE } from "./problems";
 
-export const BASE = "/api/v1";
+const BASE = "/api/v1";
+
+/// The browsable description of the API, for people.
+export const DESCRIPTION = `${BASE}/docs`;
 
 type QueryValue = string | number | boolean | undefined | null | readonly string[];
 export type Query = Readonly<Record<string, QueryValue>>;
@@ -35,6 +39,14 @@ export async function ask<T>(path: string, options: Ask = {}): Promise<Answer<T>
 export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
   const options: Ask = { ...(query && { query }), ...(signal && { signal }) };
   return (await ask<T>(path, options)).data;
+}
+
+/// A stream of events, from behind the last one that is known.
+export async function events(lastId: string, signal: AbortSignal): Promise<Response> {
+  const headers = { Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) };
+  const response = await send("/events", { headers, signal });
+  if (!response.ok) throw await problemOf(response);
+  return response;
 }
 
 /// A command: asking again with the same key is asking once, also when an answer was lost.

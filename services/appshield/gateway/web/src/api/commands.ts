@@ -3,7 +3,7 @@ import { notifications } from "@mantine/notifications";
 import { type QueryKey, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useTranslate } from "@/i18n/language";
 import { command, path } from "./client";
-import { ProblemError } from "./problems";
+import { toldOf } from "./problem-words";
 import type { Started } from "./types";
 
 export const backUp = (
@@ -43,10 +43,10 @@ export function useCommand<Given = void, Result = unknown>(commanding: Commandin
       commanding.done?.(result);
     },
     onError: (error) => {
-      const problem = error instanceof ProblemError ? error.problem : undefined;
+      const { title, why, next } = toldOf(error, t);
       notifications.show({
-        title: problem?.detail ?? problem?.title ?? t("error.other"),
-        message: problem?.next_step ?? "",
+        title,
+        message: [why, next?.text].filter(Boolean).join(" "),
         color: "red",
         autoClose: 12_000,
       });

@@ -161,9 +161,11 @@ export const heldObjects = (place: VersionPlace) =>
     limit: 500,
   });
 
-export const files = (place: VersionPlace, exact: string) =>
-  partly<HeldEntry>(held(place, "files", exact), at(`${base(place)}/files`, exact), {
+/// What stands in a folder; or whatever below it has a name like the pattern.
+export const files = (place: VersionPlace, exact: string, pattern = "") =>
+  partly<HeldEntry>(held(place, "files", exact, pattern), at(`${base(place)}/files`, exact), {
     history: place.history,
+    pattern,
   });
 
 export const changes = (older: VersionPlace, newer: number, what: Changed) =>

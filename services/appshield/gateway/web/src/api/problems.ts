@@ -31,6 +31,16 @@ export class ProblemError extends Error {
 
 /// Nothing answered at all: the status of a problem that no server has written.
 export const UNREACHABLE = 0;
+/// A part of the interface is not there any more: the server has a newer one.
+export const OUTDATED = -1;
+export const SIGNED_OUT = 401;
+export const NOT_FOUND = 404;
+
+export const isSignedOut = (error: unknown): boolean =>
+  error instanceof ProblemError && error.status === SIGNED_OUT;
+
+export const isNotFound = (error: unknown): boolean =>
+  error instanceof ProblemError && error.status === NOT_FOUND;
 
 export async function problemOf(response: Response): Promise<ProblemError> {
   const plain = {

@@ -1,5 +1,6 @@
 /// Every question that the interface asks, under the key by which its answer is remembered.
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { isNarrow } from "@/design/narrow";
 import { get, path, type Query } from "./client";
 import type {
   ApplicationCounts,
@@ -20,8 +21,8 @@ import type {
   VersionSummary,
 } from "./types";
 
-/// A page of a list: what fits on a screen and a half.
-export const PAGE = 50;
+/// A page of a list: what fits on a screen and a half; on a phone each of it is a card.
+export const PAGE = isNarrow() ? 20 : 50;
 const TREND = 12;
 
 export const keys = {

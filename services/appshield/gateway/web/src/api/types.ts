@@ -30,7 +30,9 @@ export type ToldEvent = Schemas["ToldEvent"];
 export type Unprotected = Schemas["Unprotected"];
 export type VersionSummary = Schemas["VersionSummary"];
 
+export type EventCode = ToldEvent["code"];
 export type EventKind = ToldEvent["kind"];
+export type WaitReason = Schemas["Wait"]["reason"];
 export type Health = HealthFacts["status"];
 export type Consistency = VersionSummary["consistency"];
 export type TriggerKind = VersionSummary["trigger"];

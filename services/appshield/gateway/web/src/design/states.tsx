@@ -1,14 +1,15 @@
 /// What stands where something is not there: yet, at all, or because of an error.
 import { Button } from "@mantine/core";
 import type { UseInfiniteQueryResult, UseQueryResult } from "@tanstack/react-query";
-import { useRouterState } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { ProblemError, UNREACHABLE } from "@/api/problems";
+import { toldOf } from "@/api/problem-words";
+import { isSignedOut, NOT_FOUND, OUTDATED } from "@/api/problems";
 import { useTranslate } from "@/i18n/language";
-import type { MessageKey } from "@/i18n/messages";
+import { Foreign } from "./foreign";
 import { Icon, type IconName } from "./icons";
 import { LinkButton } from "./link-button";
 import { Row } from "./page";
+
 import { Prose } from "./prose";
 import classes from "./states.module.css";
 
@@ -47,50 +48,38 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   );
 }
 
-const SIGNED_OUT = 401;
-const NOT_FOUND = 404;
-const TITLES: Record<number, MessageKey> = {
-  [UNREACHABLE]: "error.unreachable",
-  403: "error.denied",
-  [NOT_FOUND]: "error.not-found",
-  503: "error.unavailable",
-};
-const STEPS: Record<number, MessageKey> = {
-  [UNREACHABLE]: "error.unreachable.next",
-  403: "error.denied.next",
-  [NOT_FOUND]: "error.not-found.next",
-  503: "error.unavailable.next",
-};
-
 export function Failed({ error, again }: { error: Error; again?: () => void }) {
   const t = useTranslate();
-  const problem = error instanceof ProblemError ? error.problem : undefined;
-  const status = problem?.status ?? -1;
-  // What the API proposes is for its callers; who looks for a page looks for another one.
-  const proposed = status === NOT_FOUND ? undefined : problem?.next_step;
-  const next = proposed ?? (STEPS[status] ? t(STEPS[status]) : "");
+  const { status, title, why, next, request } = toldOf(error, t);
   return (
     <div className={classes.state} role="alert" data-failed>
       <span className={classes.picture}>
         <Icon name="close" size={22} />
       </span>
-      <p className={classes.title}>{t(TITLES[status] ?? "error.other")}</p>
-      <p className={classes.text}>{problem?.detail ?? (status > 0 ? problem?.title : "")}</p>
-      {next && (
+      <p className={classes.title}>{title}</p>
+      {why && (
         <p className={classes.text}>
-          <Prose text={next} />
+          <Foreign text={why} />
         </p>
       )}
-      {problem?.request_id && (
+      {next && (
         <p className={classes.text}>
-          {t("error.request")} <code className="mono">{problem.request_id}</code>
+          {next.ours ? <Prose text={next.text} /> : <Foreign text={next.text} />}
+        </p>
+      )}
+      {request && (
+        <p className={classes.text}>
+          {t("error.request")} <code className="mono">{request}</code>
         </p>
       )}
       <Row>
-        {again && (
+        {again && status !== OUTDATED && (
           <Button variant="default" onClick={again}>
             {t("error.again")}
           </Button>
+        )}
+        {status === OUTDATED && (
+          <Button onClick={() => window.location.reload()}>{t("error.outdated.do")}</Button>
         )}
         {status === NOT_FOUND && (
           <LinkButton to="/" variant="default">
@@ -102,25 +91,6 @@ export function Failed({ error, again }: { error: Error; again?: () => void }) {
   );
 }
 
-/// The session has ended: whoever signs in again comes back to where they were.
-function SignedOut() {
-  const t = useTranslate();
-  const next = useRouterState({ select: ({ location }) => location.href });
-  return (
-    <Empty
-      title={t("error.signed-out")}
-      icon="person"
-      action={
-        <LinkButton to="/login" search={{ next }}>
-          {t("login.do")}
-        </LinkButton>
-      }
-    >
-      {t("error.signed-out.next")}
-    </Empty>
-  );
-}
-
 interface LoadedProps<T> {
   query: UseQueryResult<T> | UseInfiniteQueryResult<T>;
   lines?: number;
@@ -129,10 +99,10 @@ interface LoadedProps<T> {
 
 /// Shows an answer, what stands in for it while it is on its way, or why there is none.
 export function Loaded<T>({ query, lines, children }: LoadedProps<T>) {
+  const t = useTranslate();
   if (query.data !== undefined) return children(query.data);
-  if (query.error instanceof ProblemError && query.error.status === SIGNED_OUT) {
-    return <SignedOut />;
-  }
+  // That the session has ended is told once, above the page.
+  if (isSignedOut(query.error)) return <Empty title={t("state.hidden")} icon="person" />;
   if (query.error) return <Failed error={query.error} again={() => void query.refetch()} />;
   return <Loading {...(lines !== undefined && { lines })} />;
 }

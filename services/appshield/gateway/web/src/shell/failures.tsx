@@ -1,9 +1,12 @@
 /// Pages that stand where a page should be.
 import { Button } from "@mantine/core";
+import { useWindowEvent } from "@mantine/hooks";
 import { type ErrorComponentProps, Link, useRouter } from "@tanstack/react-router";
+import { useEffect, useRef } from "react";
 import { Page } from "@/design/page";
 import { Empty, Failed } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
+import { useLiveState } from "./live";
 
 export function NotFound() {
   const t = useTranslate();
@@ -25,8 +28,16 @@ export function NotFound() {
 export function PageFailed({ error }: ErrorComponentProps) {
   const router = useRouter();
   const t = useTranslate();
+  const state = useLiveState();
+  const failed = useRef(false);
+  // Once AppShield answers again, the page is tried again by itself.
+  useEffect(() => {
+    if (state !== "live") failed.current = true;
+    else if (failed.current) void router.invalidate();
+  }, [state, router]);
+  useWindowEvent("online", () => void router.invalidate());
   return (
-    <Page title={t("error.other")}>
+    <Page title={t("error.page")}>
       <Failed error={asError(error)} again={() => void router.invalidate()} />
     </Page>
   );

@@ -1,16 +1,13 @@
 /// Follows the stream of events, and says whether what is on the screen is kept up to date.
 import { Tooltip } from "@mantine/core";
-import { createContext, useContext, useEffect, useSyncExternalStore } from "react";
-import type { Live } from "@/api/live";
+import { useEffect } from "react";
 import { useTranslate } from "@/i18n/language";
+import { useLive, useLiveState } from "./live";
 import classes from "./live-mark.module.css";
 
-export const LiveContext = createContext<Live | null>(null);
-
 export function LiveMark() {
-  const live = useContext(LiveContext);
-  if (live === null) throw new Error("no stream of events");
-  const state = useSyncExternalStore(live.subscribe, live.current);
+  const live = useLive();
+  const state = useLiveState();
   const t = useTranslate();
   useEffect(() => {
     const stopping = new AbortController();

@@ -2,6 +2,7 @@
 import { ActionIcon, type MantineColorScheme, Menu, useMantineColorScheme } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { DESCRIPTION } from "@/api/client";
 import { me } from "@/api/queries";
 import { signOut } from "@/api/session";
 import { Icon, type IconName } from "@/design/icons";
@@ -66,7 +67,7 @@ export function Preferences() {
           </Menu.Item>
         ))}
         <Menu.Divider />
-        <Menu.Item leftSection={<Icon name="external" />} component="a" href="/api/v1/docs">
+        <Menu.Item leftSection={<Icon name="external" />} component="a" href={DESCRIPTION}>
           {t("shell.api")}
         </Menu.Item>
         <Menu.Item leftSection={<Icon name="right" />} onClick={() => void leave()}>

@@ -8,7 +8,8 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
-import { ProblemError } from "@/api/problems";
+import { loaded } from "@/api/parts";
+import { isSignedOut } from "@/api/problems";
 import { me } from "@/api/queries";
 import { LOGIN_CODE } from "@/pages/login/code";
 import { askAhead } from "@/pages/overview/asked";
@@ -30,7 +31,7 @@ const login = createRoute({
     const safe = next.startsWith("/") && !next.startsWith("//");
     return given({ next: safe ? next : undefined, problem });
   },
-  component: lazyRouteComponent(() => import("@/pages/login/login"), "LoginPage"),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/login/login")), "LoginPage"),
 });
 
 /// Everything that only somebody who is signed in sees.
@@ -46,7 +47,7 @@ const inside = createRoute({
     try {
       await context.client.ensureQueryData(me);
     } catch (error) {
-      if (error instanceof ProblemError && error.status === 401) throw redirect(login);
+      if (isSignedOut(error)) throw redirect(login);
       throw error;
     }
   },
@@ -58,27 +59,33 @@ const overview = createRoute({
   validateSearch: texts(["q", "state", "health", "rpo", "criticality", "sort"]),
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => askAhead(context.client, deps),
-  component: lazyRouteComponent(() => import("@/pages/overview/overview"), "OverviewPage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/overview/overview")),
+    "OverviewPage",
+  ),
 });
 
 const application = createRoute({
   getParentRoute: () => inside,
   path: "/applications/$namespace/$name",
-  validateSearch: texts(["tab", "view", "kind", "history"]),
-  component: lazyRouteComponent(() => import("@/pages/application/application"), "ApplicationPage"),
+  validateSearch: texts(["tab", "view", "q", "kind", "history"]),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/application/application")),
+    "ApplicationPage",
+  ),
 });
 
 const runs = createRoute({
   getParentRoute: () => inside,
   path: "/runs",
   validateSearch: texts(["kind", "state", "namespace", "name"]),
-  component: lazyRouteComponent(() => import("@/pages/runs/runs"), "RunsPage"),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/runs/runs")), "RunsPage"),
 });
 
 const run = createRoute({
   getParentRoute: () => inside,
   path: "/runs/$run",
-  component: lazyRouteComponent(() => import("@/pages/runs/run"), "RunPage"),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/runs/run")), "RunPage"),
 });
 
 const nowhere = createRoute({ getParentRoute: () => inside, path: "$", component: NotFound });
@@ -90,8 +97,11 @@ const version = createRoute({
     parse: ({ number, ...place }) => ({ ...place, number: Number(number) }),
     stringify: ({ number, ...place }) => ({ ...place, number: String(number) }),
   },
-  validateSearch: texts(["tab", "history", "path", "with", "what"]),
-  component: lazyRouteComponent(() => import("@/pages/version/version"), "VersionPage"),
+  validateSearch: texts(["tab", "history", "path", "q", "with", "what"]),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/version/version")),
+    "VersionPage",
+  ),
 });
 
 const restore = createRoute({
@@ -108,53 +118,68 @@ const restore = createRoute({
     "paths",
     "check",
   ]),
-  component: lazyRouteComponent(() => import("@/pages/restore/restore"), "RestorePage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/restore/restore")),
+    "RestorePage",
+  ),
 });
 
 const policies = createRoute({
   getParentRoute: () => inside,
   path: "/policies",
-  component: lazyRouteComponent(() => import("@/pages/documents/policies"), "PoliciesPage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/documents/policies")),
+    "PoliciesPage",
+  ),
 });
 
 const document = createRoute({
   getParentRoute: () => inside,
   path: "/documents/$kind/$namespace/$name",
   validateSearch: texts(["tab"]),
-  component: lazyRouteComponent(() => import("@/pages/documents/document"), "DocumentPage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/documents/document")),
+    "DocumentPage",
+  ),
 });
 
 const newDocument = createRoute({
   getParentRoute: () => inside,
   path: "/documents/$kind/new",
   validateSearch: texts(["namespace", "tab"]),
-  component: lazyRouteComponent(() => import("@/pages/documents/document"), "NewDocumentPage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/documents/document")),
+    "NewDocumentPage",
+  ),
 });
 
 const vaults = createRoute({
   getParentRoute: () => inside,
   path: "/vaults",
-  component: lazyRouteComponent(() => import("@/pages/vaults/vaults"), "VaultsPage"),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/vaults/vaults")), "VaultsPage"),
 });
 
 const vault = createRoute({
   getParentRoute: () => inside,
   path: "/vaults/$vault",
-  component: lazyRouteComponent(() => import("@/pages/vaults/vault"), "VaultPage"),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/vaults/vault")), "VaultPage"),
 });
 
 const reports = createRoute({
   getParentRoute: () => inside,
   path: "/reports",
   validateSearch: texts(["by", "days"]),
-  component: lazyRouteComponent(() => import("@/pages/reports/reports"), "ReportsPage"),
+  component: lazyRouteComponent(
+    () => loaded(() => import("@/pages/reports/reports")),
+    "ReportsPage",
+  ),
 });
 
 const audit = createRoute({
   getParentRoute: () => inside,
   path: "/audit",
-  validateSearch: texts(["actor", "namespace", "outcome", "door"]),
-  component: lazyRouteComponent(() => import("@/pages/audit/audit"), "AuditPage"),
+  validateSearch: texts(["actor", "namespace", "action", "outcome", "door", "days"]),
+  component: lazyRouteComponent(() => loaded(() => import("@/pages/audit/audit")), "AuditPage"),
 });
 
 const tree = root.addChildren([

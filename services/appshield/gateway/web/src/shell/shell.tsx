@@ -6,6 +6,7 @@ import { Suspense, useEffect, useRef } from "react";
 import { Brand, Icon } from "@/design/icons";
 import { Loading } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
+import { Connection } from "./connection";
 import { LiveMark } from "./live-mark";
 import { Navigation } from "./navigation";
 import { Palette } from "./palette";
@@ -68,6 +69,7 @@ export function Shell() {
       </Drawer>
       <main className={classes.main} id="content" tabIndex={-1} ref={content}>
         <Printed />
+        <Connection />
         <Suspense fallback={<Loading lines={8} />}>
           <Outlet />
         </Suspense>

@@ -14,6 +14,11 @@ export const documents = {
   "policies.applications": "Applications",
   "policies.undecided": "and {count} undecided",
   "document.new": "New {kind}",
+  "document.nothing-open":
+    "Everything in {namespace} is protected already, as far as it needs to be",
+  "document.nothing-open.next":
+    "So nothing is proposed. What follows is a first document for another application of this namespace: change its name and what belongs to it.",
+  "document.nothing-open.there": "Applications of {namespace}",
   "document.proposed":
     "Proposed for what runs there. Comments say why; change it as you like, then save it.",
   "document.text": "Document",

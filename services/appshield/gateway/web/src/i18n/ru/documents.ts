@@ -15,6 +15,10 @@ export const documents: Readonly<Record<keyof typeof en, Message>> = {
   "policies.applications": "Приложения",
   "policies.undecided": "и {count} под вопросом",
   "document.new": "Новый документ {kind}",
+  "document.nothing-open": "В {namespace} всё, что нужно, уже защищено",
+  "document.nothing-open.next":
+    "Поэтому предложить нечего. Ниже — начало документа для ещё одного приложения этого пространства имён: измените имя и то, что к нему относится.",
+  "document.nothing-open.there": "Приложения {namespace}",
   "document.proposed":
     "Предложено для того, что там работает. Комментарии объясняют почему; измените, как хотите, и сохраните.",
   "document.text": "Документ",

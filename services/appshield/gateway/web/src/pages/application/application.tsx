@@ -2,11 +2,12 @@
 import { Tabs } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { lazy, type ReactNode, Suspense } from "react";
+import type { ReactNode } from "react";
 import { application } from "@/api/queries";
 import type { ApplicationDetail } from "@/api/types";
+import { Lazily, type Part } from "@/design/lazily";
 import { Page } from "@/design/page";
-import { Loaded, Loading } from "@/design/states";
+import { Loaded } from "@/design/states";
 import { HealthStatus, Tag } from "@/design/status";
 import { useTranslate } from "@/i18n/language";
 import type { MessageKey } from "@/i18n/messages";
@@ -17,11 +18,23 @@ import { FROM, type Place } from "./place";
 import { Underway } from "./underway";
 
 const TABS = {
-  versions: { text: "application.versions", content: lazy(() => import("./versions")) },
-  objects: { text: "application.objects", content: lazy(() => import("./objects")) },
-  policies: { text: "application.policies", content: lazy(() => import("./rules")) },
-  events: { text: "application.events", content: lazy(() => import("./events")) },
-} satisfies Record<string, { text: MessageKey; content: unknown }>;
+  versions: {
+    text: "application.versions",
+    part: { name: "application/versions", load: () => import("./versions") },
+  },
+  objects: {
+    text: "application.objects",
+    part: { name: "application/objects", load: () => import("./objects") },
+  },
+  policies: {
+    text: "application.policies",
+    part: { name: "application/rules", load: () => import("./rules") },
+  },
+  events: {
+    text: "application.events",
+    part: { name: "application/events", load: () => import("./events") },
+  },
+} satisfies Record<string, { text: MessageKey; part: Part<Place> }>;
 type Tab = keyof typeof TABS;
 
 export function ApplicationPage() {
@@ -74,16 +87,11 @@ function Contents({ place }: { place: Place }) {
           </Tabs.Tab>
         ))}
       </Tabs.List>
-      {names.map((name) => {
-        const Content = TABS[name].content;
-        return (
-          <Tabs.Panel key={name} value={name}>
-            <Suspense fallback={<Loading lines={6} />}>
-              <Content {...place} />
-            </Suspense>
-          </Tabs.Panel>
-        );
-      })}
+      {names.map((name) => (
+        <Tabs.Panel key={name} value={name}>
+          <Lazily part={TABS[name].part} given={place} />
+        </Tabs.Panel>
+      ))}
     </Tabs>
   );
 }

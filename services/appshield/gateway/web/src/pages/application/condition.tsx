@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { Fragment } from "react";
 import { NOWHERE } from "@/api/documents";
 import type { ApplicationDetail, ApplicationSummary, HealthFacts, Rpo } from "@/api/types";
+import { Foreign } from "@/design/foreign";
 import { Meter } from "@/design/meter";
 import { Columns, Fact, Facts, Panel } from "@/design/page";
 import { HealthStatus, RpoStatus, type Tone } from "@/design/status";
@@ -103,13 +104,17 @@ function HealthOf({ health }: { health: HealthFacts | null }) {
         <HealthStatus health={health.status} plain />
         <span className="quiet">{t("condition.since", { age: formats.duration(age) })}</span>
       </p>
-      {health.deliberate && <p className="quiet">{health.deliberate}</p>}
+      {health.deliberate && (
+        <p className="quiet">
+          <Foreign text={health.deliberate} />
+        </p>
+      )}
       {reasons.length > 0 && (
         <ul className={classes.reasons}>
           {reasons.map((reason) => (
             <li key={`${reason.object} ${reason.why}`}>
               {reason.object && <code className="mono">{reason.object}</code>}
-              <span>{reason.why}</span>
+              <Foreign text={reason.why} />
             </li>
           ))}
           {more > 0 && <li className="quiet">{t("condition.more", { count: more })}</li>}
@@ -147,11 +152,10 @@ function Notes({ detail }: { detail: ApplicationDetail }) {
   const t = useTranslate();
   const { paused, summary, findings, undecided } = detail;
   const notes = [
-    ...(summary.refused ? [`${t("condition.refused")}: ${summary.refused}`] : []),
     ...findings,
     ...Object.entries(undecided).map(([policy, why]) => `${policy}: ${why}`),
   ];
-  if (notes.length === 0 && !paused) return null;
+  if (notes.length === 0 && !summary.refused && !paused) return null;
   return (
     <ul className={classes.notes}>
       {paused && (
@@ -160,8 +164,15 @@ function Notes({ detail }: { detail: ApplicationDetail }) {
           {paused.reason ? `: ${paused.reason}` : ""}
         </li>
       )}
+      {summary.refused && (
+        <li>
+          {t("condition.refused")}: <Foreign text={summary.refused} />
+        </li>
+      )}
       {notes.map((note) => (
-        <li key={note}>{note}</li>
+        <li key={note}>
+          <Foreign text={note} />
+        </li>
       ))}
     </ul>
   );

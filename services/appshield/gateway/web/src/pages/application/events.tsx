@@ -10,9 +10,10 @@ import { Empty } from "@/design/states";
 import { HealthStatus, RpoStatus, RunStatus, Tag } from "@/design/status";
 import type { Column } from "@/design/table";
 import { Day } from "@/design/values";
-import { visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
+import type { MessageKey } from "@/i18n/messages";
 import { given } from "@/shell/addresses";
+import { EventWords } from "./event-words";
 import { FROM, type Place } from "./place";
 
 /// What people ask for; steps are many, and stand on the page of their run.
@@ -93,12 +94,7 @@ function columnsIn(t: ReturnType<typeof useTranslate>): Column<ToldEvent>[] {
     {
       name: "text",
       title: t("events.details"),
-      cell: ({ text, failure }) => (
-        <>
-          {visible(text)}
-          {failure?.next_step && <p className="quiet">{failure.next_step}</p>}
-        </>
-      ),
+      cell: (one) => <EventWords told={one} />,
     },
   ];
 }
@@ -116,14 +112,46 @@ function What({ told: { kind, run } }: { told: ToldEvent }) {
 
 /// What was entered, as it looks everywhere else.
 function State({ told: { kind, state, problem } }: { told: ToldEvent }) {
+  const t = useTranslate();
+  const word = STATES[state];
   switch (kind) {
     case "run":
       return <RunStatus state={state as RunState} plain />;
     case "health":
       return <HealthStatus health={state as Health} plain />;
     case "objective":
-      return <RpoStatus state={state as RpoState} plain />;
+      return <RpoStatus state={state === "unproved" ? "none" : (state as RpoState)} plain />;
     default:
-      return <Tag tone={problem ? "bad" : "idle"}>{state}</Tag>;
+      return (
+        <Tag tone={problem ? "bad" : "idle"}>{word ? t(word) : <span lang="en">{state}</span>}</Tag>
+      );
   }
 }
+
+/// What an event of the other kinds entered: the second part of what the services tell.
+const STATES: Readonly<Record<string, MessageKey>> = {
+  observed: "event.state.observed",
+  refused: "event.state.refused",
+  gone: "event.state.gone",
+  paused: "applications.paused",
+  resumed: "event.state.resumed",
+  acted: "event.state.acted",
+  matched: "event.state.matched",
+  failed: "step.failed",
+  opened: "event.state.opened",
+  taken: "event.state.taken",
+  released: "event.state.released",
+  stored: "event.state.stored",
+  unchanged: "event.state.unchanged",
+  forgotten: "event.state.forgotten",
+  pruned: "event.state.pruned",
+  checked: "event.state.checked",
+  repaired: "event.state.repaired",
+  pinned: "versions.pinned",
+  copied: "event.state.copied",
+  planned: "event.state.planned",
+  prepared: "event.state.prepared",
+  loaded: "event.state.loaded",
+  applied: "event.state.applied",
+  ready: "event.state.ready",
+};

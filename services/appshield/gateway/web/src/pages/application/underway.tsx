@@ -27,7 +27,7 @@ function Line({ run }: { run: RunSummary }) {
     <Link to="/runs/$run" params={{ run: run.id }} className={classes.run}>
       <RunStatus state={run.state} />
       <strong>{t(`kind.${run.kind}`)}</strong>
-      <span className="quiet">{run.waits_for}</span>
+      <span className="quiet">{run.wait_reason && t(`wait.${run.wait_reason}`)}</span>
       {run.state === "running" && (
         <span className={classes.meter}>
           <RunMeter run={run.id} />

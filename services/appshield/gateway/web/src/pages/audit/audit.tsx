@@ -2,6 +2,7 @@
 import { Select } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { useMemo } from "react";
 import {
   type AuditEntry,
   type AuditOutcome,
@@ -24,6 +25,7 @@ import type { Column } from "@/design/table";
 import { Day } from "@/design/values";
 import { visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
+import { PERIODS, sinceOf } from "@/pages/reports/periods";
 import { given } from "@/shell/addresses";
 
 const TONES: Readonly<Record<AuditOutcome, Tone>> = {
@@ -42,8 +44,12 @@ export function AuditPage() {
   const search = useSearch({ from: "/inside/audit" });
   const navigate = useNavigate({ from: "/audit" });
   const refusal = useRefusal("")("see-audit");
+  const { days, ...wanted } = search;
+  const period = PERIODS.find((one) => String(one) === days);
+  // The same moment for as long as nothing else is chosen, so that the same question is asked.
+  const since = useMemo(() => period && sinceOf(period, new Date()), [period]);
   const list = usePagedList(
-    useInfiniteQuery({ ...audit(search), placeholderData: keepPreviousData }),
+    useInfiniteQuery({ ...audit({ ...wanted, since }), placeholderData: keepPreviousData }),
   );
   const change = (changed: AuditSearch) =>
     void navigate({ search: given({ ...search, ...changed }), replace: true, resetScroll: false });
@@ -96,7 +102,9 @@ function Chain() {
       </Note>
     );
   }
-  const count = data.last ? data.last - data.first + 1 : 0;
+  // Nothing is whole that is not there yet.
+  if (data.last === 0) return null;
+  const count = data.last - data.first + 1;
   return (
     <Note tone="good" icon="verified" title={t("audit.whole", { count })}>
       {data.archived_to > 0 && <p>{t("audit.archived", { sequence: data.archived_to })}</p>}
@@ -110,8 +118,10 @@ function Chain() {
 interface AuditSearch {
   actor?: string | undefined;
   namespace?: string | undefined;
+  action?: string | undefined;
   outcome?: string | undefined;
   door?: string | undefined;
+  days?: string | undefined;
 }
 
 interface FiltersProps {
@@ -137,6 +147,13 @@ function Filters({ search, change }: FiltersProps) {
         width={190}
         whole
       />
+      <SearchField
+        label={t("audit.action")}
+        value={search.action ?? ""}
+        find={(action) => change({ action })}
+        width={130}
+        whole
+      />
       <Select
         aria-label={t("audit.outcome")}
         placeholder={t("audit.any-outcome")}
@@ -154,6 +171,18 @@ function Filters({ search, change }: FiltersProps) {
         onChange={(door) => change({ door: door ?? undefined })}
         clearable
         w={150}
+      />
+      <Select
+        aria-label={t("reports.period")}
+        placeholder={t("audit.any-time")}
+        data={PERIODS.map((days) => ({
+          value: String(days),
+          label: t("reports.days", { count: days }),
+        }))}
+        value={search.days ?? null}
+        onChange={(days) => change({ days: days ?? undefined })}
+        clearable
+        w={130}
       />
     </>
   );

@@ -9,6 +9,8 @@ import {
   NOWHERE,
   proposal,
 } from "@/api/documents";
+import { isNotFound } from "@/api/problems";
+import { Note } from "@/design/note";
 import { Page } from "@/design/page";
 import { Loaded } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
@@ -71,12 +73,26 @@ export function NewDocumentPage() {
   const { namespace = "" } = useSearch({ from: "/inside/documents/$kind/new" });
   const proposed = kind === "Application" && namespace !== "";
   const query = useQuery({ ...proposal(namespace), enabled: proposed });
+  const nothing = proposed && isNotFound(query.error);
   const begin = (text: string) => (
     <Editing kind={kind} place={null} namespace={namespace} saved={{ text, etag: "" }} />
   );
   return (
-    <Page title={t("document.new", { kind })} about={proposed ? t("document.proposed") : undefined}>
-      {proposed ? (
+    <Page
+      title={t("document.new", { kind })}
+      about={proposed && !nothing ? t("document.proposed") : undefined}
+    >
+      {nothing && (
+        <Note tone="idle" icon="verified" title={t("document.nothing-open", { namespace })}>
+          <p>{t("document.nothing-open.next")}</p>
+          <p>
+            <Link to="/" search={{ q: namespace }} hash="applications">
+              {t("document.nothing-open.there", { namespace })}
+            </Link>
+          </p>
+        </Note>
+      )}
+      {proposed && !nothing ? (
         <Loaded query={query} lines={10}>
           {({ text }) => begin(text)}
         </Loaded>

@@ -4,7 +4,7 @@ import { useDebouncedValue, useHotkeys } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useBlocker, useNavigate } from "@tanstack/react-router";
-import { lazy, Suspense, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import {
   type DocumentKind,
   type DocumentPlace,
@@ -20,8 +20,9 @@ import { ProblemError } from "@/api/problems";
 import { keys } from "@/api/queries";
 import { Action } from "@/design/action";
 import type { Marked } from "@/design/editor/editor";
+import { Lazily } from "@/design/lazily";
 import { Panel } from "@/design/page";
-import { Failed, Loading } from "@/design/states";
+import { Failed } from "@/design/states";
 import { useTranslate } from "@/i18n/language";
 import { Beside } from "./beside";
 import { Conflict } from "./conflict";
@@ -29,7 +30,7 @@ import classes from "./documents.module.css";
 import type { Saved } from "./saved";
 import { textOf } from "./templates";
 
-const Editor = lazy(() => import("@/design/editor/editor"));
+const EDITOR = { name: "editor", load: () => import("@/design/editor/editor") };
 const QUIET_MS = 350;
 /// Another state of it is there; or one at all, where none was known of.
 const CONFLICTS: ReadonlySet<number> = new Set([412, 428]);
@@ -127,15 +128,11 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
           />
         )}
         {writing.error && !isConflict(writing.error) && <Failed error={writing.error} />}
-        <Suspense fallback={<Loading lines={12} />}>
-          <Editor
-            text={text}
-            onChange={setText}
-            label={t("document.label", { kind })}
-            schema={schema}
-            marks={marks}
-          />
-        </Suspense>
+        <Lazily
+          part={EDITOR}
+          given={{ text, onChange: setText, label: t("document.label", { kind }), schema, marks }}
+          lines={12}
+        />
         <p className={classes.keys}>{t("document.keys")}</p>
       </Panel>
       <Beside kind={kind} place={place} text={quiet} checked={checking.data} valid={errors === 0} />

@@ -2,6 +2,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type PreviewedApplication, preview } from "@/api/documents";
+import { Foreign } from "@/design/foreign";
 import { Empty, Loaded } from "@/design/states";
 import { Tag, type Tone } from "@/design/status";
 import { Day } from "@/design/values";
@@ -51,7 +52,11 @@ function Application({ application }: { application: PreviewedApplication }) {
         {outcome === "matches" && !matched && <Tag tone="active">{t("preview.new")}</Tag>}
         {outcome !== "matches" && matched && <Tag tone="bad">{t("preview.lost")}</Tag>}
       </div>
-      {why && <p className="quiet">{why}</p>}
+      {why && (
+        <p className="quiet">
+          <Foreign text={why} />
+        </p>
+      )}
       {rules.map((rule) => (
         <p key={rule.name}>
           <strong>{rule.name}</strong> {rule.when}

@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { applications, runs } from "@/api/queries";
 import type { ApplicationSummary, RunSummary } from "@/api/types";
+import { Foreign } from "@/design/foreign";
 import { More } from "@/design/more";
 import { Panel } from "@/design/page";
 import { Empty } from "@/design/states";
@@ -84,8 +85,8 @@ function Why({ why, application }: Extract<Concern, { application: unknown }>) {
   const t = useTranslate();
   const formats = useFormats();
   const age = useAge(application.rpo_counted_from);
-  if (why === "refused") return <span>{application.refused}</span>;
-  if (why === "missing" || why === "degraded") return <span>{application.reason}</span>;
+  if (why === "refused") return <Foreign text={application.refused} />;
+  if (why === "missing" || why === "degraded") return <Foreign text={application.reason} />;
   if (why === "rto-broken" || why === "rto-at-risk") {
     const { rto_promised_s, rto_last_s, rto_expected_s } = application;
     const promised = formats.duration(rto_promised_s);
@@ -119,7 +120,12 @@ function RunConcern({ run }: { why: string; run: RunSummary }) {
         </strong>
         <span>
           {t(`kind.${run.kind}`)}
-          {run.problem ? `: ${run.problem}` : ""} · <Moment at={run.requested_at} />
+          {run.problem && (
+            <>
+              : <Foreign text={run.problem} />
+            </>
+          )}{" "}
+          · <Moment at={run.requested_at} />
         </span>
       </span>
     </Link>

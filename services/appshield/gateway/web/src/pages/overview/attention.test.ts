@@ -47,6 +47,7 @@ const run = (id: string, name: string, given: Partial<RunSummary> = {}): RunSumm
   version: null,
   problem: "",
   waits_for: "",
+  wait_reason: null,
   ...given,
 });
 

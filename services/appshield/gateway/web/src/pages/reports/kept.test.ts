@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { curvesOf, inOrder, LONGEST_RESTORE, RPO_KEPT, toneOf, written } from "./kept";
+import type { ObjectiveRow } from "@/api/reports";
+import { curvesOf, inOrder, LONGEST_RESTORE, RPO_KEPT, summaryOf, toneOf, written } from "./kept";
 
 describe("a share of the time", () => {
   it("is whole only when nothing was broken", () => {
@@ -35,21 +36,44 @@ describe("shares over days", () => {
   });
 });
 
+const row = (name: string, given: Partial<ObjectiveRow> = {}): ObjectiveRow => ({
+  name,
+  applications: 1,
+  promised: 0,
+  rpo_kept: null,
+  rpo_broken_s: 0,
+  rto_promised: 0,
+  rto_proved: 0,
+  rto_measured: 0,
+  rto_kept: null,
+  rto_last_s: null,
+  rto_worst_s: null,
+  ...given,
+});
+
+describe("a report at a glance", () => {
+  it("counts what was promised, and is whole only where nothing was broken", () => {
+    const rows = [
+      row("gold", { applications: 2, promised: 2, rpo_kept: 1, rto_measured: 3, rto_worst_s: 40 }),
+      row("silver", { promised: 1, rpo_kept: 0.99999, rpo_broken_s: 60, rto_worst_s: 90 }),
+      row("", { applications: 4 }),
+    ];
+    expect(summaryOf(rows)).toEqual({
+      applications: 7,
+      promised: 3,
+      rows: 2,
+      whole: 1,
+      broken_s: 60,
+      restores: 3,
+      longest_s: 90,
+    });
+    expect(summaryOf([row("")])).toMatchObject({ rows: 0, whole: 0, longest_s: null });
+  });
+});
+
 describe("rows of a report", () => {
   it("stand in the order of how critical they are, and what nobody rated last", () => {
-    const rows = ["", "silver", "own", "gold", "bronze", "platinum"].map((name) => ({
-      name,
-      applications: 1,
-      promised: 0,
-      rpo_kept: null,
-      rpo_broken_s: 0,
-      rto_promised: 0,
-      rto_proved: 0,
-      rto_measured: 0,
-      rto_kept: null,
-      rto_last_s: null,
-      rto_worst_s: null,
-    }));
+    const rows = ["", "silver", "own", "gold", "bronze", "platinum"].map((name) => row(name));
     const names = inOrder(rows).map(({ name }) => name);
     expect(names).toEqual(["platinum", "gold", "silver", "bronze", "own", ""]);
   });

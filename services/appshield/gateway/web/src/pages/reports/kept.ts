@@ -30,6 +30,33 @@ function placeOf({ name }: ObjectiveRow): number {
   return known >= 0 ? known : CRITICALITIES.length + (name ? 0 : 1);
 }
 
+/// A report in a few numbers.
+export interface Summary {
+  applications: number;
+  promised: number;
+  /// How many rows have a promise, and how many of them kept it the whole time.
+  rows: number;
+  whole: number;
+  broken_s: number;
+  restores: number;
+  longest_s: number | null;
+}
+
+export function summaryOf(rows: readonly ObjectiveRow[]): Summary {
+  const sum = (of: (row: ObjectiveRow) => number) => rows.reduce((all, row) => all + of(row), 0);
+  const shares = rows.flatMap(({ rpo_kept }) => rpo_kept ?? []);
+  const longest = rows.flatMap(({ rto_worst_s }) => rto_worst_s ?? []);
+  return {
+    applications: sum(({ applications }) => applications),
+    promised: sum(({ promised }) => promised),
+    rows: shares.length,
+    whole: shares.filter((share) => written(share) === 1).length,
+    broken_s: sum(({ rpo_broken_s }) => rpo_broken_s),
+    restores: sum(({ rto_measured }) => rto_measured),
+    longest_s: longest.length > 0 ? Math.max(...longest) : null,
+  };
+}
+
 export interface Curve {
   name: string;
   values: (number | null)[];

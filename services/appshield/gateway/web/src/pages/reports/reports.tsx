@@ -5,7 +5,7 @@ import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { type ObjectiveRow, type Objectives, objectives, objectivesCsv } from "@/api/reports";
 import { DownloadLink } from "@/design/download-link";
-import { Page, Panel } from "@/design/page";
+import { Fact, Facts, Page, Panel } from "@/design/page";
 import { Prose } from "@/design/prose";
 import { Records, wholeList } from "@/design/records";
 import { Empty } from "@/design/states";
@@ -20,6 +20,7 @@ import {
   LONGEST_RESTORE,
   type Measure,
   RPO_KEPT,
+  summaryOf,
   toneOf,
   written,
 } from "./kept";
@@ -56,6 +57,7 @@ export function ReportsPage() {
       }
     >
       {query.data && <Span data={query.data} />}
+      {query.data && query.data.items.length > 0 && <AtAGlance rows={query.data.items} by={by} />}
       <Records
         title={t("reports.objectives")}
         list={wholeList(query, ({ items }) => inOrder(items))}
@@ -99,6 +101,33 @@ function Span({ data: { from, to } }: { data: Objectives }) {
   const formats = useFormats();
   const [begin, end] = [formats.day(new Date(from)), formats.day(new Date(to))];
   return <p className="printed">{t("reports.span", { begin, end })}</p>;
+}
+
+/// What a person who has a minute wants to know.
+function AtAGlance({ rows, by }: { rows: readonly ObjectiveRow[]; by: Group }) {
+  const t = useTranslate();
+  const formats = useFormats();
+  const { applications, promised, rows: count, whole, ...sums } = summaryOf(rows);
+  const kept = by === "application" ? "applications" : "of";
+  return (
+    <Panel title={t("reports.summary")}>
+      <Facts>
+        <Fact name={t("reports.summary.promised")}>
+          {formats.number(promised)} / {formats.number(applications)}
+        </Fact>
+        <Fact name={t("reports.summary.kept")}>
+          {count > 0 && t(`reports.summary.kept.${kept}`, { kept: whole, count })}
+        </Fact>
+        <Fact name={t("reports.summary.broken")}>
+          {sums.broken_s > 0 ? <Duration seconds={sums.broken_s} /> : t("reports.summary.never")}
+        </Fact>
+        <Fact name={t("reports.summary.restores")}>{formats.number(sums.restores)}</Fact>
+        <Fact name={t("reports.summary.longest")}>
+          {sums.longest_s !== null && <Duration seconds={sums.longest_s} />}
+        </Fact>
+      </Facts>
+    </Panel>
+  );
 }
 
 function columnsIn(

@@ -50,7 +50,7 @@ function Line({ line }: { line: LogLine }) {
         {formats.time(at)}
       </time>
       <span>{line.service}</span>
-      <span>
+      <span lang="en">
         {line.event} <span className="quiet">{fields.join(" ")}</span>
       </span>
     </li>

@@ -1,8 +1,8 @@
 /// What a person has to know about a run at once: why it failed, for what it waits, what came of it.
 import { Link } from "@tanstack/react-router";
 import type { RunDetail } from "@/api/types";
+import { Foreign } from "@/design/foreign";
 import { Note } from "@/design/note";
-import { Prose } from "@/design/prose";
 import { Duration, Moment } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
 
@@ -11,11 +11,17 @@ export function Outcome({ detail }: { detail: RunDetail }) {
   const { summary, failure, wait, folded_into, restore } = detail;
   if (failure) {
     return (
-      <Note tone="bad" icon="close" title={failure.what}>
-        {failure.why && <p>{failure.why}</p>}
+      <Note
+        tone="bad"
+        icon="close"
+        title={t("outcome.failed", { what: t(`kind.${summary.kind}`) })}
+      >
+        <p>
+          <Foreign text={failure.why ? `${failure.what}: ${failure.why}` : failure.what} />
+        </p>
         {failure.next_step && (
           <p>
-            <strong>{t("outcome.next")}</strong> <Prose text={failure.next_step} />
+            <strong>{t("outcome.next")}</strong> <Foreign text={failure.next_step} />
           </p>
         )}
       </Note>
@@ -37,7 +43,14 @@ export function Outcome({ detail }: { detail: RunDetail }) {
   }
   if (wait) {
     return (
-      <Note tone="active" icon="pause" title={t("outcome.waits", { why: wait.why })}>
+      <Note
+        tone="active"
+        icon="pause"
+        title={t("outcome.waits", { why: t(`wait.${wait.reason}`) })}
+      >
+        <p className="quiet">
+          <Foreign text={wait.why} />
+        </p>
         {wait.until && (
           <p>
             {t("outcome.until")} <Moment at={wait.until} />
@@ -70,7 +83,9 @@ export function Outcome({ detail }: { detail: RunDetail }) {
           {t("outcome.rto")} <Duration seconds={took_s} />
         </p>
         {restore.problems?.map((problem) => (
-          <p key={problem}>{problem}</p>
+          <p key={problem}>
+            <Foreign text={problem} />
+          </p>
         ))}
       </Note>
     );

@@ -4,8 +4,8 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { runs } from "@/api/queries";
 import type { RunKind, RunState, RunSummary } from "@/api/types";
+import { Foreign } from "@/design/foreign";
 import { Page } from "@/design/page";
-import { Prose } from "@/design/prose";
 import { NoneSuch, Records, usePagedList } from "@/design/records";
 import { SearchField } from "@/design/search-field";
 import { Empty } from "@/design/states";
@@ -161,11 +161,18 @@ function State({ run }: { run: RunSummary }) {
       {run.state === "running" && <RunMeter run={run.id} />}
       {(run.problem || run.waits_for) && (
         <span className={classes.why}>
-          <Prose text={run.problem || run.waits_for} />
+          <WhyNot run={run} />
         </span>
       )}
     </div>
   );
+}
+
+/// Why it failed, as the services say it, or for what it waits.
+function WhyNot({ run }: { run: RunSummary }) {
+  const t = useTranslate();
+  if (run.problem) return <Foreign text={run.problem} />;
+  return run.wait_reason && t(`wait.${run.wait_reason}`);
 }
 
 function TriggerOf({ run }: { run: RunSummary }) {

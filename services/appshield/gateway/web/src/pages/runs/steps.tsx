@@ -2,6 +2,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { progress as progressQuery } from "@/api/queries";
 import type { RunDetail, RunStep, StepProgress } from "@/api/types";
+import { Foreign } from "@/design/foreign";
 import { Empty } from "@/design/states";
 import { StepStatus } from "@/design/status";
 import { Elapsed } from "@/design/values";
@@ -49,8 +50,7 @@ function Step({ step, progress }: { step: RunStep; progress: StepProgress | unde
       {progress && <ProgressOfStep progress={progress} />}
       {failure && (
         <p className={classes.failure}>
-          {failure.what}
-          {failure.why ? `: ${failure.why}` : ""}
+          <Foreign text={failure.why ? `${failure.what}: ${failure.why}` : failure.what} />
         </p>
       )}
     </li>

@@ -1,43 +1,72 @@
 /// The files of a version, a folder at a time. Names are shown, never trusted.
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Link, useSearch } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { download, files, type HeldEntry, type VersionPlace } from "@/api/contents";
 import { useRefusal } from "@/api/permissions";
 import { DownloadLink } from "@/design/download-link";
 import { Icon } from "@/design/icons";
-import { moreOf } from "@/design/more";
+import { More, moreOf } from "@/design/more";
 import { Panel } from "@/design/page";
+import { SearchField } from "@/design/search-field";
 import { Empty, Loaded } from "@/design/states";
 import { type Column, Table } from "@/design/table";
 import { Day, Size } from "@/design/values";
 import { lastPart, visible } from "@/design/visible";
 import { useTranslate } from "@/i18n/language";
+import { given } from "@/shell/addresses";
 import classes from "./browse.module.css";
 import { FROM, type VersionProps } from "./place";
 
+const FOLDER = "/applications/$namespace/$name/versions/$number";
+
 export default function Browse({ place }: VersionProps) {
   const t = useTranslate();
-  const { path = "" } = useSearch({ from: FROM });
-  const query = useInfiniteQuery(files(place, path));
+  const search = useSearch({ from: FROM });
+  const { path = "", q = "" } = search;
+  const navigate = useNavigate({ from: FOLDER });
+  const query = useInfiniteQuery(files(place, path, patternOf(q)));
   const refusal = useRefusal(place.namespace)("read-data");
   return (
     <Panel
       title={<Breadcrumbs place={place} path={path} />}
       actions={
-        <DownloadLink href={download(place, path)} refusal={refusal}>
-          {t("browse.folder")}
-        </DownloadLink>
+        <>
+          <SearchField
+            label={t("browse.find")}
+            value={q}
+            find={(next) =>
+              void navigate({
+                search: given({ ...search, q: next }),
+                replace: true,
+                resetScroll: false,
+              })
+            }
+            width={190}
+          />
+          <DownloadLink href={download(place, path)} refusal={refusal}>
+            {t("browse.folder")}
+          </DownloadLink>
+        </>
       }
       flush
     >
       <Loaded query={query} lines={6}>
         {(data) => {
           const entries = data.pages.flatMap((page) => page.items);
-          if (entries.length === 0) return <Empty title={t("browse.empty")} icon="vaults" />;
+          if (entries.length === 0) {
+            return (
+              <>
+                <Empty title={t(q ? "browse.none" : "browse.empty")} icon={q ? "search" : "vaults"}>
+                  {q && t(query.hasNextPage ? "browse.none.further" : "browse.none.next")}
+                </Empty>
+                <More {...moreOf(query)} />
+              </>
+            );
+          }
           return (
             <Table
               caption={t("version.files")}
-              columns={columnsIn(t, place, refusal)}
+              columns={columnsIn(t, place, refusal, q !== "")}
               records={entries}
               id={({ exact_path }) => exact_path}
               more={moreOf(query)}
@@ -53,12 +82,14 @@ function columnsIn(
   t: ReturnType<typeof useTranslate>,
   place: VersionPlace,
   refusal: string | undefined,
+  /// What was found below the folder, too, so that its own name does not say where it is.
+  found: boolean,
 ): Column<HeldEntry>[] {
   return [
     {
       name: "name",
       title: t("objects.name"),
-      cell: (entry) => <EntryName entry={entry} place={place} />,
+      cell: (entry) => <EntryName entry={entry} place={place} found={found} />,
     },
     {
       name: "size_bytes",
@@ -92,8 +123,14 @@ function columnsIn(
   ];
 }
 
-function EntryName({ entry, place }: { entry: HeldEntry; place: VersionPlace }) {
-  const name = visible(lastPart(entry.path));
+interface EntryNameProps {
+  entry: HeldEntry;
+  place: VersionPlace;
+  found: boolean;
+}
+
+function EntryName({ entry, place, found }: EntryNameProps) {
+  const name = visible(found ? entry.path : lastPart(entry.path));
   if (entry.kind === "dir") {
     return (
       <Folder place={place} path={entry.exact_path}>
@@ -146,7 +183,7 @@ function Folder({ place: { namespace, name, number, history }, path, children }:
   return (
     <Link
       className={classes.name}
-      to="/applications/$namespace/$name/versions/$number"
+      to={FOLDER}
       params={{ namespace, name, number }}
       search={{ tab: "files", ...(path && { path }), ...(history && { history }) }}
       resetScroll={false}
@@ -155,6 +192,9 @@ function Folder({ place: { namespace, name, number, history }, path, children }:
     </Link>
   );
 }
+
+/// What is typed is a part of a name, unless it says itself what may stand where.
+const patternOf = (text: string): string => (!text || /[*?[/]/.test(text) ? text : `*${text}*`);
 
 /// A step of a percent-encoded path for people; one that is no text stays as it is.
 function readable(step: string): string {

@@ -8,6 +8,7 @@ import {
   parts,
   type VersionSource,
 } from "@/api/contents";
+import { Foreign } from "@/design/foreign";
 import { moreOf } from "@/design/more";
 import { Note } from "@/design/note";
 import { Panel, Row } from "@/design/page";
@@ -30,7 +31,9 @@ export default function Holds({ place, record }: VersionProps) {
         <Note tone="warn" icon="warning" title={t("versions.warnings", { count: warnings.length })}>
           <ul>
             {warnings.map((warning) => (
-              <li key={warning}>{warning}</li>
+              <li key={warning}>
+                <Foreign text={warning} />
+              </li>
             ))}
           </ul>
         </Note>
@@ -81,7 +84,11 @@ function Sources({ place, record, parts }: VersionProps & { parts: HeldParts | u
         return (
           <Row>
             {t(volume.method === "live" ? "version.method.live" : "version.method.snapshot")}
-            {volume.reason && <span className="quiet">{volume.reason}</span>}
+            {volume.reason && (
+              <span className="quiet">
+                <Foreign text={volume.reason} />
+              </span>
+            )}
           </Row>
         );
       },

@@ -2,12 +2,12 @@
 import { Tabs } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { lazy, Suspense } from "react";
 import { type VersionPlace, type VersionRecord, version } from "@/api/contents";
 import { Icon } from "@/design/icons";
+import { Lazily, type Part } from "@/design/lazily";
 import { Note } from "@/design/note";
 import { Page } from "@/design/page";
-import { Loaded, Loading } from "@/design/states";
+import { Loaded } from "@/design/states";
 import { Tag } from "@/design/status";
 import { Day, Moment } from "@/design/values";
 import { useTranslate } from "@/i18n/language";
@@ -18,10 +18,16 @@ import { Facts } from "./facts";
 import { FROM, type VersionProps } from "./place";
 
 const TABS = {
-  holds: { text: "version.holds", content: lazy(() => import("./holds")) },
-  files: { text: "version.files", content: lazy(() => import("./browse")) },
-  compare: { text: "version.compare", content: lazy(() => import("./compare")) },
-} satisfies Record<string, { text: MessageKey; content: unknown }>;
+  holds: { text: "version.holds", part: { name: "version/holds", load: () => import("./holds") } },
+  files: {
+    text: "version.files",
+    part: { name: "version/browse", load: () => import("./browse") },
+  },
+  compare: {
+    text: "version.compare",
+    part: { name: "version/compare", load: () => import("./compare") },
+  },
+} satisfies Record<string, { text: MessageKey; part: Part<VersionProps> }>;
 type Tab = keyof typeof TABS;
 
 export function VersionPage() {
@@ -75,16 +81,11 @@ function Contents(props: VersionProps) {
           </Tabs.Tab>
         ))}
       </Tabs.List>
-      {names.map((name) => {
-        const Content = TABS[name].content;
-        return (
-          <Tabs.Panel key={name} value={name}>
-            <Suspense fallback={<Loading lines={6} />}>
-              <Content {...props} />
-            </Suspense>
-          </Tabs.Panel>
-        );
-      })}
+      {names.map((name) => (
+        <Tabs.Panel key={name} value={name}>
+          <Lazily part={TABS[name].part} given={props} />
+        </Tabs.Panel>
+      ))}
     </Tabs>
   );
 }
