@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aiohttp
+
 from appshield.contracts.identities import AppRef
 from appshield.kubernetes import Object
 from appshield.objectstore import S3Credentials, S3Location
@@ -12,7 +14,8 @@ from bench.rest import fill
 from fake_kubernetes import FakeKubernetes
 from kept_versions import KeptVersions, Tree
 from rest_api import CLUSTER
-from seeded_gateway import SeededGateway, running_seeded_gateway
+from seeded_gateway import EVERYTHING, SeededGateway, running_seeded_gateway
+from waiting import wait_until
 
 APPLICATIONS = 10_000
 OBJECTS = 5_000
@@ -39,7 +42,20 @@ async def running_large_gateway(
         many: Tree = {b"file-%06d" % number: b"" for number in range(FILES)}
         kept = KeptVersions(gateway.bus, access, _APP, _APP_ID)
         await kept.keep(1, {b"volumes": {b"data": {b"many": many}}})
+        await wait_until(
+            lambda: _knows_all(gateway.url), deadline_s=300, what="the gateway knows all", every_s=1
+        )
         yield gateway
+
+
+async def _knows_all(url: str) -> bool:
+    cookies = {f"appshield-session-{url.rpartition(':')[2]}": EVERYTHING}
+    async with (
+        aiohttp.ClientSession(cookies=cookies) as session,
+        session.get(f"{url}/api/v1/applications", params={"limit": "1"}) as answer,
+    ):
+        total = (await answer.json())["total"]
+    return bool(total > APPLICATIONS)
 
 
 def put_objects(fake: FakeKubernetes) -> None:

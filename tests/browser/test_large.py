@@ -16,6 +16,7 @@ from browser_visits import Visit, visiting
 from large_things import APPLICATIONS, FILES, LARGE_APP, OBJECTS, running_large_gateway
 from seeded_gateway import EVERYTHING, SeededGateway
 
+pytestmark = pytest.mark.timeout(600)
 NODES_MAX = 6_000
 """A page has no more elements than these, however much there is: browsers stay quick then."""
 ANSWER_BYTES_MAX = 2_000_000

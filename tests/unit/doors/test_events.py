@@ -112,3 +112,33 @@ async def test_who_paused_is_told() -> None:
         "reaction of policy gold to health.degraded: backup",
     )
     assert (second.actor, second.text) == ("ann", "paused by ann: move")
+
+
+async def test_what_is_told_has_a_code_for_other_languages() -> None:
+    """With values that change in it; what others have written is one of them."""
+    bus = MemoryBus(now=AT)
+    failure = Failure(what="the pod is gone")
+    facts = (
+        observed(1, "4:3 no such field"),
+        health(2, "Degraded"),
+        PauseChanged(app=APP, request="r-1", paused=False, actor="ann"),
+        StepFailed(app=APP, run="b-1", step="take", attempt=1, failure=failure, again=True),
+        RunChanged(app=APP, run="b-2", kind="backup", state="succeeded", epoch=1, version=3),
+    )
+    for fact in facts:
+        await bus.publish(fact)
+        await bus.pass_time(1)
+    assert [(one.code, one.values) for one in reversed(await told(bus))] == [
+        ("document-refused", {"why": "4:3 no such field"}),
+        (
+            "health",
+            {
+                "health": "Degraded",
+                "before": "Unknown",
+                "why": "Deployment shop/web: has no replica",
+            },
+        ),
+        ("resumed", {"actor": "ann"}),
+        ("step-failed-again", {"run": "b-1", "step": "take", "why": "the pod is gone"}),
+        ("run", {"kind": "backup", "run": "b-2", "state": "succeeded", "version": "3"}),
+    ]

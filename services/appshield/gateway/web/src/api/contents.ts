@@ -196,8 +196,14 @@ const at = (where: string, exact: string): string => (exact ? `${where}?path=${e
 function partly<T>(queryKey: unknown[], where: string, query: Query) {
   return infiniteQueryOptions({
     queryKey,
-    queryFn: ({ pageParam, signal }) =>
-      get<Part<T>>(where, { limit: PAGE, ...query, cursor: pageParam }, signal),
+    queryFn: async ({ pageParam, signal }) => {
+      // The API looks through so many names at a time, of which none may be like what is looked for.
+      for (let cursor = pageParam; ; ) {
+        const part = await get<Part<T>>(where, { limit: PAGE, ...query, cursor }, signal);
+        if (part.items.length > 0 || part.next === null) return part;
+        cursor = part.next;
+      }
+    },
     initialPageParam: "",
     getNextPageParam: (last: Part<T>) => last.next ?? undefined,
     ...FOREVER,

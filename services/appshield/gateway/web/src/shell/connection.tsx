@@ -7,6 +7,7 @@ import { Note } from "@/design/note";
 import { Row } from "@/design/page";
 import { Prose } from "@/design/prose";
 import { useFormats, useTranslate } from "@/i18n/language";
+import classes from "./connection.module.css";
 import { useLive, useLiveState } from "./live";
 
 /// A gateway that starts anew is not worth a word.
@@ -15,7 +16,7 @@ const PATIENCE_MS = 2_000;
 export function Connection() {
   const state = useLiveState();
   return (
-    <div role="status" data-connection={state}>
+    <div role="status" className={classes.connection}>
       {state === "interrupted" && <Interrupted />}
       {state === "signed-out" && <SignedOut />}
     </div>
@@ -47,7 +48,7 @@ function SignedOut() {
   const next = useRouterState({ select: ({ location }) => location.href });
   return (
     <Note tone="warn" icon="person" title={t("error.signed-out")}>
-      <p>{t("connection.signed-out.next")}</p>
+      <p className={classes.next}>{t("connection.signed-out.next")}</p>
       <Row>
         <LinkButton to="/login" search={{ next }}>
           {t("login.do")}

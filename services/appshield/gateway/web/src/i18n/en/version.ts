@@ -44,7 +44,6 @@ export const version = {
   "browse.find": "Name, or like *.conf",
   "browse.none": "No name here or below is like that",
   "browse.none.next": "Look for a part of the name, or from a folder further up.",
-  "browse.none.further": "Among those looked at so far. There are more.",
   "browse.empty": "Nothing is in this folder",
   "browse.modified": "Changed",
   "browse.mode": "Mode",

@@ -47,7 +47,6 @@ export const version: Readonly<Record<keyof typeof en, Message>> = {
   "browse.find": "Имя или, скажем, *.conf",
   "browse.none": "Здесь и ниже нет такого имени",
   "browse.none.next": "Ищите по части имени или из папки выше.",
-  "browse.none.further": "Среди просмотренных. Есть ещё.",
   "browse.empty": "В этой папке ничего нет",
   "browse.modified": "Изменён",
   "browse.mode": "Права",

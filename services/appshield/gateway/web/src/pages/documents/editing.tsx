@@ -16,7 +16,7 @@ import {
   validation,
   writeDocument,
 } from "@/api/documents";
-import { ProblemError } from "@/api/problems";
+import { isSignedOut, ProblemError } from "@/api/problems";
 import { keys } from "@/api/queries";
 import { Action } from "@/design/action";
 import type { Marked } from "@/design/editor/editor";
@@ -127,7 +127,7 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
             }}
           />
         )}
-        {writing.error && !isConflict(writing.error) && <Failed error={writing.error} />}
+        {writing.error && !isToldElsewhere(writing.error) && <Failed error={writing.error} />}
         <Lazily
           part={EDITOR}
           given={{ text, onChange: setText, label: t("document.label", { kind }), schema, marks }}
@@ -142,6 +142,9 @@ export function Editing({ kind, place, namespace = "", saved: begun }: EditingPr
 
 const isConflict = (error: Error): boolean =>
   error instanceof ProblemError && CONFLICTS.has(error.status);
+
+/// Beside the text that it is in conflict with, or, that the session has ended, above the page.
+const isToldElsewhere = (error: Error): boolean => isConflict(error) || isSignedOut(error);
 
 /// Ask whether to go where what was typed would be lost.
 function useAskedToLeave(changed: boolean): void {

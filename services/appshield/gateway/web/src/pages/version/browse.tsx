@@ -5,7 +5,7 @@ import { download, files, type HeldEntry, type VersionPlace } from "@/api/conten
 import { useRefusal } from "@/api/permissions";
 import { DownloadLink } from "@/design/download-link";
 import { Icon } from "@/design/icons";
-import { More, moreOf } from "@/design/more";
+import { moreOf } from "@/design/more";
 import { Panel } from "@/design/page";
 import { SearchField } from "@/design/search-field";
 import { Empty, Loaded } from "@/design/states";
@@ -54,13 +54,12 @@ export default function Browse({ place }: VersionProps) {
         {(data) => {
           const entries = data.pages.flatMap((page) => page.items);
           if (entries.length === 0) {
-            return (
-              <>
-                <Empty title={t(q ? "browse.none" : "browse.empty")} icon={q ? "search" : "vaults"}>
-                  {q && t(query.hasNextPage ? "browse.none.further" : "browse.none.next")}
-                </Empty>
-                <More {...moreOf(query)} />
-              </>
+            return q ? (
+              <Empty title={t("browse.none")} icon="search">
+                {t("browse.none.next")}
+              </Empty>
+            ) : (
+              <Empty title={t("browse.empty")} icon="vaults" />
             );
           }
           return (
