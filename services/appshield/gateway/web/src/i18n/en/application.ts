@@ -63,8 +63,11 @@ export const application = {
   "objects.owns": "owns",
   "objects.refers": "refers to",
   "objects.choose": "Choose an object to see why it belongs to the application.",
-  "objects.folded":
-    "{count} objects are too many for a picture: those that are alike and belong together are one of {boxes} boxes. The list has each.",
+  "objects.folded": {
+    one: "{objects} objects are too many for a picture: as they are alike, they are {count} box. The list has each.",
+    other:
+      "{objects} objects are too many for a picture: those that are alike and belong together are one of {count} boxes. The list has each.",
+  },
   "objects.alike": "{count} × {kind}",
   "objects.all": "All {kind} in the list",
   "objects.find": "Kind, name or component",

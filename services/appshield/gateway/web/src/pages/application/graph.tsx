@@ -44,7 +44,7 @@ export function Graph({ model, list }: GraphProps) {
     <div>
       {boxes.length < model.objects.length && (
         <p className={classes.folded}>
-          {t("objects.folded", { count: model.objects.length, boxes: boxes.length })}
+          {t("objects.folded", { objects: model.objects.length, count: boxes.length })}
         </p>
       )}
       <p className={classes.legend}>

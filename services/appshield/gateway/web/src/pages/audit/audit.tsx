@@ -239,18 +239,19 @@ function About({ entry: { event } }: { entry: AuditEntry }) {
   return (
     <>
       {namespace && name && (
-        <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
-          {namespace}/{name}
-        </Link>
+        <div>
+          <Link to="/applications/$namespace/$name" params={{ namespace, name }}>
+            {namespace}/{name}
+          </Link>
+        </div>
       )}
-      {details.length > 0 && <span className="quiet"> {details.join(" · ")}</span>}
+      {details.length > 0 && <div className="quiet">{details.join(" · ")}</div>}
       {run && (
-        <>
-          {" "}
+        <div>
           <Link to="/runs/$run" params={{ run }}>
             {t("runs.run")}
           </Link>
-        </>
+        </div>
       )}
     </>
   );
