@@ -4,15 +4,18 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from appshield.local.website_building import npm_of_machine
 from public_routes import is_public
 
 CLIENT = Path("src/api/client.ts")
 _ASKING = re.compile(
-    r"\b(fetch\(|XMLHttpRequest|EventSource\b|WebSocket|sendBeacon|importScripts)|/api/"
+    r"\b(fetch\(|XMLHttpRequest|EventSource\b|WebSocket|sendBeacon|importScripts)|[\"'`]/api/"
 )
 
 
+@pytest.mark.timeout(600)
 def test_the_source_is_formatted_typed_and_tested(website_source: Path) -> None:
     """Its types are those of the API's description as it is now, so a drift does not compile."""
     npm, environment = npm_of_machine()
