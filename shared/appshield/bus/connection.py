@@ -109,6 +109,12 @@ class Connection:
         return bool(self._client.is_closed)
 
     @property
+    def _why_closed(self) -> str:
+        """What the server has said; known as soon as it is closed, before anybody is told so."""
+        error = self._client.last_error
+        return self._last_error if error is None else reason_of(error)
+
+    @property
     def server_version(self) -> tuple[int, int]:
         """The release of the server: major and minor."""
         version = self._client.connected_server_version
@@ -126,7 +132,7 @@ class Connection:
     async def problem(self) -> str:
         """Ask the server for a sign of life; say what is wrong, or nothing."""
         if self.is_closed:
-            return f"the server at {self.access.url} closed the connection: {self._last_error}"
+            return f"the server at {self.access.url} closed the connection: {self._why_closed}"
         if not self.is_up:
             return f"not connected to {self.access.url}: {self._last_error or 'reconnecting'}"
         try:
@@ -315,7 +321,7 @@ class Connection:
     async def _wait_up(self, timeout_s: float) -> None:
         if self.is_closed:
             raise UnavailableError(
-                f"the message bus at {self.access.url} closed the connection", why=self._last_error
+                f"the message bus at {self.access.url} closed the connection", why=self._why_closed
             )
         if self.is_up:
             return
@@ -366,11 +372,9 @@ class Connection:
 
     async def _on_closed(self) -> None:
         self._up.clear()
-        if self._client.last_error is not None:
-            self._last_error = reason_of(self._client.last_error)
         self._down.set()
         if not self._closing:
-            self._tell_problem(f"{self.access.url} closed the connection: {self._last_error}")
+            self._tell_problem(f"{self.access.url} closed the connection: {self._why_closed}")
 
     def _tell_problem(self, text: str) -> None:
         structlog.get_logger().warning("bus problem", problem=text, url=self.access.url)

@@ -67,7 +67,7 @@ async def test_the_report_is_of_applications_that_are_there(appshield: CommandLi
     assert "\none/twin,1,0,," in sheet.out
     refused = await appshield("report", "--days", "0")
     assert refused.code == 2
-    assert refused.err == "error: there is no report over 0 days. Say --days 1 to 92.\n"
+    assert refused.err == "error: there is no report over 0 days. Say --days 1 to 366.\n"
 
 
 async def test_a_backup_that_is_not_waited_for_names_its_run(appshield: CommandLine) -> None:

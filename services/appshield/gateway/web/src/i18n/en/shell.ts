@@ -59,6 +59,10 @@ export const shell = {
   "login.token": "A token of the cluster, or of your OpenID provider",
   "login.token.how":
     "For example from `kubectl create token NAME`. It is exchanged for a session, and kept nowhere in this page.",
+  "login.failed.code": "The login link is not accepted",
+  "login.failed.code.next": "It was used already, or is too old: `appshield web` makes a new one.",
+  "login.failed.token": "The token is not accepted",
+  "login.failed.token.next": "See that it is whole and has not expired, or make a new one.",
   "login.do": "Sign in",
   "not-found.title": "Not found",
   "not-found.what": "There is no page at this address.",

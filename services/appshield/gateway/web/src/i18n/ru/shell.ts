@@ -60,6 +60,10 @@ export const shell: Readonly<Record<keyof typeof en, Message>> = {
   "login.token": "Токен кластера или вашего провайдера OpenID",
   "login.token.how":
     "Например, из `kubectl create token NAME`. Он обменивается на сеанс и на странице не хранится.",
+  "login.failed.code": "Ссылка для входа не принята",
+  "login.failed.code.next": "Она уже использована или устарела: новую выдаёт `appshield web`.",
+  "login.failed.token": "Токен не принят",
+  "login.failed.token.next": "Проверьте, что он скопирован целиком и не истёк, или создайте новый.",
   "login.do": "Войти",
   "not-found.title": "Не найдено",
   "not-found.what": "По этому адресу страницы нет.",

@@ -3,6 +3,7 @@ import { Button, PasswordInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
 import { type FormEvent, useEffect, useState } from "react";
+import { isSignedOut } from "@/api/problems";
 import { keys } from "@/api/queries";
 import { LOGIN_PROBLEMS, loginMethods, signIn } from "@/api/session";
 import { Brand } from "@/design/icons";
@@ -46,7 +47,9 @@ export function LoginPage() {
             <p>{t(`login.problem.${problem}.next`)}</p>
           </Note>
         )}
-        {signingIn.error && <Failed error={signingIn.error} />}
+        {signingIn.error && (
+          <NotIn error={signingIn.error} by={byCode(signingIn.variables) ? "code" : "token"} />
+        )}
         {methods?.oidc && (
           <Button
             component="a"
@@ -84,6 +87,23 @@ export function LoginPage() {
         </form>
       </div>
     </main>
+  );
+}
+
+const byCode = (given: object | undefined): boolean => given !== undefined && "code" in given;
+
+/// Who signs in is not told that they are signed out.
+function NotIn({ error, by }: { error: Error; by: "code" | "token" }) {
+  const t = useTranslate();
+  if (!isSignedOut(error)) return <Failed error={error} />;
+  return (
+    <div role="alert">
+      <Note tone="bad" icon="close" title={t(`login.failed.${by}`)}>
+        <p>
+          <Prose text={t(`login.failed.${by}.next`)} />
+        </p>
+      </Note>
+    </div>
   );
 }
 
