@@ -58,7 +58,7 @@ class MemoryBucket(Bucket[T]):
         return await self._content.write(_valid(key), msgspec.json.encode(value))
 
     async def delete(self, key: str, revision: int | None = None) -> None:
-        if self._body(key) is None:
+        if self._body(key) is None and (revision != 0 or key in self._content.cells):
             return
         if revision is not None:
             self._ensure(key, revision)

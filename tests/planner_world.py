@@ -396,7 +396,7 @@ class World:
         leadership = Leadership(self.bus, "planner")
         await leadership.acquire(asyncio.Event())
         mortal: Any = self.mortal
-        self.planner = build(mortal, leadership, BusClock(self.bus), self.limits)
+        self.planner = build(mortal, leadership, BusClock(self.bus), self.limits, tell_after_s=0)
         await self.planner.reconcile()
 
     async def turn(self) -> bool:

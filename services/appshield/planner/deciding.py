@@ -29,7 +29,7 @@ from appshield.contracts.runs import (
     StepFailed,
 )
 from appshield.planner import backing_up, cataloguing, maintaining, restoring, witnessing
-from appshield.planner.promising import promise, promise_timer
+from appshield.planner.promising import promise, promise_timer, step_timer
 from appshield.planner.steps import BACKOFF_MAX_S, Next, limits_of
 
 _ANOTHER_MOMENT = timedelta(seconds=1)
@@ -253,7 +253,8 @@ def _with_order(run: Run, order: StepCommand, step: Step) -> Run:
 
 def _with_timer(run: Run, step: Step, at: datetime) -> Run:
     due = StepDue(app=run.app, run=run.id, step=step.name, attempt=step.attempt, epoch=step.epoch)
-    return replace(run, outbox=(*run.outbox, promise_timer(f"step.{run.id}.{step.name}", due, at)))
+    timed = promise_timer(step_timer(run.id, step.name), due, at)
+    return replace(run, outbox=(*run.outbox, timed))
 
 
 def _tell(run: Run) -> Run:

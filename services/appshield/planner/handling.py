@@ -105,6 +105,7 @@ class Planner:
         auditing: Auditing,
         leadership: Leadership,
         clock: Clock,
+        tell_after_s: float,
     ) -> None:
         self._runs = runs
         self._registry = registry
@@ -128,6 +129,7 @@ class Planner:
         self._auditing = auditing
         self._leadership = leadership
         self._clock = clock
+        self._tell_after_s = tell_after_s
         self._turns = Turns(policing.bring_in_line)
         self._beginning = asyncio.Lock()
         self._moved: dict[tuple[str, str], datetime] = {}
@@ -145,6 +147,7 @@ class Planner:
             await self._queue.start_next(record)
         await self._reactions.reconcile()
         await self._begin_waiting()
+        await self._runs.tell()
 
     async def look_again(self) -> None:
         """Take up what another planner wrote late, when it did not know yet that it leads no more.
@@ -158,13 +161,14 @@ class Planner:
                 if entry is not None and (entry.value.outbox or entry.value.state == "pending"):
                     await self._take_up(entry)
         await self._begin_waiting()
+        await self._runs.tell()
 
     async def _take_up(self, entry: Entry[Run]) -> None:
         written = (await self._runs.write(entry, entry.value)).value
         if written.state in FINAL_STATES:
             await self._ended(written)
         else:
-            await self._go_on(written.id)
+            await self._queue.see_to(written)
         await self._triggering.reconcile(written)
 
     async def handle(self, delivery: Delivery) -> None:
@@ -177,6 +181,9 @@ class Planner:
                 await self._runs.keep_promises()
                 await self._handle(delivery)
             await self._begin_waiting()
+            if self._runs.has_to_tell:
+                await asyncio.sleep(self._tell_after_s)  # what was ordered may be done until then
+                await self._runs.tell()
         except StaleRevisionError as error:
             if self._leadership.held() and not self._registry.histories_of(delivery.message.app):
                 await self._relearn()  # somebody has removed what was known of the application
@@ -222,9 +229,9 @@ class Planner:
 
     async def _begin_waiting(self) -> None:
         """Start the runs whose turn it is, one after the other, each in its application's turn."""
-        for born in await self._runs.born_unseen():
-            async with self._turns.of(born.value.app):
-                await self._go_on(born.value.id)
+        for doubted in self._runs.doubted():
+            async with self._turns.of(doubted.app):
+                await self._queue.see_to(doubted)
         async with self._beginning:
             while (place := self._lines.take()) is not None:
                 async with self._turns.of(place.app):
@@ -237,15 +244,10 @@ class Planner:
 
     async def clear_outboxes(self) -> None:
         """Clear what is published and not written over since; raises as `look_again`."""
+        await self._runs.tell()
         for run in self._runs.uncleared():
             async with self._turns.of(run.app):
                 await self._runs.clear(run.id)
-
-    async def _go_on(self, run: str) -> None:
-        """Let a run take its place that waits, and whose trigger may not lead to it any more."""
-        entry = await self._runs.get(run)
-        if entry is not None and entry.value.state == "pending" and entry.value.app_id:
-            await self._queue.go_on(entry)
 
     def _table(self) -> Handlers:
         """Say who handles what; each part gets its kinds of message here."""

@@ -28,6 +28,11 @@ def promise_timer(name: str, message: Message, at: datetime) -> OutboxEntry:
     )
 
 
+def step_timer(run_id: str, step: str) -> str:
+    """Name the timer of a step."""
+    return f"step.{run_id}.{step}"
+
+
 def promise_wait(run: Run, wait: Wait | None) -> tuple[OutboxEntry, ...]:
     """Promise that it is told when a run has waited long enough; nothing for one that does not."""
     if wait is None or wait.until is None:

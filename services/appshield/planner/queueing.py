@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from appshield.bus import Entry
+from appshield.bus import Entry, StaleRevisionError
 from appshield.contracts.applications import ApplicationRecord
 from appshield.contracts.runs import FINAL_STATES, Failure, Run, Wait
 from appshield.planner import deciding
@@ -66,8 +66,9 @@ class Queue:
     async def begin_at_once(self, run: Run) -> bool:
         """Let a new run begin where nothing is in its way; say whether it did.
 
-        It takes no place in its application's line first. As it is born pending, one that comes to
-        be late, by the hand of a planner that leads no more, waits for its turn like any other.
+        Its application names it first, then it is written as one that is under way. In between
+        its planner may end, or be stopped: whoever leads then withdraws the run before anything
+        else of the application begins, and the late write fails.
         """
         record = self._registry.get(run.app_id)
         if record is None or record.pending_runs or record.active_run:
@@ -78,24 +79,39 @@ class Queue:
         if not self._lines.take_at_once(place_of(run, record.usual_nodes)):
             return False
         try:
-            entry = await self._runs.create(run)
-            if entry.value.state != "pending":
+            record = await self._registry.write(with_active(record, run))
+            try:
+                await self._runs.begin(self._begun(run))
+            except StaleRevisionError:  # it was there before: it waits for its turn like any other
+                await self._registry.write(without_active(record))
                 self._lines.end(run.id)
                 return False
-            record = await self._registry.write(with_active(record, run))
-            await self.start_next(record)
         except BaseException:
             self._lines.end(run.id)
-            self._runs.doubt(run.id)
+            self._runs.doubt(run)
             raise
         return True
+
+    async def see_to(self, run: Run) -> None:
+        """Let a run take its place that waits, and whose trigger may not lead to it any more.
+
+        One that is not there, though its application names it, never begins.
+        """
+        if (record := self._registry.get(run.app_id)) is not None:
+            record = await self._registry.write(record)  # as it is: what is in doubt is read again
+        entry = await self._runs.get(run.id)
+        if entry is not None and entry.value.state == "pending" and entry.value.app_id:
+            await self.go_on(entry)
+        elif record is not None and record.active_run == run.id:
+            await self.start_next(record)
+        self._runs.believe(run.id)
 
     async def admit(self, entry: Entry[Run]) -> None:
         """Let a new run wait for its turn, which may be now; or fold it into one that waits."""
         try:
             await self._admit(entry)
         except BaseException:
-            self._runs.doubt(entry.value.id)
+            self._runs.doubt(entry.value)
             raise
 
     async def _admit(self, entry: Entry[Run]) -> None:
@@ -181,6 +197,8 @@ class Queue:
         """Bring the application's place in line up to date; `begin` starts whose turn it is."""
         if record.active_run:
             entry = await self._runs.get(record.active_run)
+            if entry is None:
+                entry = await self._runs.withdraw(record.active_run)
             if entry is not None and entry.value.state == "pending":
                 entry = await self._start(entry, record)
             elif entry is not None:  # a planner that ended then may not have published all of it
@@ -301,8 +319,10 @@ class Queue:
         return await self._started(entry, wanted)
 
     async def _started(self, entry: Entry[Run], wanted: Run) -> Entry[Run]:
-        begun = deciding.start(wanted, epoch=self._leadership.epoch, now=self._clock.now())
-        return await self._runs.write(entry, begun)
+        return await self._runs.write(entry, self._begun(wanted))
+
+    def _begun(self, run: Run) -> Run:
+        return deciding.start(run, epoch=self._leadership.epoch, now=self._clock.now())
 
     async def _hold(self, entry: Entry[Run], record: ApplicationRecord) -> None:
         """Let a run wait for approval, unless one that does the same waits for it already."""

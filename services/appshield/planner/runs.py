@@ -1,8 +1,7 @@
 """Runs in their bucket: state and outbox are written together, published, then cleared.
 
-Orders are published first, as somebody waits for what they do; what else is promised at the same
-time, side by side: whoever hears of it finds the state.
-An outbox that is published stays written down until the next write of its run, or `clear`: until
+Orders are published at once, what else is promised by `tell` (see `outboxes`); whoever hears of it
+finds the state. An outbox stays written down until the next write of its run, or `clear`: until
 then whoever takes over publishes it again. In memory it is gone at once.
 
 Runs that have not ended are in memory as they were written here. What was only read is not: a
@@ -12,27 +11,25 @@ write that failed, a run is read anew.
 
 from msgspec.structs import replace
 
-from appshield.bus import Bucket, Bus, Entry, KeyExistsError
-from appshield.contracts.runs import FINAL_STATES, OutboxEntry, Run
+from appshield.bus import Bucket, Bus, Entry, KeyExistsError, StaleRevisionError
+from appshield.contracts.runs import FINAL_STATES, Run
 from appshield.contracts.streams import RUNS
-from appshield.contracts.subjects import ROOT, timer
 from appshield.planner.leading import Leadership
+from appshield.planner.outboxes import Outboxes
 from appshield.service import together
-
-_ORDERS = f"{ROOT}.cmd."
 
 
 class Runs:
     """Every run; written here and nowhere else."""
 
     def __init__(self, bus: Bus, leadership: Leadership) -> None:
-        self._bus = bus
+        self._outboxes = Outboxes(bus)
         self._bucket: Bucket[Run] = bus.bucket(RUNS, Run)
         self._leadership = leadership
         self._known: dict[str, Entry[Run]] = {}
         self._owed: set[str] = set()
         self._uncleared: set[str] = set()
-        self._unsure: set[str] = set()
+        self._unsure: dict[str, Run] = {}
 
     async def get(self, run_id: str) -> Entry[Run] | None:
         """Return a run with its revision."""
@@ -44,6 +41,7 @@ class Runs:
         """Read a run anew the next time."""
         self._known.pop(run_id, None)
         self._uncleared.discard(run_id)
+        self._outboxes.forget(run_id)
 
     async def create(self, run: Run) -> Entry[Run]:
         """Write a new run, or find the one that is there under the same identity.
@@ -61,13 +59,42 @@ class Runs:
                 return await self.write(found, run)
             return found
         except BaseException:
-            self.doubt(run.id)
+            self.doubt(run)
             raise
         if not self._leadership.held():
             # stopped before it was written: who leads now may have decided that there is none
             await self._bucket.delete(run.id, revision=revision)
             self._leadership.ensure()
         return self._keep(Entry(value=run, revision=revision))
+
+    async def begin(self, run: Run) -> Entry[Run]:
+        """Write a new run that is under way, which its application names; publish its outbox.
+
+        Raises:
+            StaleRevisionError: there is one, or was, or `withdraw` came first.
+        """
+        self._leadership.ensure()
+        try:
+            revision = await self._bucket.update(run.id, run, 0)
+            written = await self._published(run, revision, may_be_written_over=True)
+        except StaleRevisionError:
+            raise
+        except BaseException:
+            self._owed.add(run.id)
+            raise
+        return self._keep(written)
+
+    async def withdraw(self, run_id: str) -> Entry[Run] | None:
+        """See to it that a run never begins that is not there; return one that came before that.
+
+        Its application names it, so whoever was about to begin it may be late, but not after this.
+        """
+        self._leadership.ensure()
+        try:
+            await self._bucket.delete(run_id, revision=0)
+        except StaleRevisionError:
+            return await self._bucket.get(run_id)
+        return None
 
     async def write(self, seen: Entry[Run], run: Run) -> Entry[Run]:
         """Write state and outbox over what was seen, and publish the outbox.
@@ -88,8 +115,26 @@ class Runs:
 
     def uncleared(self) -> list[Run]:
         """List the runs whose outbox is published and may still be written down."""
-        known = [self._known.get(run_id) for run_id in sorted(self._uncleared)]
+        published = sorted(self._uncleared.difference(self._outboxes.untold()))
+        known = [self._known.get(run_id) for run_id in published]
         return [entry.value for entry in known if entry is not None]
+
+    async def tell(self) -> None:
+        """Publish what was promised and could wait, of every run."""
+        await together(map(self._tell, self._outboxes.untold()))
+
+    async def _tell(self, run_id: str) -> None:
+        try:
+            await self._outboxes.tell(run_id)
+        except BaseException:
+            self.forget(run_id)
+            self._owed.add(run_id)
+            raise
+
+    @property
+    def has_to_tell(self) -> bool:
+        """Whether something was promised that is not published yet."""
+        return bool(self._outboxes.untold())
 
     async def clear(self, run_id: str) -> None:
         """Clear an outbox that is published, unless a write of the run has done it by now.
@@ -98,7 +143,7 @@ class Runs:
             StaleRevisionError: another planner has written in the meantime.
         """
         entry = self._known.get(run_id)
-        if entry is None or run_id not in self._uncleared:
+        if entry is None or all(one.id != run_id for one in self.uncleared()):
             return
         self._leadership.ensure()
         self._uncleared.discard(run_id)
@@ -110,18 +155,20 @@ class Runs:
             raise
         self._keep(Entry(value=entry.value, revision=revision))
 
-    def doubt(self, run_id: str) -> None:
-        """Have it seen to by `born_unseen` that a run, if there is one, goes on.
+    def doubt(self, run: Run) -> None:
+        """Have it seen to that a run goes on whose making or placing failed, if there is one.
 
         What triggers it comes again, and may not need a run any more.
         """
-        self._unsure.add(run_id)
+        self._unsure[run.id] = run
 
-    async def born_unseen(self) -> list[Entry[Run]]:
-        """List, once, the runs that are there though making or placing them failed."""
-        found = [(run_id, await self.get(run_id)) for run_id in sorted(self._unsure)]
-        self._unsure.difference_update(run_id for run_id, _ in found)
-        return [entry for _, entry in found if entry is not None]
+    def doubted(self) -> list[Run]:
+        """List the runs of which it is not sure whether they are there and go on."""
+        return [self._unsure[run_id] for run_id in sorted(self._unsure)]
+
+    def believe(self, run_id: str) -> None:
+        """Doubt a run no more."""
+        self._unsure.pop(run_id, None)
 
     async def keep_promises(self) -> None:
         """Publish what a write that failed has promised; its cause may not lead here again."""
@@ -135,15 +182,20 @@ class Runs:
         revision = seen.revision
         changed = run != seen.value
         if changed:
+            run = replace(run, outbox=(*self._outboxes.carried(run), *run.outbox))
             revision = await self._bucket.update(run.id, run, seen.revision)
+            self._outboxes.forget(run.id)
             self._uncleared.discard(run.id)
+        again = changed and run.state not in FINAL_STATES
+        return await self._published(run, revision, may_be_written_over=again)
+
+    async def _published(self, run: Run, revision: int, *, may_be_written_over: bool) -> Entry[Run]:
+        """Publish the outbox of a run that is written; clear it where no write may follow."""
         if not run.outbox:
             return Entry(value=run, revision=revision)
-        orders = [promised for promised in run.outbox if promised.subject.startswith(_ORDERS)]
-        await together(self._publish(promised) for promised in orders)
-        await together(self._publish(one) for one in run.outbox if one not in orders)
+        await self._outboxes.publish(run, all_of_it=not may_be_written_over)
         cleared = replace(run, outbox=())
-        if changed and run.state not in FINAL_STATES:
+        if may_be_written_over:
             self._uncleared.add(run.id)
         else:
             revision = await self._bucket.update(run.id, cleared, revision)
@@ -163,11 +215,3 @@ class Runs:
             async for entry in self._bucket.items()
             if entry.value.state not in FINAL_STATES or entry.value.outbox
         ]
-
-    async def _publish(self, promised: OutboxEntry) -> None:
-        body = bytes(promised.body)
-        if promised.at is None:
-            await self._bus.publish_raw(promised.subject, body, message_id=promised.message_id)
-            return
-        name = promised.subject.removeprefix(timer(""))
-        await self._bus.schedule(name, promised.at, body, message_id=promised.message_id)

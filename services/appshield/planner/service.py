@@ -52,6 +52,8 @@ _CONSUMERS = (
 )
 _LOOK_AGAIN_AFTER_S = 1.0
 _CLEAR_EVERY_S = 1.0
+_TELL_AFTER_S = 0.01
+"""How long what nobody waits for lets an order go first."""
 _AUDIT_CONCURRENCY = 256
 """What waits at one moment becomes one message of the audit."""
 
@@ -190,7 +192,11 @@ class _Parts(NamedTuple):
 
 
 def build(
-    bus: Bus, leadership: Leadership, clock: Clock, limits: Limits = DEFAULT_LIMITS
+    bus: Bus,
+    leadership: Leadership,
+    clock: Clock,
+    limits: Limits = DEFAULT_LIMITS,
+    tell_after_s: float = _TELL_AFTER_S,
 ) -> Planner:
     """Build the planner's parts over a bus; tests build them over theirs."""
     parts = _parts(bus, leadership, clock, limits)
@@ -234,6 +240,7 @@ def build(
         auditing=auditing,
         leadership=leadership,
         clock=clock,
+        tell_after_s=tell_after_s,
     )
 
 

@@ -44,6 +44,8 @@ class Bucket(abc.ABC, Generic[T]):
     async def update(self, key: str, value: T, revision: int) -> int:
         """Write a key that must still have `revision`; return the new one.
 
+        With revision 0 it must never have been there, not even deleted (see `delete`).
+
         Raises:
             StaleRevisionError: somebody else has written or deleted it.
         """
@@ -55,6 +57,9 @@ class Bucket(abc.ABC, Generic[T]):
     @abc.abstractmethod
     async def delete(self, key: str, revision: int | None = None) -> None:
         """Remove a key, with `revision` only if it still has that one; no error if it is gone.
+
+        A key that was never there is deleted, too, with revision 0: for an hour nobody can write it
+        as one that never was.
 
         Raises:
             StaleRevisionError: somebody else has written it.

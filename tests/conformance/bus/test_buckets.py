@@ -48,6 +48,27 @@ async def test_update_needs_the_present_revision(bus: Bus) -> None:
         await bucket.update("a", 4, second)
 
 
+async def test_a_key_that_was_never_there_can_be_kept_from_being_first(bus: Bus) -> None:
+    """Who comes late and takes it for new fails; who makes it whatever was before does not."""
+    spec = scratch_bucket()
+    await bus.ensure_bucket(spec)
+    bucket = bus.bucket(spec, int)
+    first = await bucket.update("new", 1, 0)
+    with pytest.raises(StaleRevisionError):
+        await bucket.update("new", 2, 0)
+    with pytest.raises(StaleRevisionError):
+        await bucket.delete("new", revision=0)
+    entry = await bucket.get("new")
+    assert entry is not None
+    assert entry.revision == first
+    await bucket.delete("late", revision=0)
+    await bucket.delete("late", revision=0)
+    with pytest.raises(StaleRevisionError):
+        await bucket.update("late", 1, 0)
+    assert await bucket.get("late") is None
+    await bucket.create("late", 2)
+
+
 async def test_keys_are_chosen_by_prefix(bus: Bus) -> None:
     """Empty means all, a dot at the end means below, else exactly that key."""
     spec = scratch_bucket()
