@@ -45,7 +45,7 @@ async def serve(
 ) -> None:
     """Be this service until the process is told to stop."""
     if service == "planner":
-        await plan(process, line, clock)
+        await plan(process, line, clock, tell_after_s=0)  # what a run promises is told each time
         return
     node = NODE if service in {"uploader", "restorer"} else ""
     agent = Agent(

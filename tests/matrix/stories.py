@@ -32,7 +32,6 @@ STORIES: Mapping[Story, tuple[str, ...]] = {
         "uploader RetainingStore.put put object applications/APP/repository/keys/DIGEST",
     ),
     "backup": (
-        "planner Bucket.create create APPSHIELD_RUNS RUN",
         "planner Bucket.put put APPSHIELD_CATALOG APP.NUMBER",
         "planner Bucket.update update APPSHIELD_APPLICATIONS APP",
         "planner Bucket.update update APPSHIELD_RUNS RUN",

@@ -51,8 +51,11 @@ async def serve(
             tasks.create_task(line.consume(consumer, work.handle, stopping=process.stopping))
 
 
-async def plan(process: Process, line: Bus, clock: Clock) -> None:
+async def plan(
+    process: Process, line: Bus, clock: Clock, tell_after_s: float | None = None
+) -> None:
     """Be a planner, again and again, until the process is told to stop."""
+    waits = {} if tell_after_s is None else {"tell_after_s": tell_after_s}
     async with asyncio.TaskGroup() as tasks:
         joined = Joined(
             bus=line,
@@ -63,7 +66,7 @@ async def plan(process: Process, line: Bus, clock: Clock) -> None:
             tasks=tasks,
         )
         while not process.stopping.is_set():
-            await lead(joined, SETTINGS, process.stopping, clock)
+            await lead(joined, SETTINGS, process.stopping, clock, **waits)
 
 
 def _worker(

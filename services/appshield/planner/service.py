@@ -68,7 +68,14 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
             await lead(service, settings, stopping, SystemClock())
 
 
-async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clock: Clock) -> None:
+async def lead(
+    service: Joined,
+    settings: Settings,
+    stopping: asyncio.Event,
+    clock: Clock,
+    *,
+    tell_after_s: float = _TELL_AFTER_S,
+) -> None:
     """Plan from taking the lease to losing it or being told to stop."""
     leadership = Leadership(service.bus, service.worker)
     if not await leadership.acquire(stopping):
@@ -76,7 +83,9 @@ async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clo
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(leadership.keep(stopping), name="lease")
-        planning = tasks.create_task(_plan(service, leadership, settings, clock, over), name="plan")
+        planner = build(service.bus, leadership, clock, settings.limits(), tell_after_s)
+        work = _plan(service, planner, leadership, settings=settings, clock=clock, over=over)
+        planning = tasks.create_task(work, name="plan")
         await asyncio.wait({keeping, planning}, return_when=asyncio.FIRST_COMPLETED)
         over.set()
         if not stopping.is_set():
@@ -88,14 +97,15 @@ async def lead(service: Joined, settings: Settings, stopping: asyncio.Event, clo
 
 async def _plan(
     service: Joined,
+    planner: Planner,
     leadership: Leadership,
+    *,
     settings: Settings,
     clock: Clock,
     over: asyncio.Event,
 ) -> None:
     """Take over and plan until it is over; return at once if the lease is gone before that."""
     bus = service.bus
-    planner = build(bus, leadership, clock, settings.limits())
     chain = AuditChain(bus, leadership, clock)
     try:
         await planner.reconcile()
