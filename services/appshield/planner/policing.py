@@ -82,7 +82,7 @@ class Policing:
             await turns.over(but=self._renewing)  # they see that they are behind before they decide
             since = await self._policies.put_in_force(key, now)
         if len(concerned) > MANY:
-            await asyncio.sleep(FOLLOW_AFTER_S)
+            await asyncio.sleep(FOLLOW_AFTER_S)  # see there: gates and changes are looked at first
         await self._take_turns(turns, [record.app for record in concerned])
         async with turns.of(f"policy {key}"):
             await self._policies.settle(key, since)
@@ -141,7 +141,7 @@ class Policing:
 
         async def take_some(number: int) -> None:
             for _ in range(number // _BEGIN_AT_ONCE):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # others have their turn before so many more begin
             for app in waiting:
                 async with turns.of(app):
                     pass

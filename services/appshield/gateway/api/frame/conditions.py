@@ -35,7 +35,7 @@ def conditional(handler: HTTPRouteHandler) -> type[Operation]:
         return base
 
     @dataclass
-    class Conditional(base):  # type: ignore[valid-type,misc]  # a base that is a value: the route's own
+    class Conditional(base):  # type: ignore[valid-type,misc]  # a base only known here: each route may have its own
         """An operation with the headers of conditional requests."""
 
         def __post_init__(self) -> None:
