@@ -282,7 +282,12 @@ def _unusable(found: _Found, volume: Object | None) -> str:
     if found.claim is None:
         return "the claim does not exist; create it or correct the workload that names it"
     phase = mapping(found.claim, "status").get("phase") or "Pending"
-    if phase != "Bound" or volume is None:
+    if phase == "Bound" and volume is None:
+        return (
+            "the volume that the claim is bound to does not exist (any more); "
+            f"see `kubectl describe pvc {found.name}`, make the claim anew, or exclude it"
+        )
+    if phase != "Bound":
         return (
             f"the claim is not bound (its phase is {phase}); see `kubectl describe pvc "
             f"{found.name}` for what it waits for, or exclude it"

@@ -116,6 +116,14 @@ def test_a_claim_that_is_not_bound_is_refused(phase: str, reason: str) -> None:
     assert reason in _reasons(_plan(shop).refusals)["uploads"]
 
 
+def test_a_claim_that_has_lost_its_volume_says_so() -> None:
+    """It is bound, so there is nothing that it waits for."""
+    shop = Shop()
+    del shop.volumes[2]
+    reason = _reasons(_plan(shop).refusals)["uploads"]
+    assert reason.startswith("the volume that the claim is bound to does not exist")
+
+
 def test_a_claim_that_does_not_exist_is_refused() -> None:
     """The workload names it, nobody made it."""
     shop = Shop()
